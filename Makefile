@@ -1,0 +1,35 @@
+# Thin: each line is a command a person could type.
+PYTHON ?= python3
+PY = .venv/bin/python
+
+run: .venv/ready
+	$(PY) -m services.cli up --demo
+
+test: .venv/dev
+	$(PY) -m tests.peers.install
+	$(PY) -m pytest
+	cd services/inbox_api/ui && npm test
+
+check: .venv/dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: .venv/dev
+	$(PY) -m tests.peers.install
+	$(PY) -m tests.benchmarks
+
+clean:
+	rm -rf .venv services/inbox_api/ui/dist services/inbox_api/ui/node_modules
+
+.venv/ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install -q -c requirements.lock -e .
+	touch $@
+
+.venv/dev: .venv/ready
+	$(PY) -m pip install -q -c requirements.lock -e .[dev]
+	touch $@
+
+.PHONY: run test check bench clean

@@ -1,0 +1,78 @@
+"""The `okno` command: finds the modules of services/commands, reads the settings once, says errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+from services import commands
+from shared.database.protocol import Conflict, DatabaseUnavailable
+from shared.domain.errors import Refused
+from shared.logs import LEVELS, set_up_logs
+from shared.registry.channels import WrongChannel
+from shared.registry.operators import WrongOperator
+from shared.registry.secrets import WrongKey
+from shared.settings import WrongSettings, read_settings
+from shared.transport.protocol import TransportUnavailable
+
+PERSONS_ERRORS = (WrongSettings, WrongChannel, WrongOperator, WrongKey, Refused, LookupError, ValueError, Conflict)
+WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return 0, 1 when the answer is "no", 2 for a wrong request, 3 when something is out of reach."""
+    options = _parser().parse_args(arguments)
+    set_up_logs(options.log_level)
+    try:
+        outcome: int | None = options.run(options, read_settings(data=options.data))
+    except PERSONS_ERRORS as error:
+        print(f"okno: {error}", file=sys.stderr)
+        return 2
+    except WORLDS_ERRORS as error:
+        print(f"okno: {error}", file=sys.stderr)
+        return 3
+    except (KeyboardInterrupt, asyncio.CancelledError, BrokenPipeError):
+        return 130
+    return outcome or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("okno", description="Event-sourced omnichannel inbox.")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in _modules():
+        for name, help_ in module.COMMANDS.items():
+            command = subparsers.add_parser(name, help=help_, description=module.__doc__)
+            module.arguments(name, command)
+            command.set_defaults(command=name)
+            for leaf in _leaves(command):
+                _common(leaf)
+    return parser
+
+
+def _modules() -> list[ModuleType]:
+    names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
+    return [importlib.import_module(f"{commands.__name__}.{name}") for name in names]
+
+
+def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """Return the parsers of the innermost commands."""
+    for action in parser._actions:  # argparse has no public way to list subparsers
+        if isinstance(action, argparse._SubParsersAction):
+            return [leaf for inner in action.choices.values() for leaf in _leaves(inner)]
+    return [parser]
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="data directory (OKNO_DATA, ./var)")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    parser.add_argument("--log-level", choices=LEVELS, default="info")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""Connect and look after channels: mailboxes, forms, telephone lines."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from services.house import House
+from services.terminal import in_house, print_json, show
+from shared.connector import kinds, load
+from shared.database.protocol import Conflict
+from shared.registry.channels import Registered, State, WrongChannel
+from shared.registry.health import Health, health_of_channels
+from shared.settings import Settings
+
+COMMANDS = {"channels": "connect and look after channels"}
+STATES: dict[str, State] = {"pause": "paused", "resume": "active", "remove": "removed"}
+
+
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("kinds", help="what can be connected").set_defaults(run=_kinds)
+    fields = actions.add_parser("fields", help="the settings of a kind")
+    fields.add_argument("kind")
+    fields.set_defaults(run=_fields)
+    add = actions.add_parser("add", help="connect a channel")
+    add.add_argument("kind")
+    add.add_argument("name")
+    add.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    add.set_defaults(run=in_house(_add))
+    actions.add_parser("list", help="all channels and how they fare").set_defaults(run=in_house(_list))
+    check = actions.add_parser("check", help="is a channel in order?")
+    check.add_argument("channel", metavar="ID")
+    check.set_defaults(run=in_house(_check))
+    for name in STATES:
+        action = actions.add_parser(name, help=f"{name} a channel")
+        action.add_argument("channel", metavar="ID")
+        action.set_defaults(run=in_house(_set_state), state=STATES[name])
+
+
+def _kinds(options: argparse.Namespace, _: Settings) -> None:
+    rows = [
+        {"kind": kind, "receives_by": (c := load(kind).capabilities).receives_by, "sends": c.sends} for kind in kinds()
+    ]
+    show(options.json, rows, ("kind", "receives_by", "sends"))
+
+
+def _fields(options: argparse.Namespace, _: Settings) -> None:
+    rows = [
+        {"field": f.name, "default": f.default, "required": f.default is None, "secret": f.secret, "help": f.help}
+        for f in load(options.kind).fields
+    ]
+    show(options.json, rows, ("field", "default", "required", "secret", "help"))
+
+
+async def _add(options: argparse.Namespace, house: House) -> None:
+    settings = dict(_pair(text) for text in options.set)
+    await _resolve_channel_names(house, settings)
+    try:
+        channel = await house.registry.add(options.kind, options.name, settings)
+    except Conflict as error:
+        raise WrongChannel(f"there is a channel {options.name!r} already") from error
+    path = load(channel.kind).module("config").public_path(channel.id)
+    address = (house.settings.public_url or "http://127.0.0.1:8000") + path if path else None
+    answer = {"id": str(channel.id), "kind": channel.kind, "name": channel.name, "address": address}
+    if options.json:
+        print_json(answer)
+    else:
+        print(channel.id)
+        if address:
+            print(f"it receives at {address}")
+
+
+async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None:
+    """A setting that names another channel may be given by name; the id is what is kept."""
+    if name := settings.get("reply_channel"):
+        settings["reply_channel"] = str((await house.registry.find(name)).channel.id)
+
+
+async def _list(options: argparse.Namespace, house: House) -> None:
+    healths = await house.database.read(health_of_channels)
+    nothing = Health("", None, None)
+    rows = [_row(found, healths.get(str(found.channel.id), nothing)) for found in await house.registry.all()]
+    show(options.json, rows, ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
+
+
+async def _check(options: argparse.Namespace, house: House) -> int:
+    """Exit status 1 when the channel's settings are wrong or it reports a problem."""
+    found = await house.registry.find(options.channel)
+    healths = await house.database.read(health_of_channels)
+    health = healths.get(str(found.channel.id), Health("", None, None))
+    row = _row(found, health)
+    wrong = load(found.channel.kind).problems(found.channel.settings)
+    row["problem"] = "; ".join(filter(None, (*wrong, health.problem))) or None
+    show(options.json, [row], ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
+    return 1 if row["problem"] else 0
+
+
+async def _set_state(options: argparse.Namespace, house: House) -> None:
+    found = await house.registry.find(options.channel)
+    await house.registry.set_state(found.channel.id, options.state)
+    show(
+        options.json,
+        [{"id": str(found.channel.id), "name": found.channel.name, "state": options.state}],
+        ("id", "state"),
+    )
+
+
+def _row(found: Registered, health: Health) -> dict[str, Any]:
+    return {
+        "id": str(found.channel.id),
+        "kind": found.channel.kind,
+        "name": found.channel.name,
+        "state": found.state,
+        "problem": health.problem or None,
+        "lag": health.lag,
+        "last_received_at": health.last_received_at,
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise WrongChannel(f"--set wants KEY=VALUE, not {text!r}")
+    return key.strip(), value

@@ -1,0 +1,66 @@
+"""A customer's timeline, now or as it stood at a past moment."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from services.house import House
+from services.inbox_api.channel_names import with_channels
+from services.inbox_api.past import timeline_as_of
+from services.terminal import in_house, print_json, show
+from shared.clock import from_text
+from shared.database.protocol import Transaction
+from shared.domain.errors import NoSuchThing
+from shared.event_store.routing import customer_of
+from shared.read_models import customers, timeline
+
+COMMANDS = {"timeline": "show a customer's timeline"}
+EVERYTHING = timeline.Page(limit=1_000_000)
+
+
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("customer", metavar="CUSTOMER|ADDRESS")
+    parser.add_argument("--as-of", metavar="TIME", help="a moment such as 2026-11-21T14:05:00Z; without a zone: UTC")
+    parser.set_defaults(run=in_house(_run))
+
+
+async def _run(options: argparse.Namespace, house: House) -> None:
+    at = from_text(options.as_of) if options.as_of else None
+    customer_id = await house.database.read(partial(_customer, wanted=options.customer))
+    if at is None:
+        job = partial(timeline.of_customer, customer_id=customer_id, page=EVERYTHING)
+        entries = await house.database.read(lambda tx: with_channels(tx, job(tx)))
+    else:
+        entries = await house.database.read(partial(timeline_as_of, customer_id=customer_id, at=at, page=EVERYTHING))
+    if options.json:
+        print_json({"items": entries, "next": None})
+    else:
+        columns = ("recorded_at", "kind", "direction", "channel", "author", "delivery", "text")
+        show(False, [_row(entry) for entry in entries], columns)
+
+
+def _customer(tx: Transaction, wanted: str) -> UUID:
+    try:
+        customer_id = UUID(wanted)
+        found = [customer_id] if customers.customer(tx, customer_id) else []
+    except ValueError:
+        found = customer_of(tx, wanted) or customer_of(tx, wanted.lower())
+    if not found:
+        raise NoSuchThing("no_such_customer", f"no customer {wanted!r}")
+    if len(found) > 1:
+        raise NoSuchThing("ambiguous", f"{wanted!r} belongs to several customers: {', '.join(map(str, found))}")
+    return found[0]
+
+
+def _row(entry: dict[str, Any]) -> dict[str, Any]:
+    channel, delivery, call = entry.get("channel"), entry.get("delivery"), entry.get("call")
+    return {
+        **entry,
+        "channel": channel["name"] if channel else None,
+        "author": entry["author"]["name"] or entry["author"]["address"] or entry["author"]["kind"],
+        "delivery": delivery["state"] if delivery else None,
+        "text": entry["text"] or (f"call {call['state']}" if call else ""),
+    }

@@ -1,0 +1,1 @@
+"""The demo's page, its samples and the client's mailbox."""

@@ -1,0 +1,70 @@
+"""What every process of Okno stands on: database, log, registry, blobs, transport, made from the settings."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.outbound.ledger import SCHEMA as LEDGER
+from shared.blobs import Blobs
+from shared.database.open import open_database
+from shared.database.protocol import Database
+from shared.database.schema import create_tables
+from shared.event_store.store import EventStore
+from shared.read_models import live
+from shared.registry import channels, cursors, health, operators
+from shared.registry.channels import ChannelRegistry
+from shared.settings import Settings, WrongSettings
+from shared.transport.open import open_transport
+from shared.transport.protocol import Transport
+
+SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Open resources; `close` gives them back."""
+
+    settings: Settings
+    database: Database
+    store: EventStore
+    registry: ChannelRegistry
+    blobs: Blobs
+
+    def transport(self) -> Transport:
+        """Return a new transport, to be started."""
+        return open_transport(self.settings, self.database)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+def open_house(settings: Settings) -> House:
+    """Open everything and create the tables that are missing. Raises DatabaseUnavailable."""
+    database = open_database(settings.database_url)
+    store = EventStore(database)
+    create_tables(database, SCHEMAS)
+    store.create_tables()
+    live.create_tables(database)
+    registry = ChannelRegistry(database, settings.secret_key)
+    return House(settings, database, store, registry, Blobs(Path(settings.blobs)))
+
+
+@contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Hold the data directory: a second `okno up` on it is refused. Raises WrongSettings."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    with (settings.data / "okno.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise WrongSettings(f"{settings.data} is in use by another Okno (process {file.read().strip()})") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

@@ -1,0 +1,1 @@
+"""BROWSER <-> TABLES, COMMANDS: reads read models, writes through event_store.handle."""

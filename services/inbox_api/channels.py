@@ -1,0 +1,32 @@
+"""The channels as the window shows them: state, problem, lag. Settings and secrets never leave here."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from services.inbox_api.channel_names import Body
+from services.inbox_api.context import Call, answer
+from shared.database.protocol import Transaction
+from shared.registry.health import Health, health_of_channels
+
+
+async def list_(call: Call) -> Response:
+    return answer({"items": await call.context.database.read(_channels), "next": None})
+
+
+def _channels(tx: Transaction) -> list[Body]:
+    healths = health_of_channels(tx)
+    rows = tx.rows("SELECT id, kind, name, state FROM channels WHERE state <> 'removed' ORDER BY created_at, id")
+    return [_shown(id_, kind, name, state, healths.get(id_, Health("", None, None))) for id_, kind, name, state in rows]
+
+
+def _shown(id_: str, kind: str, name: str, state: str, health: Health) -> Body:
+    return {
+        "id": id_,
+        "kind": kind,
+        "name": name,
+        "state": "failing" if state == "active" and health.problem else state,
+        "problem": health.problem or None,
+        "lag": health.lag,
+        "last_received_at": health.last_received_at,
+    }

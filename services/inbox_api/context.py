@@ -1,0 +1,116 @@
+"""What the routes of the API work with, and how a request asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import msgspec
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.inbox_api.views import Views
+from shared.blobs import Blobs
+from shared.clock import from_text
+from shared.database.protocol import Database
+from shared.event_store.store import EventStore
+from shared.registry.operators import Operator, Operators
+
+T = TypeVar("T")
+BODY_BYTES = 1024 * 1024
+LARGEST_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    database: Database
+    store: EventStore
+    operators: Operators
+    blobs: Blobs
+    views: Views
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request."""
+
+    request: Request
+    context: Context
+    operator: Operator
+
+    def id(self, name: str = "id") -> UUID:
+        """Return an id from the path. Raises 404 for what is no UUID."""
+        try:
+            return UUID(self.request.path_params[name])
+        except ValueError:
+            raise HTTPException(404) from None
+
+    def limit(self) -> int:
+        return self.number("limit", 50, 1, LARGEST_PAGE) or 50
+
+    def cursor(self) -> int | None:
+        return self.number("cursor", None, 0, 2**62)
+
+    def number(self, name: str, default: int | None, least: int, most: int) -> int | None:
+        """Return a whole number from the query. Raises 422 for anything else or out of range."""
+        text = self.request.query_params.get(name)
+        if not text:
+            return default
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            raise HTTPException(422, f"{name} must be a whole number from {least} to {most}")
+        return int(text)
+
+    def descending(self) -> bool:
+        order = self.request.query_params.get("order", "asc")
+        if order not in ("asc", "desc"):
+            raise HTTPException(422, "order must be asc or desc")
+        return order == "desc"
+
+    async def body(self, shape: type[T]) -> T:
+        """Return the JSON body as `shape`. Raises 413, 400 or 422 with what is wrong."""
+        data = await read_limited(self.request)
+        try:
+            return msgspec.json.decode(data or b"{}", type=shape)
+        except msgspec.ValidationError as error:
+            raise HTTPException(422, str(error)) from None
+        except msgspec.DecodeError as error:
+            raise HTTPException(400, f"not JSON: {error}") from None
+
+
+async def read_limited(request: Request) -> bytes:
+    """Return the body. Raises 413 beyond 1 MB, before it is buffered."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > BODY_BYTES:
+            raise HTTPException(413, f"a request body may have {BODY_BYTES} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def time_of(text: str, name: str) -> str:
+    """Return an RFC 3339 time as it was given. Raises 422."""
+    try:
+        from_text(text.replace(" ", "+"))
+    except ValueError:
+        raise HTTPException(422, f"{name} must be a time such as 2026-11-21T14:05:00Z") from None
+    return text.replace(" ", "+")
+
+
+def answer(body: object, status: int = 200) -> Response:
+    """Return a JSON answer."""
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def listed(items: list[dict[str, object]], limit: int, cursor: str = "position") -> Response:
+    """Return a page as {"items", "next"}: a full page has a next one, from its last item's cursor field."""
+    following = str(items[-1][cursor]) if len(items) == limit and items else None
+    return answer({"items": items, "next": following})
+
+
+Handler = Callable[[Call], Awaitable[Response]]

@@ -1,0 +1,177 @@
+"""Conversations: the list, the messages, and everything an operator can do with one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID, uuid4
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.inbox_api.channel_names import Body, with_channels
+from services.inbox_api.context import Call, answer, listed
+from shared.clock import now
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain.events import Actor
+from shared.read_models import conversations, timeline
+
+STATUSES = ("open", "snoozed", "closed", "all")
+
+
+class Text(msgspec.Struct):
+    text: str
+    id: UUID | None = None
+
+
+class AssignTo(msgspec.Struct):
+    operator_id: UUID | None
+
+
+class SnoozeUntil(msgspec.Struct):
+    until: datetime
+
+
+class Tags(msgspec.Struct):
+    add: list[str] = []
+    remove: list[str] = []
+
+
+async def list_(call: Call) -> Response:
+    """GET /conversations?status=&customer_id=&limit=&cursor=, the one changed last first."""
+    status = call.request.query_params.get("status", "open")
+    if status not in STATUSES:
+        raise HTTPException(422, f"status must be one of {', '.join(STATUSES)}")
+    customer = call.request.query_params.get("customer_id")
+    wanted, limit = None if status == "all" else status, call.limit()
+    customer_id = _uuid(customer) if customer else None
+    page = partial(_page, status=wanted, customer_id=customer_id, before=call.cursor(), limit=limit)
+    return listed(await call.context.database.read(page), limit)
+
+
+async def one(call: Call) -> Response:
+    return answer(await _conversation(call))
+
+
+async def messages(call: Call) -> Response:
+    """GET /conversations/{id}/messages?order=asc|desc, oldest first unless asked otherwise."""
+    page = timeline.Page(call.limit(), call.cursor(), call.descending())
+    items = await call.context.database.read(partial(_messages, conversation_id=call.id(), page=page))
+    if items is None:
+        raise HTTPException(404)
+    return listed(items, page.limit)
+
+
+async def reply(call: Call) -> Response:
+    """POST /conversations/{id}/replies {text, id?}: the same id twice is one reply."""
+    asked = await call.body(Text)
+    id_ = asked.id or _idempotency_id(call)
+    await _handle(call, c.RequestReply(id_, asked.text), once=id_)
+    return answer(await _message(call, id_), 201)
+
+
+async def note(call: Call) -> Response:
+    asked = await call.body(Text)
+    id_ = asked.id or _idempotency_id(call)
+    await _handle(call, c.AddNote(id_, asked.text), once=id_)
+    return answer(await _message(call, id_), 201)
+
+
+async def retry(call: Call) -> Response:
+    """POST /conversations/{id}/messages/{message_id}/retry: send a failed or uncertain reply again."""
+    message_id = call.id("message_id")
+    await _handle(call, c.RetryReply(message_id))
+    return answer(await _message(call, message_id))
+
+
+async def assign(call: Call) -> Response:
+    asked = await call.body(AssignTo)
+    everybody = {operator.id: operator for operator in await call.context.operators.all()}
+    if asked.operator_id and asked.operator_id not in everybody:
+        raise HTTPException(422, "there is no such operator")
+    name = everybody[asked.operator_id].name if asked.operator_id else ""
+    return await _change(call, c.Assign(asked.operator_id, name))
+
+
+async def snooze(call: Call) -> Response:
+    asked = await call.body(SnoozeUntil)
+    if asked.until.tzinfo is None:
+        raise HTTPException(422, "until needs a time zone, such as Z")
+    return await _change(call, c.Snooze(asked.until, now()))
+
+
+async def close(call: Call) -> Response:
+    return await _change(call, c.Close())
+
+
+async def reopen(call: Call) -> Response:
+    return await _change(call, c.Reopen())
+
+
+async def tag(call: Call) -> Response:
+    asked = await call.body(Tags)
+    return await _change(call, c.Tag(tuple(asked.add), tuple(asked.remove)))
+
+
+async def _change(call: Call, command: c.ConversationCommand) -> Response:
+    await _handle(call, command)
+    return answer(await _conversation(call))
+
+
+async def _handle(call: Call, command: c.ConversationCommand, once: UUID | None = None) -> None:
+    """Decide, and wait until the read models show it, so that the answer does."""
+    actor = Actor("operator", str(call.operator.id), call.operator.name)
+    handled = await call.context.store.handle(call.id(), command, actor, once)
+    await call.context.views.reach(handled.position)
+
+
+async def _conversation(call: Call) -> Body:
+    found = await call.context.database.read(partial(_one, conversation_id=call.id()))
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+async def _message(call: Call, message_id: UUID) -> Body:
+    found = await call.context.database.read(partial(_find_message, message_id=message_id))
+    if found is None or found["conversation_id"] != str(call.id()):
+        raise HTTPException(404)
+    return found
+
+
+def _idempotency_id(call: Call) -> UUID:
+    key = call.request.headers.get("idempotency-key", "")
+    try:
+        return UUID(key) if key else uuid4()
+    except ValueError:
+        raise HTTPException(422, "Idempotency-Key must be a UUID") from None
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise HTTPException(422, f"{text[:64]!r} is no UUID") from None
+
+
+def _page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
+    return with_channels(tx, conversations.page(tx, status, customer_id, before, limit))
+
+
+def _one(tx: Transaction, conversation_id: UUID) -> Body | None:
+    found = conversations.conversation(tx, conversation_id)
+    return with_channels(tx, [found])[0] if found else None
+
+
+def _messages(tx: Transaction, conversation_id: UUID, page: timeline.Page) -> list[Body] | None:
+    items = timeline.of_conversation(tx, conversation_id, page)
+    if not items and conversations.conversation(tx, conversation_id) is None:
+        return None
+    return with_channels(tx, items)
+
+
+def _find_message(tx: Transaction, message_id: UUID) -> Body | None:
+    found = timeline.message(tx, message_id)
+    return with_channels(tx, [found])[0] if found else None

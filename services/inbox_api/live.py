@@ -1,0 +1,59 @@
+"""GET /api/v1/stream: server-sent events, resumable by Last-Event-ID, which is a log position."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from services.inbox_api.context import Call
+from services.inbox_api.views import Views
+
+ALIVE_SECONDS = 10.0
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+async def stream(call: Call) -> Response:
+    """Answer with every change after the position the browser knows; without one, from now on."""
+    text = call.request.headers.get("last-event-id") or call.request.query_params.get("after") or ""
+    if text and (not text.isascii() or not text.isdigit()):
+        raise HTTPException(422, "Last-Event-ID must be a log position")
+    views = call.context.views
+    frames = _frames(views, int(text) if text else views.position)
+    return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
+    views.watchers += 1
+    try:
+        yield b"retry: 1000\n\n" + await _alive(views)
+        if position > views.position:  # of a log that was restored from an older copy
+            position = views.position
+            yield _event("resync", position, {"position": position})
+        while True:
+            if await views.reach(position + 1, ALIVE_SECONDS):
+                changes = await views.after(position)
+                if changes is None:
+                    position = views.position
+                    yield _event("resync", position, {"position": position})
+                elif changes:
+                    position = changes[-1].position
+                    yield b"".join(change.frame for change in changes)
+                else:
+                    await asyncio.sleep(0.05)  # the position moved, its changes are being read
+            else:
+                yield await _alive(views)
+    finally:
+        views.watchers -= 1
+
+
+async def _alive(views: Views) -> bytes:
+    data = {"position": views.position, "behind_seconds": round(await views.behind_seconds(), 3)}
+    return b"event: alive\ndata: %b\n\n" % orjson.dumps(data)
+
+
+def _event(name: str, position: int, data: object) -> bytes:
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (position, name.encode(), orjson.dumps(data))

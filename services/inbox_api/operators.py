@@ -1,0 +1,80 @@
+"""Signing in and out, the first operator's one-time link, and the list of operators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.inbox_api.context import Call, Context, answer, read_limited
+from services.inbox_api.session import end_session, start_session
+from shared.registry.operators import Operator, WrongOperator
+
+WRONG_PASSWORD_SECONDS = 0.5
+
+
+class SetUp(msgspec.Struct):
+    token: str
+    email: str
+    password: str
+    name: str = ""
+
+
+class SignIn(msgspec.Struct):
+    email: str
+    password: str
+
+
+def shown(operator: Operator) -> dict[str, Any]:
+    return {
+        "id": str(operator.id),
+        "email": operator.email,
+        "name": operator.name,
+        "role": operator.role,
+        "language": operator.language,
+    }
+
+
+async def set_up(request: Request, context: Context) -> Response:
+    """Use the one-time link and sign in."""
+    asked = await _body(request, SetUp)
+    try:
+        operator = await context.operators.set_up(asked.token, asked.email, asked.name, asked.password)
+    except WrongOperator as error:
+        raise HTTPException(422, str(error)) from None
+    return await start_session(request, answer(shown(operator), 201), context, operator)
+
+
+async def sign_in(request: Request, context: Context) -> Response:
+    asked = await _body(request, SignIn)
+    operator = await context.operators.sign_in(asked.email, asked.password)
+    if operator is None:
+        await asyncio.sleep(WRONG_PASSWORD_SECONDS)
+        raise HTTPException(401, "the e-mail address or the password is wrong")
+    return await start_session(request, answer(shown(operator)), context, operator)
+
+
+async def sign_out(call: Call) -> Response:
+    return await end_session(call.request, Response(status_code=204), call.context)
+
+
+async def current(call: Call) -> Response:
+    return answer(shown(call.operator))
+
+
+async def everybody(call: Call) -> Response:
+    items = [shown(operator) for operator in await call.context.operators.all()]
+    return answer({"items": items, "next": None})
+
+
+async def _body(request: Request, shape: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(await read_limited(request), type=shape)
+    except msgspec.ValidationError as error:
+        raise HTTPException(422, str(error)) from None
+    except msgspec.DecodeError as error:
+        raise HTTPException(400, f"not JSON: {error}") from None

@@ -1,0 +1,102 @@
+"""Every address of the API with its words: the routes and the OpenAPI document are made from this one table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.inbox_api import (
+    channels,
+    conversations,
+    customers,
+    events,
+    files,
+    live,
+    operators,
+    quarantine,
+)
+from services.inbox_api.context import Context, Handler
+
+PREFIX = "/api/v1"
+PAGE = ("limit", "cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One method of one path below PREFIX."""
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    summary: str
+    handler: Handler
+    body: type | None = None
+    query: tuple[str, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAddress:
+    """An address for those who are not signed in yet."""
+
+    method: Literal["POST"]
+    path: str
+    summary: str
+    handler: Callable[[Request, Context], Awaitable[Response]]
+    body: type
+    status: int
+
+
+CONVERSATION = "/conversations/{id}"
+
+OPEN: tuple[OpenAddress, ...] = (
+    OpenAddress("POST", "/setup", "Use a one-time link: name and password", operators.set_up, operators.SetUp, 201),
+    OpenAddress("POST", "/session", "Sign in", operators.sign_in, operators.SignIn, 200),
+)
+
+SIGNED_IN: tuple[Address, ...] = (
+    Address("GET", "/session", "Who is signed in", operators.current),
+    Address("DELETE", "/session", "Sign out", operators.sign_out, status=204),
+    Address("GET", "/operators", "All operators", operators.everybody),
+    Address("GET", "/channels", "All channels with their health", channels.list_),
+    Address(
+        "GET", "/conversations", "Conversations, the one changed last first", conversations.list_,
+        query=("status", "customer_id", *PAGE),
+    ),
+    Address("GET", CONVERSATION, "One conversation", conversations.one),
+    Address(
+        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE)
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/replies", "Answer the client's last message", conversations.reply,
+        conversations.Text, status=201,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/notes", "Write a note that never leaves", conversations.note,
+        conversations.Text, status=201,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/messages/{{message_id}}/retry", "Send a failed or uncertain reply again",
+        conversations.retry,
+    ),
+    Address("POST", f"{CONVERSATION}/assign", "Assign", conversations.assign, conversations.AssignTo),
+    Address("POST", f"{CONVERSATION}/snooze", "Hide until a time", conversations.snooze, conversations.SnoozeUntil),
+    Address("POST", f"{CONVERSATION}/close", "Close", conversations.close),
+    Address("POST", f"{CONVERSATION}/reopen", "Open again", conversations.reopen),
+    Address("POST", f"{CONVERSATION}/tags", "Add and remove tags", conversations.tag, conversations.Tags),
+    Address("GET", "/customers", "Customers, the newest first", customers.list_, query=PAGE),
+    Address("GET", "/customers/{id}", "One customer", customers.one),
+    Address(
+        "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
+        customers.timeline_, query=("as_of", "order", *PAGE),
+    ),
+    Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
+    Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
+    Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
+    Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
+    Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
+    Address("GET", "/raw/{sha256}", "An inbound item as the channel gave it", files.get_raw),
+)  # fmt: skip

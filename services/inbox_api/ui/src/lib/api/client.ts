@@ -1,0 +1,88 @@
+/** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
+import { Problem, problemFrom } from './problem'
+import type { Channel, Conversation, Customer, Entry, Operator, Page, Quarantined, StatusFilter } from './types'
+
+const BASE = '/api/v1'
+const DEADLINE_MILLISECONDS = 30_000
+
+let onSignedOut: () => void = () => {}
+
+/** `handler` is called when any call is answered 401, except those of the sign-in itself. */
+export function whenSignedOut(handler: () => void): void {
+  onSignedOut = handler
+}
+
+export interface PageRequest {
+  cursor?: string | null
+  limit?: number
+}
+
+export const api = {
+  session: () => request<Operator>('GET', '/session', undefined, true),
+  signIn: (email: string, password: string) => request<Operator>('POST', '/session', { email, password }, true),
+  signOut: () => request<void>('DELETE', '/session'),
+  setup: (body: { token: string; email: string; name: string; password: string }) =>
+    request<Operator>('POST', '/setup', body, true),
+
+  conversations: (status: StatusFilter, page: PageRequest = {}) =>
+    request<Page<Conversation>>('GET', `/conversations${query({ status, ...page })}`),
+  conversation: (id: string) => request<Conversation>('GET', `/conversations/${id}`),
+  messages: (id: string, page: PageRequest = {}) =>
+    request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
+
+  reply: (id: string, body: { id: string; text: string }) =>
+    request<Entry>('POST', `/conversations/${id}/replies`, body),
+  note: (id: string, body: { id: string; text: string }) => request<Entry>('POST', `/conversations/${id}/notes`, body),
+  retry: (id: string, message: string) =>
+    request<Entry>('POST', `/conversations/${id}/messages/${message}/retry`, {}),
+
+  close: (id: string) => request<Conversation>('POST', `/conversations/${id}/close`, {}),
+  reopen: (id: string) => request<Conversation>('POST', `/conversations/${id}/reopen`, {}),
+  snooze: (id: string, until: Date) =>
+    request<Conversation>('POST', `/conversations/${id}/snooze`, { until: until.toISOString() }),
+  assign: (id: string, operator_id: string | null) =>
+    request<Conversation>('POST', `/conversations/${id}/assign`, { operator_id }),
+  tag: (id: string, add: string[], remove: string[]) =>
+    request<Conversation>('POST', `/conversations/${id}/tags`, { add, remove }),
+
+  customer: (id: string) => request<Customer>('GET', `/customers/${id}`),
+  timeline: (id: string, as_of: string | null, page: PageRequest = {}) =>
+    request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', as_of, ...page })}`),
+
+  channels: () => request<Page<Channel>>('GET', '/channels'),
+  operators: () => request<Page<Operator>>('GET', '/operators'),
+  quarantine: () => request<Page<Quarantined>>('GET', '/quarantine'),
+  retryQuarantined: (id: string) => request<void>('POST', `/quarantine/${id}/retry`, {}),
+}
+
+async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
+  const response = await answer(method, path, body)
+  if (response.ok) return (await content(response)) as T
+  if (response.status === 401 && !anonymous) onSignedOut()
+  throw await problemFrom(response)
+}
+
+async function answer(method: string, path: string, body: unknown): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json', 'X-Okno': '1' }
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  try {
+    return await fetch(BASE + path, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(DEADLINE_MILLISECONDS),
+    })
+  } catch (cause) {
+    throw new Problem(0, cause instanceof Error ? cause.message : String(cause), null)
+  }
+}
+
+async function content(response: Response): Promise<unknown> {
+  const text = await response.text()
+  return text === '' ? undefined : JSON.parse(text)
+}
+
+function query(values: object): string {
+  const entries = Object.entries(values).filter(([, value]) => value !== null && value !== undefined && value !== '')
+  return entries.length === 0 ? '' : `?${new URLSearchParams(entries.map(([key, value]) => [key, String(value)]))}`
+}

@@ -1,0 +1,216 @@
+/** Russian. The type makes it have every key of English and no other. */
+import type { Texts } from './en'
+
+const rules = new Intl.PluralRules('ru')
+
+function many(count: number, one: string, few: string, other: string): string {
+  const form = rules.select(count)
+  return `${count} ${form === 'one' ? one : form === 'few' ? few : other}`
+}
+
+export const ru: Texts = {
+  language: 'English',
+  app: 'Окно',
+  back: 'Назад',
+  cancel: 'Отмена',
+  close_panel: 'Закрыть',
+  refresh: 'Обновить',
+  retry: 'Повторить',
+  loading: 'Загрузка…',
+  load_more: 'Показать ещё',
+  load_earlier: 'Показать более ранние',
+  just_now: 'сейчас',
+  minutes: (count) => `${count} мин`,
+  today: 'Сегодня',
+  yesterday: 'Вчера',
+  unknown_person: 'Неизвестный',
+  system: 'Окно',
+  you: 'Вы',
+
+  nav: { label: 'Разделы', inbox: 'Обращения', channels: 'Каналы', quarantine: 'Карантин', sign_out: 'Выйти', keys: 'Горячие клавиши' },
+
+  login: {
+    title: 'Вход', email: 'Электронная почта', password: 'Пароль', submit: 'Войти', busy: 'Входим…',
+    wrong: 'Почта и пароль не подходят друг к другу.',
+  },
+  setup: {
+    title: 'Первый оператор', lead: 'Эта учётная запись управляет каналами и другими операторами.', name: 'Ваше имя',
+    email: 'Электронная почта', password: 'Пароль', submit: 'Создать и открыть', busy: 'Создаём…',
+    no_token: 'В ссылке нет ключа. Возьмите целиком адрес, который «Окно» напечатало при запуске.',
+  },
+
+  live: {
+    live: 'На связи',
+    connecting: 'Подключение',
+    reconnecting: 'Нет связи',
+    behind: (seconds) => `Отстаём на ${seconds} с`,
+    explain: {
+      live: 'Изменения появляются сразу.',
+      connecting: 'Устанавливаем соединение.',
+      reconnecting: 'Связь с сервером потеряна. На экране могут быть не последние данные; соединение восстановится само.',
+      behind: 'Сервер ещё разбирает то, что пришло.',
+    },
+  },
+
+  list: {
+    label: 'Обращения',
+    tabs: { open: 'Открытые', snoozed: 'Отложенные', closed: 'Закрытые', all: 'Все' },
+    unanswered: 'Ждёт ответа',
+    waiting: (since) => `ждёт ${since}`,
+    empty: { open: 'На всё отвечено.', snoozed: 'Ничего не отложено.', closed: 'Закрытых пока нет.', all: 'Обращений пока нет.' },
+    empty_hint: 'Новые сообщения появятся здесь сами.',
+    you_wrote: 'Вы: ',
+    no_subject: 'Без темы',
+  },
+
+  conversation: {
+    label: 'Переписка',
+    pick: 'Выберите обращение',
+    pick_hint: 'J и K — движение по списку, ? — все клавиши.',
+    missing: 'Такого обращения нет.',
+    messages: 'Сообщения',
+    close: 'Закрыть',
+    reopen: 'Открыть снова',
+    snooze: 'Отложить',
+    assign: 'Назначить',
+    assign_me: 'Взять себе',
+    unassign: 'Никому',
+    assigned: (name) => `Ответственный: ${name}`,
+    unassigned: 'Не назначено',
+    tags: 'Метки',
+    add_tag: 'Добавить метку',
+    remove_tag: (tag) => `Убрать метку ${tag}`,
+    customer: 'Клиент',
+    closed_toast: 'Обращение закрыто',
+    undo: 'Вернуть',
+    snoozed_until: (time) => `Отложено до ${time}`,
+    snooze_at: 'В выбранное время',
+    snooze_do: 'Отложить',
+    new_messages: 'Новые сообщения',
+    status: { open: 'Открыто', snoozed: 'Отложено', closed: 'Закрыто' },
+    presets: {
+      one_hour: 'Через час', three_hours: 'Через три часа', this_evening: 'Сегодня вечером', tomorrow: 'Завтра утром', next_week: 'В понедельник утром',
+    },
+  },
+
+  message: {
+    note: 'Заметка',
+    note_hint: 'видят только операторы',
+    form: 'Форма',
+    source: 'Оригинал',
+    show_full: 'Показать полный текст',
+    hide_full: 'Скрыть полный текст',
+    attachments: 'Вложения',
+    unnamed_file: 'Файл',
+    empty: 'Без текста',
+    recorded: (time) => `Получено «Окном»: ${time}`,
+    delivery: {
+      queued: 'В очереди', sent: 'Отправлено', delivered: 'Доставлено', failed: 'Не отправлено', bounced: 'Вернулось', unknown: 'Судьба неизвестна',
+    },
+    attempts: (count) => many(count, 'попытка', 'попытки', 'попыток'),
+    unknown_hint: 'Канал не сообщил, дошло ли сообщение. При повторе оно может прийти дважды.',
+    send_again: 'Отправить ещё раз',
+    sending: 'Отправляем…',
+    not_accepted: 'Сервер не принял',
+    unconfirmed: 'Сервер ещё не подтвердил',
+    discard: 'Вернуть в черновик',
+  },
+
+  call: {
+    inbound: 'Входящий звонок',
+    outbound: 'Исходящий звонок',
+    state: { ringing: 'Звонит', answered: 'Разговор', finished: 'Завершён', missed: 'Пропущен', failed: 'Не состоялся' },
+    from_to: (from, to) => `${from} → ${to}`,
+    answered_by: (name) => `Ответил(а) ${name}`,
+    waited: (time) => `ожидание ${time}`,
+    talked: (time) => `разговор ${time}`,
+    recording: 'Запись',
+    open: 'Открыть',
+    dismiss: 'Убрать',
+    cards: 'Звонки',
+  },
+
+  reply: {
+    label: 'Ответ',
+    reply: 'Ответ',
+    note: 'Заметка',
+    to: 'Кому',
+    via: 'от',
+    placeholder: 'Напишите ответ…',
+    note_placeholder: 'Заметка для коллег. Клиент её не увидит.',
+    send: 'Отправить',
+    add_note: 'Добавить заметку',
+    cannot: 'Ответить здесь нельзя',
+    closed_hint: 'Ответ снова откроет обращение.',
+    past: 'Вы смотрите прошлое: ответы выключены.',
+    draft: 'Черновик',
+  },
+
+  customer: {
+    label: 'Клиент',
+    missing: 'Такого клиента нет.',
+    identities: 'Адреса',
+    since: (date) => `С нами с ${date}`,
+    conversations: (count) => many(count, 'обращение', 'обращения', 'обращений'),
+    timeline: 'История',
+    empty: 'Тогда ещё ничего не было.',
+    as_of: 'На момент',
+    as_of_hint: 'Показать историю, какой она была в выбранный момент',
+    now: 'Сейчас',
+    presets: { hour: 'Час назад', day: 'Сутки назад', week: 'Неделю назад' },
+    past: (time) => `Вы смотрите прошлое: ${time}`,
+    back_to_now: 'Вернуться в настоящее',
+    open_conversation: 'Открыть обращение',
+    entry: {
+      text: 'Сообщение', call: 'Звонок', form: 'Форма', note: 'Заметка', opened: 'Обращение открыто', closed: 'Закрыто', reopened: 'Открыто снова',
+      snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены',
+    },
+    wrote: 'пишет',
+    answered: 'отвечает',
+  },
+
+  channels: {
+    title: 'Каналы',
+    state: { active: 'Работает', paused: 'На паузе', failing: 'Не работает' },
+    lag: 'Отставание',
+    lag_items: (count) => many(count, 'сообщение', 'сообщения', 'сообщений'),
+    last_received: 'Последнее сообщение',
+    never: 'ещё не было',
+    empty: 'Каналов пока нет. Добавьте командой «okno channels add».',
+    failing_banner: (names) => `Не работает: ${names}`,
+    kinds: { email: 'Почта', telegram: 'Telegram', web_form: 'Форма на сайте', telephony: 'Телефония' },
+  },
+
+  quarantine: {
+    title: 'Карантин',
+    lead: 'То, что не удалось разобрать. Исходные байты сохранены, ничего не потеряно.',
+    empty: 'Карантин пуст: всё полученное разобрано.',
+    raw: 'Исходные байты',
+    retry: 'Разобрать снова',
+    state: { waiting: 'Ждёт', retrying: 'Разбирается', resolved: 'Разобрано' },
+    received: 'Получено',
+  },
+
+  errors: {
+    unreachable: 'Нет связи с сервером.',
+    broken: 'Что-то пошло не так',
+    close: 'Убрать сообщение',
+  },
+
+  keys: {
+    title: 'Клавиатура',
+    next: 'Следующее обращение',
+    previous: 'Предыдущее обращение',
+    reply: 'Ответить',
+    note: 'Написать заметку',
+    close: 'Закрыть обращение',
+    close_next: 'Закрыть и перейти к следующему',
+    reopen: 'Открыть снова или назад к списку',
+    snooze: 'Отложить',
+    assign: 'Взять себе',
+    send: 'Отправить',
+    leave: 'Выйти из поля, закрыть панель',
+    help: 'Эта подсказка',
+    layout: 'Клавиши работают в любой раскладке.',
+  },
+}

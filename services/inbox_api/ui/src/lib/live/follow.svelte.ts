@@ -1,0 +1,42 @@
+/** From a stream event to the fetches it asks for, and no others. */
+import type { Change } from '../api/types'
+import { calls } from '../state/calls.svelte'
+import { health } from '../state/health.svelte'
+import { inbox } from '../state/inbox.svelte'
+import type { Person } from '../state/person.svelte'
+import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
+import type { StreamListener } from './stream.svelte'
+
+/** What is on screen, set by the page that shows it. */
+export const screen: { thread: Thread | null; person: Person | null } = { thread: null, person: null }
+
+export const follower: StreamListener = {
+  change(change: Change): void {
+    if (change.conversation_id !== null) followConversation(change, change.conversation_id)
+    else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
+    if (change.customer_id !== null && screen.person?.id === change.customer_id) void screen.person.changed(change)
+    if (change.kind === 'call') void calls.changed(change)
+    if (/quarantine/i.test(change.type)) void health.refreshQuarantine()
+    if (/channel/i.test(change.type)) void health.refreshChannels()
+  },
+
+  resync(): void {
+    void inbox.reload()
+    markThreads()
+    screen.person?.feed.markAll()
+    void screen.thread?.refresh()
+    if (screen.person?.asOf === null) void screen.person.refresh()
+    void health.refresh()
+  },
+}
+
+function followConversation(change: Change, id: string): void {
+  const thread = loadedThread(id)
+  thread?.feed.mark(change.message_id)
+  if (thread && thread === screen.thread) void thread.refreshMessages()
+  void inbox.changed([id])
+}
+
+function rowsOf(customer: string): string[] {
+  return inbox.rows.filter((row) => row.customer_id === customer).map((row) => row.id)
+}

@@ -1,0 +1,58 @@
+/** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
+export type Route =
+  | { name: 'inbox' | 'channels' | 'quarantine' | 'setup' | 'login' | 'missing' }
+  | { name: 'conversation' | 'customer'; id: string }
+
+export function routeOf(path: string): Route {
+  const [first, second, ...rest] = path.split('/').filter(Boolean)
+  if (rest.length > 0) return { name: 'missing' }
+  if (first === undefined) return { name: 'inbox' }
+  if (first === 'c' && second !== undefined) return { name: 'conversation', id: second }
+  if (first === 'customers' && second !== undefined) return { name: 'customer', id: second }
+  if (second === undefined && isPage(first)) return { name: first }
+  return { name: 'missing' }
+}
+
+function isPage(name: string): name is 'channels' | 'quarantine' | 'setup' | 'login' {
+  return ['channels', 'quarantine', 'setup', 'login'].includes(name)
+}
+
+class Router {
+  path = $state(location.pathname)
+  search = $state(location.search)
+  route: Route = $derived(routeOf(this.path))
+  /** The moment whose state is shown, as RFC 3339, or null for the present. */
+  asOf: string | null = $derived(new URLSearchParams(this.search).get('as_of'))
+
+  constructor() {
+    addEventListener('popstate', () => this.#read())
+    addEventListener('click', (event) => this.#follow(event))
+  }
+
+  go(url: string, replace = false): void {
+    if (url === location.pathname + location.search) return
+    if (replace) history.replaceState(null, '', url)
+    else history.pushState(null, '', url)
+    this.#read()
+  }
+
+  /** Shows the same page as of `time`; null is the present. */
+  goToTime(time: string | null): void {
+    this.go(time === null ? this.path : `${this.path}?${new URLSearchParams({ as_of: time })}`)
+  }
+
+  #read(): void {
+    this.path = location.pathname
+    this.search = location.search
+  }
+
+  #follow(event: MouseEvent): void {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+    const link = event.target instanceof Element ? event.target.closest('a') : null
+    if (!link || link.target || link.origin !== location.origin || link.pathname.startsWith('/api/')) return
+    event.preventDefault()
+    this.go(link.pathname + link.search)
+  }
+}
+
+export const router = new Router()

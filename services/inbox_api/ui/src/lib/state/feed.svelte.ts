@@ -1,0 +1,82 @@
+/** The loaded end of a long list of entries (a conversation's messages, a customer's timeline), oldest first. */
+import { Problem } from '../api/problem'
+import type { Entry, Page } from '../api/types'
+import { Coalescer } from '../live/coalesce'
+import { catchUp } from '../live/catch_up'
+import { inLogOrder, newerEntry } from './order'
+
+export class Feed {
+  items = $state.raw<Entry[]>([])
+  older = $state<string | null>(null)
+  loaded = $state(false)
+  loadingOlder = $state(false)
+  problem = $state.raw<Problem | null>(null)
+
+  readonly #fetches = new Coalescer()
+  #changed = new Set<string>()
+
+  /** `fetchPage` reads newest first. */
+  constructor(private readonly fetchPage: (cursor: string | null) => Promise<Page<Entry>>) {}
+
+  /** Remembers that an entry has changed, which may be one far back; the next refresh reads that far. */
+  mark(id: string | null): void {
+    if (id !== null) this.#changed.add(id)
+  }
+
+  /** Nothing is known of what happened meanwhile: deliveries and calls that are loaded may have moved on. */
+  markAll(): void {
+    this.items.filter((item) => item.delivery !== null || item.call !== null).forEach((item) => this.#changed.add(item.id))
+  }
+
+  /** Reads what is new; at most one such read is under way. */
+  refresh(): Promise<void> {
+    return this.#fetches.request('newest', () => this.#readNewest())
+  }
+
+  async loadOlder(): Promise<void> {
+    if (this.older === null || this.loadingOlder) return
+    this.loadingOlder = true
+    try {
+      const page = await this.fetchPage(this.older)
+      this.#merge(page.items)
+      this.older = page.next
+      this.problem = null
+    } catch (cause) {
+      this.problem = problemOf(cause)
+    } finally {
+      this.loadingOlder = false
+    }
+  }
+
+  put(entry: Entry): void {
+    this.#merge([entry])
+  }
+
+  async #readNewest(): Promise<void> {
+    const known = new Set(this.items.map((item) => item.id))
+    const wanted = new Set([...this.#changed].filter((id) => known.has(id)))
+    this.#changed = new Set()
+    try {
+      const got = await catchUp(this.fetchPage, (item) => !this.loaded || known.has(item.id), wanted)
+      if (!this.loaded || !got.joined) this.older = got.next
+      if (!got.joined) this.items = []
+      this.#merge(got.items)
+      this.loaded = true
+      this.problem = null
+    } catch (cause) {
+      wanted.forEach((id) => this.#changed.add(id))
+      this.problem = problemOf(cause)
+    }
+  }
+
+  #merge(entries: Entry[]): void {
+    const byId = new Map(this.items.map((item) => [item.id, item]))
+    for (const entry of entries) byId.set(entry.id, newerEntry(byId.get(entry.id), entry))
+    this.items = [...byId.values()].sort(inLogOrder)
+  }
+}
+
+function problemOf(cause: unknown): Problem {
+  if (cause instanceof Problem) return cause
+  throw cause
+}

@@ -1,0 +1,43 @@
+/** Who is signed in. `known` is false until the server has been asked. */
+import { api, whenSignedOut } from '../api/client'
+import { Problem } from '../api/problem'
+import type { Operator } from '../api/types'
+import { L } from '../i18n/index.svelte'
+
+class Session {
+  operator = $state.raw<Operator | null>(null)
+  operators = $state.raw<Operator[]>([])
+  known = $state(false)
+
+  constructor() {
+    whenSignedOut(() => (this.operator = null))
+  }
+
+  /** Throws a Problem when the server cannot say, which is not the same as "nobody". */
+  async ask(): Promise<void> {
+    try {
+      this.enter(await api.session())
+    } catch (cause) {
+      if (!(cause instanceof Problem) || cause.status !== 401) throw cause
+      this.operator = null
+      this.known = true
+    }
+  }
+
+  enter(operator: Operator): void {
+    this.operator = operator
+    this.known = true
+    L.suggest(operator.language)
+  }
+
+  async signOut(): Promise<void> {
+    await api.signOut()
+    this.operator = null
+  }
+
+  async loadOperators(): Promise<void> {
+    this.operators = (await api.operators()).items
+  }
+}
+
+export const session = new Session()

@@ -1,0 +1,148 @@
+/** One conversation with its messages and what the operator is sending. The last few stay in memory, so going back is
+ *  instant; a change to one that is not on screen is only marked. */
+import { untrack } from 'svelte'
+import { api } from '../api/client'
+import { Problem } from '../api/problem'
+import type { Conversation, Entry } from '../api/types'
+import { DraftStore, type DraftKind } from '../drafts'
+import { Coalescer } from '../live/coalesce'
+import { OutboxStore, type Pending } from '../outbox'
+import { Feed } from './feed.svelte'
+import { inbox } from './inbox.svelte'
+
+const drafts = new DraftStore(localStorage)
+const outbox = new OutboxStore(localStorage)
+
+export interface Sending extends Pending {
+  state: 'sending' | 'failed' | 'unconfirmed'
+  problem: Problem | null
+}
+
+export class Thread {
+  conversation = $state.raw<Conversation | null>(null)
+  sending = $state.raw<Sending[]>([])
+  problem = $state.raw<Problem | null>(null)
+  readonly texts: Record<DraftKind, string> = $state({ reply: '', note: '' })
+  readonly feed: Feed
+  readonly #fetches = new Coalescer()
+
+  constructor(readonly id: string) {
+    this.feed = new Feed((cursor) => api.messages(id, { cursor }))
+    this.conversation = inbox.find(id) ?? null
+    this.texts.reply = drafts.read(id, 'reply')
+    this.texts.note = drafts.read(id, 'note')
+    this.sending = outbox.of(id).map((each) => ({ ...each, state: 'unconfirmed', problem: null }))
+  }
+
+  /** Reads the conversation and what is new in it. */
+  async refresh(): Promise<void> {
+    await Promise.all([this.feed.refresh(), this.refreshConversation()])
+    this.#settle()
+  }
+
+  async refreshMessages(): Promise<void> {
+    await this.feed.refresh()
+    this.#settle()
+  }
+
+  refreshConversation(): Promise<void> {
+    return this.#fetches.request('conversation', async () => {
+      try {
+        inbox.put(await api.conversation(this.id))
+        this.problem = null
+      } catch (cause) {
+        if (!(cause instanceof Problem)) throw cause
+        this.problem = cause
+      }
+    })
+  }
+
+  put(conversation: Conversation): void {
+    if ((this.conversation?.position ?? -1) <= conversation.position) this.conversation = conversation
+  }
+
+  /** What stands in the box, kept at each keystroke. */
+  write(kind: DraftKind, text: string): void {
+    this.texts[kind] = text
+    drafts.write(this.id, kind, text)
+  }
+
+  /** Puts the text on screen at once and posts it. It leaves the outbox only when the server has it. */
+  send(kind: DraftKind, text: string): Promise<void> {
+    const pending = { id: crypto.randomUUID(), conversation_id: this.id, kind, text, created_at: new Date().toISOString() }
+    outbox.put(pending)
+    this.write(kind, '')
+    return this.post(pending)
+  }
+
+  /** Posts again what was not confirmed: the id is the same, so the server takes it once. */
+  async post(pending: Pending): Promise<void> {
+    this.#mark({ ...pending, state: 'sending', problem: null })
+    try {
+      const body = { id: pending.id, text: pending.text }
+      const entry = await (pending.kind === 'note' ? api.note(this.id, body) : api.reply(this.id, body))
+      outbox.confirm(pending.id)
+      this.feed.put(entry)
+      this.#drop(pending.id)
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause
+      this.#mark({ ...pending, state: 'failed', problem: cause })
+    }
+  }
+
+  /** Puts what was not confirmed back into the box, before what is being written there. */
+  takeBack(pending: Pending): void {
+    this.write(pending.kind, [pending.text, this.texts[pending.kind]].filter(Boolean).join('\n\n'))
+    outbox.confirm(pending.id)
+    this.#drop(pending.id)
+  }
+
+  async retry(message: Entry): Promise<void> {
+    this.feed.put(await api.retry(this.id, message.id))
+  }
+
+  #mark(sending: Sending): void {
+    const others = this.sending.filter((each) => each.id !== sending.id)
+    this.sending = [...others, sending].sort((a, b) => a.created_at.localeCompare(b.created_at))
+  }
+
+  #drop(id: string): void {
+    this.sending = this.sending.filter((each) => each.id !== id)
+  }
+
+  /** What the server shows was accepted, even when the answer to the POST was lost. */
+  #settle(): void {
+    const known = new Set(this.feed.items.map((item) => item.id))
+    for (const { id } of this.sending.filter((each) => known.has(each.id))) {
+      outbox.confirm(id)
+      this.#drop(id)
+    }
+  }
+}
+
+const KEPT = 30
+const threads = new Map<string, Thread>()
+
+export function threadOf(id: string): Thread {
+  const thread = threads.get(id) ?? untrack(() => new Thread(id))
+  threads.delete(id)
+  threads.set(id, thread)
+  for (const old of [...threads.keys()].slice(0, -KEPT)) if (threads.get(old)?.sending.length === 0) threads.delete(old)
+  return thread
+}
+
+/** The thread when it is in memory; does not make one. */
+export function loadedThread(id: string): Thread | undefined {
+  return threads.get(id)
+}
+
+/** After a pause in the stream every loaded conversation may be out of date. */
+export function markThreads(): void {
+  threads.forEach((thread) => thread.feed.markAll())
+}
+
+export function forgetThreads(): void {
+  threads.clear()
+}
+
+inbox.whenFetched((conversation) => threads.get(conversation.id)?.put(conversation))

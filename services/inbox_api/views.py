@@ -1,0 +1,123 @@
+"""How far the read models are, and what changed: one reader of the log for all live connections of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import orjson
+
+from shared.clock import now, to_text
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.domain.events import Recorded
+from shared.event_store.log import head, read_log
+from shared.logs import Log
+from shared.read_models import live
+
+KEPT = 5000
+"""Changes kept in memory; who is further behind reads the log, or is told to load anew."""
+BATCH = 500
+IDLE_SECONDS = 5.0
+log = Log("inbox_api")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event as the window hears of it; `frame` is its server-sent event."""
+
+    position: int
+    frame: bytes
+
+
+class Views:
+    """`run` keeps it current; `position` is what every GET made now would show."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.position = 0
+        self._changes: deque[Change] = deque(maxlen=KEPT)
+        self._read_until = 0
+        self._moved = asyncio.Condition()
+        self.watchers = 0
+
+    async def run(self) -> None:
+        listener = self._database.listen(live.TOPIC)
+        while True:
+            try:
+                await self._advance()
+            except DatabaseUnavailable as error:
+                log.warning("views_waiting", error=str(error)[:500])
+                await asyncio.sleep(1.0)
+            await listener.wait(IDLE_SECONDS)
+
+    async def reach(self, position: int, timeout_seconds: float = 5.0) -> bool:
+        """Wait until the read models contain a position; False when they do not in time."""
+
+        async def reached() -> None:
+            async with self._moved:
+                await self._moved.wait_for(lambda: self.position >= position)
+
+        try:
+            await asyncio.wait_for(reached(), timeout_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def after(self, position: int) -> list[Change] | None:
+        """Return the changes after a position in order; None when they are too many to send one by one."""
+        if self._changes and self._changes[0].position <= position + 1:
+            newer = itertools.takewhile(lambda change: change.position > position, reversed(self._changes))
+            return list(newer)[::-1]
+        if self.position - position > KEPT:
+            return None
+        return await self._database.read(partial(_changes, after=position, until=self.position))
+
+    async def behind_seconds(self) -> float:
+        """Return the age of the oldest event that the read models do not show yet."""
+        waiting = await self._database.read(partial(_waiting_since, after=self.position))
+        return (now() - waiting.recorded_at).total_seconds() if waiting else 0.0
+
+    async def _advance(self) -> None:
+        position = await self._database.read(live.position)
+        if position == self.position:
+            return
+        if self.watchers == 0:
+            self._changes.clear()
+            self._read_until = position
+        while self._read_until < position:
+            batch = await self._database.read(partial(_changes, after=self._read_until, until=position))
+            self._changes.extend(batch)
+            self._read_until = batch[-1].position if batch else position
+        async with self._moved:
+            self.position = position
+            self._moved.notify_all()
+
+
+def _changes(tx: Transaction, after: int, until: int) -> list[Change]:
+    return [_change(recorded) for recorded in read_log(tx, after, BATCH) if recorded.position <= until]
+
+
+def _change(recorded: Recorded) -> Change:
+    event: Any = recorded.event
+    ids = {name: getattr(event, name, None) for name in ("conversation_id", "customer_id")}
+    message_id = next((i for n in ("message_id", "reply_id", "note_id") if (i := getattr(event, n, None))), None)
+    data = {
+        "position": recorded.position,
+        "type": type(event).__name__,
+        **ids,
+        "message_id": message_id,
+        "kind": getattr(event, "kind", "call" if hasattr(event, "call") else None),
+        "recorded_at": to_text(recorded.recorded_at),
+    }
+    frame = b"id: %d\nevent: change\ndata: %b\n\n" % (recorded.position, orjson.dumps(data))
+    return Change(recorded.position, frame)
+
+
+def _waiting_since(tx: Transaction, after: int) -> Recorded | None:
+    if head(tx) <= after:
+        return None
+    return next(iter(read_log(tx, after, 1)), None)

@@ -1,0 +1,150 @@
+"""Turns an item into a message, or an unreadable item with the reason: a bug in `parse` stops nobody.
+
+What is large is in blobs, durable, before `understand` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from uuid import UUID
+
+from shared.blobs import Blobs
+from shared.connector import Channel, Parsed, ParsedFile, RawItem, UnreadableItem
+from shared.contracts.inbound import INLINE_RAW_BYTES, FileRef, InboundMessage, InboundUnreadable, Raw, inbound_id
+from shared.logs import Log
+
+PARSE_IN_THREAD_BYTES = 256 * 1024
+"""Larger items are parsed beside the event loop, which they would hold up for longer than a thread costs."""
+PARSE_SECONDS = 30.0
+TEXT_CHARACTERS = 64 * 1024
+Parse = Callable[[RawItem, Channel], Parsed]
+Understood = InboundMessage | InboundUnreadable
+log = Log("ingest.understand")
+
+
+async def understand(item: RawItem, channel: Channel, parse: Parse, blobs: Blobs, id: UUID | None = None) -> Understood:
+    """Return what `item` says. `id`: keep this inbound id instead of deriving one. Raises OSError (disk full)."""
+    raw = await _raw(item, blobs)
+    try:
+        if len(item.data) > PARSE_IN_THREAD_BYTES:
+            parsed = await _parse_beside(parse, item, channel)
+        else:
+            parsed = parse(item, channel)
+    except UnreadableItem as error:
+        return unreadable(item, channel, raw, str(error) or "unreadable", id)
+    except TimeoutError:
+        return unreadable(item, channel, raw, f"not understood within {PARSE_SECONDS:.0f} s", id)
+    except Exception as bug:
+        log.error("parse_failed", bug, channel_id=channel.id, kind=channel.kind, key=item.key)
+        return unreadable(item, channel, raw, f"{type(bug).__name__}: {bug}", id)
+    if max(len(parsed.text), len(parsed.full_text), len(parsed.html)) > TEXT_CHARACTERS:
+        parsed = _with_long_texts_as_files(parsed)
+    files = await _files(parsed.files, blobs) if parsed.files else ()
+    return _message(item, channel, parsed, raw, files, id)
+
+
+def unreadable(item: RawItem, channel: Channel, raw: Raw, reason: str, id: UUID | None = None) -> InboundUnreadable:
+    """Return the item for the quarantine; without a given id it is known by the channel's own handle."""
+    return InboundUnreadable(
+        id=id or inbound_id(channel.id, item.key),
+        channel_id=channel.id,
+        channel_kind=channel.kind,
+        external_id=item.key,
+        received_at=item.received_at,
+        reason=reason,
+        context=dict(item.context),
+        raw=raw,
+    )
+
+
+def _message(
+    item: RawItem, channel: Channel, parsed: Parsed, raw: Raw, files: tuple[FileRef, ...], id: UUID | None
+) -> InboundMessage:
+    return InboundMessage(
+        id=id or inbound_id(channel.id, parsed.dedup_key or parsed.external_id),
+        channel_id=channel.id,
+        channel_kind=channel.kind,
+        external_id=parsed.external_id,
+        occurred_at=parsed.occurred_at,
+        received_at=item.received_at,
+        sender=parsed.sender,
+        kind=parsed.kind,
+        direction=parsed.direction,
+        subject=parsed.subject,
+        text=parsed.text,
+        full_text=parsed.full_text,
+        html=parsed.html,
+        recipients=parsed.recipients,
+        reply_to=parsed.reply_to,
+        reply_channel=parsed.reply_channel,
+        cannot_reply=parsed.cannot_reply,
+        refers_to=parsed.refers_to,
+        known_as=parsed.known_as,
+        thread_key=parsed.thread_key,
+        fields=parsed.fields,
+        call=parsed.call,
+        files=files,
+        identities=parsed.identities,
+        raw=raw,
+    )
+
+
+async def _raw(item: RawItem, blobs: Blobs) -> Raw:
+    if len(item.data) > INLINE_RAW_BYTES:
+        return Raw(await blobs.put(item.data), len(item.data), item.media_type, None)
+    return Raw(hashlib.sha256(item.data).hexdigest(), len(item.data), item.media_type, item.data)
+
+
+async def _files(files: tuple[ParsedFile, ...], blobs: Blobs) -> tuple[FileRef, ...]:
+    return tuple([FileRef(await blobs.put(f.data), len(f.data), f.name, f.media_type, f.content_id) for f in files])
+
+
+def _with_long_texts_as_files(parsed: Parsed) -> Parsed:
+    """Clip texts that would make the event too large; the whole of each becomes a file of the message.
+
+    HTML cannot be cut without breaking its markup, so it is left to the file.
+    """
+    files: list[ParsedFile] = []
+
+    def clip(text: str, name: str) -> str:
+        if len(text) <= TEXT_CHARACTERS:
+            return text
+        files.append(ParsedFile(name, "text/plain; charset=utf-8", text.encode(errors="replace")))
+        return f"{text[:TEXT_CHARACTERS]}\n{_clipped(name)}"
+
+    text, full_text, html = clip(parsed.text, "text.txt"), clip(parsed.full_text, "full-text.txt"), parsed.html
+    if len(html) > TEXT_CHARACTERS:
+        files.append(ParsedFile("message.html", "text/html; charset=utf-8", html.encode(errors="replace")))
+        text, html = f"{text}\n{_clipped('message.html')}", ""
+    return replace(parsed, text=text, full_text=full_text, html=html, files=(*parsed.files, *files))
+
+
+def _clipped(name: str) -> str:
+    return f"[too long to show here: the whole of it is in the attached file {name}]"
+
+
+async def _parse_beside(parse: Parse, item: RawItem, channel: Channel) -> Parsed:
+    """Parse in a thread of its own that cannot keep the process from ending. Raises TimeoutError."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Parsed] = loop.create_future()
+
+    def resolve(parsed: Parsed | None, error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(error) if error else future.set_result(parsed)  # type: ignore[arg-type]
+
+    def work() -> None:
+        parsed, failed = None, None
+        try:
+            parsed = parse(item, channel)
+        except BaseException as error:  # handed to whoever waits
+            failed = error
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(resolve, parsed, failed)
+
+    threading.Thread(target=work, name="okno-parse", daemon=True).start()
+    async with asyncio.timeout(PARSE_SECONDS):
+        return await future

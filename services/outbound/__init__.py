@@ -1,0 +1,1 @@
+"""TRANSPORT -> CHANNEL: delivers replies; every reply ends in one known fate."""

@@ -1,0 +1,198 @@
+"""What was tried, when, and how it ended. A reply is "sending" in here before its provider hears of it.
+
+A change of state is one transaction; a row that is being sent belongs to its owner until the lease runs out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from services.outbound.ledger_schema import COLUMNS, FINAL, FIRST_IN_LINE, OPEN, SCHEMA
+from shared.clock import from_text, now, to_text
+from shared.contracts.delivery import DeliveryReport
+from shared.contracts.outbound import OutboundReply
+from shared.database.protocol import Database, Row, Transaction
+
+__all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome"]
+
+LEASE = timedelta(seconds=30)
+_ORDER_LOCK = 6_510_616
+_REPORTED = (
+    "reply_id, conversation_id, channel_id, attempt, state, changed_at, tries, external_id, known_as, error, code"
+)
+_decoder = msgspec.json.Decoder(OutboundReply)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A reply this process may send now; `tries` counts this one."""
+
+    reply: OutboundReply
+    tries: int
+    first_try_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a try ended; waiting: to be tried again at `next_try_at`."""
+
+    state: Literal["sent", "failed", "unknown", "waiting"]
+    error: str = ""
+    code: str = ""
+    external_id: str = ""
+    known_as: tuple[str, ...] = ()
+    next_try_at: datetime | None = None
+
+
+class Ledger:
+    """The ledger as one process sees it; `owner` is unique to the process."""
+
+    def __init__(self, database: Database, owner: str, clock: Callable[[], datetime] = now) -> None:
+        self._database, self._owner, self._clock = database, owner, clock
+
+    async def accept(self, replies: Sequence[OutboundReply]) -> None:
+        """Queue replies in the order given; what is known already is left as it is."""
+        at = to_text(self._clock())
+
+        def insert(tx: Transaction) -> None:
+            if tx.dialect == "postgres":  # positions must grow in the order of commits
+                tx.row("SELECT pg_advisory_xact_lock(?)", (_ORDER_LOCK,))
+            (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
+            rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
+            tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
+
+        await self._database.write(insert)
+
+    async def claim(self, places: Mapping[UUID, int]) -> list[Claimed]:
+        """Take up to so many replies of each channel for sending, the longest waiting first."""
+        at = self._clock()
+        due = await self._database.read(lambda tx: _due(tx, places, to_text(at)))
+        if not due:
+            return []
+        return await self._database.write(
+            lambda tx: [each for channel_id in due for each in self._take(tx, channel_id, places[channel_id], at)]
+        )
+
+    async def settle(self, claimed: Claimed, outcome: Outcome) -> bool:
+        """Write how a try ended; False when the row was no longer ours."""
+        at = self._clock()
+        key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
+        return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
+
+    async def renew(self, claimed: Sequence[Claimed]) -> None:
+        """Keep what is being sent."""
+        until = to_text(self._clock() + LEASE)
+        keys = [(until, str(each.reply.id), each.reply.attempt, self._owner) for each in claimed]
+        mine = "reply_id = ? AND attempt = ? AND owner = ? AND state = 'sending'"
+        sql = f"UPDATE deliveries SET lease_until = ? WHERE {mine}"
+        await self._database.write(lambda tx: tx.run_many(sql, keys))
+
+    async def abandoned(self, *, all_owners: bool = False) -> list[Claimed]:
+        """Take over what others were sending when they died. `all_owners`: nobody else can be alive."""
+        at = self._clock()
+
+        def find(tx: Transaction) -> list[Claimed]:
+            dead = "owner <> ?" if all_owners else "owner <> ? AND lease_until < ?"
+            parameters = (self._owner,) if all_owners else (self._owner, to_text(at))
+            return self._update(tx, f"{OPEN} AND state = 'sending' AND {dead}", parameters, at, tried=0)
+
+        sql = f"SELECT 1 FROM deliveries WHERE {OPEN} AND state = 'sending' AND owner <> ? LIMIT 1"
+        if await self._database.read(lambda tx: tx.row(sql, (self._owner,))) is None:
+            return []
+        return await self._database.write(find)
+
+    async def refuse_all_but(self, channels: Sequence[UUID], error: str, queued_before: datetime) -> int:
+        """Fail what was queued before a moment for a channel that is not among these; return how many."""
+        at = to_text(self._clock())
+        marks = ",".join("?" * len(channels)) or "''"
+        where = f"{OPEN} AND state <> 'sending' AND created_at < ? AND channel_id NOT IN ({marks})"
+        ids = [to_text(queued_before), *map(str, channels)]
+        if await self._database.read(lambda tx: tx.row(f"SELECT 1 FROM deliveries WHERE {where} LIMIT 1", ids)) is None:
+            return 0
+        sql = f"UPDATE deliveries SET state = 'failed', error = ?, changed_at = ?, owner = ? WHERE {where}"
+        return await self._database.write(lambda tx: tx.run(sql, (error, at, self._owner, *ids)))
+
+    async def hurry(self, channel_id: UUID) -> None:
+        """Try at once what waits for a channel: it was mended."""
+        at = to_text(self._clock())
+        sql = f"UPDATE deliveries SET next_try_at = ? WHERE {OPEN} AND state = 'waiting' AND channel_id = ?"
+        await self._database.write(lambda tx: tx.run(sql, (at, str(channel_id))))
+
+    async def unannounced(self, limit: int, *, settled_before: datetime | None = None) -> list[DeliveryReport]:
+        """Return fates not yet told: this process's own, and anybody's that were settled before a moment."""
+        before = to_text(settled_before) if settled_before else ""
+        where = f"{FINAL} AND (owner = ? OR changed_at < ?)"
+        sql = f"SELECT {_REPORTED} FROM deliveries WHERE {where} ORDER BY position LIMIT ?"
+        rows = await self._database.read(lambda tx: tx.rows(sql, (self._owner, before, limit)))
+        return [_report(row) for row in rows]
+
+    async def announced(self, reports: Sequence[DeliveryReport]) -> None:
+        """The fates were told; the text of the reply is in the event log and needs no second home."""
+        sql = "UPDATE deliveries SET announced = 1, payload = ? WHERE reply_id = ? AND attempt = ? AND state = ?"
+        keys = [(b"", str(report.reply_id), report.attempt, report.state) for report in reports]
+        await self._database.write(lambda tx: tx.run_many(sql, keys))
+
+    def _take(self, tx: Transaction, channel_id: UUID, places: int, at: datetime) -> list[Claimed]:
+        where = f"channel_id = ? AND {FIRST_IN_LINE}"
+        return self._update(tx, where, (str(channel_id), to_text(at)), at, tried=1, limit=places)
+
+    def _update(
+        self, tx: Transaction, where: str, parameters: Sequence[object], at: datetime, tried: int, limit: int = 100
+    ) -> list[Claimed]:
+        """Make rows ours; of two processes that want the same row one gets it and the other does not wait."""
+        lock = "FOR UPDATE OF line SKIP LOCKED" if tx.dialect == "postgres" else ""
+        sql = (
+            f"WITH mine AS MATERIALIZED (SELECT position FROM deliveries AS line WHERE {where}"
+            f" ORDER BY position LIMIT ? {lock})"
+            " UPDATE deliveries SET state = 'sending', tries = tries + ?, owner = ?, lease_until = ?,"
+            " first_try_at = COALESCE(first_try_at, ?), changed_at = ?"
+            " WHERE position IN (SELECT position FROM mine) RETURNING position, payload, tries, first_try_at"
+        )
+        values = (*parameters, limit, tried, self._owner, to_text(at + LEASE), to_text(at), to_text(at))
+        rows = sorted(tx.rows(sql, values))
+        return [Claimed(_decoder.decode(payload), tries, from_text(first)) for _, payload, tries, first in rows]
+
+
+def _due(tx: Transaction, places: Mapping[UUID, int], at: str) -> list[UUID]:
+    sql = f"SELECT 1 FROM deliveries AS line WHERE channel_id = ? AND {FIRST_IN_LINE} LIMIT 1"
+    return [id_ for id_, free in places.items() if free > 0 and tx.row(sql, (str(id_), at))]
+
+
+def _settle(tx: Transaction, key: tuple[str, int, str], outcome: Outcome, at: datetime) -> bool:
+    sql = (
+        "UPDATE deliveries SET state = ?, error = ?, code = ?, external_id = ?, known_as = ?, next_try_at = ?,"
+        " changed_at = ? WHERE reply_id = ? AND attempt = ? AND owner = ? AND state = 'sending'"
+    )
+    known_as, next_try_at = json.dumps(outcome.known_as), to_text(outcome.next_try_at or at)
+    values = (outcome.state, outcome.error, outcome.code, outcome.external_id, known_as, next_try_at, to_text(at))
+    return tx.run(sql, (*values, *key)) > 0
+
+
+def _row(reply: OutboundReply, position: int, at: str) -> Row:
+    ids = (str(reply.id), reply.attempt, position, str(reply.conversation_id), str(reply.channel_id))
+    return (*ids, _encoder.encode(reply), "queued", 0, None, at, "", "", "", "", "", "[]", 0, at, at)
+
+
+def _report(row: Row) -> DeliveryReport:
+    reply_id, conversation_id, channel_id, attempt, state, changed_at, tries, external_id, known_as, error, code = row
+    return DeliveryReport(
+        reply_id=UUID(reply_id),
+        conversation_id=UUID(conversation_id),
+        channel_id=UUID(channel_id),
+        attempt=attempt,
+        state=state,
+        at=from_text(changed_at),
+        tries=tries,
+        external_id=external_id,
+        known_as=tuple(json.loads(known_as)),
+        error=error,
+        code=code,
+    )

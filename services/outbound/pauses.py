@@ -1,0 +1,57 @@
+"""Channels that cannot send at present (login refused): they rest with growing pauses, and say what is wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from uuid import UUID
+
+from services.outbound.retry import SCHEDULE_SECONDS
+from shared.database.protocol import Database, DatabaseUnavailable
+from shared.registry import health
+
+ROLE = "send"
+
+
+class Pauses:
+    """Which channels rest, in this process; `steady` gives monotonic seconds."""
+
+    def __init__(self, database: Database, steady: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._steady = database, steady
+        self._until: dict[UUID, float] = {}
+        self._failures: dict[UUID, int] = {}
+        self._problems: dict[UUID, str] = {}
+        self._told: dict[UUID, str] = {}
+
+    def rests(self, channel_id: UUID) -> bool:
+        return self._steady() < self._until.get(channel_id, 0.0)
+
+    def on_trial(self, channel_id: UUID) -> bool:
+        """Whether the channel failed as a whole last time: one reply at a time finds out if it is mended."""
+        return channel_id in self._failures
+
+    def broken(self, channel_id: UUID, problem: str) -> None:
+        failures = self._failures[channel_id] = self._failures.get(channel_id, 0) + 1
+        pause = SCHEDULE_SECONDS[min(failures, len(SCHEDULE_SECONDS)) - 1]
+        self._until[channel_id] = self._steady() + pause
+        self._problems[channel_id] = problem
+
+    def works(self, channel_id: UUID) -> None:
+        self._problems[channel_id] = ""
+        self.forget(channel_id)
+
+    def forget(self, channel_id: UUID) -> None:
+        """The channel was changed: try it at once."""
+        self._until.pop(channel_id, None)
+        self._failures.pop(channel_id, None)
+
+    async def tell(self) -> None:
+        """Write the problems that changed; while the database is away they stay to be written."""
+        for channel_id, problem in list(self._problems.items()):
+            if self._told.get(channel_id) == problem:
+                continue
+            try:
+                await health.report(self._database, channel_id, ROLE, problem, None, None)
+            except DatabaseUnavailable:
+                return
+            self._told[channel_id] = problem

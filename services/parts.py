@@ -1,0 +1,60 @@
+"""The four services as parts of a process; `okno up` runs all, `okno ingest` and its siblings one each."""
+
+from __future__ import annotations
+
+from services.house import House
+from services.inbox_api.main import InboxApi
+from services.ingest.main import Ingest
+from services.outbound.main import Outbound
+from services.projector.main import Projector
+from services.serve import Part
+from shared.read_models import quarantine
+from shared.transport.protocol import Transport
+
+
+def ingest(house: House, transport: Transport) -> Part:
+    service = Ingest(house.settings, house.database, transport, house.registry, house.blobs)
+
+    async def run() -> None:
+        await service.start()
+        await service.run()
+
+    async def ready() -> str | None:
+        return service.ready()
+
+    return Part("ingest", run, ready, service.routes, service.stop)
+
+
+def outbound(house: House, transport: Transport) -> Part:
+    service = Outbound(house.settings, house.database, transport, house.registry, house.blobs)
+
+    async def run() -> None:
+        await service.start()
+        await service.run()
+
+    async def ready() -> str | None:
+        return service.ready()
+
+    return Part("outbound", run, ready, service.routes, service.stop)
+
+
+def projector(house: House, transport: Transport) -> Part:
+    service = Projector(house.database, transport, house.store, embedded=house.settings.embedded)
+
+    async def behind() -> float:
+        return await service.behind()
+
+    return Part("projector", service.run, service.ready, gauges={"okno_read_models_behind_events": behind})
+
+
+def inbox_api(house: House, transport: Transport) -> Part:
+    service = InboxApi(house.database, house.store, house.blobs)
+
+    async def waiting() -> float:
+        return await house.database.read(quarantine.waiting_count)
+
+    gauges = {"okno_quarantine_items": waiting}
+    return Part("inbox_api", service.run, service.ready, service.routes, gauges=gauges)
+
+
+ALL = {"ingest": ingest, "projector": projector, "outbound": outbound, "inbox-api": inbox_api}

@@ -1,0 +1,64 @@
+"""Follows the log into the read models, and turns due snoozes into events."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from shared.clock import from_text, now, to_text
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.domain import commands as c
+from shared.domain.events import Actor, Recorded
+from shared.event_store.log import read_log
+from shared.event_store.store import EventStore
+from shared.logs import Log
+from shared.read_models import conversations, live
+
+BATCH = 1000
+IDLE_SECONDS = 5.0
+OUTAGE_SECONDS = 1.0
+SNOOZE_SECONDS = 5.0
+log = Log("projector")
+
+
+async def follow(database: Database, store: EventStore) -> None:
+    """Keep the live read models at the log's head until cancelled."""
+    listener = store.listen()
+    while True:
+        try:
+            if not await _catch_up(database):
+                await listener.wait(IDLE_SECONDS)
+        except DatabaseUnavailable as error:
+            log.warning("follow_waiting", error=str(error)[:500])
+            await asyncio.sleep(OUTAGE_SECONDS)
+
+
+async def _catch_up(database: Database) -> int:
+    """Take in the next batch; return how many events it had."""
+    events = await database.read(_next_events)
+    if events:
+        await database.write(partial(live.take_in, events=events))
+    return len(events)
+
+
+def _next_events(tx: Transaction) -> list[Recorded]:
+    return read_log(tx, live.position(tx), BATCH)
+
+
+async def wake_snoozed(database: Database, store: EventStore) -> None:
+    """Reopen conversations whose time has come, until cancelled."""
+    while True:
+        try:
+            for conversation_id in await database.read(lambda tx: conversations.due_snoozes(tx, to_text(now()))):
+                await store.handle(conversation_id, c.EndSnooze(now()), Actor("system"))
+            upcoming = await database.read(conversations.next_snooze)
+        except DatabaseUnavailable as error:
+            log.warning("snoozes_waiting", error=str(error)[:500])
+            upcoming = None
+        await asyncio.sleep(_until(upcoming))
+
+
+def _until(upcoming: str | None) -> float:
+    if upcoming is None:
+        return SNOOZE_SECONDS
+    return min(SNOOZE_SECONDS, max(0.05, (from_text(upcoming) - now()).total_seconds()))

@@ -1,0 +1,76 @@
+"""The projector process: two intakes, and, in one process at a time, followers of the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from services.projector import delivery, inbound
+from services.projector.follow import follow, wake_snoozed
+from services.projector.intake import IntakeLoop
+from services.projector.rebuild import rebuild_outdated
+from services.projector.relay import Relay
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.event_store.log import head
+from shared.event_store.store import EventStore
+from shared.logs import Log
+from shared.read_models import live
+from shared.transport.protocol import Transport
+
+LEAD_AGAIN_SECONDS = 1.0
+log = Log("projector")
+
+
+class Projector:
+    """Runs until cancelled; any number of processes may run it on one database."""
+
+    def __init__(self, database: Database, transport: Transport, store: EventStore, *, embedded: bool) -> None:
+        self._database, self._transport, self._store = database, transport, store
+        self._embedded = embedded
+
+    async def run(self) -> None:
+        """Raises what breaks it: a bug stops the process loudly."""
+        async with asyncio.TaskGroup() as group:
+            for intake in (inbound.intake(), delivery.intake()):
+                loop = IntakeLoop(self._store, self._transport, intake)
+                group.create_task(loop.run(), name=f"intake {intake.topic}")
+            group.create_task(self._lead_forever(), name="lead")
+
+    async def ready(self) -> str | None:
+        """Return what is missing, None when messages are being taken in."""
+        try:
+            await self._database.read(live.position)
+        except DatabaseUnavailable as error:
+            return f"database: {error}"
+        return None
+
+    async def behind(self) -> int:
+        """Return how many log positions the read models are behind."""
+        return await self._database.read(_behind)
+
+    async def _lead_forever(self) -> None:
+        while True:
+            try:
+                await self._lead()
+            except* DatabaseUnavailable as errors:
+                log.warning("lead_lost", error=str(errors.exceptions[0])[:500])
+            await asyncio.sleep(LEAD_AGAIN_SECONDS)
+
+    async def _lead(self) -> None:
+        publisher = self._transport.publisher()
+        relay = Relay(self._database, self._store, publisher, everything=not self._embedded)
+        async with self._database.leadership("projector") as watch, asyncio.TaskGroup() as group:
+            await rebuild_outdated(self._database)
+            log.info("leading")
+            group.create_task(follow(self._database, self._store), name="follow")
+            group.create_task(relay.run(), name="relay")
+            group.create_task(wake_snoozed(self._database, self._store), name="snoozes")
+            group.create_task(_run(watch), name="watch")
+
+
+async def _run(watch: Callable[[], Awaitable[None]]) -> None:
+    await watch()
+
+
+def _behind(tx: Transaction) -> int:
+    return max(0, head(tx) - live.position(tx))

@@ -1,0 +1,175 @@
+"""Follows the log to the transport: replies to outbound, retries to ingest, in the cluster every event to okno.events.
+
+The log is the outbox: a position is recorded after the publish, so a crash repeats and never loses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.clock import to_text
+from shared.contracts import codec, topics
+from shared.contracts.inbound import Address, FileRef, InboundUnreadable, Raw
+from shared.contracts.outbound import OutboundReply, Quoted
+from shared.contracts.retry import RetryUnreadable
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.domain import events as e
+from shared.event_store.log import read_log, read_stream
+from shared.event_store.raw_items import raw_item
+from shared.event_store.store import EventStore
+from shared.logs import Log
+from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
+
+POSITION = "relay"
+BATCH = 500
+IDLE_SECONDS = 5.0
+OUTAGE_SECONDS = 1.0
+Outbox = dict[str, list[Outgoing]]
+log = Log("projector")
+
+
+class Relay:
+    """`everything`: also publish each event to okno.events (nobody reads it there in embedded mode)."""
+
+    def __init__(self, database: Database, store: EventStore, publisher: Publisher, *, everything: bool) -> None:
+        self._database, self._store, self._publisher = database, store, publisher
+        self._everything = everything
+
+    async def run(self) -> None:
+        listener = self._store.listen()
+        while True:
+            try:
+                if not await self._relay_next():
+                    await listener.wait(IDLE_SECONDS)
+            except (DatabaseUnavailable, TransportUnavailable) as error:
+                log.warning("relay_waiting", error=str(error)[:500])
+                await asyncio.sleep(OUTAGE_SECONDS)
+
+    async def _relay_next(self) -> int:
+        position = (await self._store.positions([POSITION])).get(POSITION, 0)
+        end, count, outbox = await self._database.read(partial(self._read, position=position))
+        for topic, records in outbox.items():
+            await self._publisher.publish_many(topic, records)
+        if count:
+            await self._store.move_position(POSITION, end)
+        return count
+
+    def _read(self, tx: Transaction, position: int) -> tuple[int, int, Outbox]:
+        events = read_log(tx, position, BATCH)
+        outbox: Outbox = defaultdict(list)
+        for recorded in events:
+            make = _OUTGOING.get(type(recorded.event))
+            if make is not None:
+                topic, outgoing = make(tx, recorded)
+                outbox[topic].append(outgoing)
+            if self._everything:
+                outbox[topics.EVENTS].append(_public(recorded))
+        return (events[-1].position if events else position), len(events), outbox
+
+
+def _requested(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    event = recorded.event
+    assert isinstance(event, e.ReplyRequested)
+    return _outgoing(tx, event, recorded, attempt=1)
+
+
+def _retried(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    event = recorded.event
+    assert isinstance(event, e.ReplyRetried)
+    for past in read_stream(tx, event.conversation_id):
+        if isinstance(past.event, e.ReplyRequested) and past.event.reply_id == event.reply_id:
+            return _outgoing(tx, past.event, recorded, event.attempt, past.actor.name)
+    raise LookupError(f"no ReplyRequested for {event.reply_id}")
+
+
+def _outgoing(
+    tx: Transaction, event: e.ReplyRequested, recorded: e.Recorded, attempt: int, author: str = ""
+) -> tuple[str, Outgoing]:
+    reply = OutboundReply(
+        event.reply_id,
+        event.conversation_id,
+        event.channel_id,
+        tuple(Address(a.kind, a.address, a.name) for a in event.to),
+        event.subject,
+        event.text,
+        author or recorded.actor.name,
+        recorded.occurred_at,
+        event.in_reply_to,
+        event.references,
+        event.thread_key,
+        _quoted(tx, event),
+        tuple(FileRef(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in event.files),
+        attempt,
+    )
+    source = f"/conversations/{event.conversation_id}"
+    encoded = codec.encode(reply, id=_record_id(recorded), source=source, at=recorded.recorded_at)
+    return topics.OUTBOUND, Outgoing(str(event.conversation_id), encoded.value, encoded.headers)
+
+
+def _quoted(tx: Transaction, reply: e.ReplyRequested) -> Quoted | None:
+    """Return the message that is answered: looked up, so that its text is in the log only once."""
+    for past in read_stream(tx, reply.conversation_id):
+        event = past.event
+        if isinstance(event, e.MessageReceived) and event.message_id == reply.answers and event.text:
+            return Quoted(event.sender.name or event.sender.address, past.occurred_at, event.text)
+    return None
+
+
+def _retry(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    event = recorded.event
+    assert isinstance(event, e.QuarantineRetried)
+    items = [p for p in read_stream(tx, event.item_id) if isinstance(p.event, e.InboundQuarantined)]
+    past, item = items[-1], items[-1].event
+    assert isinstance(item, e.InboundQuarantined)
+    raw = Raw(item.raw.sha256, item.raw.size, item.raw.media_type, raw_item(tx, item.raw.sha256))
+    unreadable = InboundUnreadable(
+        item.item_id,
+        item.channel_id,
+        item.channel_kind,
+        item.external_id,
+        past.occurred_at,
+        item.reason,
+        dict(item.context),
+        raw,
+    )
+    contract = RetryUnreadable(unreadable, _actor_id(recorded))
+    source = f"/quarantine/{item.item_id}"
+    encoded = codec.encode(contract, id=_record_id(recorded), source=source, at=recorded.recorded_at)
+    return topics.RETRIES, Outgoing(str(item.channel_id), encoded.value, encoded.headers)
+
+
+def _actor_id(recorded: e.Recorded) -> UUID:
+    return UUID(recorded.actor.id) if recorded.actor.id else UUID(int=0)
+
+
+def _record_id(recorded: e.Recorded) -> UUID:
+    """The same event relayed twice is the same CloudEvent."""
+    return UUID(int=(recorded.stream_id.int ^ recorded.version) & ((1 << 128) - 1))
+
+
+def _public(recorded: e.Recorded) -> Outgoing:
+    event: Any = recorded.event
+    key = str(getattr(event, "customer_id", recorded.stream_id))
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(_record_id(recorded)),
+        "ce_source": f"/streams/{recorded.stream_id}",
+        "ce_type": f"okno.event.{type(event).__name__}",
+        "ce_time": to_text(recorded.recorded_at),
+        "content-type": "application/json",
+    }
+    return Outgoing(key, msgspec.json.encode(recorded), headers)
+
+
+_OUTGOING: dict[type, Callable[[Transaction, e.Recorded], tuple[str, Outgoing]]] = {
+    e.ReplyRequested: _requested,
+    e.ReplyRetried: _retried,
+    e.QuarantineRetried: _retry,
+}

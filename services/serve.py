@@ -1,0 +1,141 @@
+"""Runs parts of Okno in one process behind one HTTP port until a signal comes, or one of them breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import uvicorn
+import uvloop
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from services.house import House
+from shared.database.protocol import DatabaseUnavailable
+from shared.logs import Log
+from shared.problems import exception_handlers
+from shared.settings import WrongSettings
+from shared.transport.protocol import TransportUnavailable
+
+GRACE_SECONDS = 3
+OBJECTS_PER_COLLECTION = 20_000
+"""Python's 700 makes the collector walk everything thousands of times a second under load."""
+log = Log("serve")
+Ready = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(slots=True)
+class Part:
+    """One service in this process: what runs until cancelled, its routes, and what it still lacks."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    ready: Ready
+    routes: Sequence[BaseRoute] = ()
+    stop: Callable[[], Awaitable[None]] | None = None
+    gauges: Mapping[str, Callable[[], Awaitable[float]]] = field(default_factory=dict)
+
+
+def run_loop(main: Awaitable[None]) -> None:
+    """Run a process's main coroutine on uvloop, with a collector tuned for many small objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 50)
+
+    async def body() -> None:
+        await main
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(body())
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a bound socket. Raises WrongSettings when the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise WrongSettings(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listening
+
+
+async def serve(house: House, parts: Sequence[Part], listening: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises what a part raised: a process that is broken ends loudly."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application(parts),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    web = asyncio.create_task(server.serve(sockets=[listening]), name="http")
+    running = [asyncio.create_task(_run(part), name=part.name) for part in parts]
+    announcing = asyncio.create_task(_announce(server, announce))
+    try:
+        done, _ = await asyncio.wait({web, *running}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            log.info("stopping", because=task.get_name())
+            task.result()
+    finally:
+        announcing.cancel()
+        server.should_exit = True
+        await asyncio.gather(web, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, announcing, return_exceptions=True)
+        for part in reversed(parts):
+            if part.stop is not None:
+                await part.stop()
+
+
+def application(parts: Sequence[Part]) -> Starlette:
+    """Return the ASGI application of these parts with /healthz, /readyz and /metrics."""
+    routes = [route for part in parts for route in part.routes]
+    own = [
+        Route("/healthz", _healthz),
+        Route("/readyz", partial(_readyz, parts)),
+        Route("/metrics", partial(_metrics, parts)),
+    ]
+    handlers = exception_handlers((DatabaseUnavailable, TransportUnavailable))
+    return Starlette(routes=[*own, *routes], exception_handlers=handlers)
+
+
+async def _run(part: Part) -> None:
+    await part.run()
+
+
+async def _announce(server: uvicorn.Server, announce: Callable[[], None]) -> None:
+    while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
+        await asyncio.sleep(0.005)
+    announce()
+
+
+async def _healthz(_: Request) -> Response:
+    return Response("ok\n", media_type="text/plain")
+
+
+async def _readyz(parts: Sequence[Part], _: Request) -> Response:
+    missing = {part.name: why for part in parts if (why := await part.ready())}
+    text = "".join(f"{name}: {why}\n" for name, why in missing.items()) or "ready\n"
+    return Response(text, 503 if missing else 200, media_type="text/plain")
+
+
+async def _metrics(parts: Sequence[Part], _: Request) -> Response:
+    lines = [generate_latest().decode()]
+    for part in parts:
+        for name, read in part.gauges.items():
+            lines.append(f"# TYPE {name} gauge\n{name} {await read()}\n")
+    return Response("".join(lines), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,48 @@
+"""What the commands share: opening the house, and answering in columns for people or JSON with --json."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from services.house import House, open_house
+from shared.settings import Settings
+
+
+def in_house(
+    command: Callable[[argparse.Namespace, House], Awaitable[int | None]],
+) -> Callable[[argparse.Namespace, Settings], int | None]:
+    """Return `command` as cli.py calls it."""
+
+    async def main(options: argparse.Namespace, settings: Settings) -> int | None:
+        house = open_house(settings)
+        try:
+            return await command(options, house)
+        finally:
+            await house.close()
+
+    return lambda options, settings: asyncio.run(main(options, settings))
+
+
+def show(as_json: bool, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print rows: every field as {"items": [...]} in JSON, the named columns for people."""
+    if as_json:
+        print_json({"items": list(rows), "next": None})
+        return
+    table = [list(columns), *([_text(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[n]) for line in table) for n in range(len(columns))]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def print_json(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).replace("\n", " ")

@@ -1,0 +1,85 @@
+"""Starts services: all four in one process for `okno up`, or one of them for the cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import orjson
+
+from services import parts
+from services.demo import Demo
+from services.house import House, alone, open_house
+from services.serve import Part, bind, run_loop, serve
+from shared.registry.operators import first_setup_token
+from shared.settings import Settings, WrongSettings
+
+EVERYTHING = tuple(parts.ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What to start and where to listen."""
+
+    services: Sequence[str]
+    host: str
+    port: int
+    demo: bool = False
+    as_json: bool = False
+
+
+def start(settings: Settings, wanted: Start) -> None:
+    """Run until a signal comes. Raises WrongSettings."""
+    if settings.database_url.startswith("sqlite") and tuple(wanted.services) != EVERYTHING:
+        raise WrongSettings("one service alone needs PostgreSQL (OKNO_DATABASE_URL); `okno up` runs all four on SQLite")
+    with ExitStack() as stack:
+        if settings.database_url.startswith("sqlite"):
+            stack.enter_context(alone(settings))
+        listening = bind(wanted.host, wanted.port)
+        host, port = listening.getsockname()[:2]
+        run_loop(_main(settings, wanted, listening, f"http://{host}:{port}"))
+
+
+async def _main(settings: Settings, wanted: Start, listening: socket.socket, address: str) -> None:
+    house = open_house(settings)
+    transport = house.transport()
+    await transport.start()
+    try:
+        chosen = [parts.ALL[name](house, transport) for name in wanted.services]
+        if wanted.demo:
+            chosen.append(_demo(house, address))
+        token = await first_setup_token(house.database) if "inbox-api" in wanted.services else None
+        public = settings.public_url or address
+        await serve(house, chosen, listening, _announcement(wanted, public, token))
+    finally:
+        await transport.close()
+        await house.close()
+
+
+def _announcement(wanted: Start, address: str, token: str | None) -> Callable[[], None]:
+    """Return what prints where to go; the setup link works once, and only until somebody has a password."""
+    setup = f"{address}/setup?token={token}" if token else None
+    demo = f"{address}/demo" if wanted.demo else None
+    if wanted.as_json:
+        line = orjson.dumps({"address": address, "setup": setup, "demo": demo}).decode()
+        return lambda: print(line, flush=True)
+    lines = [f"Okno: {address}"]
+    lines += [f"First operator (this link works once): {setup}"] if setup else []
+    lines += [f"Demo: {demo}"] if demo else []
+    return lambda: print("\n".join(lines), flush=True)
+
+
+def _demo(house: House, address: str) -> Part:
+    demo = Demo(house.registry, address, house.settings.data)
+
+    async def run() -> None:
+        await demo.start()
+        await asyncio.Event().wait()
+
+    async def ready() -> str | None:
+        return None
+
+    return Part("demo", run, ready, demo.routes, demo.stop)

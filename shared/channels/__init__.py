@@ -1,0 +1,1 @@
+"""One folder per channel kind; nothing outside a folder knows its name."""

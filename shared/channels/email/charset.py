@@ -1,0 +1,89 @@
+"""Bytes to text, PURE: what a mail declares is tried first, then what it can be. Never raises."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LINE_BREAKS = re.compile("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029 ]+")
+_HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
+_LATIN = re.compile(rb"[A-Za-z]")
+_NOT_FOR_MAIL = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "unicode_escape"}
+_ALIASES = {
+    "unicode-1-1-utf-7": "utf-7",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "x-sjis": "cp932",
+    "shift_jis": "cp932",
+    "win-1251": "cp1251",
+    "cp-1251": "cp1251",
+    "x-cp1251": "cp1251",
+    "koi8": "koi8-r",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "iso-8859-8-i": "iso-8859-8",
+    "utf8mb4": "utf-8",
+}
+_FREQUENT = frozenset("оеаинтсрвлкмдпу")
+
+
+def decode(raw: bytes, charset: str = "") -> str:
+    """Return the text of `raw`: by its charset where that works, else by what the bytes look like."""
+    if raw.isascii() and b"\x1b" not in raw and _codec(charset) not in ("utf-7", "hz", "utf-16", "utf-32"):
+        return raw.decode("ascii")
+    for name in (_codec(charset), "utf-8"):
+        if name in ("", "ascii"):
+            continue
+        try:
+            return raw.decode("cp1252" if name == "iso8859-1" else name)
+        except (UnicodeError, LookupError, ValueError):
+            continue
+    if _codec(charset) in ("", "ascii", "utf-8"):
+        return _guessed(raw, _codec(charset))
+    return raw.decode(_codec(charset), "replace")
+
+
+def clean(text: str) -> str:
+    """Return text that every store accepts: no NUL, no lone surrogates, lines ended by LF."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSTORABLE.sub(lambda found: "" if found[0] == "\x00" else "\ufffd", text)
+
+
+def one_line(text: str, limit: int = 1_000) -> str:
+    """Return header text: no control characters, single spaces, cut at `limit` characters."""
+    return _LINE_BREAKS.sub(" ", _CONTROL.sub("", _LINE_BREAKS.sub(" ", clean(text)))).strip()[:limit]
+
+
+def _codec(charset: str) -> str:
+    """Return Python's name of a charset, empty for an unknown one."""
+    name = charset.strip().strip("\"'").lower().partition("\x00")[0].partition("*")[0]
+    name = _ALIASES.get(name, name)
+    if not name or len(name) > 40 or name in _NOT_FOR_MAIL:
+        return ""
+    try:
+        info = codecs.lookup(name)
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    return info.name if getattr(info, "_is_text_encoding", True) and info.name not in _NOT_FOR_MAIL else ""
+
+
+def _guessed(raw: bytes, declared: str) -> str:
+    """Return undeclared 8-bit text: mostly UTF-8 with a few broken bytes, else Cyrillic, else Western."""
+    as_utf8 = raw.decode("utf-8", "replace")
+    broken = as_utf8.count("\ufffd")
+    if broken and (declared == "utf-8" and broken * 2 <= sum(c > "\x7f" for c in as_utf8)):
+        return as_utf8
+    high_words = [word for word in _HIGH_WORD.findall(raw[:20_000]) if not word.isascii()]
+    if sum(not _LATIN.search(word) for word in high_words) * 2 > len(high_words):
+        return max((raw.decode(name, "replace") for name in ("cp1251", "koi8-r", "cp866")), key=_russian)
+    return raw.decode("cp1252", "replace")
+
+
+def _russian(text: str) -> int:
+    """Return how much a text looks like Russian: frequent small letters count, strange signs count against it."""
+    sample = text[:4_000]
+    good = sum(c in _FREQUENT for c in sample) * 2 + sum("а" <= c <= "я" for c in sample)
+    return good - 3 * sum(c > "\x7f" and not ("А" <= c <= "я" or c in "ёЁ«»—–№…") for c in sample)

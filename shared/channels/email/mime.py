@@ -1,0 +1,197 @@
+"""The tree of a mail's parts, PURE: tolerant, without recursion into hostile depth, offsets instead of copies.
+
+`email.parser` is not used: it recurses per level (1,500 levels end it), reads line by line (30 MB take seconds) and
+gives up on headers a mail program would show.
+"""
+
+from __future__ import annotations
+
+import binascii
+import quopri
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shared.channels.email.words import parameters
+
+MAX_DEPTH = 40
+MAX_PARTS = 1_000
+MAX_HEADERS = 5_000
+
+_FIELD = re.compile(rb"([!-9;-~]{1,256})[ \t]*:(.*)", re.DOTALL)
+_BLANK = re.compile(rb"\r?\n\r?\n")
+_MBOX_LINE = re.compile(rb">?From (?![ \t]*:)")
+_WELL_KNOWN = re.compile(
+    rb"\n(from|to|cc|subject|date|message-id|mime-version|content-[a-z-]+|received|references|in-reply-to|x-[a-z-]+)"
+    rb"[ \t]*:",
+    re.IGNORECASE,
+)
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_SNIFFED_BOUNDARY = re.compile(rb"(?:\A|\n)--([!-~]{6,70})[ \t]*\r?\n", re.DOTALL)
+
+
+class NoHeaders(Exception):
+    """The bytes do not begin with a header: not a mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One node; a leaf has no `parts`. Header names are in lower case, values raw and unfolded."""
+
+    headers: tuple[tuple[str, bytes], ...]
+    data: bytes
+    start: int
+    end: int
+    content_type: str
+    parameters: dict[str, str]
+    parts: tuple[Part, ...] = ()
+
+    def header(self, name: str) -> bytes:
+        """Return the first value, empty if there is none."""
+        return next((value for field, value in self.headers if field == name), b"")
+
+    def all(self, name: str) -> list[bytes]:
+        return [value for field, value in self.headers if field == name]
+
+    def body(self) -> bytes:
+        """Return the content with its transfer encoding undone as far as it can be."""
+        return decode_transfer(self.data[self.start : self.end], self.header("content-transfer-encoding"))
+
+
+def read(data: bytes) -> Part:
+    """Return the tree of a mail. Raises NoHeaders."""
+    if b"\n" not in data and b"\r" in data:
+        data = data.replace(b"\r", b"\n")
+    start = len(data) - len(data.lstrip())
+    if _MBOX_LINE.match(data, start):
+        start = data.find(b"\n", start) + 1
+    tree = _Reader(data).part(start, len(data), "text/plain", 0)
+    if not tree.headers:
+        raise NoHeaders
+    return tree
+
+
+def decode_transfer(body: bytes, encoding: bytes) -> bytes:
+    """Undo base64 or quoted-printable, keeping what is readable of broken ones."""
+    match encoding.strip().strip(b'"').lower():
+        case b"base64":
+            return decode_base64(body)
+        case b"quoted-printable":
+            return quopri.decodestring(body)
+        case b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue":
+            return _decode_uu(body)
+        case _:
+            return body
+
+
+def decode_base64(text: bytes) -> bytes:
+    """Decode leniently: foreign characters are skipped, padding is repaired, concatenated pieces are joined."""
+    pieces = []
+    for piece in re.split(rb"=+", text) if b"=" in text.rstrip(b"=\r\n \t") else [text]:
+        clean = _NOT_BASE64.sub(b"", piece)
+        if len(clean) % 4 == 1:
+            clean = clean[:-1]
+        pieces.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
+    return b"".join(pieces)
+
+
+def _decode_uu(body: bytes) -> bytes:
+    decoded = []
+    for line in body.splitlines():
+        if line.startswith((b"begin ", b"end", b"`")) or not line:
+            continue
+        try:
+            decoded.append(binascii.a2b_uu(line))
+        except binascii.Error:
+            return body
+    return b"".join(decoded)
+
+
+class _Reader:
+    """Reads one mail; counts parts so that a hostile one stays bounded."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.count = data, 0
+
+    def part(self, start: int, end: int, default_type: str, depth: int) -> Part:
+        self.count += 1
+        headers, body = self._headers(start, end)
+        declared = next((value for name, value in headers if name == "content-type"), b"")
+        content_type, params = parameters(declared)
+        if not re.fullmatch(r"[!-.0-~]+/[!-.0-~]*", content_type):
+            content_type = "multipart/mixed" if content_type == "multipart" else default_type
+        parts: tuple[Part, ...] = ()
+        if content_type.startswith("multipart/"):
+            parts = self._children(content_type, params, body, end, depth)
+            content_type = content_type if parts or depth >= MAX_DEPTH else "text/plain"
+        return Part(headers, self.data, body, end, content_type, params, parts)
+
+    def _headers(self, start: int, end: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+        """Return the fields and where the body starts.
+
+        A line that is no field belongs to the one before while well-known fields follow; else it begins the body.
+        """
+        if self.data.startswith((b"\n", b"\r\n"), start):
+            return (), min(end, self.data.find(b"\n", start) + 1)
+        blank = _BLANK.search(self.data, start, end)
+        stop = blank.start() if blank else end
+        last_known = max((found.start() for found in _WELL_KNOWN.finditer(self.data, start, stop)), default=start)
+        fields: list[tuple[str, list[bytes]]] = []
+        at = start
+        for line in self.data[start:stop].split(b"\n"):
+            field = None if line[:1] in b" \t" else _FIELD.match(line)
+            if line[:1] in (b" ", b"\t") and fields:
+                fields[-1][1].append(line.strip(b"\r"))
+            elif field and len(fields) < MAX_HEADERS:
+                fields.append((field[1].decode("ascii").lower(), [field[2].strip()]))
+            elif not field and fields and at < last_known:
+                fields[-1][1].append(b" " + line.strip())
+            elif not field and not _MBOX_LINE.match(line):
+                return _joined(fields), at
+            at += len(line) + 1
+        return _joined(fields), blank.end() if blank else end
+
+    def _children(
+        self, content_type: str, params: dict[str, str], start: int, end: int, depth: int
+    ) -> tuple[Part, ...]:
+        if depth >= MAX_DEPTH:
+            return ()
+        default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
+        boundary = params.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()
+        spans = list(self._spans(boundary, start, end)) if boundary else []
+        if not spans and (sniffed := _SNIFFED_BOUNDARY.search(self.data, start, end)):
+            spans = list(self._spans(sniffed[1], start, end))
+        return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+
+    def _spans(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield where each part lies; a missing last delimiter is forgiven, parts beyond the limit stay one."""
+        opened: int | None = None
+        for at, after, is_last in self._delimiters(b"--" + boundary, start, end):
+            if opened is not None:
+                yield opened, max(opened, at)
+            opened = None if is_last else after
+            if is_last:
+                return
+            if self.count + 1 >= MAX_PARTS:
+                break
+        if opened is not None and opened < end:
+            yield opened, end
+
+    def _delimiters(self, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
+        """Yield (end of what precedes, start of what follows, whether it closes the multipart)."""
+        data, at = self.data, self.data.find(delimiter, start, end)
+        while at >= 0:
+            newline = data.find(b"\n", at, end)
+            line_end = end if newline < 0 else newline
+            rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
+            if (at == start or data[at - 1] == 10) and rest in (b"", b"--"):
+                before = at - 1 if at > start else at
+                before -= before > start and data[before - 1] == 13
+                yield before, min(end, line_end + 1), rest == b"--"
+                at = data.find(delimiter, line_end, end)
+            else:
+                at = data.find(delimiter, at + len(delimiter), end)
+
+
+def _joined(fields: list[tuple[str, list[bytes]]]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, b"".join(lines).strip()) for name, lines in fields)

@@ -1,0 +1,113 @@
+"""What is new in a mail, PURE: all before the quoted history, in the English and Russian forms mail programs write.
+
+Answers written between quoted lines are kept with their quotes: cutting them would lose what they answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MAX_LINES = 20_000
+_MAX_LINE = 2_000
+
+_SEPARATOR = re.compile(
+    r"[>\s]*-{2,}\s*(original message|original appointment|reply message|reply above this line"
+    r"|исходное сообщение|исходное письмо|оригинальное сообщение|первоначальное сообщение)\s*-{0,20}[>\s]*$",
+    re.IGNORECASE,
+)
+_FIELD = re.compile(
+    r"\W{0,4}(from|sent|to|cc|date|subject|от|от кого|отправлено|послано|кому|копия|дата|тема)\W{0,4}?:\W{0,4}(?=\S|$)",
+    re.IGNORECASE,
+)
+_FIRST_FIELD = re.compile(r"[*>\s]*(from|subject|date|от|от кого|тема|дата)\*{0,2}:", re.IGNORECASE)
+_RULE = re.compile(r"\s*[_\-=*]{5,}\s*$")
+_VERB = re.compile(
+    r"\b(wrote|writes|пишет|пишете|писал|писала|писали|написал|написала|написали|писал\(а\)|написал\(а\)"
+    r"|сообщил|сообщает)\b[^\n]{0,40}$",
+    re.IGNORECASE,
+)
+_ADDRESS_AT_END = re.compile(r"<?[\w.+\-]{1,64}@[\w.\-]{1,190}>?[\"'»)\]>*\s]{0,4}:$")
+_DATED = re.compile(r"\d{1,2}[:.]\d{2}|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
+_BEGINS = re.compile(r"[>\s]{0,3}(on|am|le|\w{2,12},?|\d{1,4}|здравствуйте|привет|добрый)\b", re.IGNORECASE)
+_SENT_FROM = re.compile(
+    r"\s*(sent (from|with|via) (my |the |yahoo|mail|outlook|samsung|proton|gmail)[^\n]{0,60}"
+    r"|get outlook for [^\n]{0,60}|отправлено (из|с|через) [^\n]{1,80}|послано из [^\n]{1,80})\s*$",
+    re.IGNORECASE,
+)
+
+
+def new_text(full: str) -> str:
+    """Return the new part of a mail's text; the whole where nothing else would remain."""
+    lines = [line.rstrip() for line in full.split("\n")]
+    if len(lines) > _MAX_LINES:
+        return full
+    new = _without_mobile_signature(_without_history(lines))
+    return "\n".join(new).strip("\n") if any(line.strip() for line in new) else full
+
+
+def _without_history(lines: list[str]) -> list[str]:
+    for index, line in enumerate(lines):
+        if _SEPARATOR.match(line[:_MAX_LINE]) or _is_header_block(lines, index):
+            return _without_rule(lines[:index])
+        if length := _attribution(lines, index):
+            return _around_quote(lines, index, index + length)
+        if line.startswith(">"):
+            return _around_quote(lines, index, index)
+    return lines
+
+
+def _is_header_block(lines: list[str], index: int) -> bool:
+    """From:, Sent:, To:, Subject: on neighbouring lines, as Outlook and its kin write it."""
+    if not _FIRST_FIELD.match(lines[index][:100]):
+        return False
+    near = [line for line in lines[index : index + 10] if line.strip()][:6]
+    return sum(bool(_FIELD.match(line[:200])) for line in near) >= 3
+
+
+def _attribution(lines: list[str], index: int) -> int:
+    """Return over how many lines (0: none) an introduction such as `On ..., X wrote:` goes from here."""
+    if not _BEGINS.match(lines[index][:40]):
+        return 0
+    joined = ""
+    for length, line in enumerate(lines[index : index + 4], start=1):
+        if not line.strip() or len(joined) + len(line) > 400:
+            return 0
+        joined = f"{joined} {line.strip()}".strip()
+        if (
+            line.endswith(":")
+            and _DATED.search(joined)
+            and (_VERB.search(joined[:-1]) or _ADDRESS_AT_END.search(joined))
+        ):
+            return length
+    return 0
+
+
+def _around_quote(lines: list[str], start: int, quote: int) -> list[str]:
+    """Return what stands before and, where the answer is below one quoted block, after it."""
+    while quote < len(lines) and not lines[quote].strip():
+        quote += 1
+    if quote < len(lines) and not lines[quote].startswith(">"):
+        return lines[:start]
+    while quote < len(lines) and (lines[quote].startswith(">") or not lines[quote].strip()):
+        quote += 1
+    below = lines[quote:]
+    if any(line.startswith(">") for line in below):
+        return lines
+    return [*lines[:start], *below]
+
+
+def _without_rule(lines: list[str]) -> list[str]:
+    """Drop the ruler and empty lines that led to the history."""
+    end = len(lines)
+    while end and (not lines[end - 1].strip() or _RULE.match(lines[end - 1][:200])):
+        end -= 1
+    return lines[:end]
+
+
+def _without_mobile_signature(lines: list[str]) -> list[str]:
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    if end and _SENT_FROM.match(lines[end - 1][:200]):
+        return _without_rule(lines[: end - 1])
+    return lines[:end]

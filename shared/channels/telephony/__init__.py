@@ -1,0 +1,1 @@
+"""Telephony: calls as a provider's webhooks tell of them, posted to `/in/telephony/{channel}`. Receives only."""

@@ -1,0 +1,25 @@
+"""Time as Okno writes it: RFC 3339 in UTC with microseconds, so that texts sort like times."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def to_text(at: datetime) -> str:
+    """Return `2026-11-21T22:27:43.000000Z`. Raises ValueError for a time without zone."""
+    if at.tzinfo is None:
+        raise ValueError("a time without time zone")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def from_text(text: str) -> datetime:
+    """Return the moment of an RFC 3339 text; without a zone it is taken as UTC. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

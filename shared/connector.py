@@ -1,0 +1,309 @@
+"""The contract of a channel: what it offers (fields, parse, build) and its two roles, Receiver and Sender.
+
+A connector knows no server, store or transport: it gets an `Inlet` and gives back `Sent` or a `SendError`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal, Protocol
+from uuid import UUID
+
+from shared.contracts.inbound import Address, Call
+from shared.contracts.outbound import OutboundReply
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PACKAGE = "shared.channels"
+
+
+# --- what a channel is ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a channel kind, as shown by `okno channels fields KIND`."""
+
+    name: str
+    help: str
+    default: str | None = None
+    """None: the setting must be given."""
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a channel kind can and cannot do."""
+
+    receives_by: Literal["polling", "webhook"]
+    sends: bool
+    threads: bool = False
+    files: bool = False
+    delivery_reports: bool = False
+    edits: bool = False
+    repeat_is_safe: bool = False
+    """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A configured instance of a channel kind; `settings` holds every field, secrets decrypted."""
+
+    id: UUID
+    kind: str
+    name: str
+    settings: Mapping[str, str]
+
+
+# --- inbound: bytes -> Parsed -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RawItem:
+    """One inbound item as the channel gave it, before anyone tried to understand it."""
+
+    data: bytes
+    media_type: str
+    received_at: datetime
+    key: str
+    """The channel's own handle for this item (UIDVALIDITY.UID, submission id): used when parsing fails."""
+    context: Mapping[str, str] = field(default_factory=dict)
+    """What is needed besides the bytes to understand them (content type, query, remote address)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    name: str
+    media_type: str
+    data: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What `parse` understood. Everything the provider gave that has no field here stays in the raw bytes."""
+
+    external_id: str
+    sender: Address
+    occurred_at: datetime
+    dedup_key: str = ""
+    """Tells duplicates from different items with the same external id; the external id itself when empty."""
+    kind: Literal["text", "call", "form"] = "text"
+    direction: Literal["inbound", "outbound"] = "inbound"
+    """outbound: a call we made; written mail of ours is never read back as inbound."""
+    subject: str = ""
+    text: str = ""
+    """What is new."""
+    full_text: str = ""
+    """With the quoted history; empty when it equals `text`."""
+    html: str = ""
+    """Sanitised; empty when there is none."""
+    recipients: tuple[str, ...] = ()
+    reply_to: Address | None = None
+    """Where an answer goes if not to `sender`; None with `cannot_reply` empty means the sender."""
+    reply_channel: UUID | None = None
+    """The channel the answer leaves through if not the one it came in by (a form answered by mail)."""
+    cannot_reply: str = ""
+    """Why no answer is possible, in words for the operator; empty when it is."""
+    refers_to: tuple[str, ...] = ()
+    """External ids of messages this one answers, the nearest first."""
+    known_as: tuple[str, ...] = ()
+    """External ids under which others will refer to this message, besides `external_id`."""
+    thread_key: str = ""
+    """The provider's own thread (chat id): messages with the same key are one conversation."""
+    fields: tuple[tuple[str, str], ...] = ()
+    call: Call | None = None
+    files: tuple[ParsedFile, ...] = ()
+    identities: tuple[Address, ...] = ()
+    """Further addresses of the same client (phone typed into a form): claimed, not verified."""
+
+
+class UnreadableItem(Exception):
+    """`parse` cannot understand the item; the text is shown in the quarantine. The raw bytes are kept."""
+
+
+class BadInput(Exception):
+    """A webhook request that is refused before anything is stored; becomes an RFC 9457 answer.
+
+    `status` is the HTTP status, `title` its short reason, `detail` what the caller can do about it.
+    """
+
+    def __init__(self, status: int, title: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail or title)
+        self.status, self.title, self.detail = status, title, detail
+        self.headers = dict(headers or {})
+
+
+# --- roles ------------------------------------------------------------------------------------------------
+
+
+class Cursor(Protocol):
+    """A channel's durable place in its provider's list."""
+
+    async def load(self) -> str | None:
+        """Return the saved place, or None on the first connect."""
+
+    async def save(self, place: str) -> None:
+        """Return once `place` is durable."""
+
+
+class Inlet(Protocol):
+    """What ingest gives a receiver."""
+
+    cursor: Cursor
+
+    async def accept(self, item: RawItem) -> UUID:
+        """Understand, keep and publish `item`; return its inbound id once it is durable.
+
+        An item nobody can understand is published as unreadable and counts as accepted. Raises when it could
+        not be made durable: then nothing may be confirmed to the provider.
+        """
+
+    def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
+        """Tell how far behind the provider we are (items), or what is wrong (None: nothing)."""
+
+
+class Receiver(Protocol):
+    """The inbound role of a polling channel: one supervised task per channel."""
+
+    async def run(self) -> None:
+        """Receive until cancelled. Any exception restarts the task after a back-off."""
+
+
+class Webhook(Protocol):
+    """The inbound role of a webhook channel: `receive.handle`, mounted at `receive.PATH` for `receive.METHODS`."""
+
+    async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
+        """Answer one request; 2xx only after `inlet.accept` returned. Raises BadInput to refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider accepted the reply under `external_id`; `known_as` are further ids answers may refer to."""
+
+    external_id: str
+    known_as: tuple[str, ...] = ()
+
+
+class FileReader(Protocol):
+    async def __call__(self, sha256: str) -> bytes:
+        """Return a blob's bytes. Raises FileNotFoundError."""
+
+
+class Sender(Protocol):
+    """The outbound role of a channel: one instance per channel, `send` is called concurrently."""
+
+    async def send(self, reply: OutboundReply) -> Sent:
+        """Send one reply. Raises SendError; anything else is a bug."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+# --- every way a send can fail ----------------------------------------------------------------------------
+
+
+class SendError(Exception):
+    """A send that did not succeed. `code` is the provider's, the text is shown to the operator.
+
+    retryable: try again later, the client got nothing.
+    """
+
+    retryable = False
+
+    def __init__(self, text: str, code: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(text)
+        self.code, self.retry_after_seconds = code, retry_after_seconds
+
+
+class SendRefused(SendError):
+    """Final: the provider says it will never deliver this (unknown address, blocked, too large)."""
+
+
+class SendDelayed(SendError):
+    """Not now: provider busy, rate limit, no connection. Nothing reached the client."""
+
+    retryable = True
+
+
+class SenderBroken(SendError):
+    """The channel itself is not usable (login refused): nothing of this channel can be sent until it is mended."""
+
+    retryable = True
+
+
+class SendFateUnknown(SendError):
+    """The provider may have accepted it, but its answer was lost: never repeated without the operator."""
+
+
+# --- finding connectors -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One channel kind; the modules are imported when first asked for, so an unused library is never loaded.
+
+    Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id)),
+    parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
+    METHODS, handle), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is False).
+    """
+
+    name: str
+
+    def module(self, part: Literal["config", "parse", "receive", "send", "build"]) -> ModuleType:
+        return importlib.import_module(f"{PACKAGE}.{self.name}.{part}")
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        fields: tuple[Field, ...] = self.module("config").FIELDS
+        return fields
+
+    @property
+    def capabilities(self) -> Capabilities:
+        capabilities: Capabilities = self.module("config").CAPABILITIES
+        return capabilities
+
+    @property
+    def parse(self) -> Callable[[RawItem, Channel], Parsed]:
+        parse: Callable[[RawItem, Channel], Parsed] = self.module("parse").parse
+        return parse
+
+    def problems(self, settings: Mapping[str, str]) -> list[str]:
+        """Return what is wrong with these settings, in words for the person who set them."""
+        known = {f.name: f for f in self.fields}
+        wrong = [f"unknown setting {name}" for name in settings if name not in known]
+        for f in self.fields:
+            value = settings.get(f.name, f.default)
+            if value is None:
+                wrong.append(f"{f.name} is required: {f.help}")
+            elif f.choices and value not in f.choices:
+                wrong.append(f"{f.name} must be one of {', '.join(f.choices)}")
+        if not wrong:
+            check: Callable[[Mapping[str, str]], list[str]] = self.module("config").check
+            wrong = check(self.complete(settings))
+        return wrong
+
+    def complete(self, settings: Mapping[str, str]) -> dict[str, str]:
+        """Return the settings with defaults filled in."""
+        return {f.name: settings.get(f.name, f.default or "") for f in self.fields}
+
+
+def kinds() -> list[str]:
+    """Return the names of all channel kinds: the folders of `shared/channels`."""
+    package = importlib.import_module(PACKAGE)
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.ispkg)
+
+
+def load(kind: str) -> Kind:
+    """Return the connector of a kind. Raises LookupError for an unknown one."""
+    if kind not in kinds():
+        raise LookupError(f"no channel kind {kind!r}; there are {', '.join(kinds())}")
+    return Kind(kind)

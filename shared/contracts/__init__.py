@@ -1,0 +1,1 @@
+"""What travels between services, as CloudEvents with JSON data."""

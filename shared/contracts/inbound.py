@@ -1,0 +1,110 @@
+"""What ingest tells the projector: a message was received, or an item could not be read. Topic okno.inbound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid5
+
+INLINE_RAW_BYTES = 64 * 1024
+"""Raw bytes up to this size travel with the event; larger ones are in blobs under their sha256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a client: kind is email, phone, telegram, or the channel kind where it has no other."""
+
+    kind: str
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The state of a telephone call as far as the provider has told it. Times in seconds."""
+
+    state: Literal["ringing", "answered", "finished", "missed", "failed"]
+    direction: Literal["inbound", "outbound"]
+    from_: str
+    to: str
+    answered_by: str = ""
+    waiting_seconds: int | None = None
+    talking_seconds: int | None = None
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file in blobs, by content."""
+
+    sha256: str
+    size: int
+    name: str
+    media_type: str
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The item as the channel gave it: inline up to INLINE_RAW_BYTES, else `data` is None and it is in blobs."""
+
+    sha256: str
+    size: int
+    media_type: str
+    data: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A client's message; field meanings as in `shared.connector.Parsed`. `id` is the key against duplicates."""
+
+    id: UUID
+    channel_id: UUID
+    channel_kind: str
+    external_id: str
+    occurred_at: datetime
+    received_at: datetime
+    sender: Address
+    kind: Literal["text", "call", "form"]
+    direction: Literal["inbound", "outbound"]
+    subject: str
+    text: str
+    full_text: str
+    html: str
+    recipients: tuple[str, ...]
+    reply_to: Address | None
+    reply_channel: UUID | None
+    cannot_reply: str
+    refers_to: tuple[str, ...]
+    known_as: tuple[str, ...]
+    thread_key: str
+    fields: tuple[tuple[str, str], ...]
+    call: Call | None
+    files: tuple[FileRef, ...]
+    identities: tuple[Address, ...]
+    raw: Raw
+
+
+@dataclass(frozen=True, slots=True)
+class InboundUnreadable:
+    """An item nobody could understand: it goes to the quarantine with its raw bytes and the reason."""
+
+    id: UUID
+    channel_id: UUID
+    channel_kind: str
+    external_id: str
+    received_at: datetime
+    reason: str
+    context: dict[str, str]
+    raw: Raw
+
+
+def inbound_id(channel_id: UUID, dedup_key: str) -> UUID:
+    """Return the id of an inbound item: the same item of the same channel always has the same id."""
+    return uuid5(channel_id, dedup_key)
+
+
+def partition_key(sender: Address) -> str:
+    """Return the key of okno.inbound: one client's items keep their order."""
+    return f"{sender.kind}:{sender.address}"

@@ -1,0 +1,1 @@
+"""One database, SQLite or PostgreSQL: transactions in threads, wake-ups after commit."""

@@ -1,0 +1,224 @@
+"""PostgreSQL by psycopg: a pool of connections used from threads, and one connection that listens.
+
+A write runs in READ COMMITTED with synchronous_commit as the server has it (on: durable when `write` returns).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache, partial
+from typing import Any, Literal, TypeVar, cast
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared.database.protocol import Conflict, DatabaseUnavailable, Listener, Row, Transaction
+from shared.database.wakeups import Wakeups
+
+T = TypeVar("T")
+THREADS = 8
+CHANNEL = "okno"
+CONNECT_SECONDS = 10.0
+POOL_SECONDS = 15.0
+LISTEN_AGAIN_SECONDS = 1.0
+LEAD_AGAIN_SECONDS = 0.5
+WATCH_SECONDS = 2.0
+
+
+class PostgresTransaction:
+    """A transaction on a psycopg connection."""
+
+    dialect: Literal["sqlite", "postgres"] = "postgres"
+
+    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+        self.connection = connection
+        self._topics: set[str] = set()
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        return self._execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        return self._execute(sql, parameters).fetchone()
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        return self._execute(sql, parameters).rowcount
+
+    def run_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.executemany(_percent(sql), parameters)
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
+        """One INSERT ... SELECT FROM unnest(arrays): a single round trip, no statement per row."""
+        if not rows:
+            return
+        types = _column_types(self.connection, table, tuple(columns))
+        arrays = ",".join(f"%b::{kind}[]" for kind in types)
+        self.connection.execute(
+            cast("Any", f"INSERT INTO {table} ({','.join(columns)}) SELECT * FROM unnest({arrays}) {tail}"),
+            [list(column) for column in zip(*rows, strict=True)],
+            prepare=True,
+        )
+
+    def script(self, sql: str) -> None:
+        for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").split(";")):
+            self.connection.execute(cast("Any", statement))
+
+    def notify(self, topic: str) -> None:
+        if topic not in self._topics:
+            self._topics.add(topic)
+            self.connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
+
+    def _execute(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
+        return self.connection.execute(_percent(sql), parameters, prepare=True)
+
+
+class PostgresDatabase:
+    """One pool a process. Connections are made when first needed and again after they broke."""
+
+    dialect: Literal["sqlite", "postgres"] = "postgres"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=THREADS + 2,
+            open=False,
+            timeout=POOL_SECONDS,
+            check=ConnectionPool.check_connection,
+            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno"},
+        )
+        self._threads = ThreadPoolExecutor(THREADS, "okno-db")
+        self._wakeups = Wakeups()
+        self._listening: asyncio.Task[None] | None = None
+        self._opening = threading.Lock()
+        self._open = False
+
+    async def write(self, job: Callable[[Transaction], T]) -> T:
+        return await self._in_thread(self.writing, job)
+
+    async def read(self, job: Callable[[Transaction], T]) -> T:
+        return await self._in_thread(self.reading, job)
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        with self._errors(), self._connection() as connection, connection.transaction():
+            yield PostgresTransaction(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        with self._errors(), self._connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresTransaction(connection)
+
+    def listen(self, topic: str) -> Listener:
+        listener = self._wakeups.listener(topic)
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen_forever(), name="postgres-listen")
+        return listener
+
+    @asynccontextmanager
+    async def leadership(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """A session's advisory lock: PostgreSQL gives it up by itself when the process dies."""
+        try:
+            async with await psycopg.AsyncConnection.connect(
+                self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), application_name="okno-lead"
+            ) as connection:
+                key = zlib.crc32(name.encode())
+                await _lock(connection, key)
+                yield partial(_watch, connection)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+        await asyncio.get_running_loop().run_in_executor(None, self._shut)
+
+    def _shut(self) -> None:
+        self._threads.shutdown()
+        self._pool.close()
+
+    async def _in_thread(self, begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(_run, begin, job))
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+        with self._opening:
+            if not self._open:
+                self._pool.open()
+                self._open = True
+        with self._pool.connection() as connection:
+            yield connection
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.errors.UniqueViolation as error:
+            raise Conflict(str(error)) from error
+        except psycopg.errors.DeadlockDetected as error:
+            raise Conflict(str(error)) from error
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def _listen_forever(self) -> None:
+        """Keep one listening connection; after each (re)connect wake everybody, for what came meanwhile."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), application_name="okno-listen"
+                ) as connection:
+                    await connection.execute(f"LISTEN {CHANNEL}")
+                    self._wakeups.wake_all()
+                    async for note in connection.notifies():
+                        self._wakeups.wake((note.payload,))
+            except psycopg.Error:
+                self._wakeups.wake_all()  # whoever waits tries the database itself and reports what is wrong
+            await asyncio.sleep(LISTEN_AGAIN_SECONDS)
+
+
+async def _lock(connection: psycopg.AsyncConnection[Row], key: int) -> None:
+    while True:
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        row = await cursor.fetchone()
+        if row and row[0]:
+            return
+        await asyncio.sleep(LEAD_AGAIN_SECONDS)
+
+
+async def _watch(connection: psycopg.AsyncConnection[Row]) -> None:
+    while True:
+        await asyncio.wait_for(connection.execute("SELECT 1"), CONNECT_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
+
+
+def _run(begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:
+    with begin() as transaction:
+        return job(transaction)
+
+
+@lru_cache(maxsize=1024)
+def _percent(sql: str) -> Any:
+    return sql.replace("%", "%%").replace("?", "%s")
+
+
+_types: dict[tuple[str, str], str] = {}
+
+
+def _column_types(connection: psycopg.Connection[Row], table: str, columns: tuple[str, ...]) -> list[str]:
+    """Return the SQL types of columns, read once a table and process (a table's types never change)."""
+    if (table, columns[0]) not in _types:
+        rows = connection.execute(
+            "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
+            (table,),
+        ).fetchall()
+        _types.update({(table, name): kind for name, kind in rows})
+    return [_types[table, column] for column in columns]

@@ -1,0 +1,89 @@
+"""What the rest of Okno asks of a database; SQL is written once, with `?` for parameters, in the common dialect.
+
+A job is a plain function that runs in a thread within one transaction: it must not await or keep the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Any, Literal, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached, is full or stays locked: try again later, nothing was written."""
+
+
+class Conflict(Exception):
+    """A unique key was there already: somebody else was first. Read again and decide anew."""
+
+
+class Transaction(Protocol):
+    """One open transaction. Unique-key violations raise Conflict."""
+
+    dialect: Literal["sqlite", "postgres"]
+
+    @property
+    def connection(self) -> Any:
+        """The driver's own connection (sqlite3 or psycopg), for recorders."""
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run a statement and return its rows."""
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """Run a statement and return its first row, None when there is none."""
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Run a statement and return how many rows it touched."""
+
+    def run_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each parameter row."""
+
+    def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
+        """Insert rows the fastest way the database has. `tail`: an ON CONFLICT clause."""
+
+    def script(self, sql: str) -> None:
+        """Run several statements separated by `;` (schema)."""
+
+    def notify(self, topic: str) -> None:
+        """Wake those who listen to `topic`, here and in other processes, once the transaction has committed."""
+
+
+class Listener(Protocol):
+    async def wait(self, timeout_seconds: float) -> bool:
+        """Return True when the topic was notified since the last wait, False after the timeout."""
+
+
+class Database(Protocol):
+    """Made by `open_database`."""
+
+    dialect: Literal["sqlite", "postgres"]
+
+    async def write(self, job: Callable[[Transaction], T]) -> T:
+        """Run a job and return its result once it is committed and durable.
+
+        Raises what the job raised (and nothing is written), Conflict, or DatabaseUnavailable.
+        """
+
+    async def read(self, job: Callable[[Transaction], T]) -> T:
+        """Run a job on one consistent snapshot; it must not write."""
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """A write transaction in the calling thread, for command-line tools and threads of one's own."""
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """A read transaction in the calling thread."""
+
+    def listen(self, topic: str) -> Listener:
+        """Return a listener for `notify(topic)`; call it from the event loop."""
+
+    def leadership(self, name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        """Enter once no other process leads `name`. Yields `watch`, which runs until the lead is lost, then raises.
+
+        What the leader does must be safe without it (positions move forward only): it saves doing things twice.
+        """
+
+    async def close(self) -> None: ...

@@ -1,0 +1,68 @@
+"""Wakes the listeners of a topic in this process; for other processes it watches a number that a commit changes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+POLL_SECONDS = 0.05
+
+
+class TopicListener:
+    """Waits on the event loop it was made in."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, version: Callable[[], int] | None) -> None:
+        self._loop, self._version = loop, version
+        self._event = asyncio.Event()
+        self._seen = version() if version else 0
+
+    def wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, timeout_seconds: float) -> bool:
+        deadline = self._loop.time() + timeout_seconds
+        while not self._event.is_set() and not self._changed_elsewhere():
+            left = deadline - self._loop.time()
+            if left <= 0:
+                return False
+            try:
+                await asyncio.wait_for(self._event.wait(), min(left, POLL_SECONDS) if self._version else left)
+            except TimeoutError:
+                continue
+        self._event.clear()
+        return True
+
+    def _changed_elsewhere(self) -> bool:
+        if self._version is None:
+            return False
+        version = self._version()
+        changed, self._seen = version != self._seen, version
+        return changed
+
+
+class Wakeups:
+    """The listeners of one process, by topic. `wake` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._listeners: defaultdict[str, list[TopicListener]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def listener(self, topic: str, version: Callable[[], int] | None = None) -> TopicListener:
+        """Return a new listener. `version`: polled every 50 ms, a change counts as a wake-up."""
+        listener = TopicListener(asyncio.get_running_loop(), version)
+        with self._lock:
+            self._listeners[topic].append(listener)
+        return listener
+
+    def wake(self, topics: Iterable[str]) -> None:
+        with self._lock:
+            listeners = [listener for topic in topics for listener in self._listeners[topic]]
+        for listener in listeners:
+            listener.wake()
+
+    def wake_all(self) -> None:
+        """Wake every listener: something may have been missed."""
+        self.wake(list(self._listeners))

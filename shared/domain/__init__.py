@@ -1,0 +1,1 @@
+"""PURE: events, commands and deciders of the business; standard library only."""

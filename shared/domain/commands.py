@@ -1,0 +1,119 @@
+"""What can be asked of a conversation or a quarantined item. Time and ids are always given, never fetched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.domain.events import File, InboundQuarantined, MessageReceived
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveMessage:
+    """`message` is complete; `opened_because` is used when the conversation is new."""
+
+    message: MessageReceived
+    opened_because: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReply:
+    reply_id: UUID
+    text: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryReply:
+    reply_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDelivery:
+    """What outbound reported of one attempt."""
+
+    reply_id: UUID
+    channel_id: UUID
+    attempt: int
+    state: Literal["sent", "failed", "unknown"]
+    tries: int
+    external_id: str = ""
+    known_as: tuple[str, ...] = ()
+    error: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    note_id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    operator_id: UUID | None
+    operator_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    until: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndSnooze:
+    """The time has come: `now` is compared with the time the conversation sleeps until."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+
+
+ConversationCommand = (
+    ReceiveMessage
+    | RequestReply
+    | RetryReply
+    | RecordDelivery
+    | AddNote
+    | Assign
+    | Snooze
+    | EndSnooze
+    | Reopen
+    | Close
+    | Tag
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    item: InboundQuarantined
+
+
+@dataclass(frozen=True, slots=True)
+class RetryQuarantined:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveQuarantined:
+    conversation_id: UUID
+
+
+QuarantineCommand = Quarantine | RetryQuarantined | ResolveQuarantined

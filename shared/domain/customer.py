@@ -1,0 +1,27 @@
+"""The person behind the addresses: a customer comes into being with the first message from a new address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from shared.domain.events import Address, CustomerRegistered
+
+NAMESPACE = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0001")
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The state that decisions need."""
+
+    id: UUID | None = None
+
+
+def customer_id_for(address: Address) -> UUID:
+    """Return the id of the customer who is registered from this address: two processes find the same one."""
+    return uuid5(NAMESPACE, f"{address.kind}:{address.address}")
+
+
+def register(customer_id: UUID, address: Address, state: Customer) -> list[CustomerRegistered]:
+    """Return the event that registers a customer; none when there already is one."""
+    return [] if state.id else [CustomerRegistered(customer_id, address.name, address)]

@@ -1,0 +1,317 @@
+"""Everything that can have happened, by its stored name. Only ever added to: new fields get defaults.
+
+Streams: one per customer, one per conversation, one per quarantined item. Each event is stored in an envelope
+(`Recorded`) that knows when, why and by whom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+# --- values -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address of a person: kind is email, phone, telegram, or a channel kind without addresses of its own."""
+
+    kind: str
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file kept by its content."""
+
+    sha256: str
+    size: int
+    name: str
+    media_type: str
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """The item as the channel gave it, kept by its content."""
+
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of a telephone call; times in seconds."""
+
+    state: Literal["ringing", "answered", "finished", "missed", "failed"]
+    direction: Literal["inbound", "outbound"]
+    from_: str
+    to: str
+    answered_by: str = ""
+    waiting_seconds: int | None = None
+    talking_seconds: int | None = None
+    recording: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: a customer, an operator, or the system by itself."""
+
+    kind: Literal["customer", "operator", "system"]
+    id: str = ""
+    name: str = ""
+
+
+# --- customer ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerRegistered:
+    """Somebody wrote or called from an address nobody had used before."""
+
+    customer_id: UUID
+    name: str
+    address: Address
+
+
+# --- conversation -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationOpened:
+    """`reason` says why the message did not join another conversation."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    channel_id: UUID
+    channel_kind: str
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A message, form or call arrived; `joined_because` says why it is in this conversation."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    channel_id: UUID
+    channel_kind: str
+    external_id: str
+    kind: Literal["text", "call", "form"]
+    direction: Literal["inbound", "outbound"]
+    sender: Address
+    raw: Raw
+    joined_because: str = ""
+    subject: str = ""
+    text: str = ""
+    full_text: str = ""
+    html: str = ""
+    recipients: tuple[str, ...] = ()
+    reply_to: Address | None = None
+    reply_channel: UUID | None = None
+    cannot_reply: str = ""
+    refers_to: tuple[str, ...] = ()
+    known_as: tuple[str, ...] = ()
+    thread_key: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    call: Call | None = None
+    files: tuple[File, ...] = ()
+    claimed: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallProgressed:
+    """The provider told more of a call that is on the timeline already."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequested:
+    """An operator answered the message `answers`. Fields as in `contracts.outbound`."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    answers: UUID
+    channel_id: UUID
+    to: tuple[Address, ...]
+    subject: str
+    text: str
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    thread_key: str = ""
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRetried:
+    """An operator decided to send a failed or uncertain reply again."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplySent:
+    """The provider accepted the reply under `external_id`."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    channel_id: UUID
+    attempt: int
+    tries: int
+    external_id: str
+    known_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFailed:
+    """The reply did not reach the client and will not by itself."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    tries: int
+    error: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFateUnknown:
+    """The reply may have reached the client: the channel cannot tell."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    tries: int
+    error: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAdded:
+    """An operator wrote something that never leaves."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    note_id: UUID
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationAssigned:
+    """`operator_id` None: nobody is responsible any more."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    operator_id: UUID | None
+    operator_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSnoozed:
+    conversation_id: UUID
+    customer_id: UUID
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationReopened:
+    """`reason`: operator, message (the client wrote), or time (the snooze ended)."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reason: Literal["operator", "message", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationClosed:
+    conversation_id: UUID
+    customer_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationTagged:
+    conversation_id: UUID
+    customer_id: UUID
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+# --- quarantine -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InboundQuarantined:
+    """An item arrived that nobody could understand."""
+
+    item_id: UUID
+    channel_id: UUID
+    channel_kind: str
+    external_id: str
+    reason: str
+    raw: Raw
+    context: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRetried:
+    item_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineResolved:
+    """The item was understood at last; it stands on a timeline under the same id."""
+
+    item_id: UUID
+    conversation_id: UUID
+
+
+CustomerEvent = CustomerRegistered
+ConversationEvent = (
+    ConversationOpened
+    | MessageReceived
+    | CallProgressed
+    | ReplyRequested
+    | ReplyRetried
+    | ReplySent
+    | ReplyFailed
+    | ReplyFateUnknown
+    | NoteAdded
+    | ConversationAssigned
+    | ConversationSnoozed
+    | ConversationReopened
+    | ConversationClosed
+    | ConversationTagged
+)
+QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
+Event = CustomerEvent | ConversationEvent | QuarantineEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as it stands in the log. `recorded_at` is our clock, `occurred_at` the channel's."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    recorded_at: datetime
+    occurred_at: datetime
+    cause: UUID | None
+    actor: Actor
+    event: Event

@@ -1,0 +1,176 @@
+"""The eventsourcing library's recorders, run inside our own transactions: `recorder_for(transaction)`.
+
+Positions are given out in commit order: SQLite has one writer at a time, PostgreSQL takes a table lock
+(readers that follow the log would miss events otherwise).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from eventsourcing.persistence import Notification, StoredEvent, Tracking
+
+from shared.database.protocol import Transaction
+
+EVENTS = "stored_events"
+
+
+class Recorder(Protocol):
+    """What the store uses of a recorder (`eventsourcing.persistence.ProcessRecorder`), bound to one transaction."""
+
+    def insert(self, stored_events: Sequence[StoredEvent], tracking: Sequence[Tracking]) -> None:
+        """Append events and move positions forward. Raises a driver's unique violation, or Behind."""
+
+    def select_events(self, originator_id: UUID | str, *, gt: int | None = None) -> Sequence[StoredEvent]: ...
+
+    def select_notifications(
+        self, start: int | None, limit: int, *, inclusive_of_start: bool = True
+    ) -> Sequence[Notification]: ...
+
+    def max_notification_id(self) -> int | None: ...
+
+    def max_tracking_id(self, application_name: str) -> int | None: ...
+
+
+class Behind(Exception):
+    """The position given is not ahead of the recorded one: another process has done this work already."""
+
+
+def recorder_for(transaction: Transaction) -> Recorder:
+    """Return the recorder that reads and writes through `transaction`."""
+    recorder_class = _sqlite_class() if transaction.dialect == "sqlite" else _postgres_class()
+    return cast("Recorder", recorder_class(transaction.connection))
+
+
+def schema_statements(transaction: Transaction) -> list[Any]:
+    """Return the statements that create the log's tables, as the library defines them (ours where it must differ)."""
+    if transaction.dialect == "sqlite":
+        return list(_sqlite_class()(transaction.connection).create_table_statements)
+    recorder = _postgres_class()(transaction.connection)
+    return [s for s in recorder.sql_create_statements if not _needs_composite_type(s.as_string())]
+
+
+def _needs_composite_type(statement: str) -> bool:
+    """The library's insert function is never used: it takes no lock and hangs on large batches."""
+    return "CREATE TYPE" in statement or "FUNCTION" in statement
+
+
+@cache
+def _sqlite_class() -> type[Any]:
+    from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
+
+    class BoundDatastore(SQLiteDatastore):
+        """A datastore whose only connection is the one we are in a transaction with."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._bound = connection
+            self.single_row_tracking = True
+            self.originator_id_type = "uuid"
+
+        @contextmanager
+        def transaction(self, *, commit: bool) -> Iterator[SQLiteCursor]:
+            cursor = self._bound.cursor()
+            cursor.row_factory = cast("Any", sqlite3.Row)
+            yield SQLiteCursor(cursor)
+
+        def close(self) -> None:
+            """The connection is not ours to close."""
+
+    class SqliteRecorder(SQLiteProcessRecorder):
+        """Positions are an AUTOINCREMENT key: never used again, and kept by VACUUM (a bare rowid is neither)."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            super().__init__(BoundDatastore(connection), events_table_name=EVENTS)
+            self._connection = connection
+
+        def construct_create_table_statements(self) -> list[str]:
+            tracking = [s for s in super().construct_create_table_statements() if "tracking" in s]
+            return [
+                f"CREATE TABLE IF NOT EXISTS {EVENTS} (rowid INTEGER PRIMARY KEY AUTOINCREMENT,"
+                " originator_id TEXT NOT NULL, originator_version INTEGER NOT NULL, topic TEXT NOT NULL,"
+                " state BLOB NOT NULL, UNIQUE (originator_id, originator_version))",
+                *tracking,
+            ]
+
+        def insert(self, stored_events: Sequence[StoredEvent], tracking: Sequence[Tracking]) -> None:
+            self._connection.executemany(
+                f"INSERT INTO {EVENTS} (originator_id, originator_version, topic, state) VALUES (?,?,?,?)",
+                [(cast("UUID", s.originator_id).hex, s.originator_version, s.topic, s.state) for s in stored_events],
+            )
+            with self.datastore.transaction(commit=True) as cursor:
+                for place in tracking:
+                    _move(place, lambda t: self._insert_tracking(cursor, t))
+
+    return SqliteRecorder
+
+
+@cache
+def _postgres_class() -> type[Any]:
+    import psycopg
+    from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
+    from psycopg.rows import dict_row
+
+    class BoundConnection:
+        """Our connection with the rows the library expects."""
+
+        def __init__(self, connection: psycopg.Connection[Any]) -> None:
+            self._bound = connection
+
+        def cursor(self) -> psycopg.Cursor[Any]:
+            return self._bound.cursor(row_factory=dict_row)
+
+    class BoundDatastore(PostgresDatastore):
+        """A datastore whose only connection is the one we are in a transaction with."""
+
+        def __init__(self, connection: psycopg.Connection[Any]) -> None:
+            self._bound = connection
+            self.single_row_tracking, self.lock_timeout, self.schema = True, 0, "public"
+            self.originator_id_type, self.enable_db_functions = "uuid", False
+
+        @contextmanager
+        def get_connection(self) -> Iterator[Any]:
+            yield BoundConnection(self._bound)
+
+        def close(self) -> None:
+            """The connection is not ours to close."""
+
+    class PostgresRecorder(PostgresProcessRecorder):
+        """Inserts by arrays, one round trip however many events (the library's way hangs on batches of 5 MB)."""
+
+        def __init__(self, connection: psycopg.Connection[Any]) -> None:
+            super().__init__(BoundDatastore(connection), events_table_name=EVENTS, tracking_table_name="tracking")
+            self._connection = connection
+
+        def insert(self, stored_events: Sequence[StoredEvent], tracking: Sequence[Tracking]) -> None:
+            with self._connection.cursor(row_factory=dict_row) as cursor:
+                for place in tracking:
+                    _move(place, lambda t: self._insert_tracking(cursor, t))
+            if not stored_events:
+                return
+            self._connection.execute(
+                f"INSERT INTO {EVENTS} (originator_id, originator_version, topic, state)"
+                " SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[])",
+                [
+                    [s.originator_id for s in stored_events],
+                    [s.originator_version for s in stored_events],
+                    [s.topic for s in stored_events],
+                    [s.state for s in stored_events],
+                ],
+                prepare=True,
+            )
+
+    return PostgresRecorder
+
+
+def _move(place: Tracking, insert: Any) -> None:
+    from eventsourcing.persistence import IntegrityError
+
+    try:
+        insert(place)
+    except IntegrityError as error:
+        raise Behind(place.application_name) from error

@@ -1,0 +1,164 @@
+"""The routing index: which inbound ids are known, whose an address is, which conversation an external id is in.
+
+Written in the transaction of the events it is derived from, with unique keys: a race becomes a Conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from shared.database.protocol import Row, Transaction
+from shared.domain import events as e
+from shared.event_store.mapper import Happening
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT);
+CREATE TABLE IF NOT EXISTS routing_addresses (
+    kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (kind, address)
+);
+CREATE TABLE IF NOT EXISTS routing_external (
+    external_id TEXT NOT NULL, channel_id TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
+    PRIMARY KEY (external_id, conversation_id)
+);
+CREATE TABLE IF NOT EXISTS routing_threads (
+    channel_id TEXT NOT NULL, thread_key TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
+    PRIMARY KEY (channel_id, thread_key)
+);
+CREATE TABLE IF NOT EXISTS raw_items (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL)
+"""
+_EXTERNAL_ID_LIMIT = 2000
+"""Characters; PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID comes near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A conversation and whose it is."""
+
+    conversation_id: UUID
+    customer_id: UUID
+
+
+@dataclass(slots=True)
+class Entries:
+    """What a batch of events adds to the index; also looked up while the batch is decided."""
+
+    seen: dict[UUID, UUID | None] = field(default_factory=dict)
+    addresses: dict[tuple[str, str], UUID] = field(default_factory=dict)
+    external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
+    threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
+
+    def add(self, happening: Happening) -> None:
+        """Take in one event."""
+        match happening.event:
+            case e.MessageReceived() as event:
+                self.seen[happening.about.cause or event.message_id] = event.conversation_id
+                place = Place(event.conversation_id, event.customer_id)
+                if event.call is None:
+                    for external_id in (event.external_id, *event.known_as):
+                        self._add_external(external_id, event.channel_id, place)
+                if event.thread_key:
+                    self.threads[event.channel_id, event.thread_key] = place
+            case e.CallProgressed() as event if happening.about.cause:
+                self.seen[happening.about.cause] = event.conversation_id
+            case e.CustomerRegistered() as event:
+                self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case e.ReplyRequested() as event:
+                self.seen[event.reply_id] = event.conversation_id
+            case e.NoteAdded() as event:
+                self.seen[event.note_id] = event.conversation_id
+            case e.ReplySent() as event:
+                place = Place(event.conversation_id, event.customer_id)
+                for external_id in (event.external_id, *event.known_as):
+                    self._add_external(external_id, event.channel_id, place)
+
+    def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
+        if external_id and len(external_id) <= _EXTERNAL_ID_LIMIT:
+            known = self.external.setdefault(external_id, [])
+            if (channel_id, place) not in known:
+                known.append((channel_id, place))
+
+    def save(self, tx: Transaction) -> None:
+        """Write the entries. Raises the driver's unique violation when an id or address is known already."""
+        tx.insert_many(
+            "routing_seen",
+            ("id", "conversation_id"),
+            [(str(id_), str(conversation) if conversation else None) for id_, conversation in self.seen.items()],
+        )
+        tx.insert_many(
+            "routing_addresses",
+            ("kind", "address", "customer_id"),
+            [(kind, address, str(customer)) for (kind, address), customer in self.addresses.items()],
+        )
+        tx.insert_many(
+            "routing_external",
+            ("external_id", "channel_id", "conversation_id", "customer_id"),
+            [
+                (external_id, str(channel_id), str(place.conversation_id), str(place.customer_id))
+                for external_id, places in self.external.items()
+                for channel_id, place in places
+            ],
+            "ON CONFLICT DO NOTHING",
+        )
+        tx.insert_many(
+            "routing_threads",
+            ("channel_id", "thread_key", "conversation_id", "customer_id"),
+            [
+                (str(channel_id), key, str(place.conversation_id), str(place.customer_id))
+                for (channel_id, key), place in self.threads.items()
+            ],
+            "ON CONFLICT (channel_id, thread_key) DO UPDATE SET conversation_id = excluded.conversation_id",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The keys a batch of messages asks for."""
+
+    ids: Sequence[UUID]
+    addresses: Sequence[tuple[str, str]]
+    external_ids: Sequence[str]
+    threads: Sequence[tuple[UUID, str]]
+
+
+def look_up(tx: Transaction, wanted: Wanted) -> Entries:
+    """Return the entries that exist for these keys."""
+    found = Entries()
+    for id_, conversation in _rows_in(
+        tx, "SELECT id, conversation_id FROM routing_seen WHERE id", map(str, wanted.ids)
+    ):
+        found.seen[UUID(id_)] = UUID(conversation) if conversation else None
+    addresses = set(wanted.addresses)
+    sql = "SELECT kind, address, customer_id FROM routing_addresses WHERE address"
+    for kind, address, customer in _rows_in(tx, sql, {address for _, address in addresses}):
+        if (kind, address) in addresses:
+            found.addresses[kind, address] = UUID(customer)
+    sql = "SELECT external_id, channel_id, conversation_id, customer_id FROM routing_external WHERE external_id"
+    for external_id, channel, conversation, customer in _rows_in(tx, sql, set(wanted.external_ids)):
+        place = Place(UUID(conversation), UUID(customer))
+        found.external.setdefault(external_id, []).append((UUID(channel), place))
+    sql = "SELECT channel_id, thread_key, conversation_id, customer_id FROM routing_threads WHERE thread_key"
+    for channel, key, conversation, customer in _rows_in(tx, sql, {key for _, key in wanted.threads}):
+        found.threads[UUID(channel), key] = Place(UUID(conversation), UUID(customer))
+    return found
+
+
+def seen(tx: Transaction, id_: UUID) -> bool:
+    """Return whether an inbound item, reply or note of this id has been recorded."""
+    return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def customer_of(tx: Transaction, address: str) -> list[UUID]:
+    """Return the customers who own an address of any kind."""
+    return [UUID(id_) for (id_,) in tx.rows("SELECT customer_id FROM routing_addresses WHERE address = ?", (address,))]
+
+
+def _rows_in(tx: Transaction, select: str, keys: Iterable[str], chunk: int = 100) -> Iterable[Row]:
+    """Run `select IN (keys)`; few different statement lengths, so that they stay prepared."""
+    values = list(keys)
+    for start in range(0, len(values), chunk):
+        part = values[start : start + chunk]
+        size = 1 if len(part) == 1 else 10 if len(part) <= 10 else chunk
+        part += part[-1:] * (size - len(part))
+        yield from tx.rows(f"{select} IN ({','.join('?' * size)})", part)

@@ -1,0 +1,113 @@
+"""One attempt at deciding: reads on a snapshot, collects events and index entries, writes them in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent, Tracking
+
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain import conversation as conversations
+from shared.domain import events as e
+from shared.domain import quarantine
+from shared.event_store.cache import StateCache, Versioned
+from shared.event_store.log import read_stream
+from shared.event_store.mapper import About, Happening, to_state
+from shared.event_store.recorders import recorder_for
+from shared.event_store.routing import Entries
+
+TOPIC = "events"
+
+
+class Session:
+    """Decides commands one after the other; each sees what the ones before it decided.
+
+    `careful`: look into the log even for streams that should be new (after a Conflict).
+    """
+
+    def __init__(self, tx: Transaction, cache: StateCache, *, careful: bool = False) -> None:
+        self._tx, self._cache, self._careful = tx, cache, careful
+        self.states: dict[UUID, Versioned] = {}
+        self.entries = Entries()
+        self.resolved: list[UUID] = []
+        self.raw_items: dict[str, bytes] = {}
+        self.appended: list[tuple[UUID, int, Happening]] = []
+
+    def conversation(self, conversation_id: UUID, *, is_new: bool = False) -> Versioned:
+        """Return the state of a conversation; `is_new`: it cannot have a stream yet."""
+        known = self.states.get(conversation_id) or self._cache.get(conversation_id)
+        if known is None:
+            known = Versioned(0, conversations.NEW) if is_new and not self._careful else self._fold(conversation_id)
+        return known
+
+    def decide(
+        self, conversation_id: UUID, command: c.ConversationCommand, about: About, *, is_new: bool = False
+    ) -> list[e.ConversationEvent]:
+        """Decide a command and keep its events. `about` gives time, actor and cause. Raises Refused."""
+        known = self.conversation(conversation_id, is_new=is_new)
+        version, state = known.version, known.state
+        decided = conversations.decide(command, state)
+        for event in decided:
+            version += 1
+            state = conversations.evolve(state, event)
+            self.append(conversation_id, version, Happening(event, about))
+        if decided:
+            self.states[conversation_id] = Versioned(version, state)
+        return decided
+
+    def decide_quarantine(self, item_id: UUID, command: c.QuarantineCommand, about: About) -> int:
+        """Decide a command about a quarantined item; return how many events that made. Raises Refused."""
+        recorded = read_stream(self._tx, item_id)
+        state: quarantine.State = "none"
+        item: e.InboundQuarantined | None = None
+        for past in recorded:
+            event = cast("e.QuarantineEvent", past.event)
+            state = quarantine.evolve(state, event)
+            item = event if isinstance(event, e.InboundQuarantined) else item
+        decided = quarantine.decide(command, state, item)
+        for number, event in enumerate(decided, len(recorded) + 1):
+            self.append(item_id, number, Happening(event, about))
+            if isinstance(event, e.QuarantineResolved):
+                self.resolved.append(item_id)
+            if isinstance(event, e.InboundQuarantined) and not recorded:
+                self.entries.seen[item_id] = None
+        return len(decided)
+
+    def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
+        """Keep one event for the end of a stream."""
+        self.appended.append((stream_id, version, happening))
+        self.entries.add(happening)
+
+    def save(self, tx: Transaction, recorded_at: datetime, tracking: Sequence[Tracking]) -> int:
+        """Write everything; return the position of the last event. Raises Behind or a unique violation."""
+        if tx.dialect == "postgres" and self.appended:
+            tx.run("LOCK TABLE stored_events IN EXCLUSIVE MODE")
+        recorder = recorder_for(tx)
+        recorder.insert(
+            [
+                StoredEvent(stream, version, type(happening.event).__name__, to_state(happening, recorded_at))
+                for stream, version, happening in self.appended
+            ],
+            tracking,
+        )
+        if self.resolved:
+            tx.run_many(
+                "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
+            )
+        self.entries.save(tx)
+        rows = list(self.raw_items.items())
+        tx.insert_many("raw_items", ("sha256", "data"), rows, "ON CONFLICT DO NOTHING")
+        if self.appended:
+            tx.notify(TOPIC)
+        return recorder.max_notification_id() or 0
+
+    def _fold(self, conversation_id: UUID) -> Versioned:
+        state, version = conversations.NEW, 0
+        for past in read_stream(self._tx, conversation_id):
+            state = conversations.evolve(state, cast("e.ConversationEvent", past.event))
+            version = past.version
+        return Versioned(version, state)

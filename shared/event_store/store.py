@@ -1,0 +1,127 @@
+"""The event store: commands become events, atomically with their index entries and consumer positions.
+
+Everything optimistic: decide on a snapshot, append with unique keys, and on a Conflict decide again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
+
+from eventsourcing.persistence import Tracking
+
+from shared.clock import now
+from shared.database.protocol import Conflict, Database, Listener, Transaction
+from shared.database.schema import lock_schema
+from shared.domain import commands as c
+from shared.domain import events as e
+from shared.event_store import routing
+from shared.event_store.cache import StateCache
+from shared.event_store.mapper import About, Happening
+from shared.event_store.recorders import Behind, recorder_for, schema_statements
+from shared.event_store.session import TOPIC, Session
+
+ATTEMPTS = 20
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What a command led to; `position` is the log's end after it (read models that are there show it)."""
+
+    position: int
+    happenings: Sequence[Happening]
+
+
+class EventStore:
+    """The log of one database."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
+        self._database, self._clock = database, clock
+        self._cache = StateCache()
+
+    def create_tables(self) -> None:
+        """Create the log and its routing index where they are missing."""
+        with self._database.writing() as tx:
+            lock_schema(tx)
+            for statement in schema_statements(tx):
+                tx.connection.execute(statement)
+            tx.script(routing.SCHEMA)
+
+    async def handle(
+        self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None
+    ) -> Handled:
+        """Decide an operator's command on a conversation. `once`: an id that makes repeating it harmless.
+
+        Raises Refused.
+        """
+
+        def decide(session: Session, tx: Transaction) -> None:
+            if once is None or not routing.seen(tx, once):
+                session.decide(conversation_id, command, About(self._clock(), actor))
+
+        return await self.record(decide)
+
+    async def handle_quarantine(self, item_id: UUID, command: c.QuarantineCommand, actor: e.Actor) -> Handled:
+        """Decide an operator's command on a quarantined item. Raises Refused."""
+
+        def decide(session: Session, tx: Transaction) -> None:
+            session.decide_quarantine(item_id, command, About(self._clock(), actor))
+
+        return await self.record(decide)
+
+    async def record(
+        self, decide: Callable[[Session, Transaction], None], positions: Mapping[str, int] | None = None
+    ) -> Handled:
+        """Run `decide` on a snapshot and append what it decided, together with a consumer's positions.
+
+        `decide` runs again after a Conflict. Raises Behind when the positions are not ahead of the recorded ones.
+        """
+        tracking = [Tracking(name, position) for name, position in (positions or {}).items()]
+        for attempt in range(ATTEMPTS):
+            session = await self._database.read(partial(self._decide, decide=decide, careful=attempt > 0))
+            if not session.appended and not tracking:
+                return Handled(0, ())
+            try:
+                save = partial(session.save, recorded_at=self._clock(), tracking=tracking)
+                position = await self._database.write(save)
+            except Conflict:
+                self._cache.forget(stream for stream, _, _ in session.appended)
+                continue
+            self._cache.put(session.states.items())
+            return Handled(position, [happening for _, _, happening in session.appended])
+        raise Conflict(f"{ATTEMPTS} attempts, each overtaken by another process")
+
+    async def positions(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the recorded positions of those consumers that have one."""
+        return await self._database.read(lambda tx: _positions(tx, names))
+
+    async def move_position(self, name: str, position: int) -> None:
+        """Record how far a follower of the log has come; a position that is not ahead changes nothing."""
+
+        def move(tx: Transaction) -> None:
+            recorder_for(tx).insert([], [Tracking(name, position)])
+
+        try:
+            await self._database.write(move)
+        except Behind:
+            return
+
+    def listen(self) -> Listener:
+        """Return a listener that wakes when something was recorded."""
+        return self._database.listen(TOPIC)
+
+    def _decide(self, tx: Transaction, decide: Callable[[Session, Transaction], None], careful: bool) -> Session:
+        session = Session(tx, self._cache, careful=careful)
+        decide(session, tx)
+        return session
+
+
+def _positions(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
+    recorder = recorder_for(tx)
+    found = {name: recorder.max_tracking_id(name) for name in names}
+    return {name: position for name, position in found.items() if position is not None}

@@ -1,0 +1,1 @@
+"""Tables rebuilt at will from the log; one file each: table, apply, queries."""

@@ -1,0 +1,50 @@
+"""Where each attachment's bytes lie, by the id its URL has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.database.protocol import Transaction
+from shared.domain import events as e
+from shared.read_models.entries import Body, attachment_id
+
+
+class Attachments:
+    name = "attachments"
+    version = 1
+    tables = ("attachments",)
+
+    def schema(self, prefix: str) -> str:
+        return f"""
+        CREATE TABLE IF NOT EXISTS {prefix}attachments (
+            id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL
+        )
+        """
+
+    def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
+        rows = [
+            (str(attachment_id(owner, index)), file.sha256, file.name, file.media_type)
+            for recorded in events
+            for owner, files in _files(recorded.event)
+            for index, file in enumerate(files)
+        ]
+        tx.insert_many(f"{prefix}attachments", ("id", "sha256", "name", "media_type"), rows)
+
+
+READ_MODEL = Attachments()
+
+
+def _files(event: e.Event) -> list[tuple[UUID, tuple[e.File, ...]]]:
+    match event:
+        case e.MessageReceived() if event.files:
+            return [(event.message_id, event.files)]
+        case e.ReplyRequested() if event.files:
+            return [(event.reply_id, event.files)]
+    return []
+
+
+def attachment(tx: Transaction, id_: UUID) -> Body | None:
+    """Return sha256, name and media_type of an attachment."""
+    row = tx.row("SELECT sha256, name, media_type FROM attachments WHERE id = ?", (str(id_),))
+    return {"sha256": row[0], "name": row[1], "media_type": row[2]} if row else None

@@ -1,0 +1,238 @@
+"""The list of conversations: one row each with what an operator needs to decide what to open next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.clock import to_text
+from shared.database.protocol import Row, Transaction
+from shared.domain import events as e
+from shared.read_models.entries import Body
+
+PREVIEW_CHARACTERS = 200
+_COLUMNS = (
+    "id",
+    "customer_id",
+    "channel_id",
+    "status",
+    "subject",
+    "snoozed_until",
+    "assignee_id",
+    "assignee_name",
+    "tags",
+    "waiting_since",
+    "reply_to",
+    "cannot_reply",
+    "messages_count",
+    "last_message",
+    "opened_at",
+    "changed_at",
+    "position",
+)
+_INDEX = {name: number for number, name in enumerate(_COLUMNS)}
+_Values = list[Any]
+
+
+class Conversations:
+    name = "conversations"
+    version = 1
+    tables = ("conversations",)
+
+    def schema(self, prefix: str) -> str:
+        return f"""
+        CREATE TABLE IF NOT EXISTS {prefix}conversations (
+            id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, channel_id TEXT NOT NULL, status TEXT NOT NULL,
+            subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
+            waiting_since TEXT, reply_to TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL, last_message TEXT,
+            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
+        );
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id, position);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
+            WHERE snoozed_until IS NOT NULL
+        """
+
+    def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
+        changes = [recorded for recorded in events if type(recorded.event) in _CHANGES]
+        opened = {r.event.conversation_id for r in changes if isinstance(r.event, e.ConversationOpened)}
+        touched = {_conversation_id(r) for r in changes}
+        rows = _load(tx, touched - opened, prefix)
+        for recorded in changes:
+            _change(rows, recorded)
+        updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        new = [tuple(values) for id_, values in rows.items() if id_ in opened]
+        old = [tuple(values) for id_, values in rows.items() if id_ not in opened]
+        tx.insert_many(f"{prefix}conversations", _COLUMNS, new)
+        tx.insert_many(f"{prefix}conversations", _COLUMNS, old, f"ON CONFLICT (id) DO UPDATE SET {updates}")
+
+
+READ_MODEL = Conversations()
+
+
+def _conversation_id(recorded: e.Recorded) -> UUID:
+    event: Any = recorded.event
+    conversation_id: UUID = event.conversation_id
+    return conversation_id
+
+
+def _load(tx: Transaction, ids: set[UUID], prefix: str) -> dict[UUID, _Values]:
+    rows: dict[UUID, _Values] = {}
+    wanted = [str(id_) for id_ in ids]
+    for start in range(0, len(wanted), 100):
+        part = wanted[start : start + 100]
+        sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id IN ({','.join('?' * len(part))})"
+        rows.update((UUID(row[0]), list(row)) for row in tx.rows(sql, part))
+    return rows
+
+
+def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
+    id_ = _conversation_id(recorded)
+    if isinstance(recorded.event, e.ConversationOpened):
+        rows[id_] = _opened(recorded.event, recorded)
+    values = rows[id_]
+    for name, value in _CHANGES[type(recorded.event)](recorded.event, recorded, values).items():
+        values[_INDEX[name]] = value
+    values[_INDEX["changed_at"]] = to_text(recorded.recorded_at)
+    values[_INDEX["position"]] = recorded.position
+
+
+def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
+    at = to_text(recorded.recorded_at)
+    head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
+    return [*head, None, None, None, "[]", None, None, None, 0, None, at, at, recorded.position]
+
+
+def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
+    changed = _said(event.message_id, event.direction, event.kind, event.sender.name, event.text, recorded, values)
+    if event.direction == "outbound":
+        return changed
+    target = event.reply_to or event.sender
+    waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+    if event.call is not None:
+        waiting = waiting if event.call.state == "missed" else values[_INDEX["waiting_since"]]
+    return {**changed, "waiting_since": waiting, "reply_to": target.address, "cannot_reply": event.cannot_reply or None}
+
+
+def _said(id_: UUID, direction: str, kind: str, author: str, text: str, recorded: e.Recorded, values: _Values) -> Body:
+    last = {
+        "id": str(id_),
+        "direction": direction,
+        "kind": kind,
+        "author_name": author,
+        "preview": " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS],
+        "occurred_at": to_text(recorded.occurred_at),
+    }
+    return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
+
+
+def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
+    if event.call.direction == "inbound" and event.call.state == "missed":
+        return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
+    return {}
+
+
+def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
+    said = _said(event.reply_id, "outbound", "text", recorded.actor.name, event.text, recorded, values)
+    return {**said, "waiting_since": None}
+
+
+def _noted(event: e.NoteAdded, recorded: e.Recorded, values: _Values) -> Body:
+    return {"messages_count": values[_INDEX["messages_count"]] + 1}
+
+
+def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body:
+    """The client still waits: the answer did not arrive."""
+    return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
+
+
+def _assigned(event: e.ConversationAssigned, recorded: e.Recorded, values: _Values) -> Body:
+    id_ = str(event.operator_id) if event.operator_id else None
+    return {"assignee_id": id_, "assignee_name": event.operator_name if id_ else None}
+
+
+def _tagged(event: e.ConversationTagged, recorded: e.Recorded, values: _Values) -> Body:
+    tags = (set(orjson.loads(values[_INDEX["tags"]])) | set(event.added)) - set(event.removed)
+    return {"tags": orjson.dumps(sorted(tags)).decode()}
+
+
+_CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
+    e.ConversationOpened: lambda event, recorded, values: {},
+    e.MessageReceived: _received,
+    e.CallProgressed: _progressed,
+    e.ReplyRequested: _replied,
+    e.ReplyRetried: lambda event, recorded, values: {"waiting_since": None},
+    e.ReplySent: lambda event, recorded, values: {},
+    e.ReplyFailed: _failed,
+    e.ReplyFateUnknown: lambda event, recorded, values: {},
+    e.NoteAdded: _noted,
+    e.ConversationAssigned: _assigned,
+    e.ConversationSnoozed: lambda event, _, values: {"status": "snoozed", "snoozed_until": to_text(event.until)},
+    e.ConversationReopened: lambda event, recorded, values: {"status": "open", "snoozed_until": None},
+    e.ConversationClosed: lambda *_: {"status": "closed", "snoozed_until": None, "waiting_since": None},
+    e.ConversationTagged: _tagged,
+}
+
+
+# --- queries ----------------------------------------------------------------------------------------------
+
+_SELECT = (
+    f"SELECT {','.join('c.' + name for name in _COLUMNS)}, u.name, u.address FROM conversations c"
+    " JOIN customers u ON u.id = c.customer_id"
+)
+
+
+def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
+    """Return one conversation as the API shows it, without the channel's name."""
+    row = tx.row(f"{_SELECT} WHERE c.id = ?", (str(conversation_id),))
+    return _shown(row) if row else None
+
+
+def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
+    """Return conversations, the one changed last first; `before`: a position from an earlier page."""
+    wheres: list[str] = []
+    parameters: list[object] = []
+    for where, value in (("c.status = ?", status), ("c.customer_id = ?", customer_id), ("c.position < ?", before)):
+        if value is not None:
+            wheres.append(where)
+            parameters.append(str(value) if isinstance(value, UUID) else value)
+    where_clause = f"WHERE {' AND '.join(wheres)}" if wheres else ""
+    sql = f"{_SELECT} {where_clause} ORDER BY c.position DESC LIMIT ?"
+    return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
+
+
+def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
+    """Return the ids of all conversations of a customer."""
+    return [UUID(i) for (i,) in tx.rows("SELECT id FROM conversations WHERE customer_id = ?", (str(customer_id),))]
+
+
+def due_snoozes(tx: Transaction, now: str, limit: int = 100) -> list[UUID]:
+    """Return conversations whose snooze has run out."""
+    sql = "SELECT id FROM conversations WHERE snoozed_until <= ? ORDER BY snoozed_until LIMIT ?"
+    return [UUID(id_) for (id_,) in tx.rows(sql, (now, limit))]
+
+
+def next_snooze(tx: Transaction) -> str | None:
+    """Return the earliest time a conversation sleeps until."""
+    row = tx.row("SELECT min(snoozed_until) FROM conversations WHERE snoozed_until IS NOT NULL")
+    return row[0] if row else None
+
+
+def _shown(row: Row) -> Body:
+    values = dict(zip(_COLUMNS, row, strict=False))
+    name, address = row[-2:]
+    assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
+    assignee_name = values.pop("assignee_name")
+    return {
+        **values,
+        "customer": {"id": values["customer_id"], "name": name, "address": address},
+        "assignee": {"id": assignee, "name": assignee_name} if assignee else None,
+        "tags": orjson.loads(values["tags"]),
+        "unanswered": values["waiting_since"] is not None,
+        "last_message": orjson.loads(last) if last else None,
+        "reply_to": [reply_to] if reply_to else None,
+    }

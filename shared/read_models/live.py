@@ -1,0 +1,85 @@
+"""All read models together: their live tables, how far in the log they are, and taking in the next events.
+
+A model is a module of this package with a `READ_MODEL`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from shared import read_models
+from shared.database.protocol import Database, Transaction
+from shared.database.schema import lock_schema
+from shared.domain.events import Recorded
+from shared.read_models.model import ReadModel
+
+TOPIC = "views"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS read_model_positions (
+    name TEXT PRIMARY KEY, version BIGINT NOT NULL, generation BIGINT NOT NULL, position BIGINT NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the live tables of one model are, and which `version` of the model filled them."""
+
+    version: int
+    generation: int
+    position: int
+
+
+@cache
+def models() -> dict[str, ReadModel]:
+    """Return every read model by name."""
+    modules = (importlib.import_module(f"{read_models.__name__}.{m.name}") for m in _modules())
+    found: list[ReadModel] = [module.READ_MODEL for module in modules if hasattr(module, "READ_MODEL")]
+    return {model.name: model for model in found}
+
+
+def _modules() -> list[pkgutil.ModuleInfo]:
+    return sorted(pkgutil.iter_modules(read_models.__path__), key=lambda module: module.name)
+
+
+def create_tables(database: Database) -> None:
+    """Create the live tables that are missing; a new model starts at the log's beginning."""
+    with database.writing() as tx:
+        lock_schema(tx)
+        tx.script(SCHEMA)
+        known = standings(tx)
+        for model in models().values():
+            if model.name not in known:
+                tx.script(model.schema(""))
+                tx.run("INSERT INTO read_model_positions VALUES (?, ?, 0, 0)", (model.name, model.version))
+
+
+def standings(tx: Transaction, *, lock: bool = False) -> dict[str, Standing]:
+    """Return where each model stands; `lock`: nobody else moves them until the transaction ends."""
+    tail = " FOR UPDATE" if lock and tx.dialect == "postgres" else ""
+    rows = tx.rows(f"SELECT name, version, generation, position FROM read_model_positions ORDER BY name{tail}")
+    return {name: Standing(*rest) for name, *rest in rows if name in models()}
+
+
+def position(tx: Transaction) -> int:
+    """Return the log position that every live model contains."""
+    return min((standing.position for standing in standings(tx).values()), default=0)
+
+
+def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
+    """Apply events to every live model that has not seen them; another process may have been first."""
+    for name, standing in standings(tx, lock=True).items():
+        unseen = [event for event in events if event.position > standing.position]
+        if unseen:
+            models()[name].apply(tx, unseen, "")
+            move(tx, name, unseen[-1].position)
+    tx.notify(TOPIC)
+
+
+def move(tx: Transaction, name: str, to: int) -> None:
+    """Say how far a model is."""
+    tx.run("UPDATE read_model_positions SET position = ? WHERE name = ?", (to, name))

@@ -1,0 +1,27 @@
+"""What a read model is: tables made from events only, so they can be rebuilt beside the live ones and switched.
+
+`prefix` is empty for the live tables; a rebuild works on tables of its own prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.database.protocol import Transaction
+from shared.domain.events import Recorded
+
+
+class ReadModel(Protocol):
+    """One file in this package each: its tables, `apply`, and its queries."""
+
+    name: str
+    version: int
+    """Grows when the tables or `apply` change: the live tables are then rebuilt at start."""
+    tables: tuple[str, ...]
+
+    def schema(self, prefix: str) -> str:
+        """Return the script that creates the tables."""
+
+    def apply(self, tx: Transaction, events: Sequence[Recorded], prefix: str) -> None:
+        """Take in events in the order of the log, each once."""

@@ -1,0 +1,26 @@
+"""A past moment, shown by the same code as the present: the events up to then, applied to tables in memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from shared.database.protocol import Transaction
+from shared.database.sqlite import SqliteTransaction
+from shared.domain.events import Recorded
+from shared.read_models import live
+
+
+@contextmanager
+def tables_of(events: Sequence[Recorded]) -> Iterator[Transaction]:
+    """Yield a transaction whose read models contain exactly these events; queries work on it as on the live one."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        transaction = SqliteTransaction(connection)
+        for model in live.models().values():
+            transaction.script(model.schema(""))
+            model.apply(transaction, events, "")
+        yield transaction
+    finally:
+        connection.close()

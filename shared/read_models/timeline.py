@@ -1,0 +1,139 @@
+"""Every entry of every customer's timeline, over all channels; also the messages of one conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.clock import to_text
+from shared.database.protocol import Row, Transaction
+from shared.domain import events as e
+from shared.read_models.entries import Body, call_fields, dumps, entry_of
+
+MESSAGE_KINDS = ("text", "call", "form", "note")
+_COLUMNS = ("position", "id", "customer_id", "conversation_id", "kind", "body", "delivery")
+_SELECT = "SELECT position, customer_id, conversation_id, body, delivery FROM"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list: entries on the far side of `after` in the given order."""
+
+    limit: int = 50
+    after: int | None = None
+    descending: bool = False
+
+
+class Timeline:
+    name = "timeline"
+    version = 1
+    tables = ("timeline",)
+
+    def schema(self, prefix: str) -> str:
+        return f"""
+        CREATE TABLE IF NOT EXISTS {prefix}timeline (
+            position BIGINT PRIMARY KEY, id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
+            kind TEXT NOT NULL, body TEXT NOT NULL, delivery TEXT
+        );
+        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id);
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)
+        """
+
+    def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
+        rows: list[Row] = []
+        changes: list[e.Recorded] = []
+        for recorded in events:
+            body = entry_of(recorded)
+            if body is not None:
+                event: Any = recorded.event
+                delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
+                customer, conversation = str(event.customer_id), str(event.conversation_id)
+                rows.append(
+                    (recorded.position, body["id"], customer, conversation, body["kind"], dumps(body), delivery)
+                )
+            elif isinstance(recorded.event, _CHANGES):
+                changes.append(recorded)
+        tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
+        for recorded in changes:
+            _change(tx, recorded, prefix)
+
+
+READ_MODEL = Timeline()
+
+
+_CHANGES = (e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
+
+
+def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
+    """Bring an entry that stands already up to date."""
+    match recorded.event:
+        case e.CallProgressed() as event:
+            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ?", (str(event.message_id),))
+            if row is not None:
+                body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
+                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ?"
+                tx.run(sql, (dumps(body), str(event.message_id)))
+        case e.ReplyRetried() as event:
+            _set_delivery(tx, prefix, event.reply_id, _delivery("queued", recorded))
+        case e.ReplySent() as event:
+            delivery = _delivery("sent", recorded, event.tries, external_id=event.external_id)
+            _set_delivery(tx, prefix, event.reply_id, delivery)
+        case e.ReplyFailed() as event:
+            _set_delivery(tx, prefix, event.reply_id, _delivery("failed", recorded, event.tries, event.error))
+        case e.ReplyFateUnknown() as event:
+            _set_delivery(tx, prefix, event.reply_id, _delivery("unknown", recorded, event.tries, event.error))
+
+
+def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = "", external_id: str = "") -> str:
+    at = to_text(recorded.occurred_at)
+    return dumps(
+        {"state": state, "attempts": attempts, "error": error or None, "changed_at": at, "external_id": external_id}
+    )
+
+
+def _set_delivery(tx: Transaction, prefix: str, reply_id: UUID, delivery: str) -> None:
+    tx.run(f"UPDATE {prefix}timeline SET delivery = ? WHERE id = ?", (delivery, str(reply_id)))
+
+
+# --- queries ----------------------------------------------------------------------------------------------
+
+
+def of_customer(tx: Transaction, customer_id: UUID, page: Page) -> list[Body]:
+    """Return a page of everything that happened with a customer."""
+    return _page(tx, "customer_id = ?", [str(customer_id)], page)
+
+
+def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[Body]:
+    """Return a page of a conversation's messages, calls, forms and notes."""
+    marks = ",".join("?" * len(MESSAGE_KINDS))
+    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", [str(conversation_id), *MESSAGE_KINDS], page)
+
+
+def message(tx: Transaction, message_id: UUID) -> Body | None:
+    """Return one entry by its id."""
+    row = tx.row(f"{_SELECT} timeline WHERE id = ?", (str(message_id),))
+    return _shown(row) if row else None
+
+
+def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> list[Body]:
+    if page.after is not None:
+        where += f" AND position {'<' if page.descending else '>'} ?"
+        parameters.append(page.after)
+    order = "DESC" if page.descending else "ASC"
+    sql = f"{_SELECT} timeline WHERE {where} ORDER BY position {order} LIMIT ?"
+    return [_shown(row) for row in tx.rows(sql, [*parameters, page.limit])]
+
+
+def _shown(row: Row) -> Body:
+    position, customer_id, conversation_id, body, delivery = row
+    shown: Body = orjson.loads(body)
+    state = orjson.loads(delivery) if delivery else None
+    if state is not None:
+        shown["external_id"] = state.pop("external_id") or None
+    head = {"conversation_id": conversation_id, "customer_id": customer_id, "position": position}
+    return {**shown, **head, "delivery": state}

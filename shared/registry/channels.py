@@ -1,0 +1,105 @@
+"""The table of channels. Removing keeps the row, so that history can still name the channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID, uuid4
+
+from shared.clock import now, to_text
+from shared.connector import Channel, load
+from shared.database.protocol import Database, Listener, Row, Transaction
+from shared.registry.secrets import SecretBox
+
+TOPIC = "channels"
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS channels (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, settings TEXT NOT NULL, secrets TEXT NOT NULL,
+    state TEXT NOT NULL, created_at TEXT NOT NULL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS channels_name ON channels (name) WHERE state <> 'removed'
+"""
+State = Literal["active", "paused", "removed"]
+_COLUMNS = "id, kind, name, settings, secrets, state, created_at"
+
+
+class WrongChannel(Exception):
+    """A channel cannot be added or found as asked; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A channel with its state; times in RFC 3339."""
+
+    channel: Channel
+    state: State
+    created_at: str
+
+
+class ChannelRegistry:
+    """Reads and changes channels; every change notifies the topic `channels`."""
+
+    def __init__(self, database: Database, secret_key: bytes) -> None:
+        self._database, self._box = database, SecretBox(secret_key)
+
+    async def add(self, kind: str, name: str, settings: Mapping[str, str]) -> Channel:
+        """Add an active channel. Raises WrongChannel with every problem of the settings, Conflict for a taken name."""
+        try:
+            connector = load(kind)
+        except LookupError as error:
+            raise WrongChannel(str(error)) from error
+        if problems := connector.problems(settings):
+            raise WrongChannel("; ".join(problems))
+        channel = Channel(uuid4(), kind, name, connector.complete(settings))
+        secret = {f.name for f in connector.fields if f.secret}
+        row = self._row(channel, secret)
+
+        def insert(tx: Transaction) -> None:
+            tx.insert_many("channels", _COLUMNS.split(", "), [row])
+            tx.notify(TOPIC)
+
+        await self._database.write(insert)
+        return channel
+
+    async def all(self) -> list[Registered]:
+        """Return every channel that is not removed, in the order they were added."""
+        rows = await self._database.read(
+            lambda tx: tx.rows(f"SELECT {_COLUMNS} FROM channels WHERE state <> 'removed' ORDER BY created_at, id")
+        )
+        return [self._registered(row) for row in rows]
+
+    async def find(self, id_or_name: str) -> Registered:
+        """Return a channel that is not removed by its id or name. Raises WrongChannel."""
+        for found in await self.all():
+            if id_or_name in (str(found.channel.id), found.channel.name):
+                return found
+        raise WrongChannel(f"no channel {id_or_name!r}: see `okno channels list`")
+
+    async def set_state(self, channel_id: UUID, state: State) -> None:
+        def update(tx: Transaction) -> None:
+            tx.run("UPDATE channels SET state = ? WHERE id = ?", (state, str(channel_id)))
+            tx.notify(TOPIC)
+
+        await self._database.write(update)
+
+    def listen(self) -> Listener:
+        """Return a listener that wakes when any channel was added, paused, resumed or removed."""
+        return self._database.listen(TOPIC)
+
+    def _row(self, channel: Channel, secret: set[str]) -> Row:
+        public = {name: value for name, value in channel.settings.items() if name not in secret}
+        hidden = {name: value for name, value in channel.settings.items() if name in secret}
+        settings, secrets = json.dumps(public, ensure_ascii=False), self._box.seal(hidden)
+        return (str(channel.id), channel.kind, channel.name, settings, secrets, "active", to_text(now()))
+
+    def _registered(self, row: Row) -> Registered:
+        id_, kind, name, settings, secrets, state, created_at = row
+        values = {**json.loads(settings), **self._box.open(secrets)}
+        return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
+
+
+def channel_names(tx: Transaction) -> dict[str, tuple[str, str]]:
+    """Return (kind, name) of every channel there ever was, by id: for showing history."""
+    return {id_: (kind, name) for id_, kind, name in tx.rows("SELECT id, kind, name FROM channels")}

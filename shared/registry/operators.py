@@ -1,0 +1,155 @@
+"""Operators, their sessions and API tokens, and the one-time links that let them set a password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Literal
+from uuid import UUID, uuid4
+
+from shared.clock import now, to_text
+from shared.database.protocol import Conflict, Database, Row, Transaction
+from shared.registry.passwords import SHORTEST_PASSWORD, hash_password, is_password, new_token, token_hash
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS operators (
+    id TEXT PRIMARY KEY, email TEXT NOT NULL UNIQUE, name TEXT NOT NULL, role TEXT NOT NULL, password TEXT NOT NULL,
+    language TEXT, created_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS operator_tokens (
+    hash TEXT PRIMARY KEY, operator_id TEXT NOT NULL, purpose TEXT NOT NULL, expires_at TEXT
+)
+"""
+Role = Literal["admin", "operator", "analyst"]
+Purpose = Literal["session", "api", "setup"]
+ROLES: tuple[Role, ...] = ("admin", "operator", "analyst")
+SESSION = timedelta(days=30)
+SETUP_LINK = timedelta(days=7)
+_COLUMNS = "id, email, name, role, language"
+
+
+class WrongOperator(Exception):
+    """An operator cannot be added or changed as asked; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    language: str | None
+
+
+class Operators:
+    """The operators of one business."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, email: str, role: Role, name: str = "") -> Operator:
+        """Add an operator without a password. Raises WrongOperator."""
+        if "@" not in email or role not in ROLES:
+            raise WrongOperator("an operator needs an e-mail address and one of the roles " + ", ".join(ROLES))
+        operator = Operator(uuid4(), email.strip().lower(), name or email.split("@")[0], role, None)
+        row = (str(operator.id), operator.email, operator.name, role, "", None, to_text(now()))
+        try:
+            await self._database.write(lambda tx: tx.run("INSERT INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+        except Conflict as error:
+            raise WrongOperator(f"{operator.email} is an operator already") from error
+        return operator
+
+    async def all(self) -> list[Operator]:
+        rows = await self._database.read(
+            lambda tx: tx.rows(f"SELECT {_COLUMNS} FROM operators ORDER BY created_at, id")
+        )
+        return [_operator(row) for row in rows]
+
+    async def find(self, email: str) -> Operator:
+        """Raises WrongOperator."""
+        for operator in await self.all():
+            if operator.email == email.strip().lower():
+                return operator
+        raise WrongOperator(f"no operator {email}: add one with `okno operators add`")
+
+    async def create_token(self, operator_id: UUID, purpose: Purpose) -> str:
+        """Return a new token; sessions last 30 days, setup links 7, API tokens until they are revoked."""
+        token = new_token()
+        lasts = {"session": SESSION, "setup": SETUP_LINK}.get(purpose)
+        row = (token_hash(token), str(operator_id), purpose, to_text(now() + lasts) if lasts else None)
+        await self._database.write(lambda tx: tx.run("INSERT INTO operator_tokens VALUES (?, ?, ?, ?)", row))
+        return token
+
+    async def of_token(self, token: str, purposes: tuple[Purpose, ...]) -> Operator | None:
+        """Return whose token this is, None for an unknown, expired or other kind of token."""
+        return await self._database.read(lambda tx: _of_token(tx, token, purposes))
+
+    async def revoke(self, token: str) -> None:
+        await self._database.write(
+            lambda tx: tx.run("DELETE FROM operator_tokens WHERE hash = ?", (token_hash(token),))
+        )
+
+    async def sign_in(self, email: str, password: str) -> Operator | None:
+        """Return the operator when the password is right. An unknown address takes as long as a wrong password."""
+        sql = f"SELECT {_COLUMNS}, password FROM operators WHERE email = ?"
+        row = await self._database.read(lambda tx: tx.row(sql, (email.strip().lower(),)))
+        right = await self._database.read(lambda _: is_password(password, row[-1] if row and row[-1] else _nobody()))
+        return _operator(row[:-1]) if row and right else None
+
+    async def set_up(self, token: str, email: str, name: str, password: str) -> Operator:
+        """Use a one-time setup link: give its operator an address, a name and a password. Raises WrongOperator."""
+        if len(password) < SHORTEST_PASSWORD:
+            raise WrongOperator(f"the password needs at least {SHORTEST_PASSWORD} characters")
+        if "@" not in email:
+            raise WrongOperator("the e-mail address is not one")
+        hashed = await self._database.read(lambda _: hash_password(password))
+
+        def use(tx: Transaction) -> Operator:
+            known = _of_token(tx, token, ("setup",))
+            used = tx.run("DELETE FROM operator_tokens WHERE hash = ?", (token_hash(token),))
+            if known is None or not used:
+                raise WrongOperator("this link was used already or has expired: ask for a new one")
+            sql = "UPDATE operators SET email = ?, name = ?, password = ? WHERE id = ?"
+            tx.run(sql, (email.strip().lower(), name.strip() or known.name, hashed, str(known.id)))
+            return Operator(known.id, email.strip().lower(), name.strip() or known.name, known.role, known.language)
+
+        try:
+            return await self._database.write(use)
+        except Conflict as error:
+            raise WrongOperator(f"{email} is an operator already") from error
+
+
+async def first_setup_token(database: Database) -> str | None:
+    """Return a new one-time token for the first operator; None once somebody has a password."""
+    operators = Operators(database)
+    if await database.read(lambda tx: tx.row("SELECT 1 FROM operators WHERE password <> '' LIMIT 1")):
+        return None
+    everybody = await operators.all()
+    admins = [operator for operator in everybody if operator.role == "admin"]
+    first = admins[0] if admins else await operators.add("admin@okno.invalid", "admin", "Admin")
+    await database.write(
+        lambda tx: tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'setup'", (str(first.id),))
+    )
+    return await operators.create_token(first.id, "setup")
+
+
+def _of_token(tx: Transaction, token: str, purposes: tuple[Purpose, ...]) -> Operator | None:
+    sql = (
+        f"SELECT {', '.join('o.' + c for c in _COLUMNS.split(', '))}, t.purpose, t.expires_at"
+        " FROM operator_tokens t JOIN operators o ON o.id = t.operator_id WHERE t.hash = ?"
+    )
+    row = tx.row(sql, (token_hash(token),))
+    if row is None or row[-2] not in purposes or (row[-1] is not None and row[-1] < to_text(now())):
+        return None
+    return _operator(row[:-2])
+
+
+def _operator(row: Row) -> Operator:
+    id_, email, name, role, language = row
+    return Operator(UUID(id_), email, name, role, language)
+
+
+@cache
+def _nobody() -> str:
+    return hash_password(new_token())

@@ -1,0 +1,83 @@
+"""The settings of a process, read once from the OKNO_* environment and the command line; wrong ones fail early."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class WrongSettings(Exception):
+    """A setting is missing or cannot be used; the text says which and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is. `kafka` empty means the embedded transport in the database."""
+
+    data: Path
+    database_url: str
+    kafka: str
+    blobs: str
+    secret_key: bytes
+    """32 bytes: encrypts channel secrets, signs what must not be forged."""
+    public_url: str
+
+    @property
+    def embedded(self) -> bool:
+        return not self.kafka
+
+
+def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
+    """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL.
+
+    `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
+    """
+    env = os.environ if environment is None else environment
+    folder = (data or Path(env.get("OKNO_DATA", "var"))).absolute()
+    kafka, database = env.get("OKNO_KAFKA", ""), env.get("OKNO_DATABASE_URL", "")
+    if kafka and database.startswith("sqlite"):
+        raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
+    if database and not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        raise WrongSettings("OKNO_DATABASE_URL must start with sqlite:/// or postgresql://")
+    return Settings(
+        data=folder,
+        database_url=database or f"sqlite:///{folder / 'okno.db'}",
+        kafka=kafka,
+        blobs=env.get("OKNO_BLOBS") or str(folder / "blobs"),
+        secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key"),
+        public_url=env.get("OKNO_PUBLIC_URL", "").rstrip("/"),
+    )
+
+
+def _secret_key(given: str, file: Path) -> bytes:
+    if not given:
+        if not file.exists():
+            _create_key_file(file)
+        given = file.read_text().strip()
+    try:
+        key = base64.urlsafe_b64decode(given)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise WrongSettings(
+            "OKNO_SECRET_KEY must be 32 bytes in base64url: make one with `openssl rand -base64 32 | tr +/ -_`"
+        )
+    return key
+
+
+def _create_key_file(file: Path) -> None:
+    """Write a new key that only the owner can read; when two processes start at once, the first one's key stays."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".secret.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink()

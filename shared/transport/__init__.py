@@ -1,0 +1,1 @@
+"""Kafka or the embedded durable log behind one small protocol (protocol.py)."""

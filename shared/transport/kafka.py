@@ -1,0 +1,52 @@
+"""The Kafka transport: any number of processes, each a member of its groups. Kafka 3.7 or newer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry
+
+from shared.contracts.topics import ALL
+from shared.transport.kafka_consumer import KafkaConsumer
+from shared.transport.kafka_deadline import SECONDS
+from shared.transport.kafka_publisher import KafkaPublisher
+from shared.transport.kafka_topics import create_topics
+from shared.transport.protocol import Positions
+
+PARTITIONS = 8
+SESSION_SECONDS = 10.0
+"""A member that died is missed after this time and its partitions go to the others."""
+
+
+class KafkaTransport:
+    """`bootstrap`: host:port, several with commas. Topics that exist keep their number of partitions.
+
+    `seconds`: after this long without an answer a publish has failed. `registry`: for FastStream's metrics.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        topics: Sequence[str] = ALL,
+        partitions: int = PARTITIONS,
+        session_seconds: float = SESSION_SECONDS,
+        seconds: float = SECONDS,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        self._bootstrap, self._topics, self._partitions = bootstrap, topics, partitions
+        self._session_seconds = session_seconds
+        self._publisher = KafkaPublisher(bootstrap, seconds, registry)
+
+    def publisher(self) -> KafkaPublisher:
+        return self._publisher
+
+    def consumer(self, topic: str, group: str, positions: Positions | None = None) -> KafkaConsumer:
+        return KafkaConsumer(self._bootstrap, topic, group, positions, self._session_seconds)
+
+    async def start(self) -> None:
+        """Create the topics that are missing. Raises TransportUnavailable."""
+        await create_topics(self._bootstrap, self._topics, self._partitions)
+
+    async def close(self) -> None:
+        await self._publisher.close()

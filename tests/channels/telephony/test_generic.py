@@ -1,0 +1,305 @@
+"""The generic provider: only what is signed with the channel's secret becomes a call, whatever order it comes in."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from shared.channels.telephony import receive
+from shared.channels.telephony.numbers import e164
+from shared.channels.telephony.parse import parse
+from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem, load
+from shared.contracts.inbound import Address, Call, inbound_id
+
+SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()
+anything = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+CHANNEL = Channel(UUID(int=1), "telephony", "Phone", {"provider": "generic", "country": "RU", "secret": SECRET})
+
+
+def event(state: str = "ringing", **data: Any) -> dict[str, Any]:
+    call = {"call_id": "c-1", "from": "8 (916) 123-45-67", "to": "+74951234567", "direction": "inbound", **data}
+    return {"type": f"call.{state}", "timestamp": "2026-11-21T09:29:58Z", "data": call}
+
+
+def signature(body: bytes, id_: str, timestamp: str, secret: str = SECRET) -> str:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    return "v1," + base64.b64encode(hmac.digest(key, f"{id_}.{timestamp}.".encode() + body, "sha256")).decode()
+
+
+def signed(body: bytes, id_: str = "wh-1", at: datetime = AT) -> dict[str, str]:
+    timestamp = str(int(at.timestamp()))
+    return {"webhook-id": id_, "webhook-timestamp": timestamp, "webhook-signature": signature(body, id_, timestamp)}
+
+
+class NotDurable(Exception):
+    """What an inlet raises that could not keep an item."""
+
+
+class Phone:
+    """The channel on a small server of its own, and an inlet that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.items: list[RawItem] = []
+        self.broken = False
+        self._handle = receive.CallWebhooks(lambda: AT)
+        self._app = Starlette(routes=[Route(receive.PATH, self._answer, methods=list(receive.METHODS))])
+
+    async def accept(self, item: RawItem) -> UUID:
+        if self.broken:
+            raise NotDurable
+        self.items.append(item)
+        return inbound_id(CHANNEL.id, item.key)
+
+    async def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        transport = httpx.ASGITransport(self._app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://okno.test") as client:
+            return await client.post("/in/telephony/1", content=body, headers=headers)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._handle(request, CHANNEL, self)  # type: ignore[arg-type]
+        except BadInput as refused:
+            return JSONResponse({"detail": refused.detail}, refused.status, refused.headers)
+        except NotDurable:
+            return Response(status_code=503)
+
+
+def read(event: Any, id_: str = "wh-1") -> Parsed:
+    return parse(RawItem(json.dumps(event).encode(), "application/json", AT, id_), CHANNEL)
+
+
+BODY = json.dumps(event()).encode()
+
+
+async def test_a_signed_webhook_is_kept_as_it_came_and_answered_with_its_id():
+    phone = Phone()
+    answer = await phone.post(BODY, signed(BODY))
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "id": str(inbound_id(CHANNEL.id, "wh-1"))})
+    assert phone.items == [RawItem(BODY, "application/json", AT, "wh-1", {"provider": "generic"})]
+
+
+async def test_one_good_signature_among_several_is_enough():
+    headers = signed(BODY)
+    headers["webhook-signature"] = f"v1a,abc v1,not-base64! {signature(b'x', 'y', '1')} {headers['webhook-signature']}"
+    assert (await Phone().post(BODY, headers)).status_code == 200
+
+
+GOOD = signed(BODY)
+NOT_AUTHENTIC: dict[str, tuple[bytes, dict[str, str]]] = {
+    "nothing signed": (BODY, {}),
+    "another body": (BODY.replace(b"c-1", b"c-2"), GOOD),
+    "another id": (BODY, {**GOOD, "webhook-id": "wh-2"}),
+    "another time": (BODY, {**GOOD, "webhook-timestamp": str(int(AT.timestamp()) + 1)}),
+    "another version": (BODY, {**GOOD, "webhook-signature": GOOD["webhook-signature"].replace("v1,", "v2,")}),
+    "no signature": (BODY, {**GOOD, "webhook-signature": ""}),
+    "no id": (BODY, signed(BODY, id_="")),
+    "an endless id": (BODY, signed(BODY, id_="i" * 256)),
+    "a time that is none": (BODY, {**GOOD, "webhook-timestamp": "now"}),
+    "another secret": (
+        BODY,
+        {**GOOD, "webhook-signature": signature(BODY, "wh-1", GOOD["webhook-timestamp"], "whsec_" + "A" * 32)},
+    ),
+    "six minutes old": (BODY, signed(BODY, at=AT - timedelta(minutes=6))),
+    "six minutes ahead": (BODY, signed(BODY, at=AT + timedelta(minutes=6))),
+}
+
+
+@pytest.mark.parametrize("case", NOT_AUTHENTIC)
+async def test_what_is_not_signed_is_refused_and_nothing_is_kept(case: str):
+    phone = Phone()
+    answer = await phone.post(*NOT_AUTHENTIC[case])
+    assert (answer.status_code, phone.items) == (401, [])
+    assert answer.headers["www-authenticate"]
+
+
+@anything
+@given(st.integers(0, len(BODY) + 200), st.integers(1, 255))
+def test_no_changed_byte_of_body_id_time_or_signature_is_admitted(place: int, change: int):
+    covered = [BODY, *(value.encode() for value in GOOD.values())]
+    place %= sum(map(len, covered)) - len("v1,")
+    for n, part in enumerate(covered):
+        if n == 3:
+            place += len("v1,")
+        if place < len(part):
+            covered[n] = part[:place] + bytes([part[place] ^ change]) + part[place + 1 :]
+            break
+        place -= len(part)
+    body, *values = covered
+    headers = dict(zip(GOOD, (value.decode("latin-1") for value in values), strict=True))
+    with pytest.raises(BadInput) as refused:
+        receive.PROVIDERS["generic"].admit(receive.Received(headers, body, AT), CHANNEL.settings)
+    assert refused.value.status == 401
+
+
+def test_no_other_spelling_of_the_signature_is_admitted():
+    good = GOOD["webhook-signature"]
+    for place, byte in itertools.product(range(len(good)), range(256)):
+        spelled = good[:place] + chr(byte) + good[place + 1 :]
+        headers = {**GOOD, "webhook-signature": spelled}
+        assert admitted(headers) == (spelled == good)
+
+
+def admitted(headers: dict[str, str]) -> bool:
+    try:
+        return receive.PROVIDERS["generic"].admit(receive.Received(headers, BODY, AT), CHANNEL.settings) == "wh-1"
+    except BadInput:
+        return False
+
+
+@pytest.mark.parametrize(("body", "status"), [(b'{"type": ', 400), (b"[]", 400), (b" " * (256 * 1024 + 1), 413)])
+async def test_signed_junk_is_refused(body: bytes, status: int):
+    phone = Phone()
+    answer = await phone.post(body, signed(body))
+    assert (answer.status_code, phone.items) == (status, [])
+
+
+async def test_what_could_not_be_made_durable_is_not_confirmed():
+    phone = Phone()
+    phone.broken = True
+    assert (await phone.post(BODY, signed(BODY))).status_code == 503
+
+
+# --- understanding ----------------------------------------------------------------------------------------
+
+
+def test_a_finished_call_has_all_the_provider_told():
+    told = {
+        "answered_by": "101",
+        "waiting_seconds": 12,
+        "talking_seconds": 95.4,
+        "recording": "https://pbx.example/r/1",
+    }
+    number = "+79161234567"
+    assert read(event("finished", **told)) == Parsed(
+        external_id="c-1",
+        dedup_key="c-1/wh-1",
+        sender=Address("phone", number),
+        occurred_at=datetime(2026, 11, 21, 9, 29, 58, tzinfo=UTC),
+        kind="call",
+        recipients=("+74951234567",),
+        cannot_reply=f"A call is not answered in writing: call back {number}.",
+        thread_key=number,
+        call=Call("finished", "inbound", number, "+74951234567", "101", 12, 95, "https://pbx.example/r/1"),
+    )
+
+
+def test_of_an_outbound_call_the_client_is_the_one_called():
+    parsed = read(event(direction="outbound", **{"from": "101", "to": "+1 650 253 0000"}))
+    assert (parsed.sender, parsed.recipients) == (Address("phone", "+16502530000"), ("101",))
+    assert (parsed.direction, parsed.thread_key) == ("outbound", "+16502530000")
+
+
+def test_a_caller_who_withheld_the_number_is_known_by_the_call_only():
+    parsed = read(event(**{"from": "Anonymous"}))
+    assert (parsed.sender, parsed.thread_key) == (Address("telephony", "c-1"), "c-1")
+    assert parsed.cannot_reply == "The number was withheld: there is nobody to call back."
+
+
+def test_the_webhooks_of_a_call_are_different_items_of_one_call_in_any_order():
+    told = [(read(event(state), f"wh-{n}")) for n, state in enumerate(("ringing", "answered", "finished"))]
+    for order in itertools.permutations(told):
+        assert {parsed.external_id for parsed in order} == {"c-1"}
+        assert len({parsed.dedup_key for parsed in order}) == 3
+    assert read(event("ringing"), "wh-0").dedup_key == told[0].dedup_key
+
+
+def test_without_a_timestamp_a_call_happened_when_it_was_told():
+    assert read({key: value for key, value in event().items() if key != "timestamp"}).occurred_at == AT
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        event("held"),
+        {**event(), "type": ["call.ringing"]},
+        {**event(), "data": None},
+        {**event(), "timestamp": "yesterday"},
+        {**event(), "timestamp": 1763717400},
+        event(call_id=""),
+        event(call_id="c" * 256),
+        event(direction="sideways"),
+        event(waiting_seconds=-1),
+        event(waiting_seconds="12"),
+        event(talking_seconds=True),
+        event(answered_by={"name": "Анна"}),
+        event(recording="https://\x00"),
+        {},
+    ],
+)
+def test_what_cannot_be_understood_goes_to_the_quarantine(wrong: dict[str, Any]):
+    with pytest.raises(UnreadableItem):
+        read(wrong)
+
+
+json_values = (
+    st.none() | st.booleans() | st.floats() | st.text(max_size=20) | st.just([]) | st.just({"a": 1}) | st.integers()
+)
+
+
+@anything
+@given(
+    st.dictionaries(
+        st.sampled_from(["call_id", "from", "to", "direction", "answered_by", "waiting_seconds"]), json_values
+    )
+)
+def test_whatever_is_signed_is_a_call_or_is_unreadable(data: dict[str, Any]):
+    parsed = call_or_reason(event(**data))
+    assert parsed if isinstance(parsed, str) else parsed.call
+
+
+def call_or_reason(event: dict[str, Any]) -> Parsed | str:
+    try:
+        return read(event)
+    except UnreadableItem as reason:
+        return str(reason)
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "expected"),
+    [
+        ("89161234567", "RU", "+79161234567"),
+        ("030 901820", "DE", "+4930901820"),
+        ("sip:79161234567@pbx.example", "RU", "+79161234567"),
+        ("101", "RU", "101"),
+        ("sip:anna@pbx.example", "RU", "sip:anna@pbx.example"),
+        ("restricted", "RU", ""),
+    ],
+)
+def test_a_number_is_written_as_e164_where_it_is_one(number: str, country: str, expected: str):
+    assert e164(number, country) == expected
+
+
+# --- settings ---------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_enough():
+    assert load("telephony").problems({"secret": SECRET}) == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"secret": "whsec_???"}, {"secret": "whsec_c2hvcnQ="}, {"secret": SECRET, "country": "Russia"},
+     {"secret": SECRET, "provider": "pigeon"}],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(settings: dict[str, str]):
+    [problem] = load("telephony").problems(settings)
+    assert (["secret", *settings])[-1] in problem
+
+
+def test_the_secret_is_kept_secret():
+    assert [field.name for field in load("telephony").fields if field.secret] == ["secret"]

@@ -1,0 +1,133 @@
+"""PostgreSQL 15 or newer with its default durability, and a fresh database for every test that asks."""
+
+import signal
+import subprocess
+import uuid
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from tests.peers.account import server_account
+from tests.peers.process import PeerError, Process, free_port, make_folder, remove_folder
+from tests.peers.programs import POSTGRES
+
+USER = PASSWORD = "okno"
+CONFIGURATION = """\
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{folder}'
+max_connections = 200
+shared_buffers = 64MB
+fsync = on
+synchronous_commit = on
+"""
+
+
+class ExternalPostgres:
+    """A server that already runs (OKNO_TEST_DATABASE_URL); its user must be allowed to create databases."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def create_database(self) -> str:
+        return create_database(self.url)
+
+    def drop_database(self, url: str) -> None:
+        drop_database(self.url, url)
+
+
+class PostgresServer:
+    """A server of our own. `stop`, `kill` and `restart` keep port and data; `close` removes the data."""
+
+    def __init__(self) -> None:
+        POSTGRES.version()
+        self._binaries = POSTGRES.path().parent
+        self._account = server_account("postgres")
+        self._folder = make_folder("postgres", self._account)
+        self._data = self._folder / "data"
+        self._port = free_port()
+        self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self._port}/postgres"
+        # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client to leave.
+        self.process = Process(
+            "postgres",
+            [str(self._binaries / "postgres"), "-D", str(self._data)],
+            account=self._account,
+            folder=self._folder,
+            stop_signal=signal.SIGINT,
+        )
+
+    def start(self) -> None:
+        if not self._data.exists():
+            self._initialise()
+        self.process.start()
+        self.process.wait_until(lambda: answers(self.url))
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        self.kill()
+        remove_folder(self._folder)
+
+    def create_database(self) -> str:
+        """The URL of a new empty database."""
+        return create_database(self.url)
+
+    def drop_database(self, url: str) -> None:
+        """Remove the database, whoever is still connected to it."""
+        drop_database(self.url, url)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _initialise(self) -> None:
+        password_file = self._folder / "password"
+        password_file.write_text(PASSWORD)
+        self._account.own(password_file)
+        options = ["-U", USER, "--auth=scram-sha-256", f"--pwfile={password_file}", "-E", "UTF8", "--locale=C.UTF-8"]
+        done = subprocess.run(
+            [str(self._binaries / "initdb"), "-D", str(self._data), "--no-sync", *options],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            **self._account.popen_options(),
+        )
+        if done.returncode != 0:
+            raise PeerError(f"initdb failed:\n{done.stdout}{done.stderr}")
+        with (self._data / "postgresql.conf").open("a") as configuration:
+            configuration.write(CONFIGURATION.format(port=self._port, folder=self._folder))
+
+
+def answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def create_database(server_url: str) -> str:
+    name = f"okno_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
+
+
+def drop_database(server_url: str, url: str) -> None:
+    name = sql.Identifier(urlsplit(url).path.lstrip("/"))
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
