@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,8 +28,14 @@ from shared.transport.protocol import TransportUnavailable
 GRACE_SECONDS = 3
 OBJECTS_PER_COLLECTION = 20_000
 """Python's 700 makes the collector walk everything thousands of times a second under load."""
+SWITCH_SECONDS = 0.001
+"""How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
 log = Log("serve")
 Ready = Callable[[], Awaitable[str | None]]
+
+
+class PartBroken(Exception):
+    """A part of the process ended although nobody had asked it to."""
 
 
 @dataclass(slots=True)
@@ -48,6 +55,7 @@ def run_loop(main: Awaitable[None]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 50)
+    sys.setswitchinterval(SWITCH_SECONDS)
 
     async def body() -> None:
         await main
@@ -78,6 +86,7 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
@@ -114,7 +123,14 @@ def application(parts: Sequence[Part]) -> Starlette:
 
 
 async def _run(part: Part) -> None:
-    await part.run()
+    """A library that cancels itself would end the process without a word: that is a bug like any other."""
+    try:
+        await part.run()
+    except asyncio.CancelledError as stray:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise PartBroken(f"{part.name} was cancelled from within") from stray
 
 
 async def _announce(server: uvicorn.Server, announce: Callable[[], None]) -> None:

@@ -1,3 +1,3 @@
-"""Fixtures of the real servers the tests start; they live in tests/peers/fixtures.py."""
+"""Fixtures of the real servers (tests/peers/fixtures.py), and of databases with Okno's tables (tests/stores.py)."""
 
-pytest_plugins = ("tests.peers.fixtures",)
+pytest_plugins = ("tests.peers.fixtures", "tests.stores")

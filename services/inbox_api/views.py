@@ -16,11 +16,13 @@ from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import head, read_log
 from shared.logs import Log
+from shared.pace import Pace
 from shared.read_models import live
 
 KEPT = 5000
 """Changes kept in memory; who is further behind reads the log, or is told to load anew."""
 BATCH = 500
+ROUND_SECONDS = 0.01
 IDLE_SECONDS = 5.0
 log = Log("inbox_api")
 
@@ -45,8 +47,9 @@ class Views:
         self.watchers = 0
 
     async def run(self) -> None:
-        listener = self._database.listen(live.TOPIC)
+        listener, pace = self._database.listen(live.TOPIC), Pace(ROUND_SECONDS)
         while True:
+            await pace.keep()
             try:
                 await self._advance()
             except DatabaseUnavailable as error:
@@ -82,14 +85,14 @@ class Views:
         return (now() - waiting.recorded_at).total_seconds() if waiting else 0.0
 
     async def _advance(self) -> None:
-        position = await self._database.read(live.position)
+        position = await self._database.read(live.position, brief=True)
         if position == self.position:
             return
         if self.watchers == 0:
             self._changes.clear()
             self._read_until = position
         while self._read_until < position:
-            batch = await self._database.read(partial(_changes, after=self._read_until, until=position))
+            batch = await self._database.read(partial(_changes, after=self._read_until, until=position), brief=True)
             self._changes.extend(batch)
             self._read_until = batch[-1].position if batch else position
         async with self._moved:

@@ -50,6 +50,7 @@ class Webhooks:
         self._body_bytes, self._most_in_flight = body_bytes, most_in_flight
         self._in_flight = 0
         self._inlets: dict[UUID, tuple[Channel, Inlet]] = {}
+        IN_FLIGHT.set_function(lambda: self._in_flight)
 
     def routes(self, kinds: Iterable[str]) -> list[Route]:
         """Return the routes of those kinds that receive by webhook; their modules are loaded for that."""
@@ -117,11 +118,6 @@ class Webhooks:
 
         return counted
 
-    def count(self, kind: str, status: int) -> None:
-        IN_FLIGHT.set(self._in_flight)
-        if status >= 400:
-            REFUSED.labels(kind, str(status)).inc()
-
 
 class Endpoint:
     """One webhook address as an ASGI application; every method comes here, so that each refusal is a problem answer."""
@@ -135,7 +131,8 @@ class Endpoint:
             response = await self._webhooks.answer(self._kind, self._module, request)
         except ClientDisconnect:
             return
-        self._webhooks.count(self._kind, response.status_code)
+        if response.status_code >= 400:
+            REFUSED.labels(self._kind, str(response.status_code)).inc()
         await response(scope, receive, send)
 
 
@@ -150,9 +147,9 @@ def _failed(kind: str, error: Exception) -> Response:
 
 
 def _refuse_if_longer(request: Request, limit: int) -> None:
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
+    for name, value in request.scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            raise _too_large(limit)
 
 
 def _too_large(limit: int) -> BadInput:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from services.projector.intake import Intake
 from shared.contracts import topics
-from shared.contracts.codec import Contract
+from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.delivery import DeliveryReport
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
@@ -25,10 +25,10 @@ def intake() -> Intake:
 
 
 def record(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
-    """Decide a batch of reports. Raises TypeError for a contract of another topic."""
+    """Decide a batch of reports. Raises UndecodableRecord for a contract of another topic."""
     for report in contracts:
         if not isinstance(report, DeliveryReport):
-            raise TypeError(f"{type(report).__name__} does not belong on {topics.DELIVERY}")
+            raise UndecodableRecord(f"{type(report).__name__} does not belong on {topics.DELIVERY}")
         command = c.RecordDelivery(
             report.reply_id,
             report.channel_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from services.projector.rebuild import rebuild_outdated
 from shared.clock import from_text, now, to_text
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import commands as c
@@ -12,9 +13,11 @@ from shared.domain.events import Actor, Recorded
 from shared.event_store.log import read_log
 from shared.event_store.store import EventStore
 from shared.logs import Log
+from shared.pace import Pace
 from shared.read_models import conversations, live
 
-BATCH = 1000
+BATCH = 500
+ROUND_SECONDS = 0.01
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
 SNOOZE_SECONDS = 5.0
@@ -22,9 +25,11 @@ log = Log("projector")
 
 
 async def follow(database: Database, store: EventStore) -> None:
-    """Keep the live read models at the log's head until cancelled."""
-    listener = store.listen()
+    """Keep the live read models at the log's head until cancelled; first rebuild those of an older version."""
+    await rebuild_outdated(database)
+    listener, pace = store.listen(), Pace(ROUND_SECONDS)
     while True:
+        await pace.keep()
         try:
             if not await _catch_up(database):
                 await listener.wait(IDLE_SECONDS)
@@ -35,7 +40,7 @@ async def follow(database: Database, store: EventStore) -> None:
 
 async def _catch_up(database: Database) -> int:
     """Take in the next batch; return how many events it had."""
-    events = await database.read(_next_events)
+    events = await database.read(_next_events, brief=True)
     if events:
         await database.write(partial(live.take_in, events=events))
     return len(events)

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from services.projector.intake import Intake
 from shared.contracts import topics
-from shared.contracts.codec import Contract
+from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.inbound import InboundMessage, InboundUnreadable, inbound_id
 from shared.contracts.inbound import Raw as WireRaw
 from shared.database.protocol import Transaction
@@ -16,7 +16,7 @@ from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Entries, Place, Wanted, look_up
+from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
 
 CONVERSATIONS = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0002")
@@ -38,16 +38,19 @@ def intake() -> Intake:
 
 
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
-    """Decide a batch of inbound items in order. Raises TypeError for a contract of another topic."""
+    """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
     known = look_up(tx, _wanted(items))
     for item in items:
         is_known = item.id in session.entries.seen or item.id in known.seen
-        if isinstance(item, InboundMessage):
-            if not is_known or _is_quarantined(item.id, session, known):
-                _receive(session, known, item, resolves=is_known)
-        elif not is_known or _is_quarantined(item.id, session, known):
+        if is_known and not _is_quarantined(item.id, session, known):
+            continue
+        if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
+        elif not fits(item.sender.address):
+            _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
+        else:
+            _receive(session, known, item, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -57,7 +60,7 @@ def give_up(session: Session, contract: Contract, reason: str) -> None:
 
 def _checked(contract: Contract) -> Inbound:
     if not isinstance(contract, InboundMessage | InboundUnreadable):
-        raise TypeError(f"{type(contract).__name__} does not belong on {topics.INBOUND}")
+        raise UndecodableRecord(f"{type(contract).__name__} does not belong on {topics.INBOUND}")
     return contract
 
 

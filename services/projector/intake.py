@@ -19,12 +19,15 @@ from shared.event_store.recorders import Behind
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.logs import Log
+from shared.pace import Pace
 from shared.transport.protocol import Consumer, Outgoing, Record, Transport, TransportUnavailable
 
-BATCH = 500
+BATCH = 200
+ROUND_SECONDS = 0.01
 POISON_DELAYS = (0.1, 0.4, 1.0)
 """Seconds between the tries of a record that fails: in all below the 5 s that a poison message may take."""
 OUTAGE_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
+JOIN_AGAIN_SECONDS = 1.0
 Read = tuple[Record, Contract]
 log = Log("projector")
 
@@ -52,8 +55,18 @@ class IntakeLoop:
         return await self._store.positions(sources)
 
     async def run(self) -> None:
+        while True:
+            try:
+                await self._consume()
+            except (DatabaseUnavailable, TransportUnavailable) as error:
+                log.warning("intake_waiting", topic=self._intake.topic, error=str(error)[:500])
+                await asyncio.sleep(JOIN_AGAIN_SECONDS)
+
+    async def _consume(self) -> None:
         async with self._transport.consumer(self._intake.topic, self._intake.group, self) as consumer:
+            pace = Pace(ROUND_SECONDS)
             while True:
+                await pace.keep()
                 records = await consumer.batch(BATCH, 1.0)
                 if records:
                     await self._take(consumer, records)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from services.projector import delivery, inbound
+from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
 from services.projector.intake import IntakeLoop
-from services.projector.rebuild import rebuild_outdated
 from services.projector.relay import Relay
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.event_store.log import head
@@ -34,7 +34,9 @@ class Projector:
             for intake in (inbound.intake(), delivery.intake()):
                 loop = IntakeLoop(self._store, self._transport, intake)
                 group.create_task(loop.run(), name=f"intake {intake.topic}")
-            group.create_task(self._lead_forever(), name="lead")
+            group.create_task(self._lead_forever("projector", self._follow), name="follow")
+            if not self._embedded:  # in one process the log itself is there for other systems
+                group.create_task(self._lead_forever("feed", self._feed), name="feed")
 
     async def ready(self) -> str | None:
         """Return what is missing, None when messages are being taken in."""
@@ -48,24 +50,25 @@ class Projector:
         """Return how many log positions the read models are behind."""
         return await self._database.read(_behind)
 
-    async def _lead_forever(self) -> None:
+    async def _lead_forever(self, name: str, work: Callable[[], Sequence[Coroutine[None, None, None]]]) -> None:
+        """Do what one process at a time does, whenever it is this one."""
         while True:
             try:
-                await self._lead()
+                async with self._database.leadership(name) as watch, asyncio.TaskGroup() as group:
+                    log.info("leading", what=name)
+                    group.create_task(_run(watch))
+                    for part in work():
+                        group.create_task(part)
             except* DatabaseUnavailable as errors:
-                log.warning("lead_lost", error=str(errors.exceptions[0])[:500])
+                log.warning("lead_lost", what=name, error=str(errors.exceptions[0])[:500])
             await asyncio.sleep(LEAD_AGAIN_SECONDS)
 
-    async def _lead(self) -> None:
-        publisher = self._transport.publisher()
-        relay = Relay(self._database, self._store, publisher, everything=not self._embedded)
-        async with self._database.leadership("projector") as watch, asyncio.TaskGroup() as group:
-            await rebuild_outdated(self._database)
-            log.info("leading")
-            group.create_task(follow(self._database, self._store), name="follow")
-            group.create_task(relay.run(), name="relay")
-            group.create_task(wake_snoozed(self._database, self._store), name="snoozes")
-            group.create_task(_run(watch), name="watch")
+    def _follow(self) -> Sequence[Coroutine[None, None, None]]:
+        relay = Relay(self._database, self._store, self._transport.publisher())
+        return (follow(self._database, self._store), relay.run(), wake_snoozed(self._database, self._store))
+
+    def _feed(self) -> Sequence[Coroutine[None, None, None]]:
+        return (Feed(self._database, self._store, self._transport.publisher()).run(),)
 
 
 async def _run(watch: Callable[[], Awaitable[None]]) -> None:

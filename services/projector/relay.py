@@ -1,4 +1,4 @@
-"""Follows the log to the transport: replies to outbound, retries to ingest, in the cluster every event to okno.events.
+"""Follows the log to the transport: replies to outbound, retries to ingest.
 
 The log is the outbox: a position is recorded after the publish, so a crash repeats and never loses.
 """
@@ -9,26 +9,26 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
-import msgspec
-
-from shared.clock import to_text
 from shared.contracts import codec, topics
 from shared.contracts.inbound import Address, FileRef, InboundUnreadable, Raw
 from shared.contracts.outbound import OutboundReply, Quoted
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_log, read_stream
+from shared.event_store.log import read_some, read_stream
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
 from shared.logs import Log
+from shared.pace import Pace
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 POSITION = "relay"
-BATCH = 500
+BATCH = 100
+RECORD_EVERY = 1000
+"""Events of other types that are passed over without recording the position: passing them again costs nothing."""
+ROUND_SECONDS = 0.02
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
 Outbox = dict[str, list[Outgoing]]
@@ -36,15 +36,15 @@ log = Log("projector")
 
 
 class Relay:
-    """`everything`: also publish each event to okno.events (nobody reads it there in embedded mode)."""
+    """What operators decided, on its way to other services."""
 
-    def __init__(self, database: Database, store: EventStore, publisher: Publisher, *, everything: bool) -> None:
+    def __init__(self, database: Database, store: EventStore, publisher: Publisher) -> None:
         self._database, self._store, self._publisher = database, store, publisher
-        self._everything = everything
 
     async def run(self) -> None:
-        listener = self._store.listen()
+        listener, pace = self._store.listen(), Pace(ROUND_SECONDS)
         while True:
+            await pace.keep()
             try:
                 if not await self._relay_next():
                     await listener.wait(IDLE_SECONDS)
@@ -53,25 +53,23 @@ class Relay:
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     async def _relay_next(self) -> int:
+        """Return how many events were relayed."""
         position = (await self._store.positions([POSITION])).get(POSITION, 0)
-        end, count, outbox = await self._database.read(partial(self._read, position=position))
+        end, count, outbox = await self._database.read(partial(_read, position=position), brief=True)
         for topic, records in outbox.items():
             await self._publisher.publish_many(topic, records)
-        if count:
+        if count or end - position > RECORD_EVERY:
             await self._store.move_position(POSITION, end)
         return count
 
-    def _read(self, tx: Transaction, position: int) -> tuple[int, int, Outbox]:
-        events = read_log(tx, position, BATCH)
-        outbox: Outbox = defaultdict(list)
-        for recorded in events:
-            make = _OUTGOING.get(type(recorded.event))
-            if make is not None:
-                topic, outgoing = make(tx, recorded)
-                outbox[topic].append(outgoing)
-            if self._everything:
-                outbox[topics.EVENTS].append(_public(recorded))
-        return (events[-1].position if events else position), len(events), outbox
+
+def _read(tx: Transaction, position: int) -> tuple[int, int, Outbox]:
+    end, events = read_some(tx, position, BATCH, [event.__name__ for event in _OUTGOING])
+    outbox: Outbox = defaultdict(list)
+    for recorded in events:
+        topic, outgoing = _OUTGOING[type(recorded.event)](tx, recorded)
+        outbox[topic].append(outgoing)
+    return end, len(events), outbox
 
 
 def _requested(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
@@ -151,21 +149,7 @@ def _actor_id(recorded: e.Recorded) -> UUID:
 
 def _record_id(recorded: e.Recorded) -> UUID:
     """The same event relayed twice is the same CloudEvent."""
-    return UUID(int=(recorded.stream_id.int ^ recorded.version) & ((1 << 128) - 1))
-
-
-def _public(recorded: e.Recorded) -> Outgoing:
-    event: Any = recorded.event
-    key = str(getattr(event, "customer_id", recorded.stream_id))
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": str(_record_id(recorded)),
-        "ce_source": f"/streams/{recorded.stream_id}",
-        "ce_type": f"okno.event.{type(event).__name__}",
-        "ce_time": to_text(recorded.recorded_at),
-        "content-type": "application/json",
-    }
-    return Outgoing(key, msgspec.json.encode(recorded), headers)
+    return uuid5(recorded.stream_id, str(recorded.version))
 
 
 _OUTGOING: dict[type, Callable[[Transaction, e.Recorded], tuple[str, Outgoing]]] = {

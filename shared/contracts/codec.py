@@ -5,6 +5,7 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2 (binary content mo
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -29,6 +30,8 @@ TYPES: dict[str, type[Contract]] = {
 NAMES: dict[type[Contract], str] = {contract: name for name, contract in TYPES.items()}
 
 _encoder = msgspec.json.Encoder()
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""An escaped NUL, which PostgreSQL stores in no text: not the six characters after an escaped backslash."""
 
 
 class UndecodableRecord(Exception):
@@ -57,13 +60,15 @@ def encode(contract: Contract, *, id: UUID, source: str, at: datetime) -> Encode
 
 
 def decode(value: bytes, headers: dict[str, str]) -> Contract:
-    """Return the contract a record carries. Raises UndecodableRecord with the reason."""
+    """Return the contract a record carries, NUL characters replaced. Raises UndecodableRecord with the reason."""
     name = headers.get("ce_type", "")
     if name not in TYPES:
         raise UndecodableRecord(f"unknown event type {name!r}")
+    if b"\\u0000" in value:
+        value = _NUL.sub(rb"\1\\ufffd", value)
     try:
         return _decoder(name).decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableRecord(f"{name}: {error}") from error
 
 

@@ -28,6 +28,8 @@ POOL_SECONDS = 15.0
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 WATCH_SECONDS = 2.0
+LIMIT_EXCEEDED = "54"
+"""SQLSTATE class of what is too large for PostgreSQL: to repeat it cannot help."""
 
 
 class PostgresTransaction:
@@ -102,7 +104,7 @@ class PostgresDatabase:
     async def write(self, job: Callable[[Transaction], T]) -> T:
         return await self._in_thread(self.writing, job)
 
-    async def read(self, job: Callable[[Transaction], T]) -> T:
+    async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         return await self._in_thread(self.reading, job)
 
     @contextmanager
@@ -166,6 +168,8 @@ class PostgresDatabase:
         except psycopg.errors.DeadlockDetected as error:
             raise Conflict(str(error)) from error
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(LIMIT_EXCEEDED):
+                raise
             raise DatabaseUnavailable(str(error)) from error
 
     async def _listen_forever(self) -> None:
@@ -194,9 +198,13 @@ async def _lock(connection: psycopg.AsyncConnection[Row], key: int) -> None:
 
 
 async def _watch(connection: psycopg.AsyncConnection[Row]) -> None:
-    while True:
-        await asyncio.wait_for(connection.execute("SELECT 1"), CONNECT_SECONDS)
-        await asyncio.sleep(WATCH_SECONDS)
+    """Raises DatabaseUnavailable once the connection, and the lock with it, is lost."""
+    try:
+        while True:
+            await asyncio.wait_for(connection.execute("SELECT 1"), CONNECT_SECONDS)
+            await asyncio.sleep(WATCH_SECONDS)
+    except (psycopg.Error, TimeoutError) as error:
+        raise DatabaseUnavailable(f"lost the connection that leads: {error}") from error
 
 
 def _run(begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:

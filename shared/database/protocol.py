@@ -68,8 +68,12 @@ class Database(Protocol):
         Raises what the job raised (and nothing is written), Conflict, or DatabaseUnavailable.
         """
 
-    async def read(self, job: Callable[[Transaction], T]) -> T:
-        """Run a job on one consistent snapshot; it must not write."""
+    async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+        """Run a job on one consistent snapshot; it must not write.
+
+        `brief`: it takes a few milliseconds at most, so SQLite runs it in the event loop's own thread: handing it to
+        another costs more, since each row that is read gives Python's lock away.
+        """
 
     def writing(self) -> AbstractContextManager[Transaction]:
         """A write transaction in the calling thread, for command-line tools and threads of one's own."""

@@ -23,6 +23,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 30.0
 JOBS_PER_COMMIT = 64
 READERS = 4
+CHUNKS = (64, 16, 4, 1)
+"""Rows per INSERT: every statement gives Python's lock away once, so few large ones let the threads work in parallel."""
 _Job = tuple[Callable[[Transaction], Any], "Future[Any]"]
 
 
@@ -48,9 +50,14 @@ class SqliteTransaction:
         self.connection.executemany(sql, cast("Any", parameters))
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        if rows:
-            marks = ",".join("?" * len(columns))
-            self.run_many(f"INSERT INTO {table} ({','.join(columns)}) VALUES ({marks}) {tail}", rows)
+        head = f"INSERT INTO {table} ({','.join(columns)}) VALUES "
+        marks = f"({','.join('?' * len(columns))})"
+        start = 0
+        for size in CHUNKS:
+            sql = f"{head}{','.join([marks] * size)} {tail}"
+            while len(rows) - start >= size:
+                self.connection.execute(sql, [value for row in rows[start : start + size] for value in row])
+                start += size
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.split(";")):
@@ -83,7 +90,9 @@ class SqliteDatabase:
         self._jobs.put((job, future))
         return await asyncio.wrap_future(future)
 
-    async def read(self, job: Callable[[Transaction], T]) -> T:
+    async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+        if brief:
+            return self._read(job)
         return await asyncio.get_running_loop().run_in_executor(self._readers, partial(self._read, job))
 
     @contextmanager

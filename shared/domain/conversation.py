@@ -20,9 +20,7 @@ TEXT_LIMIT = 100_000
 TAG_LIMIT = 64
 THREAD_LIMIT = 20
 """External ids a reply refers to (RFC 5322 sets no limit; longer References break in old mail programs)."""
-CALLS_LIMIT = 100
-"""Calls of one conversation that can still be told more of."""
-_CALL_ORDER = {"ringing": 0, "answered": 1, "failed": 2, "missed": 2, "finished": 3}
+_CALL_ORDER = {"ringing": 0, "answered": 1, "failed": 2, "missed": 3, "finished": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,10 +322,8 @@ def _call_progressed(state: Conversation, event: e.CallProgressed) -> Conversati
 
 
 def _with_call(state: Conversation, message_id: UUID, call: e.Call) -> Mapping[UUID, e.Call]:
-    calls = {**state.calls, message_id: call}
-    if len(calls) > CALLS_LIMIT:
-        del calls[next(iter(calls))]
-    return calls
+    """All are kept: a call that was forgotten would be a second message when more is told of it."""
+    return {**state.calls, message_id: call}
 
 
 def _same(state: Conversation, event: e.NoteAdded) -> Conversation:

@@ -1,6 +1,7 @@
 """Folded states of the conversations used last, so that a message does not read its whole conversation again.
 
-A stale state is harmless: the version it carries makes the append a Conflict, and it is forgotten.
+A stale state is harmless: the version it carries makes the append a Conflict, and it is forgotten; a decision that
+appends nothing is taken again on the log.
 """
 
 from __future__ import annotations

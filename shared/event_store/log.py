@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 from uuid import UUID
+
+from eventsourcing.persistence import Notification
 
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
@@ -20,10 +24,32 @@ def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> 
 
 def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
     """Return up to `limit` events recorded after a position, without gaps."""
+    return [_recorded(n) for n in recorder_for(tx).select_notifications(after, limit, inclusive_of_start=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as it lies in the log: `type` is its stored name, `state` the JSON of its envelope."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    type: str
+    state: bytes
+
+
+def read_stored(tx: Transaction, after: int, limit: int) -> list[Stored]:
+    """Return up to `limit` events recorded after a position, not decoded."""
     notifications = recorder_for(tx).select_notifications(after, limit, inclusive_of_start=False)
-    return [
-        from_state(int(n.id), UUID(str(n.originator_id)), n.originator_version, n.topic, n.state) for n in notifications
-    ]
+    return [Stored(n.id, cast("UUID", n.originator_id), n.originator_version, n.topic, n.state) for n in notifications]
+
+
+def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> tuple[int, list[Recorded]]:
+    """Return up to `limit` events of some types, and the position up to which there is none left out."""
+    recorder, until = recorder_for(tx), head(tx)
+    notifications = recorder.select_notifications(after, limit, stop=until, topics=types, inclusive_of_start=False)
+    events = [_recorded(notification) for notification in notifications]
+    return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: datetime | None = None) -> list[Recorded]:
@@ -45,3 +71,7 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: da
 def head(tx: Transaction) -> int:
     """Return the position of the last event, 0 when there is none."""
     return recorder_for(tx).max_notification_id() or 0
+
+
+def _recorded(n: Notification) -> Recorded:
+    return from_state(int(n.id), cast("UUID", n.originator_id), n.originator_version, n.topic, n.state)

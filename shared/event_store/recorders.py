@@ -29,7 +29,13 @@ class Recorder(Protocol):
     def select_events(self, originator_id: UUID | str, *, gt: int | None = None) -> Sequence[StoredEvent]: ...
 
     def select_notifications(
-        self, start: int | None, limit: int, *, inclusive_of_start: bool = True
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
     ) -> Sequence[Notification]: ...
 
     def max_notification_id(self) -> int | None: ...
@@ -63,6 +69,8 @@ def _needs_composite_type(statement: str) -> bool:
 @cache
 def _sqlite_class() -> type[Any]:
     from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
+
+    from shared.database.sqlite import SqliteTransaction
 
     class BoundDatastore(SQLiteDatastore):
         """A datastore whose only connection is the one we are in a transaction with."""
@@ -98,8 +106,9 @@ def _sqlite_class() -> type[Any]:
             ]
 
         def insert(self, stored_events: Sequence[StoredEvent], tracking: Sequence[Tracking]) -> None:
-            self._connection.executemany(
-                f"INSERT INTO {EVENTS} (originator_id, originator_version, topic, state) VALUES (?,?,?,?)",
+            SqliteTransaction(self._connection).insert_many(
+                EVENTS,
+                ("originator_id", "originator_version", "topic", "state"),
                 [(cast("UUID", s.originator_id).hex, s.originator_version, s.topic, s.state) for s in stored_events],
             )
             with self.datastore.transaction(commit=True) as cursor:
@@ -131,6 +140,10 @@ def _postgres_class() -> type[Any]:
             self._bound = connection
             self.single_row_tracking, self.lock_timeout, self.schema = True, 0, "public"
             self.originator_id_type, self.enable_db_functions = "uuid", False
+            self.db_type_names: set[str] = set()
+
+        def register_type_adapters(self) -> None:
+            """The library's composite types are never used."""
 
         @contextmanager
         def get_connection(self) -> Iterator[Any]:

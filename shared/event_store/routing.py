@@ -28,8 +28,13 @@ CREATE TABLE IF NOT EXISTS routing_threads (
 );
 CREATE TABLE IF NOT EXISTS raw_items (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL)
 """
-_EXTERNAL_ID_LIMIT = 2000
-"""Characters; PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID comes near."""
+KEY_BYTES = 2000
+"""PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
+
+
+def fits(key: str) -> bool:
+    """Return whether a text is short enough to be looked up by."""
+    return len(key) * 4 <= KEY_BYTES or len(key.encode()) <= KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Entries:
                 if event.call is None:
                     for external_id in (event.external_id, *event.known_as):
                         self._add_external(external_id, event.channel_id, place)
-                if event.thread_key:
+                if event.thread_key and fits(event.thread_key):
                     self.threads[event.channel_id, event.thread_key] = place
             case e.CallProgressed() as event if happening.about.cause:
                 self.seen[happening.about.cause] = event.conversation_id
@@ -74,7 +79,7 @@ class Entries:
                     self._add_external(external_id, event.channel_id, place)
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
-        if external_id and len(external_id) <= _EXTERNAL_ID_LIMIT:
+        if external_id and fits(external_id):
             known = self.external.setdefault(external_id, [])
             if (channel_id, place) not in known:
                 known.append((channel_id, place))
@@ -108,7 +113,8 @@ class Entries:
                 (str(channel_id), key, str(place.conversation_id), str(place.customer_id))
                 for (channel_id, key), place in self.threads.items()
             ],
-            "ON CONFLICT (channel_id, thread_key) DO UPDATE SET conversation_id = excluded.conversation_id",
+            "ON CONFLICT (channel_id, thread_key) DO UPDATE"
+            " SET conversation_id = excluded.conversation_id, customer_id = excluded.customer_id",
         )
 
 

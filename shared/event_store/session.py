@@ -14,6 +14,7 @@ from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
 from shared.domain import quarantine
+from shared.domain.errors import Refused
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening, to_state
@@ -21,6 +22,7 @@ from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries
 
 TOPIC = "events"
+UNKNOWN = Versioned(0, conversations.NEW)
 
 
 class Session:
@@ -41,7 +43,7 @@ class Session:
         """Return the state of a conversation; `is_new`: it cannot have a stream yet."""
         known = self.states.get(conversation_id) or self._cache.get(conversation_id)
         if known is None:
-            known = Versioned(0, conversations.NEW) if is_new and not self._careful else self._fold(conversation_id)
+            known = UNKNOWN if is_new and not self._careful else self._fold(conversation_id)
         return known
 
     def decide(
@@ -49,6 +51,8 @@ class Session:
     ) -> list[e.ConversationEvent]:
         """Decide a command and keep its events. `about` gives time, actor and cause. Raises Refused."""
         known = self.conversation(conversation_id, is_new=is_new)
+        if conversation_id not in self.states and _decides_nothing(command, known.state):
+            known = self._fold(conversation_id, known)  # a remembered state may be old; only an append would show it
         version, state = known.version, known.state
         decided = conversations.decide(command, state)
         for event in decided:
@@ -61,19 +65,19 @@ class Session:
 
     def decide_quarantine(self, item_id: UUID, command: c.QuarantineCommand, about: About) -> int:
         """Decide a command about a quarantined item; return how many events that made. Raises Refused."""
-        recorded = read_stream(self._tx, item_id)
+        past = [recorded.event for recorded in read_stream(self._tx, item_id)]
+        past += [happening.event for stream_id, _, happening in self.appended if stream_id == item_id]
         state: quarantine.State = "none"
         item: e.InboundQuarantined | None = None
-        for past in recorded:
-            event = cast("e.QuarantineEvent", past.event)
+        for event in cast("list[e.QuarantineEvent]", past):
             state = quarantine.evolve(state, event)
             item = event if isinstance(event, e.InboundQuarantined) else item
         decided = quarantine.decide(command, state, item)
-        for number, event in enumerate(decided, len(recorded) + 1):
-            self.append(item_id, number, Happening(event, about))
-            if isinstance(event, e.QuarantineResolved):
+        for number, decision in enumerate(decided, len(past) + 1):
+            self.append(item_id, number, Happening(decision, about))
+            if isinstance(decision, e.QuarantineResolved):
                 self.resolved.append(item_id)
-            if isinstance(event, e.InboundQuarantined) and not recorded:
+            if isinstance(decision, e.InboundQuarantined) and not past:
                 self.entries.seen[item_id] = None
         return len(decided)
 
@@ -105,9 +109,17 @@ class Session:
             tx.notify(TOPIC)
         return recorder.max_notification_id() or 0
 
-    def _fold(self, conversation_id: UUID) -> Versioned:
-        state, version = conversations.NEW, 0
-        for past in read_stream(self._tx, conversation_id):
+    def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
+        """Return `known` brought up to date from the log."""
+        state, version = known.state, known.version
+        for past in read_stream(self._tx, conversation_id, after_version=version):
             state = conversations.evolve(state, cast("e.ConversationEvent", past.event))
             version = past.version
         return Versioned(version, state)
+
+
+def _decides_nothing(command: c.ConversationCommand, state: conversations.Conversation) -> bool:
+    try:
+        return not conversations.decide(command, state)
+    except Refused:
+        return True

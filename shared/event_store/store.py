@@ -21,6 +21,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store import routing
 from shared.event_store.cache import StateCache
+from shared.event_store.log import head
 from shared.event_store.mapper import About, Happening
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
@@ -83,9 +84,9 @@ class EventStore:
         """
         tracking = [Tracking(name, position) for name, position in (positions or {}).items()]
         for attempt in range(ATTEMPTS):
-            session = await self._database.read(partial(self._decide, decide=decide, careful=attempt > 0))
+            session = await self._database.read(partial(self._decide, decide=decide, careful=attempt > 0), brief=True)
             if not session.appended and not tracking:
-                return Handled(0, ())
+                return Handled(await self._database.read(head), ())
             try:
                 save = partial(session.save, recorded_at=self._clock(), tracking=tracking)
                 position = await self._database.write(save)
@@ -98,7 +99,7 @@ class EventStore:
 
     async def positions(self, names: Sequence[str]) -> dict[str, int]:
         """Return the recorded positions of those consumers that have one."""
-        return await self._database.read(lambda tx: _positions(tx, names))
+        return await self._database.read(lambda tx: _positions(tx, names), brief=True)
 
     async def move_position(self, name: str, position: int) -> None:
         """Record how far a follower of the log has come; a position that is not ahead changes nothing."""

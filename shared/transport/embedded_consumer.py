@@ -151,6 +151,6 @@ class EmbeddedConsumer:
 
     async def _from_log(self, job: Callable[[Transaction], T]) -> T:
         try:
-            return await self._database.read(job)
+            return await self._database.read(job, brief=True)
         except DatabaseUnavailable as error:
             raise TransportUnavailable(str(error)) from error

@@ -143,9 +143,19 @@ class KafkaConsumer:
         self._placed, self._done, self._unreported = {}, {}, {}
 
     async def _stop(self) -> None:
-        with suppress(TransportUnavailable):  # a broker that cannot be told finds out by the session's end
-            async with asking_kafka(f"leaving {self._group}", self._session_seconds):
-                await self._consumer.stop()
+        """Leave; a broker that cannot be told finds out by the session's end.
+
+        In a task of its own: aiokafka 0.14 cancels a fetch that waits for a lost broker, awaits it, and so raises
+        a CancelledError nobody asked for, before its connections are closed.
+        """
+        stopping = asyncio.create_task(self._consumer.stop())
+        try:
+            await asyncio.wait({stopping}, timeout=self._session_seconds)
+        finally:
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+        if stopping.cancelled() or stopping.exception() is not None:
+            await self._consumer._client.close()
 
 
 class _Forgetting(ConsumerRebalanceListener):

@@ -27,7 +27,7 @@ async def test_records_of_a_key_come_in_the_order_they_were_published(house: Hou
 async def test_a_key_stays_in_one_source_whose_offsets_grow(house: House) -> None:
     async with house.transport() as transport, transport.consumer(house.topic, house.group) as consumer:
         for number in range(20):
-            await transport.publisher().publish(house.topic, Outgoing(f"k{number % 4}", b"", {}))
+            await transport.publisher().publish(house.topic, Outgoing(f"k{number % 4}", b"x" * number, {}))
         records = await read(consumer, 20)
     sources: defaultdict[str, set[str]] = defaultdict(set)
     offsets: defaultdict[str, list[int]] = defaultdict(list)

@@ -60,7 +60,7 @@ def read(tree: mime.Part) -> Body:
 
 def safe_name(name: str, content_type: str) -> str:
     """Return a file name without folders, control characters, devices or dots in front; never empty."""
-    name = charset.one_line(name, 400).replace("\u202e", "")
+    name = charset.one_line(name, 4_000).replace("\u202e", "")
     name = name.replace("\\", "/").rsplit("/", 1)[-1]
     name = _SEPARATORS.sub("_", name).strip(". ")
     stem, dot, extension = name.rpartition(".")

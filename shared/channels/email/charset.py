@@ -78,7 +78,7 @@ def _guessed(raw: bytes, declared: str) -> str:
         return as_utf8
     high_words = [word for word in _HIGH_WORD.findall(raw[:20_000]) if not word.isascii()]
     if sum(not _LATIN.search(word) for word in high_words) * 2 > len(high_words):
-        return max((raw.decode(name, "replace") for name in ("cp1251", "koi8-r", "cp866")), key=_russian)
+        return max((raw.decode(name, "replace") for name in ("cp1251", "koi8-r", "iso8859-5", "cp866")), key=_russian)
     return raw.decode("cp1252", "replace")
 
 

@@ -100,6 +100,7 @@ class Connection:
             return
         if not self._client.has_capability("IDLE"):
             await self._until_lost_or(asyncio.sleep(poll_seconds))
+            await self._command("NOOP", self._client.protocol.simple_command("NOOP"))
             return
         idle = await self._within("IDLE", COMMAND_SECONDS, self._client.idle_start(timeout=seconds * 2))
         try:

@@ -27,7 +27,7 @@ _WELL_KNOWN = re.compile(
     re.IGNORECASE,
 )
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_SNIFFED_BOUNDARY = re.compile(rb"(?:\A|\n)--([!-~]{6,70})[ \t]*\r?\n", re.DOTALL)
+_SNIFFED_BOUNDARY = re.compile(rb"\n--([!-~]{6,70})[ \t]*\r?\n")
 
 
 class NoHeaders(Exception):
@@ -159,20 +159,22 @@ class _Reader:
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         boundary = params.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()
         spans = list(self._spans(boundary, start, end)) if boundary else []
-        if not spans and (sniffed := _SNIFFED_BOUNDARY.search(self.data, start, end)):
+        if not spans and (sniffed := _SNIFFED_BOUNDARY.search(self.data, max(0, start - 1), end)):
             spans = list(self._spans(sniffed[1], start, end))
         return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
 
     def _spans(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield where each part lies; a missing last delimiter is forgiven, parts beyond the limit stay one."""
         opened: int | None = None
+        room = MAX_PARTS - self.count
         for at, after, is_last in self._delimiters(b"--" + boundary, start, end):
             if opened is not None:
                 yield opened, max(opened, at)
+                room -= 1
             opened = None if is_last else after
             if is_last:
                 return
-            if self.count + 1 >= MAX_PARTS:
+            if room <= 1:
                 break
         if opened is not None and opened < end:
             yield opened, end

@@ -1,6 +1,7 @@
 """What is new in a mail, PURE: all before the quoted history, in the English and Russian forms mail programs write.
 
-Answers written between quoted lines are kept with their quotes: cutting them would lose what they answer.
+Answers written between quoted lines are kept with their quotes: cutting them would lose what they answer. What is
+forwarded is no history but the matter itself.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ _SEPARATOR = re.compile(
     r"|исходное сообщение|исходное письмо|оригинальное сообщение|первоначальное сообщение)\s*-{0,20}[>\s]*$",
     re.IGNORECASE,
 )
+_FORWARDED = re.compile(
+    r"\s*(-{2,}\s*(forwarded message|перес(ланное|ылаемое) (сообщение|письмо)|перенаправленное сообщение)"
+    r"|begin forwarded message:|начало переадресованного сообщения:)",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(
     r"\W{0,4}(from|sent|to|cc|date|subject|от|от кого|отправлено|послано|кому|копия|дата|тема)\W{0,4}?:\W{0,4}(?=\S|$)",
     re.IGNORECASE,
 )
 _FIRST_FIELD = re.compile(r"[*>\s]*(from|subject|date|от|от кого|тема|дата)\*{0,2}:", re.IGNORECASE)
 _RULE = re.compile(r"\s*[_\-=*]{5,}\s*$")
-_VERB = re.compile(
-    r"\b(wrote|writes|пишет|пишете|писал|писала|писали|написал|написала|написали|писал\(а\)|написал\(а\)"
-    r"|сообщил|сообщает)\b[^\n]{0,40}$",
+_ENDS = re.compile(
+    r"(\b(wrote|writes|пишет|пишете|писал|писала|писали|написал|написала|написали|писал\(а\)|написал\(а\)"
+    r"|сообщил|сообщает)\b[^\n]{0,40}|<?[\w.+\-]{1,64}@[\w.\-]{1,190}>?[\"'»)\]>*\s]{0,4}):$",
     re.IGNORECASE,
 )
-_ADDRESS_AT_END = re.compile(r"<?[\w.+\-]{1,64}@[\w.\-]{1,190}>?[\"'»)\]>*\s]{0,4}:$")
 _DATED = re.compile(r"\d{1,2}[:.]\d{2}|\d{4}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 _BEGINS = re.compile(r"[>\s]{0,3}(on|am|le|\w{2,12},?|\d{1,4}|здравствуйте|привет|добрый)\b", re.IGNORECASE)
+_BEGINS_BEFORE = re.compile(r"[>\s]{0,3}(on|am|le)\s[^:]{1,150}$", re.IGNORECASE)
 _SENT_FROM = re.compile(
     r"\s*(sent (from|with|via) (my |the |yahoo|mail|outlook|samsung|proton|gmail)[^\n]{0,60}"
     r"|get outlook for [^\n]{0,60}|отправлено (из|с|через) [^\n]{1,80}|послано из [^\n]{1,80})\s*$",
@@ -47,10 +53,13 @@ def new_text(full: str) -> str:
 
 def _without_history(lines: list[str]) -> list[str]:
     for index, line in enumerate(lines):
+        if _FORWARDED.match(line[:_MAX_LINE]):
+            return lines
         if _SEPARATOR.match(line[:_MAX_LINE]) or _is_header_block(lines, index):
             return _without_rule(lines[:index])
-        if length := _attribution(lines, index):
-            return _around_quote(lines, index, index + length)
+        start = _attribution(lines, index)
+        if start is not None:
+            return _around_quote(lines, start, index + 1)
         if line.startswith(">"):
             return _around_quote(lines, index, index)
     return lines
@@ -64,22 +73,18 @@ def _is_header_block(lines: list[str], index: int) -> bool:
     return sum(bool(_FIELD.match(line[:200])) for line in near) >= 3
 
 
-def _attribution(lines: list[str], index: int) -> int:
-    """Return over how many lines (0: none) an introduction such as `On ..., X wrote:` goes from here."""
-    if not _BEGINS.match(lines[index][:40]):
-        return 0
+def _attribution(lines: list[str], end: int) -> int | None:
+    """Return where an introduction such as `On ..., X wrote:` begins that ends on this line, None if none does."""
+    if not lines[end].endswith(":"):
+        return None
     joined = ""
-    for length, line in enumerate(lines[index : index + 4], start=1):
-        if not line.strip() or len(joined) + len(line) > 400:
-            return 0
-        joined = f"{joined} {line.strip()}".strip()
-        if (
-            line.endswith(":")
-            and _DATED.search(joined)
-            and (_VERB.search(joined[:-1]) or _ADDRESS_AT_END.search(joined))
-        ):
-            return length
-    return 0
+    for start in range(end, max(-1, end - 4), -1):
+        joined = f"{lines[start].strip()} {joined}".strip()
+        if not lines[start].strip() or len(joined) > 400:
+            return None
+        if _BEGINS.match(joined) and _DATED.search(joined) and _ENDS.search(joined):
+            return start - (start > 0 and _BEGINS_BEFORE.match(lines[start - 1][:200]) is not None)
+    return None
 
 
 def _around_quote(lines: list[str], start: int, quote: int) -> list[str]:

@@ -121,18 +121,22 @@ class ImapReceiver:
             for batch in _batches([uid for uid in uids if uid in sizes], sizes):
                 await self._accept(place.uid_validity, await _read(connection, batch, sizes))
                 place = await self._save(replace(place, uid=batch[-1]))
-            place = await self._save(replace(place, uid=uids[-1]))
+            if place.uid != uids[-1]:
+                place = await self._save(replace(place, uid=uids[-1]))
             self._inlet.report(lag=len(waiting) - start - len(uids), problem=None)
         return place
 
     async def _accept(self, uid_validity: int, mails: dict[int, tuple[bytes, str]]) -> None:
         """Give the mails to the inlet at once, in their order; returns when all are durable."""
         at = now()
-        async with asyncio.TaskGroup() as group:
-            for uid, (data, refused) in mails.items():
-                context = {REFUSED: refused} if refused else {}
-                item = RawItem(data, "message/rfc822", at, f"{uid_validity}.{uid}", context)
-                group.create_task(self._inlet.accept(item))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for uid, (data, refused) in mails.items():
+                    context = {REFUSED: refused} if refused else {}
+                    item = RawItem(data, "message/rfc822", at, f"{uid_validity}.{uid}", context)
+                    group.create_task(self._inlet.accept(item))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     async def _save(self, place: Place) -> Place:
         await self._inlet.cursor.save(str(place))

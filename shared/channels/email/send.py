@@ -131,7 +131,9 @@ class SmtpSender:
             timeout=COMMAND_SECONDS,
         )
         try:
-            await asyncio.wait_for(client.connect(timeout=CONNECT_SECONDS), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await client.connect(timeout=CONNECT_SECONDS)
+                await _greet(client)
         except BaseException:
             client.close()
             raise
@@ -148,6 +150,16 @@ class SmtpSender:
             client.close()
         else:
             self._idle.append(client)
+
+
+async def _greet(client: SMTP) -> None:
+    """Ask what the server can do, if the login has not: SIZE and SMTPUTF8 are told in its answer."""
+    if not client.is_ehlo_or_helo_needed:
+        return
+    try:
+        await client.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        await client.helo()
 
 
 async def _name_envelope(client: SMTP, mail: Mail) -> None:

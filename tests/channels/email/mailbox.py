@@ -12,7 +12,7 @@ from shared.connector import Channel, Parsed, RawItem
 
 CHANNEL_ID = UUID("00000000-0000-0000-0000-0000000000e1")
 ADDRESS = "support@example.com"
-PASSWORD = "s e\"c\\ret"
+PASSWORD = 's e"c\\ret'
 
 
 def mailbox(**settings: str | int) -> Channel:
@@ -79,7 +79,7 @@ class MemoryInlet:
     async def have(self, count: int, timeout_seconds: float = 15) -> list[RawItem]:
         """The items, as soon as there are that many."""
         async with asyncio.timeout(timeout_seconds):
-            while len(self.items) < count:
+            while len(self.items) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         return list(self.items)
 

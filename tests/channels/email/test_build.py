@@ -67,9 +67,7 @@ def test_the_message_answered_stands_quoted_below_in_russian() -> None:
     quoted = Quoted("Иван", AT, "Где мой заказ?\n\n> старое")
     mail = parsed(build(replace(REPLY, text="В пути.", quoted=quoted), mailbox(), {}).data)
     assert mail.text == "В пути."
-    assert mail.full_text == (
-        "В пути.\n\n21 ноября 2026 г., 09:05 UTC, Иван пишет:\n> Где мой заказ?\n>\n>> старое"
-    )
+    assert mail.full_text == ("В пути.\n\n21 ноября 2026 г., 09:05 UTC, Иван пишет:\n> Где мой заказ?\n>\n>> старое")
 
 
 def test_the_message_answered_stands_quoted_below_in_english() -> None:

@@ -98,8 +98,21 @@ async def test_channel_added_a_moment_ago_works_and_an_unknown_one_does_not(site
         assert is_problem(await client.post("/in/lines/late", content="a|b"), 404)
         await add_channel(site.database, name="late")
         assert (await client.post("/in/lines/late", content="a|b")).status_code == 200
+
+
+async def test_many_posts_to_unknown_channels_share_the_reads_of_the_registry(site, monkeypatch):
+    async with site.running() as client:
+        registry, reads = site.ingest._directory._registry, []
+        all_channels = registry.all
+
+        async def counted():
+            reads.append(1)
+            return await all_channels()
+
+        monkeypatch.setattr(registry, "all", counted)
         answers = await asyncio.gather(*[client.post(f"/in/lines/{n}", content="a|b") for n in range(50)])
         assert all(is_problem(answer, 404) for answer in answers)
+    assert len(reads) <= 3
 
 
 async def test_channel_of_another_kind_is_unknown_here(site):
@@ -203,7 +216,7 @@ async def test_more_requests_than_can_be_held_are_told_to_come_again(site, monke
     async with site.running() as client:
         site.ingest.routes[0].endpoint._webhooks._most_in_flight = 3
         posts = [asyncio.create_task(client.post("/in/lines/site", content=f"a|{n}")) for n in range(5)]
-        done, _ = await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.sleep(0.05)
         site.gate.set()
         statuses = sorted([(await post).status_code for post in posts])
@@ -220,7 +233,7 @@ async def test_quarantined_item_is_read_again_under_its_id(site, blobs):
         assert large.raw.data is None
         parsed = site.kind.modules["parse"].parse
         site.kind.modules["parse"] = SimpleNamespace(
-            parse=lambda given, channel: parsed(item(f"a@b.c|{len(given.data)}", given.key), channel)
+            parse=lambda given, channel: parsed(item(f"a@b.c|{len(given.data)}", "another id"), channel)
         )
         await retry(site, small)
         await retry(site, large)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
+import threading
 import time
 from types import SimpleNamespace
 from uuid import uuid4
@@ -142,8 +144,6 @@ async def test_large_item_is_parsed_beside_the_event_loop(inlet, transport, monk
     threads = []
 
     def parse(given, channel):
-        import threading
-
         threads.append(threading.current_thread().name)
         return parse_line(given, channel)
 
@@ -158,7 +158,7 @@ async def test_parse_that_takes_too_long_makes_the_item_unreadable(inlet, transp
     inlet._parse = lambda item, channel: time.sleep(0.2)
     await inlet.accept(item("x" * (understanding.PARSE_IN_THREAD_BYTES + 1)))
     assert only(transport).reason.startswith("not understood within")
-    time.sleep(0.3)  # the thread tells its late result to nobody
+    await asyncio.sleep(0.3)  # the thread tells its late result to nobody
 
 
 async def test_nothing_is_confirmed_while_the_transport_is_down(inlet, transport):

@@ -1,0 +1,23 @@
+"""Runs the benchmarks one after the other and prints the table; exit status 1 when a figure is missed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from tests.benchmarks.table import Figure, show
+
+NAMES = ("idle", "embedded", "cluster", "replay")
+
+
+def main(names: list[str]) -> int:
+    figures: list[Figure] = []
+    for name in names or NAMES:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        figures += importlib.import_module(f"tests.benchmarks.{name}").figures()
+    show(figures)
+    return 0 if all(figure.reached for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""Embedded mode: form posts from 50 connections until they are on the timeline, beside a bare sketch of the same chain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+
+from tests.benchmarks.load import Outcome, flood, form_post, percentile, steady, watch
+from tests.benchmarks.table import Figure
+from tests.peers.process import free_port
+
+POSTS, SKETCH_POSTS, CONNECTIONS = 20_000, 20_000, 50
+STEADY_PER_SECOND, STEADY_SECONDS = 500, 20
+DEADLINE_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An `okno up` with one form channel and an API token."""
+
+    process: subprocess.Popen[str]
+    host: str
+    port: int
+    form: str
+    token: str
+    database: Path
+    started_after: float
+
+
+def figures() -> Iterator[Figure]:
+    sketch = _sketch()
+    with okno_up() as okno:
+        yield _flood(okno, sketch)
+    with okno_up() as okno:
+        yield from _steady(okno)
+
+
+@contextmanager
+def okno_up(log_level: str = "warning") -> Iterator[Running]:
+    """Start `okno up` on a fresh folder; end it by SIGTERM."""
+    with tempfile.TemporaryDirectory() as folder:
+        form = json.loads(_okno(folder, "channels", "add", "web_form", "Site", "--set", "rate_limit=0", "--json"))["id"]
+        _okno(folder, "operators", "add", "bench@example.com", "--role", "admin")
+        token = _okno(folder, "tokens", "create", "bench@example.com").strip()
+        command = [sys.executable, "-m", "services.cli", "up", "--port", "0", "--json", "--log-level", log_level]
+        began = time.perf_counter()
+        process = subprocess.Popen([*command, "--data", folder], stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            address = json.loads(process.stdout.readline())["address"]
+            _wait_ready(address)
+            host, port = address.removeprefix("http://").split(":")
+            after = time.perf_counter() - began
+            yield Running(process, host, int(port), form, token, Path(folder) / "okno.db", after)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+
+def _wait_ready(address: str) -> None:
+    for _ in range(1000):
+        try:
+            with urllib.request.urlopen(f"{address}/readyz"):
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise TimeoutError("okno up is not ready")
+
+
+def _okno(folder: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", "services.cli", *arguments, "--data", folder]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def _flood(okno: Running, sketch: Figure) -> Figure:
+    posts = [form_post(okno.host, f"/in/forms/{okno.form}", number) for number in range(POSTS)]
+    began = time.perf_counter()
+    outcome = _run(flood((okno.host, okno.port), posts, CONNECTIONS))
+    assert outcome.statuses == {200: POSTS}, outcome.statuses
+    _until(lambda: _count(okno.database, "timeline") == POSTS)
+    rate = POSTS / (time.perf_counter() - began)
+    return Figure(
+        "embedded: posts/s onto the timeline, 50 connections", rate, "/s", 3000, True, sketch.value, "bare sketch"
+    )
+
+
+def _steady(okno: Running) -> Iterator[Figure]:
+    """Measure from the post to the moment an open window hears of it."""
+    count = STEADY_PER_SECOND * STEADY_SECONDS
+    posts = [form_post(okno.host, f"/in/forms/{okno.form}", number) for number in range(count)]
+    heard: dict[str, float] = {}
+
+    async def main() -> Outcome:
+        ready = asyncio.Event()
+        watching = asyncio.create_task(watch((okno.host, okno.port), okno.token, heard.setdefault, ready))
+        await ready.wait()
+        outcome = await steady((okno.host, okno.port), posts, STEADY_PER_SECOND)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not outcome.posted_at.keys() <= heard.keys():
+                await asyncio.sleep(0.05)
+        watching.cancel()
+        return outcome
+
+    outcome = _run(main())
+    delays = [1000 * (heard[id_] - at) for id_, at in outcome.posted_at.items()]
+    answers = [1000 * seconds for seconds in outcome.answered_after]
+    yield Figure("embedded: p99 from post to timeline at 500/s", percentile(delays, 0.99), "ms", 150, False)
+    yield Figure("embedded: p99 of the answer at 500/s", percentile(answers, 0.99), "ms", 100, False)
+
+
+def _sketch() -> Figure:
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sketch", folder, str(port)])
+        try:
+            database = Path(folder) / "sketch.db"
+            _until(lambda: _answers(port))
+            posts = [form_post("127.0.0.1", "/", number) for number in range(SKETCH_POSTS)]
+            began = time.perf_counter()
+            outcome = _run(flood(("127.0.0.1", port), posts, CONNECTIONS))
+            _until(lambda: _count(database, "timeline") == SKETCH_POSTS)
+            rate = SKETCH_POSTS / (time.perf_counter() - began)
+        finally:
+            process.kill()
+            process.wait()
+    p99 = 1000 * percentile(outcome.answered_after, 0.99)
+    return Figure(f"bare sketch (p99 of the answer {p99:.0f} ms)", rate, "/s", 0, True)
+
+
+def _answers(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _run(main: object) -> Outcome:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)  # type: ignore[arg-type]
+
+
+def _until(reached: object) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not reached():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise TimeoutError("not everything arrived on the timeline")
+        time.sleep(0.02)
+
+
+def _count(database: Path, table: str) -> int:
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    finally:
+        connection.close()

@@ -1,0 +1,84 @@
+"""A made-up history for benchmarks: clients who write, are answered, and whose conversations are closed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from services.projector import inbound
+from shared.contracts.inbound import Address, InboundMessage, Raw, inbound_id
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain.events import Actor
+from shared.event_store.mapper import About
+from shared.event_store.session import Session
+from shared.event_store.store import EventStore
+
+CHANNEL = UUID("0b5e0f0e-0000-4000-8000-00000000c0de")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+OPERATOR = Actor("operator", str(UUID(int=1)), "Анна")
+MESSAGES_A_CLIENT = 5
+BATCH = 500
+
+
+def message(number: int, clients: int) -> InboundMessage:
+    """Return the n-th message: clients write in turn, every later one answers the client's first."""
+    client = number % clients
+    text = f"Здравствуйте! Это сообщение {number} клиента {client}. Когда приедет заказ, и сколько стоит доставка? " * 2
+    raw = f"name=Client+{client}&message={number}".encode() * 4
+    at = START + timedelta(seconds=number)
+    return InboundMessage(
+        id=inbound_id(CHANNEL, str(number)),
+        channel_id=CHANNEL,
+        channel_kind="email",
+        external_id=f"<{number}@example.com>",
+        occurred_at=at,
+        received_at=at,
+        sender=Address("email", f"client{client}@example.com", f"Клиент {client}"),
+        kind="text",
+        direction="inbound",
+        subject="Вопрос о заказе",
+        text=text,
+        full_text="",
+        html="",
+        recipients=("support@example.org",),
+        reply_to=None,
+        reply_channel=None,
+        cannot_reply="",
+        refers_to=(f"<{client}@example.com>",) if number >= clients else (),
+        known_as=(),
+        thread_key="",
+        fields=(),
+        call=None,
+        files=(),
+        identities=(),
+        raw=Raw(hashlib.sha256(raw).hexdigest(), len(raw), "message/rfc822", raw),
+    )
+
+
+async def record_history(store: EventStore, events: int) -> None:
+    """Fill a store with about that many events: each client gives 2 + 5 messages + reply, sent, closed."""
+    clients = events // (MESSAGES_A_CLIENT + 5)
+    messages = [message(number, clients) for number in range(clients * MESSAGES_A_CLIENT)]
+    for batch in _batches(messages):
+        await store.record(lambda session, tx, batch=batch: inbound.receive(session, tx, batch))  # type: ignore[misc]
+    conversations = [uuid5(inbound.CONVERSATIONS, str(messages[client].id)) for client in range(clients)]
+    for part in _batches(conversations):
+        await store.record(lambda session, tx, part=part: _answer(session, tx, part))  # type: ignore[misc]
+
+
+def _answer(session: Session, tx: Transaction, conversations: Sequence[UUID]) -> None:
+    about = About(START, OPERATOR)
+    for conversation in conversations:
+        reply = uuid5(conversation, "reply")
+        session.decide(conversation, c.RequestReply(reply, "Добрый день! Доставка бесплатна."), about)
+        sent = c.RecordDelivery(reply, CHANNEL, 1, "sent", 1, external_id=f"<{reply}@example.org>")
+        session.decide(conversation, sent, about)
+        session.decide(conversation, c.Close(), about)
+
+
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

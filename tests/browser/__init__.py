@@ -1,0 +1,1 @@
+"""How the operator's window behaves in Chromium, against Okno as a process."""

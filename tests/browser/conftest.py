@@ -1,0 +1,5 @@
+"""The stages these tests play on."""
+
+from tests.flows.fixtures import embedded, stage
+
+__all__ = ["embedded", "stage"]

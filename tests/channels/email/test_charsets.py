@@ -1,0 +1,75 @@
+"""Every charset, transfer encoding and header form in which Russian mail is written comes back exactly."""
+
+import base64
+import quopri
+from urllib.parse import quote
+
+import pytest
+
+from tests.channels.email.mailbox import parsed
+
+TEXT = "Здравствуйте! Где мой заказ №17? Ёлка — «ель».\nС уважением, Пётр Щукин"
+SUBJECT = "Вопрос по заказу: где щётка и ёлка?"
+NAME = "отчёт за ноябрь.pdf"
+CHARSETS = ("utf-8", "koi8-r", "windows-1251", "iso-8859-5")
+
+
+def expressible(text: str, charset: str) -> str:
+    """The text without what the charset has no sign for."""
+    return text.encode(charset, "ignore").decode(charset)
+
+
+def header_value(text: str, charset: str, form: str) -> bytes:
+    raw = text.encode(charset)
+    match form:
+        case "encoded-word B":
+            words = [raw[at : at + 15] for at in range(0, len(raw), 15)]  # also within a letter
+            return b"\r\n ".join(b"=?%s?B?%s?=" % (charset.encode(), base64.b64encode(word)) for word in words)
+        case "encoded-word Q":
+            encoded = "".join(f"={byte:02X}" for byte in raw).encode()
+            return b"=?%s?Q?%s?=" % (charset.encode(), encoded)
+        case _:
+            return raw
+
+
+def body_bytes(text: str, charset: str, encoding: str) -> bytes:
+    raw = text.replace("\n", "\r\n").encode(charset)
+    return {"base64": base64.encodebytes, "quoted-printable": quopri.encodestring, "8bit": bytes}[encoding](raw)
+
+
+@pytest.mark.parametrize("form", ["encoded-word B", "encoded-word Q", "raw 8-bit", "RFC 2231"])
+@pytest.mark.parametrize("encoding", ["8bit", "quoted-printable", "base64"])
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_round_trip(charset: str, encoding: str, form: str) -> None:
+    text, subject, name = (expressible(each, charset) for each in (TEXT, SUBJECT, NAME))
+    if form == "RFC 2231":
+        disposition = f"filename*={charset}''{quote(name.encode(charset))}".encode()
+    else:
+        disposition = b'filename="' + header_value(name, charset, form) + b'"'
+    subject_value = header_value(subject, charset, "encoded-word B" if form == "RFC 2231" else form)
+    message = parsed(
+        b"From: a@b.example\r\nSubject: " + subject_value + b"\r\n"
+        b"Content-Type: multipart/mixed; boundary=next\r\n\r\n--next\r\n"
+        b"Content-Type: text/plain; charset=" + charset.encode() + b"\r\n"
+        b"Content-Transfer-Encoding: " + encoding.encode() + b"\r\n\r\n"
+        + body_bytes(text, charset, encoding) + b"\r\n--next\r\n"
+        b"Content-Type: application/pdf\r\nContent-Disposition: attachment; " + disposition + b"\r\n\r\n"
+        b"%PDF\r\n--next--"
+    )  # fmt: skip
+    assert message.text == text
+    assert message.files[0].data == b"%PDF"
+    assert (message.subject, message.files[0].name) == (subject, name)
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "koi8-r", "windows-1251"])
+@pytest.mark.parametrize("declared", ["", "; charset=foo-bar", "; charset=us-ascii", '; charset="utf-8\x00"'])
+def test_a_body_without_a_usable_charset_is_guessed(charset: str, declared: str) -> None:
+    text = expressible(TEXT, charset)
+    message = parsed(f"From: a@b\r\nContent-Type: text/plain{declared}\r\n\r\n".encode() + text.encode(charset))
+    assert message.text == text
+
+
+def test_western_letters_are_not_taken_for_cyrillic() -> None:
+    assert parsed("From: a@b\r\nSubject: Formação: Verão e café\r\n\r\n".encode("latin-1")).subject == (
+        "Formação: Verão e café"
+    )

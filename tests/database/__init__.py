@@ -1,0 +1,1 @@
+"""Transactions, wake-ups and leadership on both databases."""

@@ -1,0 +1,1 @@
+"""The pure rules, given events, when a command, then events."""

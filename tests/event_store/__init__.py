@@ -1,0 +1,1 @@
+"""The log: append, index, follow; on SQLite and PostgreSQL alike."""

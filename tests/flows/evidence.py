@@ -1,0 +1,132 @@
+"""What must hold however it was treated: DESIGN.md's I1 (once, on one timeline), I2 (rebuild is equal), I3 (one fate)."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.flows.mails import parsed, text_of
+from tests.flows.stage import Stage, eventually
+
+FATES = ("sent", "failed", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything on the timelines, read once. `inbound` and `replies` are by text."""
+
+    entries: list[dict[str, Any]]
+    inbound: Counter[str]
+    replies: dict[str, dict[str, Any]]
+
+
+def gather(stage: Stage) -> Evidence:
+    entries = [
+        entry
+        for customer in stage.all("/customers")
+        for entry in stage.all(f"/customers/{customer['id']}/timeline")
+        if entry["kind"] in ("text", "form", "call", "note")
+    ]
+    inbound = Counter(entry["text"].strip() for entry in entries if entry["direction"] == "inbound")
+    replies = {entry["text"]: entry for entry in entries if entry["direction"] == "outbound"}
+    return Evidence(entries, inbound, replies)
+
+
+def wait_for_inbound(stage: Stage, texts: Iterable[str], timeout_seconds: float = 60) -> Evidence:
+    """Return the evidence as soon as all the texts are on timelines. Raises PeerError naming what is missing."""
+    wanted, seen = set(texts), gather(stage)
+
+    def complete() -> bool:
+        nonlocal seen
+        seen = gather(stage)
+        return wanted <= seen.inbound.keys()
+
+    if not wanted <= seen.inbound.keys():
+        try:
+            eventually(complete, timeout_seconds)
+        except Exception as error:
+            error.add_note(f"missing: {sorted(wanted - seen.inbound.keys())[:10]}")
+            raise
+    return seen
+
+
+def wait_for_fates(stage: Stage, texts: Iterable[str], timeout_seconds: float = 60) -> Evidence:
+    """Return the evidence as soon as every reply has its fate."""
+    wanted, seen = set(texts), gather(stage)
+
+    def settled() -> bool:
+        nonlocal seen
+        seen = gather(stage)
+        return all(text in seen.replies and seen.replies[text]["delivery"]["state"] in FATES for text in wanted)
+
+    try:
+        eventually(settled, timeout_seconds, "the fate of every reply")
+    except Exception as error:
+        states = {text: seen.replies.get(text, {}).get("delivery") for text in sorted(wanted)}
+        error.add_note(f"states: {[each for each in states.items() if (each[1] or {}).get('state') not in FATES][:10]}")
+        raise
+    return seen
+
+
+def assert_everything(
+    stage: Stage,
+    *,
+    confirmed: Iterable[str],
+    replies: Iterable[str] = (),
+    perhaps: Iterable[str] = (),
+    of: str = "",
+    repeats_allowed: bool = False,
+    within_seconds: float = 60,
+) -> Evidence:
+    """Check I1, I2 and I3 and that nothing is left waiting; the texts are what each message says.
+
+    `of`: what all texts of this test begin with, where others have used the same stage.
+    `perhaps`: posted without an answer, so there once or not at all. `repeats_allowed`: a sender was killed in the
+    middle, so a mail may have gone twice, as the same mail with the same Message-ID.
+    """
+    confirmed, replies = list(confirmed), list(replies)
+    wait_for_inbound(stage, confirmed, within_seconds)
+    seen = wait_for_fates(stage, replies, within_seconds)
+    assert {text: seen.inbound[text] for text in confirmed} == dict.fromkeys(confirmed, 1)
+    mine = {text: times for text, times in seen.inbound.items() if text.startswith(of)}
+    assert mine.keys() <= {*confirmed, *perhaps}
+    assert max(mine.values(), default=0) <= 1
+    ids = Counter(entry["id"] for entry in seen.entries)
+    assert [id_ for id_, times in ids.items() if times > 1] == []
+    assert_one_fate(stage, seen, replies, of, repeats_allowed=repeats_allowed)
+    wait_for_no_lag(stage, within_seconds)
+    stage.okno("rebuild", "--check", "--json")
+    return seen
+
+
+def assert_one_fate(stage: Stage, seen: Evidence, replies: list[str], of: str, *, repeats_allowed: bool) -> None:
+    """Each reply is on the timeline once and reached the mail server as one mail."""
+    assert {text for text in seen.replies if text.startswith(of)} == set(replies)
+    mails: dict[str, list[str]] = defaultdict(list)
+    for mail in list(stage.smtp.mails):
+        text = text_of(mail.raw).split("\n\n")[0].strip()
+        mails[text].append(str(parsed(mail.raw)["Message-ID"]))
+    assert {text for text in mails if text.startswith(of)} <= set(replies)
+    for text in replies:
+        reply = seen.replies[text]
+        if reply["delivery"]["state"] == "sent":
+            assert set(mails[text]) == {reply["external_id"]}
+        assert len(set(mails[text])) <= 1
+        assert repeats_allowed or len(mails[text]) <= 1
+
+
+def wait_for_no_lag(stage: Stage, timeout_seconds: float = 60) -> None:
+    def none_behind() -> bool:
+        lags = [channel["lag"] or 0 for channel in stage.get("/channels")["items"]]
+        return not any(lags) and not any(_behind(stage))
+
+    eventually(none_behind, timeout_seconds, "lag 0")
+
+
+def _behind(stage: Stage) -> list[float]:
+    figures = []
+    for service in stage.named("projector"):
+        metrics = stage.api.get(f"{service.url}/metrics").text
+        figures += [float(line.split()[1]) for line in metrics.splitlines() if line.startswith("okno_read_models_behind")]
+    assert figures, "no projector tells how far behind it is"
+    return figures

@@ -1,0 +1,1 @@
+"""Tables made from the log: in batches of any size, rebuilt, and of the past."""

@@ -1,0 +1,1 @@
+"""Channels, cursors, leases, health and operators."""

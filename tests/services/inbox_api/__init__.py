@@ -1,0 +1,1 @@
+"""The API as a browser or a program sees it."""

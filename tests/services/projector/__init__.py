@@ -1,0 +1,1 @@
+"""The projector: inbound and delivery onto timelines, the relay, snoozes, leadership."""

@@ -1,0 +1,57 @@
+"""Fixtures: `database` (empty) and `store` (with every table of Okno), each on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from services.house import SCHEMAS
+from shared.database.open import open_database
+from shared.database.protocol import Database
+from shared.database.schema import create_tables
+from shared.event_store.store import EventStore
+from shared.read_models import live
+from shared.transport.embedded import EmbeddedTransport
+
+
+def create_all_tables(database: Database) -> EventStore:
+    """What `open_house` does, for a database that is open already."""
+    store = EventStore(database)
+    create_tables(database, SCHEMAS)
+    store.create_tables()
+    live.create_tables(database)
+    return store
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'okno.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)])
+def any_url(request: pytest.FixtureRequest) -> str:
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
+    return url
+
+
+@pytest_asyncio.fixture
+async def database(any_url: str) -> AsyncIterator[Database]:
+    opened = open_database(any_url)
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def store(database: Database) -> EventStore:
+    return create_all_tables(database)
+
+
+@pytest_asyncio.fixture
+async def embedded(database: Database, store: EventStore) -> AsyncIterator[EmbeddedTransport]:
+    transport = EmbeddedTransport(database)
+    await transport.start()
+    yield transport
+    await transport.close()
