@@ -12,7 +12,8 @@ from pathlib import Path
 from types import ModuleType
 
 from services import commands
-from shared.database.protocol import Conflict, DatabaseUnavailable
+from services.terminal import WrongRequest
+from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
 from shared.logs import LEVELS, set_up_logs
 from shared.registry.channels import WrongChannel
@@ -21,7 +22,7 @@ from shared.registry.secrets import WrongKey
 from shared.settings import WrongSettings, read_settings
 from shared.transport.protocol import TransportUnavailable
 
-PERSONS_ERRORS = (WrongSettings, WrongChannel, WrongOperator, WrongKey, Refused, LookupError, ValueError, Conflict)
+PERSONS_ERRORS = (WrongRequest, WrongSettings, WrongChannel, WrongOperator, WrongKey, Refused)
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
 from services.house import House
 from services.inbox_api.main import InboxApi
 from services.ingest.main import Ingest
@@ -22,7 +26,15 @@ def ingest(house: House, transport: Transport) -> Part:
     async def ready() -> str | None:
         return service.ready()
 
-    return Part("ingest", run, ready, service.routes, service.stop)
+    documents = [] if house.settings.embedded else [Route("/asyncapi.json", _asyncapi)]
+    return Part("ingest", run, ready, [*service.routes, *documents], service.stop)
+
+
+async def _asyncapi(_: Request) -> Response:
+    """What travels in the topics, for those who read them from other systems."""
+    from shared.transport.asyncapi import asyncapi
+
+    return Response(asyncapi(), media_type="application/json")
 
 
 def outbound(house: House, transport: Transport) -> Part:
@@ -44,7 +56,11 @@ def projector(house: House, transport: Transport) -> Part:
     async def behind() -> float:
         return await service.behind()
 
-    return Part("projector", service.run, service.ready, gauges={"okno_read_models_behind_events": behind})
+    async def lag() -> float:
+        return await service.lag()
+
+    gauges = {"okno_read_models_behind_events": behind, "okno_transport_lag_records": lag}
+    return Part("projector", service.run, service.ready, gauges=gauges)
 
 
 def inbox_api(house: House, transport: Transport) -> Part:

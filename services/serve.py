@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -86,7 +87,7 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
             access_log=False,
             lifespan="off",
             server_header=False,
-            proxy_headers=False,
+            proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,  # a forwarded address is believed of named proxies only
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

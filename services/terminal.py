@@ -14,6 +14,10 @@ from services.house import House, open_house
 from shared.settings import Settings
 
 
+class WrongRequest(Exception):
+    """The command was given something it cannot use; the text says what would be right."""
+
+
 def in_house(
     command: Callable[[argparse.Namespace, House], Awaitable[int | None]],
 ) -> Callable[[argparse.Namespace, Settings], int | None]:

@@ -15,11 +15,19 @@ def to_text(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError("a time without time zone")
     if at.tzinfo is not UTC:
-        at = at.astimezone(UTC)
+        at = _in_utc(at)
     return at.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def from_text(text: str) -> datetime:
     """Return the moment of an RFC 3339 text; without a zone it is taken as UTC. Raises ValueError."""
     at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else _in_utc(at)
+
+
+def _in_utc(at: datetime) -> datetime:
+    """The last hours of the year 9999 and the first of the year 1 stay what they are where UTC has no such moment."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return at.replace(tzinfo=UTC)

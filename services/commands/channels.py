@@ -6,8 +6,8 @@ import argparse
 from typing import Any
 
 from services.house import House
-from services.terminal import in_house, print_json, show
-from shared.connector import kinds, load
+from services.terminal import WrongRequest, in_house, print_json, show
+from shared.connector import Kind, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
@@ -48,9 +48,16 @@ def _kinds(options: argparse.Namespace, _: Settings) -> None:
 def _fields(options: argparse.Namespace, _: Settings) -> None:
     rows = [
         {"field": f.name, "default": f.default, "required": f.default is None, "secret": f.secret, "help": f.help}
-        for f in load(options.kind).fields
+        for f in _kind(options.kind).fields
     ]
     show(options.json, rows, ("field", "default", "required", "secret", "help"))
+
+
+def _kind(name: str) -> Kind:
+    try:
+        return load(name)
+    except LookupError as error:
+        raise WrongRequest(str(error)) from error
 
 
 async def _add(options: argparse.Namespace, house: House) -> None:

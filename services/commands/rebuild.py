@@ -8,7 +8,7 @@ import time
 
 from services.house import House
 from services.projector.rebuild import Progress, rebuild
-from services.terminal import in_house, show
+from services.terminal import WrongRequest, in_house, show
 from shared.read_models.live import models
 
 COMMANDS = {"rebuild": "rebuild read models from the log"}
@@ -24,7 +24,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 async def _run(options: argparse.Namespace, house: House) -> int:
     unknown = [name for name in options.read_models if name not in models()]
     if unknown:
-        raise LookupError(f"no read model {', '.join(unknown)}; there are {', '.join(models())}")
+        raise WrongRequest(f"no read model {', '.join(unknown)}; there are {', '.join(models())}")
     outcome = await rebuild(house.database, options.read_models, switch=not options.check, progress=_bar())
     rows = [
         {"table": r.table, "rows": r.rows, "equal": r.equal, "only_live": r.only_live, "only_rebuilt": r.only_rebuilt}

@@ -11,10 +11,17 @@ Body = dict[str, Any]
 
 
 def with_channels(tx: Transaction, bodies: list[Body]) -> list[Body]:
-    """Replace each `channel_id` by `channel` {id, kind, name}; entries of no channel keep null."""
+    """Replace `channel_id` by `channel` {id, kind, name}, likewise `reply_channel_id`; null where there is none."""
     names = channel_names(tx)
     for body in bodies:
-        id_ = body.pop("channel_id", None)
-        kind, name = names.get(id_, ("", "")) if id_ else ("", "")
-        body["channel"] = {"id": id_, "kind": kind, "name": name} if id_ else None
+        body["channel"] = _named(names, body.pop("channel_id", None))
+        if "reply_channel_id" in body:
+            body["reply_channel"] = _named(names, body.pop("reply_channel_id"))
     return bodies
+
+
+def _named(names: dict[str, tuple[str, str]], id_: str | None) -> Body | None:
+    if id_ is None:
+        return None
+    kind, name = names.get(id_, ("", ""))
+    return {"id": id_, "kind": kind, "name": name}

@@ -60,7 +60,7 @@ class Call:
         text = self.request.query_params.get(name)
         if not text:
             return default
-        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        if not is_position(text) or not least <= int(text) <= most:
             raise HTTPException(422, f"{name} must be a whole number from {least} to {most}")
         return int(text)
 
@@ -72,13 +72,18 @@ class Call:
 
     async def body(self, shape: type[T]) -> T:
         """Return the JSON body as `shape`. Raises 413, 400 or 422 with what is wrong."""
-        data = await read_limited(self.request)
-        try:
-            return msgspec.json.decode(data or b"{}", type=shape)
-        except msgspec.ValidationError as error:
-            raise HTTPException(422, str(error)) from None
-        except msgspec.DecodeError as error:
-            raise HTTPException(400, f"not JSON: {error}") from None
+        return await read_body(self.request, shape)
+
+
+async def read_body(request: Request, shape: type[T]) -> T:
+    """Return the JSON body as `shape`. Raises 413, 400 or 422 with what is wrong."""
+    data = await read_limited(request)
+    try:
+        return msgspec.json.decode(data or b"{}", type=shape)
+    except msgspec.ValidationError as error:
+        raise HTTPException(422, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HTTPException(400, f"not JSON: {error}") from None
 
 
 async def read_limited(request: Request) -> bytes:
@@ -91,6 +96,11 @@ async def read_limited(request: Request) -> bytes:
             raise HTTPException(413, f"a request body may have {BODY_BYTES} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def is_position(text: str) -> bool:
+    """Return whether a text is a whole number that a log position could be."""
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def time_of(text: str, name: str) -> str:

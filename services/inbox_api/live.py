@@ -9,7 +9,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from services.inbox_api.context import Call
+from services.inbox_api.context import Call, is_position
 from services.inbox_api.views import Views
 
 ALIVE_SECONDS = 10.0
@@ -19,7 +19,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 async def stream(call: Call) -> Response:
     """Answer with every change after the position the browser knows; without one, from now on."""
     text = call.request.headers.get("last-event-id") or call.request.query_params.get("after") or ""
-    if text and (not text.isascii() or not text.isdigit()):
+    if text and not is_position(text):
         raise HTTPException(422, "Last-Event-ID must be a log position")
     views = call.context.views
     frames = _frames(views, int(text) if text else views.position)

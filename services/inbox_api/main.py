@@ -24,6 +24,7 @@ from shared.problems import problem, wrong_method
 from shared.registry.operators import Operators
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OpenHandler = Callable[[Request, Context], Awaitable[Response]]
 
 
@@ -42,7 +43,8 @@ class InboxApi:
             by_path.setdefault(address.path, {})[address.method] = partial(_signed_in, self.context, address.handler)
         api = [_route(PREFIX + path, methods) for path, methods in by_path.items()]
         document = Route(f"{PREFIX}/openapi.json", _document)
-        return [document, *api, Route(f"{PREFIX}/{{path:path}}", _nothing), *window_routes()]
+        nothing = Route(f"{PREFIX}/{{path:path}}", _nothing, methods=METHODS)
+        return [document, *api, nothing, *window_routes()]
 
     async def run(self) -> None:
         await self.context.views.run()
@@ -64,7 +66,7 @@ def _route(path: str, methods: dict[str, Endpoint]) -> Route:
         chosen = methods.get(method)
         return await chosen(request) if chosen else wrong_method(allowed)
 
-    return Route(path, endpoint, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    return Route(path, endpoint, methods=METHODS)
 
 
 async def _signed_in(context: Context, handler: Handler, request: Request) -> Response:

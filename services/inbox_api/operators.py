@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, Context, answer, read_limited
+from services.inbox_api.context import Call, Context, answer, read_body
 from services.inbox_api.session import end_session, start_session
 from shared.registry.operators import Operator, WrongOperator
 
@@ -41,7 +41,7 @@ def shown(operator: Operator) -> dict[str, Any]:
 
 async def set_up(request: Request, context: Context) -> Response:
     """Use the one-time link and sign in."""
-    asked = await _body(request, SetUp)
+    asked = await read_body(request, SetUp)
     try:
         operator = await context.operators.set_up(asked.token, asked.email, asked.name, asked.password)
     except WrongOperator as error:
@@ -50,7 +50,7 @@ async def set_up(request: Request, context: Context) -> Response:
 
 
 async def sign_in(request: Request, context: Context) -> Response:
-    asked = await _body(request, SignIn)
+    asked = await read_body(request, SignIn)
     operator = await context.operators.sign_in(asked.email, asked.password)
     if operator is None:
         await asyncio.sleep(WRONG_PASSWORD_SECONDS)
@@ -69,12 +69,3 @@ async def current(call: Call) -> Response:
 async def everybody(call: Call) -> Response:
     items = [shown(operator) for operator in await call.context.operators.all()]
     return answer({"items": items, "next": None})
-
-
-async def _body(request: Request, shape: type[Any]) -> Any:
-    try:
-        return msgspec.json.decode(await read_limited(request), type=shape)
-    except msgspec.ValidationError as error:
-        raise HTTPException(422, str(error)) from None
-    except msgspec.DecodeError as error:
-        raise HTTPException(400, f"not JSON: {error}") from None

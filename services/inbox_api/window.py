@@ -41,4 +41,9 @@ async def page(request: Request) -> Response:
 
 def window_routes() -> list[BaseRoute]:
     assets = Mount("/assets", Immutable(directory=DIST / "assets", check_dir=False))
-    return [assets, *(Route(path, page) for path in PAGES)]
+    return [assets, Route("/favicon.ico", no_icon), *(Route(path, page) for path in PAGES)]
+
+
+async def no_icon(_: Request) -> Response:
+    """Browsers ask for it on every page; the window names its own icon."""
+    return Response(status_code=204)

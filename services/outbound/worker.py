@@ -157,12 +157,12 @@ class Worker:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or task.exception() is None:
-            del self._sending[task]
+            self._sending.pop(task, None)
         self._wake.set()
 
     def _raise_bugs(self) -> None:
         for task in [task for task in self._sending if task.done()]:
-            del self._sending[task]
+            self._sending.pop(task, None)
             task.result()
 
 

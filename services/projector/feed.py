@@ -1,4 +1,4 @@
-"""Follows the log to okno.events: every stored event, for other systems. It waits while operators' screens are behind."""
+"""Follows the log to okno.events: every stored event, for other systems; waits while operators' screens are behind."""
 
 from __future__ import annotations
 

@@ -49,10 +49,15 @@ class IntakeLoop:
     def __init__(self, store: EventStore, transport: Transport, intake: Intake) -> None:
         self._store, self._transport, self._intake = store, transport, intake
         self._publisher = transport.publisher()
+        self._consumer: Consumer | None = None
 
     async def load(self, sources: Sequence[str]) -> dict[str, int]:
         """Return the positions recorded with the events (`Positions`)."""
         return await self._store.positions(sources)
+
+    async def lag(self) -> int:
+        """Return how many records wait in the partitions of this process."""
+        return await self._consumer.lag() if self._consumer else 0
 
     async def run(self) -> None:
         while True:
@@ -64,6 +69,7 @@ class IntakeLoop:
 
     async def _consume(self) -> None:
         async with self._transport.consumer(self._intake.topic, self._intake.group, self) as consumer:
+            self._consumer = consumer
             pace = Pace(ROUND_SECONDS)
             while True:
                 await pace.keep()

@@ -27,13 +27,13 @@ class Projector:
     def __init__(self, database: Database, transport: Transport, store: EventStore, *, embedded: bool) -> None:
         self._database, self._transport, self._store = database, transport, store
         self._embedded = embedded
+        self._intakes = [IntakeLoop(store, transport, intake) for intake in (inbound.intake(), delivery.intake())]
 
     async def run(self) -> None:
         """Raises what breaks it: a bug stops the process loudly."""
         async with asyncio.TaskGroup() as group:
-            for intake in (inbound.intake(), delivery.intake()):
-                loop = IntakeLoop(self._store, self._transport, intake)
-                group.create_task(loop.run(), name=f"intake {intake.topic}")
+            for loop in self._intakes:
+                group.create_task(loop.run(), name="intake")
             group.create_task(self._lead_forever("projector", self._follow), name="follow")
             if not self._embedded:  # in one process the log itself is there for other systems
                 group.create_task(self._lead_forever("feed", self._feed), name="feed")
@@ -45,6 +45,10 @@ class Projector:
         except DatabaseUnavailable as error:
             return f"database: {error}"
         return None
+
+    async def lag(self) -> int:
+        """Return how many records of the transport wait to be taken in by this process."""
+        return sum([await intake.lag() for intake in self._intakes])
 
     async def behind(self) -> int:
         """Return how many log positions the read models are behind."""

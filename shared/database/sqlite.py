@@ -24,7 +24,7 @@ BUSY_SECONDS = 30.0
 JOBS_PER_COMMIT = 64
 READERS = 4
 CHUNKS = (64, 16, 4, 1)
-"""Rows per INSERT: every statement gives Python's lock away once, so few large ones let the threads work in parallel."""
+"""Rows per INSERT: every statement gives Python's lock away once, so few large ones let threads work in parallel."""
 _Job = tuple[Callable[[Transaction], Any], "Future[Any]"]
 
 

@@ -26,6 +26,7 @@ _COLUMNS = (
     "tags",
     "waiting_since",
     "reply_to",
+    "reply_channel",
     "cannot_reply",
     "messages_count",
     "last_message",
@@ -47,8 +48,8 @@ class Conversations:
         CREATE TABLE IF NOT EXISTS {prefix}conversations (
             id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, channel_id TEXT NOT NULL, status TEXT NOT NULL,
             subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
-            waiting_since TEXT, reply_to TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL, last_message TEXT,
-            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
+            waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL,
+            last_message TEXT, opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
         );
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
@@ -104,36 +105,58 @@ def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
 def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
     at = to_text(recorded.recorded_at)
     head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
-    return [*head, None, None, None, "[]", None, None, None, 0, None, at, at, recorded.position]
+    return [*head, None, None, None, "[]", None, None, None, None, 0, None, at, at, recorded.position]
 
 
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
-    changed = _said(event.message_id, event.direction, event.kind, event.sender.name, event.text, recorded, values)
+    said = (event.message_id, event.direction, event.kind, event.sender.name, event.text)
+    changed = _said(*said, recorded, values, event.call)
     if event.direction == "outbound":
         return changed
     target = event.reply_to or event.sender
     waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
     if event.call is not None:
         waiting = waiting if event.call.state == "missed" else values[_INDEX["waiting_since"]]
-    return {**changed, "waiting_since": waiting, "reply_to": target.address, "cannot_reply": event.cannot_reply or None}
+    return {
+        **changed,
+        "waiting_since": waiting,
+        "reply_to": target.address,
+        "reply_channel": str(event.reply_channel or event.channel_id),
+        "cannot_reply": event.cannot_reply or None,
+    }
 
 
-def _said(id_: UUID, direction: str, kind: str, author: str, text: str, recorded: e.Recorded, values: _Values) -> Body:
+def _said(
+    id_: UUID,
+    direction: str,
+    kind: str,
+    author: str,
+    text: str,
+    recorded: e.Recorded,
+    values: _Values,
+    call: e.Call | None = None,
+) -> Body:
     last = {
         "id": str(id_),
         "direction": direction,
         "kind": kind,
-        "author_name": author,
+        "author_name": author or None,
         "preview": " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS],
         "occurred_at": to_text(recorded.occurred_at),
+        "call": {"state": call.state, "direction": call.direction} if call else None,
     }
     return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
 
 
 def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
+    changed: Body = {}
+    last = orjson.loads(values[_INDEX["last_message"]])
+    if last["id"] == str(event.message_id):
+        last["call"] = {"state": event.call.state, "direction": event.call.direction}
+        changed["last_message"] = orjson.dumps(last).decode()
     if event.call.direction == "inbound" and event.call.state == "missed":
-        return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
-    return {}
+        changed["waiting_since"] = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+    return changed
 
 
 def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
@@ -227,12 +250,14 @@ def _shown(row: Row) -> Body:
     name, address = row[-2:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
+    reply_channel = values.pop("reply_channel")
     return {
         **values,
-        "customer": {"id": values["customer_id"], "name": name, "address": address},
+        "customer": {"id": values["customer_id"], "name": name or None, "address": address},
         "assignee": {"id": assignee, "name": assignee_name} if assignee else None,
         "tags": orjson.loads(values["tags"]),
         "unanswered": values["waiting_since"] is not None,
         "last_message": orjson.loads(last) if last else None,
         "reply_to": [reply_to] if reply_to else None,
+        "reply_channel_id": reply_channel,
     }

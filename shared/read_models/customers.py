@@ -82,7 +82,7 @@ def _shown(tx: Transaction, row: Row) -> Body:
     )
     return {
         "id": id_,
-        "name": name,
+        "name": name or None,
         "identities": [{"kind": kind, "address": address, "name": alias} for kind, address, alias in identities],
         "created_at": created_at,
         "conversations": conversations,

@@ -71,7 +71,7 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
         "kind": event.kind,
         "channel_id": str(event.channel_id),
         "external_id": event.external_id,
-        "author": {"kind": "customer", "name": sender.name, "address": sender.address},
+        "author": {"kind": "customer", "name": sender.name or None, "address": sender.address},
         "subject": event.subject,
         "text": event.text,
         "full_text": event.full_text or event.text,
@@ -88,7 +88,7 @@ def _plain(id_: UUID, kind: str, recorded: e.Recorded, text: str = "", **more: A
         "id": str(id_),
         "direction": None,
         "kind": kind,
-        "author": {"kind": recorded.actor.kind, "name": recorded.actor.name, "address": None},
+        "author": {"kind": recorded.actor.kind, "name": recorded.actor.name or None, "address": None},
         "text": text,
         **more,
     }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from shared.database.protocol import Database, Transaction
+import asyncio
+
+from shared.clock import now
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.database.schema import lock_schema
+from shared.logs import Log
 from shared.transport.embedded_consumer import EmbeddedConsumer, Group
-from shared.transport.embedded_log import SCHEMA
+from shared.transport.embedded_log import SCHEMA, trim
 from shared.transport.embedded_publisher import EmbeddedPublisher
 from shared.transport.protocol import Positions
+
+TRIM_EVERY_SECONDS = 600.0
+log = Log("transport")
 
 
 class EmbeddedTransport:
@@ -17,6 +24,7 @@ class EmbeddedTransport:
         self._database = database
         self._publisher = EmbeddedPublisher(database)
         self._groups: dict[tuple[str, str], Group] = {}
+        self._trimming: asyncio.Task[None] | None = None
 
     def publisher(self) -> EmbeddedPublisher:
         return self._publisher
@@ -26,11 +34,26 @@ class EmbeddedTransport:
         return EmbeddedConsumer(self._database, shared, positions)
 
     async def start(self) -> None:
-        """Create the tables. Raises DatabaseUnavailable."""
+        """Create the tables and begin to trim. Raises DatabaseUnavailable."""
         await self._database.write(_create_tables)
+        self._trimming = asyncio.create_task(self._trim_forever(), name="transport-trim")
 
     async def close(self) -> None:
+        if self._trimming is not None:
+            self._trimming.cancel()
+            await asyncio.gather(self._trimming, return_exceptions=True)
         await self._publisher.close()
+
+    async def _trim_forever(self) -> None:
+        """Disk stays bounded: what every group has passed goes after a day."""
+        while True:
+            await asyncio.sleep(TRIM_EVERY_SECONDS)
+            try:
+                deleted = await trim(self._database, now())
+            except DatabaseUnavailable as error:
+                log.warning("trim_postponed", reason=str(error))
+            else:
+                log.info("trimmed", records=deleted)
 
 
 def _create_tables(tx: Transaction) -> None:

@@ -8,12 +8,13 @@ from prometheus_client import CollectorRegistry
 
 from shared.contracts.topics import ALL
 from shared.transport.kafka_consumer import KafkaConsumer
-from shared.transport.kafka_deadline import SECONDS
 from shared.transport.kafka_publisher import KafkaPublisher
 from shared.transport.kafka_topics import create_topics
 from shared.transport.protocol import Positions
 
 PARTITIONS = 8
+PUBLISH_SECONDS = 10.0
+"""Telephony providers wait 15 s for an answer to a webhook: "come again" has to be said before that."""
 SESSION_SECONDS = 10.0
 """A member that died is missed after this time and its partitions go to the others."""
 
@@ -31,7 +32,7 @@ class KafkaTransport:
         topics: Sequence[str] = ALL,
         partitions: int = PARTITIONS,
         session_seconds: float = SESSION_SECONDS,
-        seconds: float = SECONDS,
+        seconds: float = PUBLISH_SECONDS,
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._bootstrap, self._topics, self._partitions = bootstrap, topics, partitions

@@ -1,4 +1,4 @@
-"""Cluster mode, one projector process: Kafka to the event log and to the timeline's rows, beside a bare INSERT of both."""
+"""Cluster mode, one projector: Kafka to the event log and to the timeline's rows, beside a bare INSERT of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Embedded mode: form posts from 50 connections until they are on the timeline, beside a bare sketch of the same chain."""
+"""Embedded mode: form posts from 50 connections until they are on the timeline, beside a bare sketch of the chain."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The bare limit of embedded mode: the same chain without Okno. A form post becomes a row of a log, an event and a row of
-a timeline in one SQLite file, by one writer thread that commits whatever waits (synchronous=FULL).
+"""The bare limit of embedded mode: the same chain without Okno. A form post becomes a row of a log, an event and a
+row of a timeline in one SQLite file, by one writer thread that commits whatever waits (synchronous=FULL).
 
 Run as `python -m tests.benchmarks.sketch FOLDER PORT`.
 """

@@ -31,7 +31,5 @@ def show(figures: Sequence[Figure]) -> None:
         mark = "" if figure.reached else " ✗"
         limit = f"{figure.limit:,.0f} {figure.unit} ({figure.limit_name})" if figure.limit else ""
         share = f"{figure.value / figure.limit:.2f}" if figure.limit else ""
-        print(
-            f"| {figure.name} | {figure.value:,.1f} {figure.unit}{mark} | {sign} {figure.goal:,.0f} | {limit} | {share} |",
-            flush=True,
-        )
+        measured, goal = f"{figure.value:,.1f} {figure.unit}{mark}", f"{sign} {figure.goal:,.0f}"
+        print(f"| {figure.name} | {measured} | {goal} | {limit} | {share} |", flush=True)

@@ -54,7 +54,8 @@ class Load:
         for thread in self._threads:
             thread.join(60)
         if kind is None:
-            assert self._broken == []
+            for broken in self._broken:
+                raise broken
             assert not any(thread.is_alive() for thread in self._threads)
 
     def assert_everything(self, *, repeats_allowed: bool = False, within_seconds: float = 60) -> None:

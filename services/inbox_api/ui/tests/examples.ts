@@ -20,6 +20,7 @@ export const conversation = (changes: Partial<Conversation>): Conversation => ({
   changed_at: '2026-03-01T10:00:00Z',
   position: 1,
   reply_to: ['maria@client.example'],
+  reply_channel: null,
   cannot_reply: null,
   ...changes,
 })

@@ -47,11 +47,13 @@ export interface Conversation {
     author_name: string | null
     preview: string
     occurred_at: string
+    call: { state: CallState; direction: 'inbound' | 'outbound' } | null
   } | null
   opened_at: string
   changed_at: string
   position: number
   reply_to: string[] | null
+  reply_channel: ChannelRef | null
   cannot_reply: string | null
 }
 
