@@ -7,7 +7,8 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -17,12 +18,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, Router
+from starlette.types import Receive, Scope, Send
 
 from services.house import House
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
-from shared.problems import exception_handlers
+from shared.problems import exception_handlers, problem
 from shared.settings import WrongSettings
 from shared.transport.protocol import TransportUnavailable
 
@@ -31,6 +33,7 @@ OBJECTS_PER_COLLECTION = 20_000
 """Python's 700 makes the collector walk everything thousands of times a second under load."""
 SWITCH_SECONDS = 0.001
 """How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
+WEBHOOKS = "/in/"
 log = Log("serve")
 Ready = Callable[[], Awaitable[str | None]]
 
@@ -80,9 +83,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def serve(house: House, parts: Sequence[Part], listening: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises what a part raised: a process that is broken ends loudly."""
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
-            application(parts),
+            front(parts),
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -109,6 +112,38 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
         for part in reversed(parts):
             if part.stop is not None:
                 await part.stop()
+
+
+class _Server(uvicorn.Server):
+    """Ends on a signal and keeps it: uvicorn raises it once more, which ends the process before its parts have."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+class Front:
+    """Sends webhooks straight to their endpoints, which answer every error themselves; all else goes to Starlette."""
+
+    def __init__(self, application: Starlette, webhooks: Sequence[BaseRoute]) -> None:
+        self._application, self._webhooks = application, Router(webhooks)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        straight = scope["type"] == "http" and scope["path"].startswith(WEBHOOKS)
+        await (self._webhooks if straight else self._application)(scope, receive, send)
+
+
+def front(parts: Sequence[Part]) -> Front:
+    """Return the whole of what is served."""
+    routes = [route for part in parts for route in part.routes]
+    webhooks = [route for route in routes if isinstance(route, Route) and route.path.startswith(WEBHOOKS)]
+    return Front(application(parts), [*webhooks, Route("/{path:path}", _nothing)])
+
+
+async def _nothing(_: Request) -> Response:
+    return problem(404)
 
 
 def application(parts: Sequence[Part]) -> Starlette:

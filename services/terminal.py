@@ -49,4 +49,5 @@ def print_json(value: object) -> None:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).replace("\n", " ")
+    """Return one line; what a client wrote must not steer the terminal."""
+    return "" if value is None else "".join(letter if letter.isprintable() else " " for letter in str(value))

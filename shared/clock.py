@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def now() -> datetime:
@@ -10,6 +11,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@lru_cache(maxsize=1024)
 def to_text(at: datetime) -> str:
     """Return `2026-11-21T22:27:43.000000Z`. Raises ValueError for a time without zone."""
     if at.tzinfo is None:

@@ -116,7 +116,7 @@ class Parsed:
     refers_to: tuple[str, ...] = ()
     """External ids of messages this one answers, the nearest first."""
     known_as: tuple[str, ...] = ()
-    """External ids under which others will refer to this message, besides `external_id`."""
+    """External ids under which others may refer to this message; empty where nobody can."""
     thread_key: str = ""
     """The provider's own thread (chat id): messages with the same key are one conversation."""
     fields: tuple[tuple[str, str], ...] = ()

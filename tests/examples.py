@@ -74,7 +74,7 @@ def inbound(text: str = "Hello", sender: str = "anna@example.com", name: str = "
         "reply_channel": None,
         "cannot_reply": "",
         "refers_to": (),
-        "known_as": (),
+        "known_as": (its_id, *other.pop("known_as", ())),
         "thread_key": "",
         "fields": (),
         "call": None,
@@ -90,7 +90,7 @@ def call_report(state: str, call_id: str = "call-1", phone: str = "+491511234567
     call = Call(state, "inbound", phone, "+4930123", **facts)
     item = inbound("", channel_id=LINE, channel_kind="telephony", external_id=call_id, kind="call", subject="")
     its_id, its_raw = inbound_id(LINE, f"{call_id}/{uuid4()}"), raw(state.encode())
-    return replace(item, id=its_id, sender=Address("phone", phone), call=call, raw=its_raw)
+    return replace(item, id=its_id, sender=Address("phone", phone), call=call, raw=its_raw, known_as=())
 
 
 def unreadable(data: bytes = b"?", key: str = "7.1", **other: Any) -> InboundUnreadable:

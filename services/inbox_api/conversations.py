@@ -135,8 +135,11 @@ async def _conversation(call: Call) -> Body:
 
 
 async def _message(call: Call, message_id: UUID) -> Body:
+    """Return what was just recorded. Raises 503 when the read models are late: the same id may be sent again."""
     found = await call.context.database.read(partial(_find_message, message_id=message_id))
-    if found is None or found["conversation_id"] != str(call.id()):
+    if found is None:
+        raise HTTPException(503, "It is recorded, but cannot be shown yet.", {"Retry-After": "5"})
+    if found["conversation_id"] != str(call.id()):
         raise HTTPException(404)
     return found
 

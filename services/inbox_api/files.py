@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from urllib.parse import quote
 
@@ -9,9 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from services.inbox_api.context import Call
-from shared.event_store.raw_items import raw_item
+from shared.database.protocol import Transaction
+from shared.domain.events import Raw
+from shared.event_store.raw_items import raw_at, raw_item
 from shared.read_models.attachments import attachment
 
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -26,19 +30,33 @@ async def get_attachment(call: Call) -> Response:
     path = call.context.blobs.path(found["sha256"])
     if not path.exists():
         raise HTTPException(404, "the file is not in the blob folder")
-    return FileResponse(path, media_type=found["media_type"], headers={**SAFE, **_download(found["name"])})
+    return FileResponse(path, media_type=_media_type(found["media_type"]), headers={**SAFE, **_download(found["name"])})
 
 
 async def get_raw(call: Call) -> Response:
-    """GET /api/v1/raw/{sha256}: the item as the channel gave it."""
-    sha256 = call.request.path_params["sha256"]
-    data = await call.context.database.read(partial(raw_item, sha256=sha256))
+    """GET /api/v1/raw/{position}: the item as the channel gave it, by the position of its event."""
+    text = call.request.path_params["position"]
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise HTTPException(404)
+    raw, data = await call.context.database.read(partial(_raw, position=int(text)))
+    if raw is None:
+        raise HTTPException(404)
     if data is None:
         try:
-            data = await call.context.blobs.get(sha256)
+            data = await call.context.blobs.get(raw.sha256)
         except FileNotFoundError:
-            raise HTTPException(404) from None
-    return Response(data, media_type="application/octet-stream", headers={**SAFE, **_download(f"{sha256[:16]}.raw")})
+            raise HTTPException(404, "the item is not in the blob folder") from None
+    name = f"{raw.sha256[:16]}.raw"
+    return Response(data, media_type="application/octet-stream", headers={**SAFE, **_download(name)})
+
+
+def _raw(tx: Transaction, position: int) -> tuple[Raw | None, bytes | None]:
+    return raw_at(tx, position), raw_item(tx, position)
+
+
+def _media_type(given: str) -> str:
+    """Return the type only if it can stand in a header (RFC 6838, section 4.2: restricted names)."""
+    return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
 
 
 def _download(name: str) -> dict[str, str]:

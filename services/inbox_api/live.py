@@ -22,6 +22,7 @@ async def stream(call: Call) -> Response:
     if text and not is_position(text):
         raise HTTPException(422, "Last-Event-ID must be a log position")
     views = call.context.views
+    await views.started.wait()  # before that, every browser would seem to be ahead
     frames = _frames(views, int(text) if text else views.position)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 

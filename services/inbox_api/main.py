@@ -42,7 +42,7 @@ class InboxApi:
         for address in SIGNED_IN:
             by_path.setdefault(address.path, {})[address.method] = partial(_signed_in, self.context, address.handler)
         api = [_route(PREFIX + path, methods) for path, methods in by_path.items()]
-        document = Route(f"{PREFIX}/openapi.json", _document)
+        document = _route(f"{PREFIX}/openapi.json", {"GET": _document})
         nothing = Route(f"{PREFIX}/{{path:path}}", _nothing, methods=METHODS)
         return [document, *api, nothing, *window_routes()]
 

@@ -98,5 +98,5 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
-    Address("GET", "/raw/{sha256}", "An inbound item as the channel gave it", files.get_raw),
+    Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),
 )  # fmt: skip

@@ -44,6 +44,8 @@ class Views:
         self._changes: deque[Change] = deque(maxlen=KEPT)
         self._read_until = 0
         self._moved = asyncio.Condition()
+        self.started = asyncio.Event()
+        """Set once `position` is known."""
         self.watchers = 0
 
     async def run(self) -> None:
@@ -52,6 +54,7 @@ class Views:
             await pace.keep()
             try:
                 await self._advance()
+                self.started.set()
             except DatabaseUnavailable as error:
                 log.warning("views_waiting", error=str(error)[:500])
                 await asyncio.sleep(1.0)

@@ -7,10 +7,9 @@ from functools import partial
 
 from services.projector.rebuild import rebuild_outdated
 from shared.clock import from_text, now, to_text
-from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.database.protocol import Database, DatabaseUnavailable
 from shared.domain import commands as c
-from shared.domain.events import Actor, Recorded
-from shared.event_store.log import read_log
+from shared.domain.events import Actor
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.pace import Pace
@@ -28,26 +27,22 @@ async def follow(database: Database, store: EventStore) -> None:
     """Keep the live read models at the log's head until cancelled; first rebuild those of an older version."""
     await rebuild_outdated(database)
     listener, pace = store.listen(), Pace(ROUND_SECONDS)
+    position: int | None = None
     while True:
         await pace.keep()
         try:
-            if not await _catch_up(database):
+            if position is None:
+                position = await database.read(live.position)
+            events = await store.after(position, BATCH)
+            if events:
+                await database.write(partial(live.take_in, events=events))
+                position = events[-1].position
+            else:
                 await listener.wait(IDLE_SECONDS)
         except DatabaseUnavailable as error:
             log.warning("follow_waiting", error=str(error)[:500])
+            position = None
             await asyncio.sleep(OUTAGE_SECONDS)
-
-
-async def _catch_up(database: Database) -> int:
-    """Take in the next batch; return how many events it had."""
-    events = await database.read(_next_events, brief=True)
-    if events:
-        await database.write(partial(live.take_in, events=events))
-    return len(events)
-
-
-def _next_events(tx: Transaction) -> list[Recorded]:
-    return read_log(tx, live.position(tx), BATCH)
 
 
 async def wake_snoozed(database: Database, store: EventStore) -> None:

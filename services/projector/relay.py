@@ -17,7 +17,7 @@ from shared.contracts.outbound import OutboundReply, Quoted
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_some, read_stream
+from shared.event_store.log import read_some, read_stream, read_streams
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
 from shared.logs import Log
@@ -126,7 +126,7 @@ def _retry(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     items = [p for p in read_stream(tx, event.item_id) if isinstance(p.event, e.InboundQuarantined)]
     past, item = items[-1], items[-1].event
     assert isinstance(item, e.InboundQuarantined)
-    raw = Raw(item.raw.sha256, item.raw.size, item.raw.media_type, raw_item(tx, item.raw.sha256))
+    raw = Raw(item.raw.sha256, item.raw.size, item.raw.media_type, raw_item(tx, _position(tx, past)))
     unreadable = InboundUnreadable(
         item.item_id,
         item.channel_id,
@@ -141,6 +141,11 @@ def _retry(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     source = f"/quarantine/{item.item_id}"
     encoded = codec.encode(contract, id=_record_id(recorded), source=source, at=recorded.recorded_at)
     return topics.RETRIES, Outgoing(str(item.channel_id), encoded.value, encoded.headers)
+
+
+def _position(tx: Transaction, past: e.Recorded) -> int:
+    """Events of one stream are read without positions; the raw bytes are kept by them."""
+    return next(r.position for r in read_streams(tx, [past.stream_id]) if r.version == past.version)
 
 
 def _actor_id(recorded: e.Recorded) -> UUID:

@@ -67,7 +67,7 @@ class PostgresTransaction:
         )
 
     def script(self, sql: str) -> None:
-        for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").split(";")):
+        for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "").split(";")):
             self.connection.execute(cast("Any", statement))
 
     def notify(self, topic: str) -> None:

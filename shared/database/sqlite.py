@@ -23,6 +23,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 30.0
 JOBS_PER_COMMIT = 64
 READERS = 4
+CHECKPOINT_PAGES = 8000
+"""32 MB of log before it is copied into the file: a page that changes often is copied once, not each megabyte."""
 CHUNKS = (64, 16, 4, 1)
 """Rows per INSERT: every statement gives Python's lock away once, so few large ones let threads work in parallel."""
 _Job = tuple[Callable[[Transaction], Any], "Future[Any]"]
@@ -60,7 +62,7 @@ class SqliteTransaction:
                 start += size
 
     def script(self, sql: str) -> None:
-        for statement in filter(str.strip, sql.split(";")):
+        for statement in filter(str.strip, sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").split(";")):
             self.connection.execute(statement)
 
     def notify(self, topic: str) -> None:
@@ -169,6 +171,7 @@ class SqliteDatabase:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA cache_size=-16000")
+                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
                 self._opened.append(connection)
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error

@@ -14,19 +14,18 @@ from shared.domain import events as e
 from shared.event_store.mapper import Happening
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT);
+CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_addresses (
-    kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (kind, address)
-);
+    kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (address, kind)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_external (
     external_id TEXT NOT NULL, channel_id TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
     PRIMARY KEY (external_id, conversation_id)
-);
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_threads (
     channel_id TEXT NOT NULL, thread_key TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
-    PRIMARY KEY (channel_id, thread_key)
-);
-CREATE TABLE IF NOT EXISTS raw_items (sha256 TEXT PRIMARY KEY, data BLOB NOT NULL)
+    PRIMARY KEY (thread_key, channel_id)
+) WITHOUT ROWID
 """
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
@@ -60,9 +59,8 @@ class Entries:
             case e.MessageReceived() as event:
                 self.seen[happening.about.cause or event.message_id] = event.conversation_id
                 place = Place(event.conversation_id, event.customer_id)
-                if event.call is None:
-                    for external_id in (event.external_id, *event.known_as):
-                        self._add_external(external_id, event.channel_id, place)
+                for external_id in event.known_as:
+                    self._add_external(external_id, event.channel_id, place)
                 if event.thread_key and fits(event.thread_key):
                     self.threads[event.channel_id, event.thread_key] = place
             case e.CallProgressed() as event if happening.about.cause:

@@ -36,7 +36,7 @@ class Session:
         self.states: dict[UUID, Versioned] = {}
         self.entries = Entries()
         self.resolved: list[UUID] = []
-        self.raw_items: dict[str, bytes] = {}
+        self.raw_items: list[tuple[int, bytes]] = []
         self.appended: list[tuple[UUID, int, Happening]] = []
 
     def conversation(self, conversation_id: UUID, *, is_new: bool = False) -> Versioned:
@@ -50,8 +50,9 @@ class Session:
         self, conversation_id: UUID, command: c.ConversationCommand, about: About, *, is_new: bool = False
     ) -> list[e.ConversationEvent]:
         """Decide a command and keep its events. `about` gives time, actor and cause. Raises Refused."""
+        remembered = conversation_id not in self.states and self._cache.get(conversation_id)
         known = self.conversation(conversation_id, is_new=is_new)
-        if conversation_id not in self.states and _decides_nothing(command, known.state):
+        if remembered and _decides_nothing(command, known.state):
             known = self._fold(conversation_id, known)  # a remembered state may be old; only an append would show it
         version, state = known.version, known.state
         decided = conversations.decide(command, state)
@@ -86,8 +87,15 @@ class Session:
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
 
-    def save(self, tx: Transaction, recorded_at: datetime, tracking: Sequence[Tracking]) -> int:
-        """Write everything; return the position of the last event. Raises Behind or a unique violation."""
+    def keep_raw(self, data: bytes) -> None:
+        """Keep the raw bytes of the item that the last event came from."""
+        self.raw_items.append((len(self.appended) - 1, data))
+
+    def save(self, tx: Transaction, recorded_at: datetime, tracking: Sequence[Tracking]) -> list[e.Recorded]:
+        """Write everything; return the events as they stand in the log. Raises Behind or a unique violation.
+
+        No other writer can come between them, so their positions are the last ones of the log.
+        """
         if tx.dialect == "postgres" and self.appended:
             tx.run("LOCK TABLE stored_events IN EXCLUSIVE MODE")
         recorder = recorder_for(tx)
@@ -103,11 +111,25 @@ class Session:
                 "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
             )
         self.entries.save(tx)
-        rows = list(self.raw_items.items())
-        tx.insert_many("raw_items", ("sha256", "data"), rows, "ON CONFLICT DO NOTHING")
-        if self.appended:
-            tx.notify(TOPIC)
-        return recorder.max_notification_id() or 0
+        if not self.appended:
+            return []
+        tx.notify(TOPIC)
+        first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
+        raw_items = [(first + index, data) for index, data in self.raw_items]
+        tx.insert_many("raw_items", ("position", "data"), raw_items)
+        return [
+            e.Recorded(
+                position,
+                stream,
+                version,
+                recorded_at,
+                happening.about.occurred_at,
+                happening.about.cause,
+                happening.about.actor,
+                happening.event,
+            )
+            for position, (stream, version, happening) in enumerate(self.appended, first)
+        ]
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
         """Return `known` brought up to date from the log."""

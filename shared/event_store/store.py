@@ -19,10 +19,11 @@ from shared.database.protocol import Conflict, Database, Listener, Transaction
 from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.event_store import routing
+from shared.event_store import raw_items, routing
 from shared.event_store.cache import StateCache
-from shared.event_store.log import head
+from shared.event_store.log import head, read_log
 from shared.event_store.mapper import About, Happening
+from shared.event_store.recent import Recent
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
 
@@ -43,7 +44,7 @@ class EventStore:
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
         self._database, self._clock = database, clock
-        self._cache = StateCache()
+        self._cache, self._recent = StateCache(), Recent()
 
     def create_tables(self) -> None:
         """Create the log and its routing index where they are missing."""
@@ -52,6 +53,7 @@ class EventStore:
             for statement in schema_statements(tx):
                 tx.connection.execute(statement)
             tx.script(routing.SCHEMA)
+            tx.script(raw_items.SCHEMA)
 
     async def handle(
         self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None
@@ -89,13 +91,20 @@ class EventStore:
                 return Handled(await self._database.read(head), ())
             try:
                 save = partial(session.save, recorded_at=self._clock(), tracking=tracking)
-                position = await self._database.write(save)
+                recorded = await self._database.write(save)
             except Conflict:
                 self._cache.forget(stream for stream, _, _ in session.appended)
                 continue
             self._cache.put(session.states.items())
-            return Handled(position, [happening for _, _, happening in session.appended])
+            self._recent.put(recorded)
+            happenings = [happening for _, _, happening in session.appended]
+            return Handled(recorded[-1].position if recorded else 0, happenings)
         raise Conflict(f"{ATTEMPTS} attempts, each overtaken by another process")
+
+    async def after(self, position: int, limit: int) -> list[e.Recorded]:
+        """Return up to `limit` events recorded after a position, without gaps."""
+        events = self._recent.after(position, limit)
+        return events or await self._database.read(partial(read_log, after=position, limit=limit), brief=True)
 
     async def positions(self, names: Sequence[str]) -> dict[str, int]:
         """Return the recorded positions of those consumers that have one."""

@@ -53,7 +53,7 @@ class Conversations:
         );
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
-        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id, position);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
             WHERE snoozed_until IS NOT NULL
         """

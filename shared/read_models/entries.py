@@ -26,7 +26,8 @@ def entry_of(recorded: e.Recorded) -> Body | None:
     return body
 
 
-def dumps(body: Body) -> str:
+def dumps(body: Body | list[Body]) -> str:
+    """Return the JSON text."""
     return orjson.dumps(body).decode()
 
 
@@ -77,7 +78,7 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
         "full_text": event.full_text or event.text,
         "html": event.html or None,
         "attachments": _files(event.message_id, event.files) if event.files else [],
-        "raw": {"sha256": raw.sha256, "size": raw.size, "url": f"/api/v1/raw/{raw.sha256}"},
+        "raw": {"sha256": raw.sha256, "size": raw.size, "url": f"/api/v1/raw/{recorded.position}"},
         "fields": event.fields or None,
         "call": call_fields(event.call) if event.call else None,
     }

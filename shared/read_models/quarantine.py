@@ -81,4 +81,4 @@ def waiting_count(tx: Transaction) -> int:
 def _shown(row: Row) -> Body:
     values = dict(zip(_COLUMNS, row, strict=True))
     sha256, size = values.pop("raw_sha256"), values.pop("raw_size")
-    return {**values, "raw": {"sha256": sha256, "size": size, "url": f"/api/v1/raw/{sha256}"}}
+    return {**values, "raw": {"sha256": sha256, "size": size, "url": f"/api/v1/raw/{values['position']}"}}

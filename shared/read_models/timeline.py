@@ -15,7 +15,7 @@ from shared.domain import events as e
 from shared.read_models.entries import Body, call_fields, dumps, entry_of
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
-_COLUMNS = ("position", "id", "customer_id", "conversation_id", "kind", "body", "delivery")
+_COLUMNS = ("position", "id", "customer_id", "conversation_id", "kind", "changes", "body", "delivery")
 _SELECT = "SELECT position, customer_id, conversation_id, body, delivery FROM"
 
 
@@ -37,29 +37,30 @@ class Timeline:
         return f"""
         CREATE TABLE IF NOT EXISTS {prefix}timeline (
             position BIGINT PRIMARY KEY, id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
-            kind TEXT NOT NULL, body TEXT NOT NULL, delivery TEXT
+            kind TEXT NOT NULL, changes BIGINT NOT NULL, body TEXT NOT NULL, delivery TEXT
         );
-        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id);
+        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows: list[Row] = []
-        changes: list[e.Recorded] = []
+        changed: list[e.Recorded] = []
         for recorded in events:
             body = entry_of(recorded)
             if body is not None:
                 event: Any = recorded.event
                 delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
                 customer, conversation = str(event.customer_id), str(event.conversation_id)
-                rows.append(
-                    (recorded.position, body["id"], customer, conversation, body["kind"], dumps(body), delivery)
-                )
+                kind = body["kind"]
+                may_change = int(body["direction"] != "inbound" or kind == "call")
+                head = (recorded.position, body["id"], customer, conversation, kind, may_change)
+                rows.append((*head, dumps(body), delivery))
             elif isinstance(recorded.event, _CHANGES):
-                changes.append(recorded)
+                changed.append(recorded)
         tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
-        for recorded in changes:
+        for recorded in changed:
             _change(tx, recorded, prefix)
 
 
@@ -73,10 +74,10 @@ def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
     """Bring an entry that stands already up to date."""
     match recorded.event:
         case e.CallProgressed() as event:
-            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ?", (str(event.message_id),))
+            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
             if row is not None:
                 body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
-                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ?"
+                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
                 tx.run(sql, (dumps(body), str(event.message_id)))
         case e.ReplyRetried() as event:
             _set_delivery(tx, prefix, event.reply_id, _delivery("queued", recorded))
@@ -97,7 +98,7 @@ def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = 
 
 
 def _set_delivery(tx: Transaction, prefix: str, reply_id: UUID, delivery: str) -> None:
-    tx.run(f"UPDATE {prefix}timeline SET delivery = ? WHERE id = ?", (delivery, str(reply_id)))
+    tx.run(f"UPDATE {prefix}timeline SET delivery = ? WHERE id = ? AND changes = 1", (delivery, str(reply_id)))
 
 
 # --- queries ----------------------------------------------------------------------------------------------
@@ -115,8 +116,8 @@ def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[
 
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:
-    """Return one entry by its id."""
-    row = tx.row(f"{_SELECT} timeline WHERE id = ?", (str(message_id),))
+    """Return one entry that we made or that changes (reply, note, call) by its id; others are found by their list."""
+    row = tx.row(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
     return _shown(row) if row else None
 
 
@@ -129,6 +130,18 @@ def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> 
     return [_shown(row) for row in tx.rows(sql, [*parameters, page.limit])]
 
 
+_NOTHING: Body = {
+    "external_id": None,
+    "subject": "",
+    "html": None,
+    "attachments": [],
+    "raw": None,
+    "fields": None,
+    "call": None,
+}
+"""What an entry has that its kind does not know of: every entry has every field of a message."""
+
+
 def _shown(row: Row) -> Body:
     position, customer_id, conversation_id, body, delivery = row
     shown: Body = orjson.loads(body)
@@ -136,4 +149,4 @@ def _shown(row: Row) -> Body:
     if state is not None:
         shown["external_id"] = state.pop("external_id") or None
     head = {"conversation_id": conversation_id, "customer_id": customer_id, "position": position}
-    return {**shown, **head, "delivery": state}
+    return {**_NOTHING, "full_text": shown["text"], **shown, **head, "delivery": state}

@@ -26,6 +26,8 @@ Purpose = Literal["session", "api", "setup"]
 ROLES: tuple[Role, ...] = ("admin", "operator", "analyst")
 SESSION = timedelta(days=30)
 SETUP_LINK = timedelta(days=7)
+FIRST_ADMIN = "admin@okno.invalid"
+"""Until the first operator gives an address of their own."""
 _COLUMNS = "id, email, name, role, language"
 
 
@@ -52,7 +54,7 @@ class Operators:
         """Add an operator without a password. Raises WrongOperator."""
         if "@" not in email or role not in ROLES:
             raise WrongOperator("an operator needs an e-mail address and one of the roles " + ", ".join(ROLES))
-        operator = Operator(uuid4(), email.strip().lower(), name or email.split("@")[0], role, None)
+        operator = Operator(uuid4(), email.strip().lower(), name or email.strip().split("@")[0], role, None)
         row = (str(operator.id), operator.email, operator.name, role, "", None, to_text(now()))
         try:
             await self._database.write(lambda tx: tx.run("INSERT INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)", row))
@@ -127,11 +129,18 @@ async def first_setup_token(database: Database) -> str | None:
         return None
     everybody = await operators.all()
     admins = [operator for operator in everybody if operator.role == "admin"]
-    first = admins[0] if admins else await operators.add("admin@okno.invalid", "admin", "Admin")
+    first = admins[0] if admins else await _first_admin(operators)
     await database.write(
         lambda tx: tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'setup'", (str(first.id),))
     )
     return await operators.create_token(first.id, "setup")
+
+
+async def _first_admin(operators: Operators) -> Operator:
+    try:
+        return await operators.add(FIRST_ADMIN, "admin", "Admin")
+    except WrongOperator:  # another process that starts was first
+        return await operators.find(FIRST_ADMIN)
 
 
 def _of_token(tx: Transaction, token: str, purposes: tuple[Purpose, ...]) -> Operator | None:

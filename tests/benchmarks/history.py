@@ -12,7 +12,9 @@ from services.projector import inbound
 from shared.contracts.inbound import Address, InboundMessage, Raw, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
+from shared.domain.customer import customer_id_for
 from shared.domain.events import Actor
+from shared.domain.events import Address as DomainAddress
 from shared.event_store.mapper import About
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
@@ -65,9 +67,14 @@ async def record_history(store: EventStore, events: int) -> None:
     messages = [message(number, clients) for number in range(clients * MESSAGES_A_CLIENT)]
     for batch in _batches(messages):
         await store.record(lambda session, tx, batch=batch: inbound.receive(session, tx, batch))  # type: ignore[misc]
-    conversations = [uuid5(inbound.CONVERSATIONS, str(messages[client].id)) for client in range(clients)]
+    conversations = [_conversation(messages[client]) for client in range(clients)]
     for part in _batches(conversations):
         await store.record(lambda session, tx, part=part: _answer(session, tx, part))  # type: ignore[misc]
+
+
+def _conversation(first: InboundMessage) -> UUID:
+    customer = customer_id_for(DomainAddress(first.sender.kind, first.sender.address))
+    return inbound.conversation_id_for(customer, first.id)
 
 
 def _answer(session: Session, tx: Transaction, conversations: Sequence[UUID]) -> None:

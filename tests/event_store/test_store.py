@@ -152,9 +152,8 @@ async def test_nothing_is_recorded_when_the_index_cannot_be_written(database: Da
 
     def decide(session: Session, tx: Transaction) -> None:
         intake.receive(session, tx, [inbound()])
-        session.raw_items["bad"] = "no bytes"  # type: ignore[assignment]
         session.entries.seen[uuid4()] = object()  # type: ignore[assignment]
-        session.raw_items[object()] = b""  # type: ignore[index]
+        session.raw_items.append((0, object()))  # type: ignore[arg-type]
 
     with pytest.raises(Exception, match=r"bind|adapt|dump|cannot"):
         await store.record(decide, {"t/0": 1})

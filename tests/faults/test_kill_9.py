@@ -21,7 +21,7 @@ def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stag
     with Load(stage, f"kill{seed}", seed=seed) as load:
         time.sleep(1.0)
         for service in order:
-            time.sleep(chance.uniform(0.1, 1.2))
+            time.sleep(chance.uniform(0.1, 0.8))
             service.process.kill()
             time.sleep(chance.uniform(0.0, 0.5))
             service.process.start()

@@ -25,9 +25,12 @@ class Own:
 
 @pytest.fixture(scope="module")
 def own() -> Iterator[Own]:
-    with KafkaServer() as kafka, PostgresServer() as postgres:
-        with Stage(Cluster(kafka.bootstrap, postgres.create_database())) as stage:
-            yield Own(stage, kafka, postgres)
+    with (
+        KafkaServer() as kafka,
+        PostgresServer() as postgres,
+        Stage(Cluster(kafka.bootstrap, postgres.create_database())) as stage,
+    ):
+        yield Own(stage, kafka, postgres)
 
 
 def test_a_killed_kafka_costs_nothing_and_posts_are_told_to_come_again(own: Own) -> None:
@@ -73,4 +76,4 @@ def test_mail_servers_that_go_away_get_everything_when_they_are_back(own: Own) -
         own.stage.smtp.start()
         own.stage.dovecot.start()
         time.sleep(1.0)
-    load.assert_everything()
+    load.assert_everything(all_sent=False)  # a mail whose connection broke at its end has an unknown fate

@@ -1,4 +1,4 @@
-"""The stages as fixtures: one for a module, embedded and as a cluster; the cluster's topics are removed afterwards."""
+"""The stages as fixtures: one for a folder, embedded and as a cluster; the cluster's topics are removed afterwards."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ TOPICS = "okno."
 MODES = ["embedded", pytest.param("cluster", marks=pytest.mark.cluster)]
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="package", params=MODES)
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    """Okno in both modes; the tests of a module share it, so each uses addresses and texts of its own."""
+    """Okno in both modes; the tests of a folder share it, so each uses addresses and texts of its own."""
     if cast(Mode, request.param) == "embedded":
         with Stage() as made:
             yield made
@@ -34,7 +34,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         asyncio.run(delete_topics(kafka.bootstrap, TOPICS))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def embedded() -> Iterator[Stage]:
     """Okno in one process, for what is the same in both modes."""
     with Stage() as made:

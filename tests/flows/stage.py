@@ -8,7 +8,7 @@ import json
 import os
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -48,14 +48,14 @@ class Service:
 class Stage:
     """Use as a context manager: everything it started ends with it."""
 
-    def __init__(self, cluster: Cluster | None = None, *, demo: bool = False) -> None:
+    def __init__(self, cluster: Cluster | None = None, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: more of the environment, or other values than usual."""
         self.mode: Mode = "cluster" if cluster else "embedded"
         self.folder = make_folder("stage")
         self.dovecot, self.smtp = DovecotServer(), SmtpServer()
-        self.env = self._settings(cluster)
+        self.env = {**self._settings(cluster), **(settings or {})}
         names = CLUSTER if cluster else ("up",)
-        extra = ("--demo",) if demo else ()
-        self.services = [self._service(name, number, extra) for number, name in enumerate(names)]
+        self.services = [self._service(name, number) for number, name in enumerate(names)]
         self.channels: dict[str, str] = {}
         self.announced: dict[str, Any] = {}
         self.token = ""
@@ -181,7 +181,7 @@ class Stage:
     def okno_json(self, *args: str, status: int = 0) -> Any:
         """The JSON a command prints; what it says on stderr stands in other lines."""
         printed = self.okno(*args, "--json", status=status)
-        return json.JSONDecoder().raw_decode(printed[printed.index('{\n'):])[0]
+        return json.JSONDecoder().raw_decode(printed[printed.index("{\n") :])[0]
 
     # --- setting up ---------------------------------------------------------------------------------------
 
@@ -196,9 +196,9 @@ class Stage:
             }
         return env
 
-    def _service(self, name: str, number: int, extra: tuple[str, ...]) -> Service:
+    def _service(self, name: str, number: int) -> Service:
         port = free_port()
-        process = OknoProcess([name, "--port", str(port), "--json", *extra], self.env, name=f"{name}-{number}")
+        process = OknoProcess([name, "--port", str(port), "--json"], self.env, name=f"{name}-{number}")
         return Service(name, f"http://127.0.0.1:{port}", process)
 
     def _add_channels(self) -> None:

@@ -1,7 +1,5 @@
 """The operator's window in Chromium, by its test ids."""
 
-from urllib.parse import urlsplit
-
 import httpx
 from playwright.async_api import Locator, Page, expect
 
@@ -16,10 +14,10 @@ async def open_window(page: Page, stage: Stage, path: str = "/") -> None:
 
 
 async def give_session(page: Page, url: str) -> None:
-    answer = httpx.post(f"{url}/api/v1/session", json={"email": OPERATOR, "password": PASSWORD}, trust_env=False)
-    answer.raise_for_status()
-    cookie = {"name": "okno_session", "value": answer.cookies["okno_session"], "domain": urlsplit(url).hostname}
-    await page.context.add_cookies([{**cookie, "path": "/", "httpOnly": True, "sameSite": "Lax"}])  # type: ignore[list-item]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(f"{url}/api/v1/session", json={"email": OPERATOR, "password": PASSWORD})
+    token = answer.raise_for_status().cookies["okno_session"]
+    await page.context.add_cookies([{"name": "okno_session", "value": token, "url": url}])
 
 
 async def expect_live(page: Page, timeout_seconds: float = 15) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from shared.database.protocol import Row, Transaction
+from shared.database.protocol import Database, Row, Transaction
 from shared.database.sqlite import SqliteTransaction
+from shared.event_store.log import read_log
 from shared.read_models import live
 
 TABLES = sorted(table for model in live.models().values() for table in model.tables)
@@ -25,3 +27,9 @@ def empty_tables() -> Iterator[Transaction]:
         transaction.script(model.schema(""))
     yield transaction
     connection.close()
+
+
+async def show(database: Database) -> None:
+    """Bring the live tables to the log's head, as `follow` does."""
+    while events := await database.read(lambda tx: read_log(tx, live.position(tx), 50)):
+        await database.write(partial(live.take_in, events=events))

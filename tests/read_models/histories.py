@@ -102,9 +102,7 @@ class History:
     def _quarantine(self, kind: str, item_id: UUID, number: int) -> None:
         state, item = self.items.get(item_id, ("none", None))
         wanted = {
-            "quarantine": c.Quarantine(
-                e.InboundQuarantined(item_id, MAILBOX, "email", "7.1", f"reason {number}", RAW)
-            ),
+            "quarantine": c.Quarantine(e.InboundQuarantined(item_id, MAILBOX, "email", "7.1", f"reason {number}", RAW)),
             "retry_item": c.RetryQuarantined(),
             "resolve": c.ResolveQuarantined(item_id),
         }

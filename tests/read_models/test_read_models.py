@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from random import Random
 from uuid import uuid5
@@ -15,13 +16,14 @@ from services.inbox_api.past import timeline_as_of
 from shared.clock import to_text
 from shared.database.protocol import Database
 from shared.domain import events as e
-from shared.event_store.log import head
+from shared.event_store.log import read_log
 from shared.event_store.store import EventStore
 from shared.read_models import conversations, live, quarantine, timeline
 from shared.read_models.past import tables_of
 from tests.examples import AT, MAILBOX, Clock
-from tests.read_models.contents import contents, empty_tables
-from tests.read_models.histories import KINDS, Step, append, history, steps
+from tests.read_models.contents import contents, empty_tables, show
+from tests.read_models.histories import KINDS, History, Step, append, history, steps
+from tests.stores import create_all_tables
 
 
 def long_history(count: int = 400, seed: int = 7) -> list[e.Recorded]:
@@ -34,16 +36,6 @@ def long_history(count: int = 400, seed: int = 7) -> list[e.Recorded]:
 
 async def record(store: EventStore, events: list[e.Recorded]) -> None:
     await store.record(partial(append, events=events))
-
-
-async def show(database: Database, batch: int = 50) -> None:
-    """Bring the live tables to the log's head, as `follow` does."""
-    from services.projector import follow
-
-    while await follow._catch_up(database):
-        pass
-    assert await database.read(live.position) == await database.read(head)
-    assert batch
 
 
 def test_a_long_history_has_every_kind_of_event() -> None:
@@ -70,8 +62,6 @@ def test_batches_of_any_size_give_the_same_tables(taken: list[Step], sizes: list
 @settings(deadline=None, max_examples=60)
 @given(steps)
 def test_the_list_agrees_with_the_state_that_decisions_are_made_on(taken: list[Step]) -> None:
-    from tests.read_models.histories import History
-
     made = History()
     for step in taken:
         made.do(*step)
@@ -113,8 +103,6 @@ async def test_the_live_tables_are_those_of_the_log(database: Database, store: E
 
 
 async def test_taking_in_events_again_changes_nothing(database: Database, store: EventStore) -> None:
-    from shared.event_store.log import read_log
-
     await record(store, long_history(100))
     await show(database)
     before = await database.read(contents)
@@ -126,8 +114,6 @@ async def test_taking_in_events_again_changes_nothing(database: Database, store:
 
 async def test_the_past_is_what_was_shown_then(database: Database) -> None:
     """`tables_of` the events up to a moment, and the customer's timeline as of it."""
-    from tests.stores import create_all_tables
-
     create_all_tables(database)
     clock = Clock(AT)
     store = EventStore(database, clock)
@@ -173,9 +159,6 @@ def test_the_quarantine_shows_the_last_reason_and_state() -> None:
 
 def test_a_time_at_the_end_of_the_calendar_is_shown() -> None:
     """`Date: 31 Dec 9999 23:59:59 -0500` is no moment that UTC has; it must not stop the read models."""
-    from dataclasses import replace
-    from datetime import datetime, timezone
-
     west, east = timezone(timedelta(hours=-5)), timezone(timedelta(hours=5))
     events = history([("message", 0, 1), ("snooze", 0, 1)])
     late, early = datetime.max.replace(tzinfo=west), datetime.min.replace(tzinfo=east)

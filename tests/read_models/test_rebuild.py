@@ -14,8 +14,8 @@ from shared.database.protocol import Database, Transaction
 from shared.event_store.log import head
 from shared.event_store.store import EventStore
 from shared.read_models import live
-from tests.read_models.contents import TABLES, contents
-from tests.read_models.test_read_models import long_history, record, show
+from tests.read_models.contents import TABLES, contents, show
+from tests.read_models.test_read_models import long_history, record
 from tests.services.fakes import until
 from tests.services.projector.running import running
 
@@ -66,10 +66,10 @@ async def test_a_table_that_was_changed_by_hand_is_found(database: Database, sto
     await show(database)
     before = await database.read(contents)
     await database.write(lambda tx: tx.run("UPDATE timeline SET body = '{}' WHERE position = 3"))
-    await database.write(lambda tx: tx.run("DELETE FROM identities"))
+    await database.write(lambda tx: tx.run("DELETE FROM customers"))
     outcome = {rebuilt.table: rebuilt for rebuilt in await rebuild(database, [], switch=switch)}
     assert (outcome["timeline"].only_live, outcome["timeline"].only_rebuilt) == (1, 1)
-    assert (outcome["identities"].only_live, outcome["identities"].only_rebuilt) == (0, len(before["identities"]))
+    assert (outcome["customers"].only_live, outcome["customers"].only_rebuilt) == (0, len(before["customers"]))
     assert outcome["conversations"].equal
     assert (await database.read(contents) == before) == switch
 

@@ -37,7 +37,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 T = TypeVar("T")
 
 
-class ImapError(Exception):
+class ImapError(ConnectionError):
     """The server refused, was silent for too long or hung up; the text says which and at what."""
 
 
@@ -141,6 +141,8 @@ class Connection:
         try:
             async with asyncio.timeout(seconds):
                 return await self._until_lost_or(answer)
+        except ImapError:
+            raise
         except (TimeoutError, aioimaplib.CommandTimeout):
             raise ImapError(f"the server did not answer {name} in {seconds:.0f} s") from None
         except ssl.SSLCertVerificationError as error:

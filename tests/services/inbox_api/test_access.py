@@ -29,7 +29,7 @@ def problem(answer: httpx.Response) -> dict[str, object]:
 
 @pytest.mark.parametrize("address", SIGNED_IN, ids=lambda address: f"{address.method} {address.path}")
 async def test_nothing_is_told_to_a_stranger(office: Office, address: object) -> None:
-    path = address.path.format(id=uuid4(), message_id=uuid4(), sha256="ab" * 32)  # type: ignore[attr-defined]
+    path = address.path.format(id=uuid4(), message_id=uuid4(), sha256="ab" * 32, position=1)  # type: ignore[attr-defined]
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic b2s="}, {"X-Okno": "1"}):
         method = address.method  # type: ignore[attr-defined]
         answer = await office.browser.request(method, f"/api/v1{path}", headers=headers)
@@ -144,7 +144,8 @@ BAD = {
     "unknown reply": ("POST", f"{CONVERSATION}/messages/{uuid4()}/retry", b"{}", 404),
     "unknown quarantined item": ("POST", f"/quarantine/{uuid4()}/retry", b"{}", 404),
     "unknown attachment": ("GET", f"/attachments/{uuid4()}", None, 404),
-    "unknown raw item": ("GET", f"/raw/{'ab' * 32}", None, 404),
+    "unknown raw item": ("GET", "/raw/77", None, 404),
+    "no position of a raw item": ("GET", f"/raw/{'9' * 5000}", None, 404),
     "a path for a hash": ("GET", "/raw/..%2F..%2Fsecret.key", None, 404),
     "bad cursor": ("GET", "/conversations?cursor=x", None, 422),
     "negative cursor": ("GET", "/conversations?cursor=-1", None, 422),

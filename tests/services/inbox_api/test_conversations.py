@@ -6,13 +6,15 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
+from services.projector import inbound as intake
 from shared.clock import to_text
 from shared.contracts.inbound import FileRef
 from shared.domain import commands as c
-
 from shared.read_models.entries import attachment_id
+from shared.registry.health import report
 from tests.examples import AT, MAILBOX, SYSTEM, call_report, inbound, unreadable
 from tests.services.inbox_api.office import Office
 
@@ -47,11 +49,13 @@ async def test_a_conversation_as_the_list_and_its_own_address_show_it(office: Of
             "author_name": "Anna",
             "preview": "Where is my order?",
             "occurred_at": to_text(AT),
+            "call": None,
         },
         "opened_at": at,
         "changed_at": at,
         "position": 3,
         "reply_to": ["anna@example.com"],
+        "reply_channel": CHANNEL,
         "cannot_reply": None,
     }
     assert await office.get("/conversations") == {"items": [shown], "next": None}
@@ -72,7 +76,7 @@ async def test_a_message_as_it_is_shown(office: Office) -> None:
     page = await office.get(f"/conversations/{message.conversation_id}/messages")
     id_ = str(attachment_id(item.id, 0))
     file = {"id": id_, "name": "счёт.pdf", "media_type": "application/pdf", "size": 5, "sha256": "cd" * 32}
-    raw = {"sha256": item.raw.sha256, "size": item.raw.size, "url": f"/api/v1/raw/{item.raw.sha256}"}
+    raw = {"sha256": item.raw.sha256, "size": item.raw.size, "url": "/api/v1/raw/3"}
     shown = {
         "id": str(item.id),
         "conversation_id": str(message.conversation_id),
@@ -313,8 +317,6 @@ async def test_the_timeline_of_a_past_moment(office: Office) -> None:
 
 
 async def test_channels_and_operators(office: Office) -> None:
-    from shared.registry.health import report
-
     await report(office.database, MAILBOX, "receive", "login refused", 4, AT)
     (channel,) = (await office.get("/channels"))["items"]
     assert channel == {
@@ -326,9 +328,7 @@ async def test_channels_and_operators(office: Office) -> None:
 
 async def test_the_quarantine_and_its_retry(office: Office) -> None:
     item = unreadable(b"raw!")
-    handled = await office.store.record(
-        lambda session, tx: __import__("services.projector.inbound", fromlist=["x"]).receive(session, tx, [item])
-    )
+    handled = await office.store.record(lambda session, tx: intake.receive(session, tx, [item]))
     assert await office.api.context.views.reach(handled.position)
     (shown,) = (await office.get("/quarantine"))["items"]
     assert {key: shown[key] for key in ("id", "channel", "external_id", "received_at", "reason", "state")} == {
@@ -348,15 +348,13 @@ async def test_the_quarantine_and_its_retry(office: Office) -> None:
 async def test_an_attachment_is_a_download_that_no_browser_runs(office: Office) -> None:
     sha256 = await office.blobs.put(b"<script>alert(1)</script>")
     names = ['a".html\r\nX-Evil: 1', "счёт № 1; х.pdf", "../../etc/passwd", "", "a" * 300]
-    types = ["text/html", "text/html\r\nX-Evil: 1", "ünicode/x", "", "image/svg+xml; charset=\"x\""]
+    types = ["text/html", "text/html\r\nX-Evil: 1", "ünicode/x", "", 'image/svg+xml; charset="x"']
     files = [FileRef(sha256, 25, name, kind) for name, kind in zip(names, types, strict=True)]
     (message,) = await office.receive(inbound(files=tuple(files)))
     for index, name in enumerate(names):
         answer = await office.client.get(f"/api/v1/attachments/{attachment_id(message.message_id, index)}")
         assert (answer.status_code, answer.content) == (200, b"<script>alert(1)</script>")
         disposition = answer.headers["content-disposition"]
-        from urllib.parse import unquote
-
         assert disposition.startswith("attachment; filename*=UTF-8''")
         assert unquote(disposition.removeprefix("attachment; filename*=UTF-8''")) == name
         assert disposition.isascii()
@@ -374,10 +372,15 @@ async def test_an_attachment_whose_blob_is_lost_is_not_found(office: Office) -> 
 
 
 async def test_raw_items_come_from_the_table_or_from_the_blobs(office: Office) -> None:
-    large = b"x" * 100_000
-    sha256 = await office.blobs.put(large)
-    item = inbound("small")
-    await office.receive(item, inbound(raw=replace(item.raw, sha256=sha256, size=len(large), data=None)))
-    small = await office.client.get(f"/api/v1/raw/{item.raw.sha256}")
+    large, item = b"x" * 100_000, inbound("small")
+    kept = replace(item.raw, sha256=await office.blobs.put(large), size=len(large), data=None)
+    lost = replace(kept, sha256="ab" * 32)
+    messages = await office.receive(item, inbound(raw=kept), inbound(raw=lost))
+    urls = []
+    for message in messages:
+        page = await office.get(f"/conversations/{message.conversation_id}/messages")
+        urls.append(page["items"][0]["raw"]["url"])
+    small, big, nothing = [await office.client.get(url) for url in urls]
     assert (small.content, small.headers["content-type"]) == (b"small", "application/octet-stream")
-    assert (await office.client.get(f"/api/v1/raw/{sha256}")).content == large
+    assert (big.content, nothing.status_code) == (large, 404)
+    assert (await office.client.get("/api/v1/raw/1")).status_code == 404

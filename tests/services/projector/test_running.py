@@ -22,6 +22,7 @@ from shared.contracts.codec import Contract
 from shared.contracts.inbound import Address, InboundMessage
 from shared.contracts.outbound import OutboundReply, Quoted
 from shared.contracts.retry import RetryUnreadable
+from shared.database import postgres
 from shared.database.open import open_database
 from shared.database.protocol import Database, Transaction
 from shared.domain import commands as c
@@ -39,9 +40,6 @@ from tests.services.projector.running import events, intakes, messages, names, p
 from tests.stores import create_all_tables
 
 NEW = ["CustomerRegistered", "ConversationOpened", "MessageReceived"]
-
-
-
 
 
 async def received(store: EventStore, **other: object) -> tuple[InboundMessage, e.MessageReceived]:
@@ -371,7 +369,10 @@ async def test_two_projectors_on_one_database_share_the_work_and_lose_nothing(
 
 
 @pytest.mark.cluster
-async def test_a_projector_outlives_a_restart_of_the_database(own_postgres: PostgresServer) -> None:
+async def test_a_projector_outlives_a_restart_of_the_database(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "WATCH_SECONDS", 0.1)
     database = open_database(own_postgres.create_database())
     store, transport = create_all_tables(database), EmbeddedTransport(database)
     await transport.start()
@@ -386,5 +387,3 @@ async def test_a_projector_outlives_a_restart_of_the_database(own_postgres: Post
         await until(partial(_is_shown, database), 30)
     assert [m.text for m in (await messages(database)).values()] == ["before", "after"]
     await database.close()
-
-

@@ -1,0 +1,35 @@
+"""The events this process has recorded last, for those who follow the log: they need not be read and decoded again."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from shared.domain.events import Recorded
+
+KEPT = 4000
+
+
+class Recent:
+    """Serves unbroken runs of positions only: what another process recorded in between must come from the log."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._events: deque[Recorded] = deque(maxlen=kept)
+        self._lock = threading.Lock()
+
+    def put(self, events: Sequence[Recorded]) -> None:
+        """Add events that are committed, in the order of the log."""
+        with self._lock:
+            if self._events and events and events[0].position != self._events[-1].position + 1:
+                self._events.clear()
+            self._events.extend(events)
+
+    def after(self, position: int, limit: int) -> list[Recorded]:
+        """Return up to `limit` events that follow a position without a gap; none when they are not here."""
+        with self._lock:
+            if not self._events or not 0 <= position + 1 - self._events[0].position < len(self._events):
+                return []
+            start = position + 1 - self._events[0].position
+            return list(islice(self._events, start, start + limit))

@@ -1,0 +1,267 @@
+"""The `okno` command as people and scripts use it: answers, --json, exit statuses, errors in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from services import cli
+from services.house import House, open_house
+from services.projector import inbound
+from shared.clock import to_text
+from shared.contracts.codec import Contract
+from shared.event_store.store import EventStore
+from shared.registry.health import report
+from shared.settings import read_settings
+from tests.examples import AT, Clock
+from tests.examples import inbound as item_of
+from tests.peers.fixtures import StartOkno
+from tests.read_models.contents import show
+
+MAILBOX = (
+    "channels", "add", "email", "Support", "--set", "address=support@okno.example", "--set", "imap_host=127.0.0.1",
+    "--set", "smtp_host=127.0.0.1", "--set", "imap_password=s3cret", "--set", "smtp_password=s3cret",
+)  # fmt: skip
+
+
+@dataclass
+class Cli:
+    """Runs commands on one data directory."""
+
+    data: Path
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        assert cli.main([*arguments, "--data", str(self.data)]) == status
+        return self.capture.readouterr().out
+
+    def json(self, *arguments: str, status: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", status=status))
+
+    def wrong(self, *arguments: str, status: int = 2) -> str:
+        """Return what a command that fails says: one line."""
+        assert cli.main([*arguments, "--data", str(self.data)]) == status
+        out, err = self.capture.readouterr()
+        assert (out, err.count("\n"), err.startswith("okno: ")) == ("", 1, True)
+        return err.removeprefix("okno: ").rstrip()
+
+    def in_house(self, work: Callable[[House], Any]) -> Any:
+        async def main() -> Any:
+            house = open_house(read_settings({}, self.data))
+            try:
+                return await work(house)
+            finally:
+                await house.close()
+
+        return asyncio.run(main())
+
+    def receive(self, *contracts: Contract, at: Clock | None = None) -> Any:
+        """Record what came in, as of a moment, and show it."""
+
+        async def work(house: House) -> Any:
+            store = EventStore(house.database, at or Clock())
+            handled = await store.record(lambda session, tx: inbound.receive(session, tx, contracts))
+            await show(house.database)
+            return handled.happenings
+
+        return self.in_house(work)
+
+
+@pytest.fixture
+def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    for name in ("DATA", "DATABASE_URL", "KAFKA", "BLOBS", "SECRET_KEY", "PUBLIC_URL"):
+        monkeypatch.delenv(f"OKNO_{name}", raising=False)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield Cli(tmp_path / "data", capsys)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+# --- channels ---------------------------------------------------------------------------------------------
+
+
+def test_the_kinds_of_channels_and_their_settings(okno: Cli) -> None:
+    kinds = {kind["kind"]: kind for kind in okno.json("channels", "kinds")["items"]}
+    assert kinds["email"] == {"kind": "email", "receives_by": "polling", "sends": True}
+    assert "web_form" in okno("channels", "kinds")
+    fields = {field["field"]: field for field in okno.json("channels", "fields", "email")["items"]}
+    assert (fields["imap_password"]["secret"], fields["imap_folder"]["required"]) == (True, False)
+    assert "imap_security" in okno("channels", "fields", "email")
+    assert "no channel kind 'fax'" in okno.wrong("channels", "fields", "fax")
+
+
+def test_a_channel_is_added_listed_paused_resumed_and_removed(okno: Cli) -> None:
+    id_ = okno(*MAILBOX).strip()
+    (listed,) = okno.json("channels", "list")["items"]
+    expected = {"id": id_, "kind": "email", "name": "Support", "problem": None, "lag": None, "last_received_at": None}
+    assert listed == {**expected, "state": "active"}
+    for action, state in (("pause", "paused"), ("resume", "active")):
+        okno("channels", action, "Support" if action == "pause" else id_)
+        assert okno.json("channels", "list")["items"][0]["state"] == state
+    assert okno("channels", "list").splitlines()[1].split()[:3] == [id_, "email", "Support"]
+    assert okno.json("channels", "remove", id_) == {
+        "items": [{"id": id_, "name": "Support", "state": "removed"}], "next": None
+    }  # fmt: skip
+    assert okno.json("channels", "list")["items"] == []
+    assert "no channel" in okno.wrong("channels", "pause", id_)
+
+
+def test_a_form_answers_through_the_mailbox_that_is_named(okno: Cli) -> None:
+    id_ = okno(*MAILBOX).strip()
+    form = okno.json("channels", "add", "web_form", "Site", "--set", "reply_channel=Support")
+    assert form["address"] == f"http://127.0.0.1:8000/in/forms/{form['id']}"
+    found = okno.in_house(lambda house: house.registry.find("Site"))
+    assert found.channel.settings["reply_channel"] == id_
+    assert "no channel 'Nobody'" in okno.wrong("channels", "add", "web_form", "B", "--set", "reply_channel=Nobody")
+
+
+def test_a_channel_that_cannot_be_added_says_why(okno: Cli) -> None:
+    okno(*MAILBOX)
+    assert okno.wrong(*MAILBOX) == "there is a channel 'Support' already"
+    assert "no channel kind 'fax'" in okno.wrong("channels", "add", "fax", "F")
+    assert okno.wrong("channels", "add", "email", "B", "--set", "address") == "--set wants KEY=VALUE, not 'address'"
+    assert "unknown setting x" in okno.wrong("channels", "add", "email", "B", "--set", "x=1")
+
+
+def test_a_check_says_no_when_there_is_a_problem(okno: Cli) -> None:
+    id_ = okno(*MAILBOX).strip()
+    found = okno.in_house(lambda house: house.registry.find(id_)).channel
+    assert okno.json("channels", "check", id_)["items"][0]["problem"] is None
+    okno.in_house(lambda house: report(house.database, found.id, "receive", "login refused", 3, AT))
+    (row,) = okno.json("channels", "check", id_, status=1)["items"]
+    assert (row["problem"], row["lag"], row["last_received_at"]) == ("login refused", 3, to_text(AT))
+    assert "no channel 'x'" in okno.wrong("channels", "check", "x")
+
+
+# --- operators --------------------------------------------------------------------------------------------
+
+
+def test_an_operator_is_added_and_gets_a_token(okno: Cli) -> None:
+    added = okno.json("operators", "add", "Olga@okno.example", "--role", "analyst", "--name", "Ольга")
+    assert (added["email"], added["role"]) == ("olga@okno.example", "analyst")
+    assert added["setup"].startswith("http://127.0.0.1:8000/setup?token=")
+    token = okno("tokens", "create", "olga@okno.example")
+    assert (len(token.split()), okno.json("tokens", "create", "OLGA@okno.example")["email"]) == (1, "olga@okno.example")
+    assert okno.wrong("operators", "add", "olga@okno.example", "--role", "admin").endswith("is an operator already")
+    assert "okno operators add" in okno.wrong("tokens", "create", "ben@okno.example")
+    assert "works once" in okno("operators", "add", "ben@okno.example", "--role", "operator")
+
+
+# --- timeline and rebuild ---------------------------------------------------------------------------------
+
+
+def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
+    clock = Clock(AT)
+    okno.receive(item_of("first\x1b[2J"), at=clock)
+    clock.forward(60)
+    *_, last = okno.receive(item_of("second"), at=clock)
+    whole = okno.json("timeline", "anna@example.com")
+    assert [entry["text"] for entry in whole["items"]] == ["first\x1b[2J", "second"]
+    assert okno.json("timeline", str(last.event.customer_id)) == whole
+    assert okno.json("timeline", "Anna@Example.com") == whole
+    for as_of in (to_text(AT + timedelta(seconds=1)), "2026-11-21 12:00:30", "2026-11-21T15:00:30+03:00"):
+        past = okno.json("timeline", "anna@example.com", "--as-of", as_of)
+        assert [entry["text"] for entry in past["items"]] == ["first\x1b[2J"]
+    head, *lines = okno("timeline", "anna@example.com").splitlines()
+    assert head.split() == ["recorded_at", "kind", "direction", "channel", "author", "delivery", "text"]
+    assert [line.split()[-1] for line in lines] == ["[2J", "second"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
+    okno.receive(item_of())
+    assert okno.wrong("timeline", "nobody@example.com") == "no customer 'nobody@example.com'"
+    assert "no customer" in okno.wrong("timeline", str(uuid4()))
+    assert "2026-11-21T14:05:00Z" in okno.wrong("timeline", "anna@example.com", "--as-of", "yesterday")
+
+
+def test_read_models_are_rebuilt_and_compared(okno: Cli) -> None:
+    okno.receive(item_of(), item_of())
+    rows = {row["table"]: row for row in okno.json("rebuild")["items"]}
+    assert rows["timeline"] == {"table": "timeline", "rows": 2, "equal": True, "only_live": 0, "only_rebuilt": 0}
+    okno.in_house(lambda house: house.database.write(lambda tx: tx.run("DELETE FROM timeline")))
+    (row,) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
+    assert (row["equal"], row["only_live"], row["only_rebuilt"]) == (False, 0, 2)
+    okno("rebuild", "timeline", status=1)
+    assert okno.json("rebuild", "--check")["items"][-1]["equal"]
+    assert "no read model nothing" in okno.wrong("rebuild", "nothing")
+
+
+def test_a_rebuild_shows_how_far_it_is(okno: Cli) -> None:
+    okno.receive(item_of())
+    assert cli.main(["rebuild", "--data", str(okno.data)]) == 0
+    assert "3/3 events" in okno.capture.readouterr().err
+
+
+def test_an_empty_log_is_rebuilt_too(okno: Cli) -> None:
+    assert all(row["equal"] for row in okno.json("rebuild")["items"])
+
+
+# --- what is wrong from the start -------------------------------------------------------------------------
+
+
+def test_an_unknown_command_or_option_ends_with_2(okno: Cli) -> None:
+    wrong_role = ["operators", "add", "a@b", "--role", "boss"]
+    for arguments in (["nothing"], [], ["channels"], wrong_role, ["up", "--port", "x"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 2
+    assert "usage: okno" in okno.capture.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["channels", "add"], ["up"], ["timeline"], ["rebuild"]])
+def test_every_command_has_help(okno: Cli, command: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--help"])
+    assert (ended.value.code, "usage: okno" in okno.capture.readouterr().out) == (0, True)
+
+
+def test_wrong_settings_are_told_in_one_line(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKNO_DATABASE_URL", "mysql://x")
+    assert okno.wrong("channels", "list") == "OKNO_DATABASE_URL must start with sqlite:/// or postgresql://"
+    monkeypatch.setenv("OKNO_DATABASE_URL", "sqlite:////tmp/x.db")
+    monkeypatch.setenv("OKNO_KAFKA", "127.0.0.1:9092")
+    assert "needs a PostgreSQL" in okno.wrong("channels", "list")
+    monkeypatch.delenv("OKNO_KAFKA")
+    monkeypatch.setenv("OKNO_SECRET_KEY", "short")
+    assert "OKNO_SECRET_KEY must be 32 bytes" in okno.wrong("channels", "list")
+
+
+def test_another_key_is_told_in_one_line(okno: Cli) -> None:
+    okno(*MAILBOX)
+    (okno.data / "secret.key").unlink()
+    assert "OKNO_SECRET_KEY is not the one" in okno.wrong("channels", "list")
+
+
+def test_a_data_directory_that_is_a_file_is_out_of_reach(okno: Cli) -> None:
+    okno.data.write_text("a file")
+    assert str(okno.data) in okno.wrong("channels", "list", status=3)
+
+
+@pytest.mark.parametrize("service", ["ingest", "projector", "outbound", "inbox-api"])
+def test_one_service_alone_needs_postgresql(okno: Cli, service: str) -> None:
+    assert "`okno up` runs all four" in okno.wrong(service, "--port", "0")
+
+
+def test_up_prints_where_it_is_and_a_second_one_is_refused(okno: Cli, start_okno: StartOkno, tmp_path: Path) -> None:
+    running = start_okno(["up", "--port", "0", "--json"], {"OKNO_DATA": str(okno.data)})
+    told = json.loads(running.wait_for_line('"address"'))
+    running.wait_for_http(told["address"])
+    assert told["setup"].startswith(told["address"] + "/setup?token=")
+    assert httpx.get(f"{told['address']}/healthz", trust_env=False).text == "ok\n"
+    assert "is in use by another Okno" in okno.wrong("up", "--port", "0")
+    port = told["address"].rpartition(":")[2]
+    okno.data = tmp_path / "other"
+    assert f"cannot listen on 127.0.0.1:{port}" in okno.wrong("up", "--port", port)
+    assert running.stop() == 0
