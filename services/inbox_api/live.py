@@ -30,7 +30,7 @@ async def stream(call: Call) -> Response:
 async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
     views.watchers += 1
     try:
-        yield b"retry: 1000\n\n" + await _alive(views)
+        yield b"retry: 1000\n\n" + await _alive(views, position)
         if position > views.position:  # of a log that was restored from an older copy
             position = views.position
             yield _event("resync", position, {"position": position})
@@ -46,14 +46,15 @@ async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
                 else:
                     await asyncio.sleep(0.05)  # the position moved, its changes are being read
             else:
-                yield await _alive(views)
+                yield await _alive(views, position)
     finally:
         views.watchers -= 1
 
 
-async def _alive(views: Views) -> bytes:
+async def _alive(views: Views, position: int) -> bytes:
+    """The id is how far this stream is: a browser that has heard of no change yet resumes from there too."""
     data = {"position": views.position, "behind_seconds": round(await views.behind_seconds(), 3)}
-    return b"event: alive\ndata: %b\n\n" % orjson.dumps(data)
+    return _event("alive", position, data)
 
 
 def _event(name: str, position: int, data: object) -> bytes:

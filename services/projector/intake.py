@@ -22,7 +22,9 @@ from shared.logs import Log
 from shared.pace import Pace
 from shared.transport.protocol import Consumer, Outgoing, Record, Transport, TransportUnavailable
 
-BATCH = 200
+BATCH = 500
+BRIEF_BATCH = 200
+"""In one process deciding shares a thread with everything else: what is decided at once takes some 20 ms."""
 ROUND_SECONDS = 0.01
 POISON_DELAYS = (0.1, 0.4, 1.0)
 """Seconds between the tries of a record that fails: in all below the 5 s that a poison message may take."""
@@ -46,8 +48,8 @@ class Intake:
 class IntakeLoop:
     """Runs one intake until it is cancelled."""
 
-    def __init__(self, store: EventStore, transport: Transport, intake: Intake) -> None:
-        self._store, self._transport, self._intake = store, transport, intake
+    def __init__(self, store: EventStore, transport: Transport, intake: Intake, batch: int = BATCH) -> None:
+        self._batch, self._store, self._transport, self._intake = batch, store, transport, intake
         self._publisher = transport.publisher()
         self._consumer: Consumer | None = None
 
@@ -73,7 +75,7 @@ class IntakeLoop:
             pace = Pace(ROUND_SECONDS)
             while True:
                 await pace.keep()
-                records = await consumer.batch(BATCH, 1.0)
+                records = await consumer.batch(self._batch, 1.0)
                 if records:
                     await self._take(consumer, records)
 

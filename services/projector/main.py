@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from services.projector import delivery, inbound
 from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
-from services.projector.intake import IntakeLoop
+from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.event_store.log import head
@@ -27,7 +27,10 @@ class Projector:
     def __init__(self, database: Database, transport: Transport, store: EventStore, *, embedded: bool) -> None:
         self._database, self._transport, self._store = database, transport, store
         self._embedded = embedded
-        self._intakes = [IntakeLoop(store, transport, intake) for intake in (inbound.intake(), delivery.intake())]
+        self._intakes = [
+            IntakeLoop(store, transport, intake, BRIEF_BATCH if embedded else BATCH)
+            for intake in (inbound.intake(), delivery.intake())
+        ]
 
     async def run(self) -> None:
         """Raises what breaks it: a bug stops the process loudly."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ POOL_SECONDS = 15.0
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 WATCH_SECONDS = 2.0
+RESTED_SECONDS = 1.0
+SUSPICIOUS_SECONDS = 60.0
 LIMIT_EXCEEDED = "54"
 """SQLSTATE class of what is too large for PostgreSQL: to repeat it cannot help."""
 
@@ -79,6 +82,12 @@ class PostgresTransaction:
         return self.connection.execute(_percent(sql), parameters, prepare=True)
 
 
+class _Connection(psycopg.Connection[Row]):
+    """Knows when it was used last."""
+
+    used_at = 0.0
+
+
 class PostgresDatabase:
     """One pool a process. Connections are made when first needed and again after they broke."""
 
@@ -86,15 +95,17 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pool: ConnectionPool[psycopg.Connection[Row]] = ConnectionPool(
+        self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,
+            connection_class=_Connection,
             min_size=1,
             max_size=THREADS + 2,
             open=False,
             timeout=POOL_SECONDS,
-            check=ConnectionPool.check_connection,
+            check=self._check,
             kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno"},
         )
+        self._broke_at = -SUSPICIOUS_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, "okno-db")
         self._wakeups = Wakeups()
         self._listening: asyncio.Task[None] | None = None
@@ -150,6 +161,12 @@ class PostgresDatabase:
     async def _in_thread(self, begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(_run, begin, job))
 
+    def _check(self, connection: _Connection) -> None:
+        """Ask whether a connection still stands if it has rested or others broke lately: that costs a round trip."""
+        at = time.monotonic()
+        if at - connection.used_at > RESTED_SECONDS or at - self._broke_at < SUSPICIOUS_SECONDS:
+            ConnectionPool.check_connection(connection)
+
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Row]]:
         with self._opening:
@@ -157,6 +174,7 @@ class PostgresDatabase:
                 self._pool.open()
                 self._open = True
         with self._pool.connection() as connection:
+            connection.used_at = time.monotonic()
             yield connection
 
     @contextmanager
@@ -170,6 +188,7 @@ class PostgresDatabase:
         except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
             if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(LIMIT_EXCEEDED):
                 raise
+            self._broke_at = time.monotonic()
             raise DatabaseUnavailable(str(error)) from error
 
     async def _listen_forever(self) -> None:

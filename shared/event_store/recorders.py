@@ -160,9 +160,7 @@ def _postgres_class() -> type[Any]:
             self._connection = connection
 
         def insert(self, stored_events: Sequence[StoredEvent], tracking: Sequence[Tracking]) -> None:
-            with self._connection.cursor(row_factory=dict_row) as cursor:
-                for place in tracking:
-                    _move(place, lambda t: self._insert_tracking(cursor, t))
+            self._move_all(tracking)
             if not stored_events:
                 return
             self._connection.execute(
@@ -176,6 +174,20 @@ def _postgres_class() -> type[Any]:
                 ],
                 prepare=True,
             )
+
+        def _move_all(self, tracking: Sequence[Tracking]) -> None:
+            """The library's statement for all places at once: a consumer of eight partitions moves eight."""
+            if not tracking:
+                return
+            moved = self._connection.execute(
+                f"INSERT INTO {self.tracking_table_name} AS t SELECT * FROM unnest(%b::text[], %b::bigint[])"
+                " ON CONFLICT (application_name) DO UPDATE SET notification_id = excluded.notification_id"
+                " WHERE t.notification_id < excluded.notification_id RETURNING application_name",
+                [[place.application_name for place in tracking], [place.notification_id for place in tracking]],
+                prepare=True,
+            ).fetchall()
+            if len(moved) < len(tracking):
+                raise Behind(", ".join(sorted({p.application_name for p in tracking} - {name for (name,) in moved})))
 
     return PostgresRecorder
 

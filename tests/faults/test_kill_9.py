@@ -6,7 +6,9 @@ import time
 import pytest
 
 from tests.faults.load import Load
-from tests.flows.stage import Stage
+from tests.flows.evidence import assert_everything
+from tests.flows.mails import parsed
+from tests.flows.stage import Stage, eventually
 
 KILLS = {"embedded": 5, "cluster": 2}
 SEEDS = (20_261_121,)
@@ -15,7 +17,7 @@ SEEDS = (20_261_121,)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stage: Stage, seed: int) -> None:
     chance = random.Random(seed)
-    stage.smtp.faults.delay_seconds = 0.05  # so that some kill falls into the middle of a send
+    stage.smtp.confirm_seconds = 0.1  # so that some kill falls into the middle of a send
     order = [service for service in stage.services for _ in range(KILLS[stage.mode])]
     chance.shuffle(order)
     with Load(stage, f"kill{seed}", seed=seed) as load:
@@ -31,4 +33,20 @@ def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stag
     assert len(load.confirmed) > 50
     assert len(load.mails) > 20
     assert len(load.replies) > 5
+    stage.smtp.confirm_seconds = 0.0
     load.assert_everything(repeats_allowed=True)
+
+
+def test_a_reply_whose_sender_died_after_the_handover_goes_again_as_the_same_mail(embedded: Stage) -> None:
+    assert embedded.post_form({"email": "twice@example.com", "message": "handover"}).status_code == 200
+    conversation = embedded.conversation_with("handover")
+    embedded.smtp.confirm_seconds = 30.0
+    asked = embedded.api.post(f"/conversations/{conversation['id']}/replies", json={"text": "handover reply"})
+    assert asked.status_code == 201
+    eventually(lambda: len(embedded.smtp.mails) == 1, 10, "the mail")
+    embedded.services[0].process.kill()
+    embedded.smtp.confirm_seconds = 0.0
+    embedded.start()
+    assert_everything(embedded, confirmed=["handover"], replies=["handover reply"], repeats_allowed=True)
+    first, again = (parsed(mail.raw)["Message-ID"] for mail in embedded.smtp.mails)
+    assert first == again

@@ -3,6 +3,7 @@
 `restart_all` and the ports stay the same over any kill, so that clients find what they lost.
 """
 
+import asyncio
 import base64
 import json
 import os
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
 import httpx
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.peers.dovecot import DovecotServer
 from tests.peers.okno import OknoProcess
@@ -45,6 +47,17 @@ class Service:
     process: OknoProcess
 
 
+class SlowSmtpServer(SmtpServer):
+    """Has the mail, but says so only after `confirm_seconds`."""
+
+    confirm_seconds = 0.0
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        answer = await super().handle_DATA(server, session, envelope)
+        await asyncio.sleep(self.confirm_seconds)
+        return answer
+
+
 class Stage:
     """Use as a context manager: everything it started ends with it."""
 
@@ -52,7 +65,7 @@ class Stage:
         """`settings`: more of the environment, or other values than usual."""
         self.mode: Mode = "cluster" if cluster else "embedded"
         self.folder = make_folder("stage")
-        self.dovecot, self.smtp = DovecotServer(), SmtpServer()
+        self.dovecot, self.smtp = DovecotServer(), SlowSmtpServer()
         self.env = {**self._settings(cluster), **(settings or {})}
         names = CLUSTER if cluster else ("up",)
         self.services = [self._service(name, number) for number, name in enumerate(names)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -78,14 +77,12 @@ class Cli:
 
 
 @pytest.fixture
-def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     for name in ("DATA", "DATABASE_URL", "KAFKA", "BLOBS", "SECRET_KEY", "PUBLIC_URL"):
         monkeypatch.delenv(f"OKNO_{name}", raising=False)
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield Cli(tmp_path / "data", capsys)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    # The log of a process goes to its stderr for good; the process of the tests keeps its own.
+    monkeypatch.setattr(cli, "set_up_logs", lambda level: None)
+    return Cli(tmp_path / "data", capsys)
 
 
 # --- channels ---------------------------------------------------------------------------------------------

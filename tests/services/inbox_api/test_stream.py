@@ -78,7 +78,7 @@ MESSAGE = ["CustomerRegistered", "ConversationOpened", "MessageReceived"]
 async def test_a_stream_begins_now_and_tells_every_change_in_order(office: Office) -> None:
     await office.receive(inbound())
     async with stream(office) as live_:
-        assert await live_.next() == ("alive", None, {"position": 3, "behind_seconds": 0.0})
+        assert await live_.next() == ("alive", 3, {"position": 3, "behind_seconds": 0.0})
         (message,) = await office.receive(item := inbound())
         await office.store.handle(message.conversation_id, c.Close(), e.Actor("system"))
         first = await live_.next()
@@ -171,5 +171,5 @@ async def test_a_browser_that_comes_back_before_the_api_knows_its_position_goes_
         await restarted.api.run()
 
     async with running(start_late()), stream(restarted, after=2) as live_:
-        assert await live_.next() == ("alive", None, {"position": 3, "behind_seconds": 0.0})
+        assert await live_.next() == ("alive", 2, {"position": 3, "behind_seconds": 0.0})
         assert await live_.changes(1) == [(3, "MessageReceived")]
