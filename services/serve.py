@@ -33,7 +33,7 @@ OBJECTS_PER_COLLECTION = 20_000
 """Python's 700 makes the collector walk everything thousands of times a second under load."""
 SWITCH_SECONDS = 0.001
 """How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
-WEBHOOKS = "/in/"
+WEBHOOKS, CHANNEL = "/in/", "/{channel}"
 log = Log("serve")
 Ready = Callable[[], Awaitable[str | None]]
 
@@ -129,10 +129,19 @@ class Front:
 
     def __init__(self, application: Starlette, webhooks: Sequence[BaseRoute]) -> None:
         self._application, self._webhooks = application, Router(webhooks)
+        routes = [route for route in webhooks if isinstance(route, Route)]
+        self._endpoints = {r.path.removesuffix(CHANNEL): r.app for r in routes if r.path.endswith(CHANNEL)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        straight = scope["type"] == "http" and scope["path"].startswith(WEBHOOKS)
-        await (self._webhooks if straight else self._application)(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(WEBHOOKS):
+            await self._application(scope, receive, send)
+            return
+        prefix, _, channel = scope["path"].rpartition("/")
+        if channel and prefix in self._endpoints:  # all but every post: no search through the routes
+            scope["path_params"] = {"channel": channel}
+            await self._endpoints[prefix](scope, receive, send)
+        else:
+            await self._webhooks(scope, receive, send)
 
 
 def front(parts: Sequence[Part]) -> Front:

@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TextIO
 
 import orjson
@@ -73,10 +74,15 @@ def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
 
 
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def _line(event: str, at: float, level: int, name: str, fields: dict[str, object], error: BaseException | None) -> str:
     line: dict[str, object] = {
         "event": event,
-        "at": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "at": f"{_second(int(at))}.{int(at * 1000) % 1000:03}Z",
         "level": NAMES.get(level, "error"),
         "from": name,
         **fields,

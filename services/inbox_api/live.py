@@ -23,6 +23,7 @@ async def stream(call: Call) -> Response:
         raise HTTPException(422, "Last-Event-ID must be a log position")
     views = call.context.views
     await views.started.wait()  # before that, every browser would seem to be ahead
+    await views.advance()
     frames = _frames(views, int(text) if text else views.position)
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 

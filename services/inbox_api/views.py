@@ -43,17 +43,18 @@ class Views:
         self.position = 0
         self._changes: deque[Change] = deque(maxlen=KEPT)
         self._read_until = 0
-        self._moved = asyncio.Condition()
+        self._moved, self._advancing = asyncio.Condition(), asyncio.Lock()
         self.started = asyncio.Event()
         """Set once `position` is known."""
-        self.watchers = 0
+        self.watchers = self._waiting = 0
 
     async def run(self) -> None:
         listener, pace = self._database.listen(live.TOPIC), Pace(ROUND_SECONDS)
         while True:
             await pace.keep()
             try:
-                await self._advance()
+                if self.watchers or self._waiting or not self.started.is_set():
+                    await self.advance()
                 self.started.set()
             except DatabaseUnavailable as error:
                 log.warning("views_waiting", error=str(error)[:500])
@@ -64,13 +65,17 @@ class Views:
         """Wait until the read models contain a position; False when they do not in time."""
 
         async def reached() -> None:
+            await self.advance()
             async with self._moved:
                 await self._moved.wait_for(lambda: self.position >= position)
 
+        self._waiting += 1
         try:
             await asyncio.wait_for(reached(), timeout_seconds)
         except TimeoutError:
             return False
+        finally:
+            self._waiting -= 1
         return True
 
     async def after(self, position: int) -> list[Change] | None:
@@ -86,6 +91,11 @@ class Views:
         """Return the age of the oldest event that the read models do not show yet."""
         waiting = await self._database.read(partial(_waiting_since, after=self.position))
         return (now() - waiting.recorded_at).total_seconds() if waiting else 0.0
+
+    async def advance(self) -> None:
+        """Look how far the read models are. Without watchers nobody else does: it would be work for nothing."""
+        async with self._advancing:
+            await self._advance()
 
     async def _advance(self) -> None:
         position = await self._database.read(live.position, brief=True)

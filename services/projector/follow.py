@@ -16,7 +16,7 @@ from shared.pace import Pace
 from shared.read_models import conversations, live
 
 BATCH = 500
-ROUND_SECONDS = 0.01
+ROUND_SECONDS = 0.04
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
 SNOOZE_SECONDS = 5.0

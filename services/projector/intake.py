@@ -25,7 +25,8 @@ from shared.transport.protocol import Consumer, Outgoing, Record, Transport, Tra
 BATCH = 500
 BRIEF_BATCH = 200
 """In one process deciding shares a thread with everything else: what is decided at once takes some 20 ms."""
-ROUND_SECONDS = 0.01
+ROUND_SECONDS = 0.04
+"""Between batches of a burst: a batch costs some 40 statements however many records it has."""
 POISON_DELAYS = (0.1, 0.4, 1.0)
 """Seconds between the tries of a record that fails: in all below the 5 s that a poison message may take."""
 OUTAGE_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)

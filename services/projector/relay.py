@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from uuid import UUID, uuid5
 
@@ -25,7 +25,7 @@ from shared.pace import Pace
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 POSITION = "relay"
-BATCH = 100
+BATCH = 500
 RECORD_EVERY = 1000
 """Events of other types that are passed over without recording the position: passing them again costs nothing."""
 ROUND_SECONDS = 0.02
@@ -40,6 +40,8 @@ class Relay:
 
     def __init__(self, database: Database, store: EventStore, publisher: Publisher) -> None:
         self._database, self._store, self._publisher = database, store, publisher
+        self._position: int | None = None
+        self._recorded = 0
 
     async def run(self) -> None:
         listener, pace = self._store.listen(), Pace(ROUND_SECONDS)
@@ -49,27 +51,40 @@ class Relay:
                 if not await self._relay_next():
                     await listener.wait(IDLE_SECONDS)
             except (DatabaseUnavailable, TransportUnavailable) as error:
+                self._position = None
                 log.warning("relay_waiting", error=str(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     async def _relay_next(self) -> int:
-        """Return how many events were relayed."""
-        position = (await self._store.positions([POSITION])).get(POSITION, 0)
-        end, count, outbox = await self._database.read(partial(_read, position=position), brief=True)
-        for topic, records in outbox.items():
-            await self._publisher.publish_many(topic, records)
-        if count or end - position > RECORD_EVERY:
+        """Return how many events were relayed or passed over."""
+        if self._position is None:
+            self._position = self._recorded = (await self._store.positions([POSITION])).get(POSITION, 0)
+        before = self._position
+        end, events = await self._next(before)
+        if events:
+            outbox = await self._database.read(partial(_outbox, events=events))
+            for topic, records in outbox.items():
+                await self._publisher.publish_many(topic, records)
+        self._position = end
+        if events or end - self._recorded > RECORD_EVERY:
             await self._store.move_position(POSITION, end)
-        return count
+            self._recorded = end
+        return end - before
+
+    async def _next(self, position: int) -> tuple[int, list[e.Recorded]]:
+        """Return a new position and what is to be relayed up to it: from memory if it is there, else from the log."""
+        if recent := self._store.recent(position, BATCH):
+            return recent[-1].position, [recorded for recorded in recent if type(recorded.event) in _OUTGOING]
+        types = [event.__name__ for event in _OUTGOING]
+        return await self._database.read(partial(read_some, after=position, limit=BATCH, types=types), brief=True)
 
 
-def _read(tx: Transaction, position: int) -> tuple[int, int, Outbox]:
-    end, events = read_some(tx, position, BATCH, [event.__name__ for event in _OUTGOING])
+def _outbox(tx: Transaction, events: Sequence[e.Recorded]) -> Outbox:
     outbox: Outbox = defaultdict(list)
     for recorded in events:
         topic, outgoing = _OUTGOING[type(recorded.event)](tx, recorded)
         outbox[topic].append(outgoing)
-    return end, len(events), outbox
+    return outbox
 
 
 def _requested(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:

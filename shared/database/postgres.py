@@ -28,6 +28,8 @@ CONNECT_SECONDS = 10.0
 POOL_SECONDS = 15.0
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
+LEAD_SECONDS = 10
+"""A leader that has not stirred for so long (a stopped process keeps its lock) is cut off by the server itself."""
 WATCH_SECONDS = 2.0
 RESTED_SECONDS = 1.0
 SUSPICIOUS_SECONDS = 60.0
@@ -142,6 +144,7 @@ class PostgresDatabase:
             async with await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), application_name="okno-lead"
             ) as connection:
+                await connection.execute(f"SET idle_session_timeout = '{LEAD_SECONDS}s'")
                 key = zlib.crc32(name.encode())
                 await _lock(connection, key)
                 yield partial(_watch, connection)

@@ -7,7 +7,8 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.25
+"""What other processes commit to an SQLite file is only what the command line does."""
 
 
 class TopicListener:

@@ -7,16 +7,20 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
-from shared.domain.events import Recorded
+from shared.domain.events import MessageReceived, Recorded
 
 KEPT = 4000
+CHARACTERS = 8_000_000
+"""Of texts in all: memory stays bounded however long the messages are."""
 
 
 class Recent:
     """Serves unbroken runs of positions only: what another process recorded in between must come from the log."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._events: deque[Recorded] = deque(maxlen=kept)
+    def __init__(self, kept: int = KEPT, characters: int = CHARACTERS) -> None:
+        self._events: deque[Recorded] = deque()
+        self._kept, self._most = kept, characters
+        self._characters = 0
         self._lock = threading.Lock()
 
     def put(self, events: Sequence[Recorded]) -> None:
@@ -24,7 +28,11 @@ class Recent:
         with self._lock:
             if self._events and events and events[0].position != self._events[-1].position + 1:
                 self._events.clear()
+                self._characters = 0
             self._events.extend(events)
+            self._characters += sum(map(_characters, events))
+            while len(self._events) > self._kept or self._characters > self._most:
+                self._characters -= _characters(self._events.popleft())
 
     def after(self, position: int, limit: int) -> list[Recorded]:
         """Return up to `limit` events that follow a position without a gap; none when they are not here."""
@@ -33,3 +41,8 @@ class Recent:
                 return []
             start = position + 1 - self._events[0].position
             return list(islice(self._events, start, start + limit))
+
+
+def _characters(recorded: Recorded) -> int:
+    event = recorded.event
+    return len(event.text) + len(event.full_text) + len(event.html) if isinstance(event, MessageReceived) else 0

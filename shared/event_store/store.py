@@ -5,11 +5,11 @@ Everything optimistic: decide on a snapshot, append with unique keys, and on a C
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import Tracking
@@ -28,7 +28,8 @@ from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
 
 ATTEMPTS = 20
-T = TypeVar("T")
+Decide = Callable[[Transaction], Session]
+Attempt = tuple[Session, list[e.Recorded]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +86,52 @@ class EventStore:
         `decide` runs again after a Conflict. Raises Behind when the positions are not ahead of the recorded ones.
         """
         tracking = [Tracking(name, position) for name, position in (positions or {}).items()]
-        for attempt in range(ATTEMPTS):
-            session = await self._database.read(partial(self._decide, decide=decide, careful=attempt > 0), brief=True)
-            if not session.appended and not tracking:
-                return Handled(await self._database.read(head), ())
+        attempt = self._at_once if self._database.dialect == "sqlite" else self._on_a_snapshot
+        for number in range(ATTEMPTS):
             try:
-                save = partial(session.save, recorded_at=self._clock(), tracking=tracking)
-                recorded = await self._database.write(save)
+                session, recorded = await attempt(partial(self._decide, decide=decide, careful=number > 0), tracking)
             except Conflict:
-                self._cache.forget(stream for stream, _, _ in session.appended)
                 continue
             self._cache.put(session.states.items())
             self._recent.put(recorded)
             happenings = [happening for _, _, happening in session.appended]
-            return Handled(recorded[-1].position if recorded else 0, happenings)
+            position = recorded[-1].position if recorded else await self._database.read(head, brief=True)
+            return Handled(position, happenings)
         raise Conflict(f"{ATTEMPTS} attempts, each overtaken by another process")
+
+    async def _on_a_snapshot(self, decide: Decide, tracking: Sequence[Tracking]) -> Attempt:
+        """PostgreSQL: decide on a snapshot, then append; what another process did meanwhile is a Conflict."""
+        session = await self._database.read(decide)
+        if not session.appended and not tracking:
+            return session, []
+        try:
+            save = partial(session.save, recorded_at=self._clock(), tracking=tracking)
+            return session, await self._database.write(save)
+        except Conflict:
+            self._forget(session)
+            raise
+
+    async def _at_once(self, decide: Decide, tracking: Sequence[Tracking]) -> Attempt:
+        """SQLite: there is one writer anyway, and its connection has the pages at hand that deciding looks at."""
+
+        def job(tx: Transaction) -> Attempt:
+            session = decide(tx)
+            if not session.appended and not tracking:
+                return session, []
+            try:
+                return session, session.save(tx, self._clock(), tracking)
+            except sqlite3.IntegrityError:
+                self._forget(session)
+                raise
+
+        return await self._database.write(job)
+
+    def _forget(self, session: Session) -> None:
+        self._cache.forget(stream for stream, _, _ in session.appended)
+
+    def recent(self, position: int, limit: int) -> list[e.Recorded]:
+        """Return events after a position as far as they are at hand; none does not mean that there are none."""
+        return self._recent.after(position, limit)
 
     async def after(self, position: int, limit: int) -> list[e.Recorded]:
         """Return up to `limit` events recorded after a position, without gaps."""

@@ -1,4 +1,7 @@
-"""Cluster mode, one projector: Kafka to the event log and to the timeline's rows, beside a bare INSERT of both."""
+"""Cluster mode, one process: Kafka to the event log (the intake alone), and on to the timeline's rows (the projector).
+
+Beside each a bare INSERT of the same rows with the same driver.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,11 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from services.house import open_house
+from services.projector import inbound
+from services.projector.intake import IntakeLoop
 from shared.contracts import codec, topics
 from shared.contracts.inbound import partition_key
+from shared.event_store.log import head
 from shared.settings import read_settings
 from shared.transport.protocol import Outgoing
 from tests.benchmarks.history import message
@@ -37,10 +43,12 @@ def figures() -> Iterator[Figure]:
             "OKNO_DATA": folder,
             "OKNO_BLOBS": f"{folder}/blobs",
         }
+        intake_url = postgres.create_database()
         asyncio.run(_publish(env))
-        logged, shown = _project({**os.environ, **env}, url)
+        logged = asyncio.run(_take_in({**env, "OKNO_DATABASE_URL": intake_url}))
+        shown = _project({**os.environ, **env}, url)
         bare_log, bare_rows = _bare(url, postgres.create_database())
-    yield Figure("cluster: Kafka to the event log, one projector", logged, "msg/s", 8000, True, bare_log, "bare INSERT")
+    yield Figure("cluster: Kafka to the event log, one process", logged, "msg/s", 8000, True, bare_log, "bare INSERT")
     yield Figure("cluster: Kafka to the timeline's rows", shown, "msg/s", 5000, True, bare_rows, "bare INSERT")
 
 
@@ -61,23 +69,39 @@ async def _publish(env: dict[str, str]) -> None:
     await house.close()
 
 
-def _project(env: dict[str, str], url: str) -> tuple[float, float]:
-    """Return messages a second until all are in the log, and until all are on the timeline."""
+async def _take_in(env: dict[str, str]) -> float:
+    """Return messages a second from Kafka into the log of an empty database."""
+    house = open_house(read_settings(env))
+    transport = house.transport()
+    await transport.start()
+    intake = asyncio.create_task(IntakeLoop(house.store, transport, inbound.intake()).run())
+    began, position = time.perf_counter(), 0
+    while position < MESSAGES + 2 * CLIENTS:
+        await asyncio.sleep(0.05)
+        position = await house.database.read(head)
+        began = began if position else time.perf_counter()
+    rate = MESSAGES / (time.perf_counter() - began)
+    intake.cancel()
+    await asyncio.gather(intake, return_exceptions=True)
+    await transport.close()
+    await house.close()
+    return rate
+
+
+def _project(env: dict[str, str], url: str) -> float:
+    """Return messages a second until all are on the timeline."""
     command = [sys.executable, "-m", "services.cli", "projector", "--port", "0", "--log-level", "warning"]
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
     try:
         with psycopg.connect(url, autocommit=True) as connection:
             _until(lambda: _one(connection, "SELECT count(*) FROM (SELECT 1 FROM stored_events LIMIT 1) AS x") > 0)
             began = time.perf_counter()
-            sql = "SELECT count(*) FROM stored_events WHERE topic = 'MessageReceived'"
-            _until(lambda: _one(connection, sql) == MESSAGES)
-            logged = MESSAGES / (time.perf_counter() - began)
             _until(lambda: _one(connection, "SELECT count(*) FROM timeline") == MESSAGES)
             shown = MESSAGES / (time.perf_counter() - began)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
-    return logged, shown
+    return shown
 
 
 def _bare(url: str, empty_url: str) -> tuple[float, float]:

@@ -50,7 +50,7 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
     message = EmailMessage(policy=SMTPUTF8 if needs_utf8 else SMTP)
     message["From"] = _mailbox(sender, charset.one_line(reply.author or channel.name, 200))
     message["To"] = [_mailbox(address) for address in recipients]
-    message["Subject"] = reply_subject(reply.subject)
+    message["Subject"] = subject_of(reply)
     message["Date"] = format_datetime(reply.requested_at)
     message["Message-ID"] = message_id(reply, channel)
     _add_thread(message, reply)
@@ -65,6 +65,14 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
 def message_id(reply: OutboundReply, channel: Channel) -> str:
     """Return the one Message-ID of a reply, the same for every attempt."""
     return f"<okno.{reply.id}@{ascii_domain(channel.settings['address']).rpartition('@')[2]}>"
+
+
+def subject_of(reply: OutboundReply) -> str:
+    """Return the subject; a form without one gets words that say what the mail is, and keeps them (threads need it)."""
+    if charset.one_line(reply.subject, 500) or _MESSAGE_ID.fullmatch(reply.in_reply_to):
+        return reply_subject(reply.subject)
+    asked = reply.quoted.text if reply.quoted else ""
+    return "Ответ на ваше обращение" if _is_russian(asked or reply.text) else "Our answer to your message"
 
 
 def reply_subject(subject: str) -> str:

@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from shared.channels.email.build import NoRecipient, build, reply_subject
+from shared.channels.email.build import NoRecipient, build, reply_subject, subject_of
 from shared.contracts.inbound import Address, FileRef
 from shared.contracts.outbound import Quoted
 from tests.channels.email.mailbox import mailbox, parsed
@@ -45,6 +45,16 @@ def test_a_repeat_is_the_same_mail_byte_for_byte() -> None:
 )
 def test_re_stands_once_before_the_subject(subject: str, expected: str) -> None:
     assert reply_subject(subject) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("Сколько стоит?", "Ответ на ваше обращение"), ("How much?", "Our answer to your message")]
+)
+def test_the_answer_to_a_form_without_a_subject_says_what_it_is(asked: str, expected: str) -> None:
+    form = replace(REPLY, subject="", in_reply_to="hash:ab:1", references=(), quoted=Quoted("Anna", AT, asked))
+    assert subject_of(form) == expected
+    assert subject_of(replace(form, references=(MESSAGE_ID,))) == expected
+    assert subject_of(replace(form, in_reply_to="<1@example.org>")) == "Re:"
 
 
 @pytest.mark.parametrize("evil", ["x\r\nBcc: evil@example.org", "x\nBcc: evil", "x\0y", "a\u2028b", "\ud800x"])
