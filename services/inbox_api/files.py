@@ -39,14 +39,14 @@ async def get_raw(call: Call) -> Response:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise HTTPException(404)
     raw, data = await call.context.database.read(partial(_raw, position=int(text)))
-    if raw is None:
+    if data is None and raw is None:
         raise HTTPException(404)
     if data is None:
         try:
-            data = await call.context.blobs.get(raw.sha256)
+            data = await call.context.blobs.get(raw.sha256 if raw else "")
         except FileNotFoundError:
             raise HTTPException(404, "the item is not in the blob folder") from None
-    name = f"{raw.sha256[:16]}.raw"
+    name = f"okno-{text}.raw"
     return Response(data, media_type="application/octet-stream", headers={**SAFE, **_download(name)})
 
 

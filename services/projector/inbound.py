@@ -91,7 +91,7 @@ def _receive(session: Session, known: Entries, item: InboundMessage, *, resolves
         session.decide_quarantine(item.id, c.ResolveQuarantined(joined.conversation_id), about)
     command = c.ReceiveMessage(message, joined.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
-    if item.raw.data is not None and decided and decided[-1] is message:
+    if item.raw.data is not None and decided:
         session.keep_raw(item.raw.data)
 
 

@@ -1,0 +1,76 @@
+"""What one process serves beside its parts: health, readiness, metrics, and the straight way to webhooks."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from services.serve import Part, front
+
+
+class Endpoint:
+    """A webhook that says which channel was meant."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(f"{scope['method']} {scope['path_params']['channel']}")(scope, receive, send)
+
+
+async def _page(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("page")
+
+
+def part(missing: str | None = None) -> Part:
+    async def run() -> None:
+        """Nothing to do."""
+
+    async def ready() -> str | None:
+        return missing
+
+    async def lag() -> float:
+        return 3.0
+
+    routes = [Route("/in/forms/{channel}", Endpoint()), Route("/page", _page)]
+    return Part("ingest", run, ready, routes, gauges={"okno_lag": lag})
+
+
+def client(served: Part) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(front([served])), base_url="http://okno")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "text"),
+    [
+        ("/in/forms/site", 200, "GET site"),
+        ("/in/forms/%D1%81%D0%B0%D0%B9%D1%82", 200, "GET сайт"),
+        ("/page", 200, "page"),
+        ("/healthz", 200, "ok\n"),
+    ],
+)
+async def test_an_address_answers(path: str, status: int, text: str) -> None:
+    async with client(part()) as browser:
+        answer = await browser.get(path)
+    assert (answer.status_code, answer.text) == (status, text)
+
+
+@pytest.mark.parametrize("path", ["/in/forms/", "/in/forms", "/in/other/site", "/in/forms/a/b", "/in/", "/nothing"])
+async def test_an_address_that_is_not_there_is_a_problem(path: str) -> None:
+    async with client(part()) as browser:
+        answer = await browser.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_readiness_names_what_is_missing() -> None:
+    async with client(part("database: away")) as browser:
+        answer = await browser.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "ingest: database: away\n")
+
+
+async def test_readiness_and_metrics_of_a_part_in_order() -> None:
+    async with client(part()) as browser:
+        ready, metrics = await browser.get("/readyz"), await browser.get("/metrics")
+    assert (ready.status_code, ready.text) == (200, "ready\n")
+    assert "# TYPE okno_lag gauge\nokno_lag 3.0\n" in metrics.text
