@@ -123,7 +123,7 @@ async def test_on_a_telephone_list_and_conversation_take_turns_and_nothing_stick
     await page.set_viewport_size({"width": 360, "height": 740})
     await open_window(page, embedded)
     await nothing_sticks_out(page)
-    await row(page, "www").click()
+    await row(page, "w" * 30).click()
     await expect(message(page, "a word without end")).to_be_visible()
     await expect(page.get_by_test_id("conversation-list")).to_be_hidden()
     await nothing_sticks_out(page)
