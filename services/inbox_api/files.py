@@ -39,11 +39,11 @@ async def get_raw(call: Call) -> Response:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise HTTPException(404)
     raw, data = await call.context.database.read(partial(_raw, position=int(text)))
-    if data is None and raw is None:
-        raise HTTPException(404)
     if data is None:
+        if raw is None:
+            raise HTTPException(404)
         try:
-            data = await call.context.blobs.get(raw.sha256 if raw else "")
+            data = await call.context.blobs.get(raw.sha256)
         except FileNotFoundError:
             raise HTTPException(404, "the item is not in the blob folder") from None
     name = f"okno-{text}.raw"
