@@ -20,7 +20,7 @@ from shared.blobs import Blobs
 from shared.clock import now
 from shared.connector import Kind, load
 from shared.contracts.outbound import OutboundReply
-from shared.database.protocol import Database, DatabaseUnavailable
+from shared.database.protocol import Database, DatabaseUnavailable, Listener
 from shared.logs import Log
 from shared.registry.channels import ChannelRegistry
 from shared.settings import Settings
@@ -61,11 +61,12 @@ class Outbound:
 
     async def start(self) -> None:
         """Read the channels, decide about sends that were cut short, begin. Raises DatabaseUnavailable."""
+        changes = self._registry.listen()  # before the first look: what is added meanwhile must not be missed
         await self._senders.load_channels()
         await self._worker.recover(starting=True)
         await self._look_at_channels()
         parts = {
-            "outbound-channels": self._follow_channels(),
+            "outbound-channels": self._follow_channels(changes),
             "outbound-deliver": self._deliver.run(),
             "outbound-send": self._worker.run(),
             "outbound-keep": self._worker.keep(),
@@ -108,10 +109,9 @@ class Outbound:
                 await self._ledger.hurry(channel_id)
             await self._worker.refuse_orphans(as_of)
 
-    async def _follow_channels(self) -> None:
-        listener = self._registry.listen()
+    async def _follow_channels(self, changes: Listener) -> None:
         while True:
-            await listener.wait(LOOK_SECONDS)
+            await changes.wait(LOOK_SECONDS)
             try:
                 await self._look_at_channels()
                 self._worker.wake()
