@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
-from shared.contracts.inbound import Address, Call
+from shared.contracts.inbound import About, Address, Call, Nature, RemoteFile
 from shared.contracts.outbound import OutboundReply
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 PACKAGE = "shared.channels"
+Part = Literal["config", "parse", "receive", "send", "build", "setup", "fetch", "history"]
 
 
 # --- what a channel is ------------------------------------------------------------------------------------
@@ -124,6 +125,19 @@ class Parsed:
     files: tuple[ParsedFile, ...] = ()
     identities: tuple[Address, ...] = ()
     """Further addresses of the same client (phone typed into a form): claimed, not verified."""
+    vouched: tuple[Address, ...] = ()
+    """Further addresses that the channel itself vouches for (a Telegram contact card of the sender's own)."""
+    nature: Nature = "ordinary"
+    about: About | None = None
+    """What the item tells of an earlier message. One about a delivery stands on the timeline too, others do not."""
+    remote_files: tuple[RemoteFile, ...] = ()
+    """Files to be fetched in the background by `fetch.fetch`; the message does not wait for them."""
+    proves: tuple[str, ...] = ()
+    """Those of `refers_to` that only somebody who got that message can know (signed by us)."""
+    topic: str = ""
+    """The subject without Re:, Fwd: and case, to find a conversation by; empty when it says too little."""
+    warnings: tuple[str, ...] = ()
+    """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
 
 
 class UnreadableItem(Exception):
@@ -193,6 +207,32 @@ class Sent:
     known_as: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """What `set_up` found and did when a channel was added: lines for the person, settings to change."""
+
+    facts: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What the person must still do for the channel to work well."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class SetUpProblem(Exception):
+    """The channel cannot work with these settings; the text says why and what to do."""
+
+
+class FetchRefused(Exception):
+    """A remote file can never be had (too large, gone); the text is shown in its place."""
+
+
+class FetchDelayed(Exception):
+    """A remote file cannot be had now; fetched again later."""
+
+    def __init__(self, text: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class FileReader(Protocol):
     async def __call__(self, sha256: str) -> bytes:
         """Return a blob's bytes. Raises FileNotFoundError."""
@@ -254,11 +294,16 @@ class Kind:
     Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id)),
     parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
     METHODS, handle), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is False).
+    Optional: setup (async set_up(channel, public_url, say) -> SetUp, raises SetUpProblem; `say` shows a line to the
+    person), fetch (async fetch(channel, remote_file) -> ParsedFile, raises FetchRefused or FetchDelayed), history
+    (async history(channel, since, until) -> list of RawItem as the webhook would have given them).
     """
 
     name: str
 
-    def module(self, part: Literal["config", "parse", "receive", "send", "build"]) -> ModuleType:
+    def module(
+        self, part: Literal["config", "parse", "receive", "send", "build", "setup", "fetch", "history"]
+    ) -> ModuleType:
         return importlib.import_module(f"{PACKAGE}.{self.name}.{part}")
 
     @property

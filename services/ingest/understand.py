@@ -91,6 +91,13 @@ def _message(
         files=files,
         identities=parsed.identities,
         raw=raw,
+        nature=parsed.nature,
+        about=parsed.about,
+        remote_files=parsed.remote_files,
+        proves=parsed.proves,
+        topic=parsed.topic,
+        warnings=parsed.warnings,
+        vouched=parsed.vouched,
     )
 
 

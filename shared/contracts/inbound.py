@@ -46,6 +46,87 @@ class FileRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that still lies with the provider: ingest fetches it in the background by the channel's own `ref`."""
+
+    ref: str
+    name: str
+    media_type: str
+    size: int | None = None
+    content_id: str = ""
+
+
+Nature = Literal["ordinary", "automatic", "list", "bounce", "complaint", "receipt", "loop", "spam"]
+"""What a message is: only an ordinary one (or one of a list) waits for an answer and reopens a conversation."""
+
+
+# --- what an item tells of a message that is there already -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The client changed a message: text, html and files of this item are its new version."""
+
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The client deleted messages."""
+
+    external_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reacted:
+    """All reactions of the client to a message as they are now; none: withdrawn."""
+
+    external_id: str
+    reactions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachChanged:
+    """The client blocked us, or let us write again; `reason` is for the operator."""
+
+    reachable: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """The provider gave a thread another key: from now on it is this item's `thread_key`."""
+
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryNotice:
+    """What somebody says of messages of ours (DSN, receipt, complaint). `external_ids`: as they were sent under.
+
+    delayed and a temporary bounce change nothing for good. `code` is the provider's, `error` for the operator.
+    """
+
+    external_ids: tuple[str, ...]
+    state: Literal["delivered", "read", "delayed", "bounced", "complained"]
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an item tells of something that is there already: exactly one of these is given."""
+
+    edited: Edited | None = None
+    deleted: Deleted | None = None
+    reacted: Reacted | None = None
+    reach: ReachChanged | None = None
+    renamed: ThreadRenamed | None = None
+    delivery: DeliveryNotice | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """The item as the channel gave it: inline up to INLINE_RAW_BYTES, else `data` is None and it is in blobs."""
 
@@ -84,6 +165,13 @@ class InboundMessage:
     files: tuple[FileRef, ...]
     identities: tuple[Address, ...]
     raw: Raw
+    nature: Nature = "ordinary"
+    about: About | None = None
+    remote_files: tuple[RemoteFile, ...] = ()
+    proves: tuple[str, ...] = ()
+    topic: str = ""
+    warnings: tuple[str, ...] = ()
+    vouched: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

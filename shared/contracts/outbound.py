@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.contracts.inbound import Address, FileRef
@@ -20,7 +21,11 @@ class Quoted:
 
 @dataclass(frozen=True, slots=True)
 class OutboundReply:
-    """An operator's reply on its way to the client; `attempt` grows when the operator sends it again."""
+    """An operator's reply on its way to the client; `attempt` grows when the operator sends it again.
+
+    `action`: message (say something), edit, delete or react (of `target`, an external id of a message sent or
+    received; a reaction's emoji is the `text`), call (ring the operator's telephone, then the client's).
+    """
 
     id: UUID
     conversation_id: UUID
@@ -36,3 +41,14 @@ class OutboundReply:
     quoted: Quoted | None
     files: tuple[FileRef, ...]
     attempt: int = 1
+    action: Literal["message", "edit", "delete", "react", "call"] = "message"
+    target: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    quotes: bool = False
+    """The client's text (`quoted`) is to be repeated below the answer, where the channel has such a habit."""
+    automatic: bool = False
+    """Made by a rule and not by a person: must be marked so (RFC 3834)."""
+    operator_address: str = ""
+    """Where the operator is reached: the telephone that `call` rings."""
