@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
@@ -23,6 +23,7 @@ from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
 THREADS = 8
+COPIED_ROWS = 20
 CHANNEL = "okno"
 CONNECT_SECONDS = 10.0
 POOL_SECONDS = 15.0
@@ -60,14 +61,31 @@ class PostgresTransaction:
             cursor.executemany(_percent(sql), parameters)
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        """One INSERT ... SELECT FROM unnest(arrays): a single round trip, no statement per row."""
+        """COPY for many rows, INSERT ... SELECT FROM unnest(arrays) for few and where some may be there already."""
         if not rows:
             return
         types = _column_types(self.connection, table, tuple(columns))
+        if len(rows) >= COPIED_ROWS and not tail:
+            self._copy(f"COPY {table} ({','.join(columns)}) FROM STDIN (FORMAT BINARY)", types, rows)
+            return
         arrays = ",".join(f"%b::{kind}[]" for kind in types)
         self.connection.execute(
             cast("Any", f"INSERT INTO {table} ({','.join(columns)}) SELECT * FROM unnest({arrays}) {tail}"),
             [list(column) for column in zip(*rows, strict=True)],
+            prepare=True,
+        )
+
+    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
+        if not values:
+            return
+        key_type, type_ = _column_types(self.connection, table, (key, column))
+        self.connection.execute(
+            cast(
+                "Any",
+                f"UPDATE {table} SET {column} = given.value FROM unnest(%b::{key_type}[], %b::{type_}[])"
+                f" AS given(key, value) WHERE {table}.{key} = given.key AND {where}",
+            ),
+            [list(values), list(values.values())],
             prepare=True,
         )
 
@@ -81,7 +99,14 @@ class PostgresTransaction:
             self.connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
-        return self.connection.execute(_percent(sql), parameters, prepare=True)
+        """Binary results: bytes and UUIDs arrive as they are, which takes a third of the time."""
+        return self.connection.execute(_percent(sql), parameters, prepare=True, binary=True)
+
+    def _copy(self, sql: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        with self.connection.cursor() as cursor, cursor.copy(cast("Any", sql)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
 
 
 class _Connection(psycopg.Connection[Row]):

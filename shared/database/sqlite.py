@@ -9,7 +9,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
@@ -60,6 +60,10 @@ class SqliteTransaction:
             while len(rows) - start >= size:
                 self.connection.execute(sql, [value for row in rows[start : start + size] for value in row])
                 start += size
+
+    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
+        sql = f"UPDATE {table} SET {column} = ? WHERE {key} = ? AND {where}"
+        self.connection.executemany(sql, cast("Any", [(value, name) for name, value in values.items()]))
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").split(";")):

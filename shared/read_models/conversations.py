@@ -50,7 +50,11 @@ class Conversations:
             subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
             waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL,
             last_message TEXT, opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
-        );
+        )
+        """
+
+    def indexes(self, prefix: str) -> str:
+        return f"""
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);

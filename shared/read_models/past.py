@@ -21,6 +21,7 @@ def tables_of(events: Sequence[Recorded]) -> Iterator[Transaction]:
         for model in live.models().values():
             transaction.script(model.schema(""))
             model.apply(transaction, events, "")
+            transaction.script(model.indexes(""))
         yield transaction
     finally:
         connection.close()

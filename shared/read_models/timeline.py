@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import orjson
 
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models.entries import Body, call_fields, dumps, entry_of
+from shared.read_models.entries import Body, call_fields, dumps, entry_of, shown
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
-_COLUMNS = ("position", "id", "customer_id", "conversation_id", "kind", "changes", "body", "delivery")
+_COLUMNS = ("id", "customer_id", "conversation_id", "position", "kind", "changes", "body", "delivery")
 _SELECT = "SELECT position, customer_id, conversation_id, body, delivery FROM"
 
 
@@ -30,7 +31,7 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 1
+    version = 2
     tables = ("timeline",)
 
     def schema(self, prefix: str) -> str:
@@ -39,29 +40,40 @@ class Timeline:
             position BIGINT PRIMARY KEY, id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
             kind TEXT NOT NULL, changes BIGINT NOT NULL, body TEXT NOT NULL, delivery TEXT
         );
-        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
+        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1
+        """
+
+    def indexes(self, prefix: str) -> str:
+        return f"""
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        rows: list[Row] = []
-        changed: list[e.Recorded] = []
+        heads: list[tuple[UUID, UUID, UUID]] = []
+        rests: list[tuple[int, str, int, str, str | None]] = []
+        changed: list[Any] = []
         for recorded in events:
             body = entry_of(recorded)
             if body is not None:
                 event: Any = recorded.event
                 delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
-                customer, conversation = str(event.customer_id), str(event.conversation_id)
                 kind = body["kind"]
                 may_change = int(body["direction"] != "inbound" or kind == "call")
-                head = (recorded.position, body["id"], customer, conversation, kind, may_change)
-                rows.append((*head, dumps(body), delivery))
+                heads.append((body["id"], event.customer_id, event.conversation_id))
+                rests.append((recorded.position, kind, may_change, dumps(body), delivery))
             elif isinstance(recorded.event, _CHANGES):
                 changed.append(recorded)
+        texts = msgspec.to_builtins(heads)  # str() of each id costs more than all else here
+        rows = [(*head, *rest) for head, rest in zip(texts, rests, strict=True)]
         tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
+        deliveries: dict[str, object] = {}
         for recorded in changed:
-            _change(tx, recorded, prefix)
+            if isinstance(recorded.event, e.CallProgressed):
+                _progress(tx, recorded.event, prefix)
+            else:
+                deliveries[str(recorded.event.reply_id)] = _changed_delivery(recorded.event, recorded)
+        tx.set_many(f"{prefix}timeline", "delivery", "id", deliveries, "changes = 1")
 
 
 READ_MODEL = Timeline()
@@ -70,24 +82,27 @@ READ_MODEL = Timeline()
 _CHANGES = (e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
 
 
-def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
-    """Bring an entry that stands already up to date."""
-    match recorded.event:
-        case e.CallProgressed() as event:
-            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
-            if row is not None:
-                body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
-                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
-                tx.run(sql, (dumps(body), str(event.message_id)))
-        case e.ReplyRetried() as event:
-            _set_delivery(tx, prefix, event.reply_id, _delivery("queued", recorded))
-        case e.ReplySent() as event:
-            delivery = _delivery("sent", recorded, event.tries, external_id=event.external_id)
-            _set_delivery(tx, prefix, event.reply_id, delivery)
-        case e.ReplyFailed() as event:
-            _set_delivery(tx, prefix, event.reply_id, _delivery("failed", recorded, event.tries, event.error))
-        case e.ReplyFateUnknown() as event:
-            _set_delivery(tx, prefix, event.reply_id, _delivery("unknown", recorded, event.tries, event.error))
+def _progress(tx: Transaction, event: e.CallProgressed, prefix: str) -> None:
+    """Bring the entry of a call up to date."""
+    row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
+    if row is not None:
+        body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
+        sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
+        tx.run(sql, (dumps(body), str(event.message_id)))
+
+
+def _changed_delivery(
+    event: e.ReplyRetried | e.ReplySent | e.ReplyFailed | e.ReplyFateUnknown, recorded: e.Recorded
+) -> str:
+    match event:
+        case e.ReplyRetried():
+            return _delivery("queued", recorded)
+        case e.ReplySent():
+            return _delivery("sent", recorded, event.tries, external_id=event.external_id)
+        case e.ReplyFailed():
+            return _delivery("failed", recorded, event.tries, event.error)
+        case e.ReplyFateUnknown():
+            return _delivery("unknown", recorded, event.tries, event.error)
 
 
 def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = "", external_id: str = "") -> str:
@@ -95,10 +110,6 @@ def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = 
     return dumps(
         {"state": state, "attempts": attempts, "error": error or None, "changed_at": at, "external_id": external_id}
     )
-
-
-def _set_delivery(tx: Transaction, prefix: str, reply_id: UUID, delivery: str) -> None:
-    tx.run(f"UPDATE {prefix}timeline SET delivery = ? WHERE id = ? AND changes = 1", (delivery, str(reply_id)))
 
 
 # --- queries ----------------------------------------------------------------------------------------------
@@ -130,23 +141,11 @@ def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> 
     return [_shown(row) for row in tx.rows(sql, [*parameters, page.limit])]
 
 
-_NOTHING: Body = {
-    "external_id": None,
-    "subject": "",
-    "html": None,
-    "attachments": [],
-    "raw": None,
-    "fields": None,
-    "call": None,
-}
-"""What an entry has that its kind does not know of: every entry has every field of a message."""
-
-
 def _shown(row: Row) -> Body:
     position, customer_id, conversation_id, body, delivery = row
-    shown: Body = orjson.loads(body)
+    whole = shown(orjson.loads(body))
     state = orjson.loads(delivery) if delivery else None
     if state is not None:
-        shown["external_id"] = state.pop("external_id") or None
+        whole["external_id"] = state.pop("external_id") or None
     head = {"conversation_id": conversation_id, "customer_id": customer_id, "position": position}
-    return {**_NOTHING, "full_text": shown["text"], **shown, **head, "delivery": state}
+    return {**whole, **head, "delivery": state}
