@@ -65,8 +65,8 @@ class Database(Protocol):
 
     dialect: Literal["sqlite", "postgres"]
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
-        """Run a job and return its result once it is committed and durable.
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+        """Run a job and return its result once it is committed and durable. `brief`: as for `read`.
 
         Raises what the job raised (and nothing is written), Conflict, or DatabaseUnavailable.
         """

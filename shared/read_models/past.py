@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from shared.database.protocol import Transaction
-from shared.database.sqlite import SqliteTransaction
+from shared.database.sqlite_transaction import SqliteTransaction
 from shared.domain.events import Recorded
 from shared.read_models import live
 

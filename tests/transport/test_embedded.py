@@ -43,9 +43,9 @@ class Counting(SqliteDatabase):
 
     writes = 0
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         self.writes += 1
-        return await super().write(job)
+        return await super().write(job, brief=brief)
 
 
 async def test_concurrent_publishers_share_a_commit(tmp_path: Path) -> None:
