@@ -36,6 +36,9 @@ class Transaction(Protocol):
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Run a statement and return its first row, None when there is none."""
 
+    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        """Return the rows of `SELECT ... WHERE column` for which the column is one of any number of keys."""
+
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement and return how many rows it touched."""
 

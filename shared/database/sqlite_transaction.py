@@ -12,6 +12,10 @@ from shared.database.protocol import Conflict, DatabaseUnavailable, Row
 CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """Rows per INSERT: a statement costs more than a row."""
 
+KEYS = 100
+KEY_COUNTS = (1, 10, KEYS)
+"""Keys per SELECT: few different statements, so that they stay prepared."""
+
 
 class SqliteTransaction:
     """A transaction on a sqlite3 connection; knows which topics to notify after the commit."""
@@ -27,6 +31,15 @@ class SqliteTransaction:
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         return cast("Row | None", self.connection.execute(sql, cast("Any", parameters)).fetchone())
+
+    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        found: list[Row] = []
+        for start in range(0, len(keys), KEYS):
+            part = list(keys[start : start + KEYS])
+            size = next(size for size in KEY_COUNTS if size >= len(part))
+            marks = ",".join("?" * size)
+            found += self.rows(f"{sql} IN ({marks})", part + part[-1:] * (size - len(part)))
+        return found
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         return self.connection.execute(sql, cast("Any", parameters)).rowcount
