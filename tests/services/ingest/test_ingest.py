@@ -279,7 +279,7 @@ async def test_bug_in_a_background_task_ends_the_service(site, monkeypatch):
     async with site.running():
         monkeypatch.setattr(site.ingest._directory, "_registry", None)
         with pytest.raises(AttributeError):
-            await asyncio.wait_for(site.ingest.run(), 10)
+            await asyncio.wait_for(site.ingest.run(), 20)
         assert site.ingest.ready() == "ingest-channels has stopped"
 
 
