@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape
 from uuid import UUID
 
@@ -26,9 +27,12 @@ class Accepted(Response):
         self.body = b'{"ok":true,"id":"%s"}' % str(inbound_id).encode()
         if rpc_id is not None:
             self.body = b'{"jsonrpc":"2.0","result":%s,"id":%s}' % (self.body, json.dumps(rpc_id).encode())
-        length = (b"content-length", b"%d" % len(self.body))
-        more = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        self.raw_headers = [length, _JSON, *more]
+        self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _JSON, *_encoded(tuple(headers.items()))]
+
+
+@lru_cache(maxsize=256)
+def _encoded(headers: tuple[tuple[str, str], ...]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
 
 
 def check_passed(headers: Mapping[str, str]) -> Response:

@@ -87,9 +87,8 @@ def _pairs_at_once(marked: bytes) -> list[tuple[str, str]] | None:
     `%XX` is decoded by Python's own decoder of `\\xXX` escapes: urllib takes twenty times as long for Cyrillic.
     """
     try:
-        escaped = marked.replace(b"\\", b"\\\\").replace(b"%", b"\\x").decode("unicode_escape").encode("latin-1")
-        text = escaped.decode()
-    except UnicodeError:
+        text = codecs.escape_decode(marked.replace(b"\\", b"\\\\").replace(b"%", b"\\x"))[0].decode()
+    except ValueError:
         return None
     if text.count(_AND) != marked.count(_AND_BYTE) or text.count(_IS) != marked.count(_IS_BYTE):
         return None

@@ -34,7 +34,7 @@ _NONE = Platform()
 def platform_of(submission: Submission) -> Platform:
     """Return what is known of the service that posted; all empty for a plain form."""
     for name, _ in submission.fields:
-        if name in _TELLING or name.lower() in _TELLING:
+        if name.lower() in _TELLING:
             return _recognised(submission)
     return _NONE
 

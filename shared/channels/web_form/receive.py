@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import time
@@ -27,8 +26,6 @@ from shared.connector import BadInput, Channel, Inlet, RawItem, Webhook
 POSTS, SHOWN = "/in/forms/{channel}", "/forms/{channel}"
 PATH = (POSTS, f"{SHOWN}.js", SHOWN)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
-ANSWER_SECONDS = 4.5
-"""Tilda gives up after 5 s and posts again; what is not durable by then is asked for again, under the same key."""
 Headers = Mapping[bytes, bytes]
 
 
@@ -62,8 +59,7 @@ class FormPosts:
             raise
         if submission.fields == TILDA_CHECK:
             return check_passed(cors)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            inbound_id = await inlet.accept(item)
+        inbound_id = await inlet.accept(item)
         if _is_browser(headers) and (next_page := site.next_page(submission)):
             return RedirectResponse(next_page, 303, cors)
         return Accepted(inbound_id, cors, _rpc_id(item, submission))
