@@ -64,7 +64,7 @@ def _script(channel_id: str, definition: str) -> bytes:
         for f in form_fields(definition)
     ]
     config = json.dumps({"id": channel_id, "words": words, "fields": fields}, ensure_ascii=False, separators=(",", ":"))
-    return _SCRIPT.replace("CONFIG", config).encode()
+    return _SCRIPT.replace("CONFIG", config.replace("<", "\\u003c")).encode(errors="replace")
 
 
 def _form(channel: Channel, site: Site, language: Language) -> str:
