@@ -1,0 +1,194 @@
+"""A site includes one line and has the channel's form: shown in its language, sent once whatever the network does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.flows.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """Somebody's site on an origin of its own, with a form channel that takes posts from it."""
+
+    url: str
+    okno: str
+    channel: str
+
+    @property
+    def posts(self) -> str:
+        return f"{self.okno}/in/forms/{self.channel}"
+
+
+@pytest_asyncio.fixture
+async def shop(embedded: Stage) -> AsyncIterator[Shop]:
+    html: dict[str, bytes] = {}
+    async with site(html) as url:
+        settings = {"allowed_origins": url, "reply_channel": "mailbox", "rate_limit": "0", "least_seconds": "0"}
+        name = f"shop-{uuid4().hex[:8]}"
+        channel = await asyncio.to_thread(embedded.add_channel, "web_form", name, settings)
+        script = f'<script async src="{embedded.url}/forms/{channel}.js"></script>'
+        html["/ru"] = f'<html lang="ru"><meta charset=utf-8><h1>Магазин</h1>{script}<footer></footer></html>'.encode()
+        html["/en"] = html["/ru"].replace(b'lang="ru"', b'lang="en-GB"')
+        yield Shop(url, embedded.url, channel)
+
+
+@asynccontextmanager
+async def site(html: dict[str, bytes]) -> AsyncIterator[str]:
+    """A web server of ten lines."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = html.get(head.split(b" ")[1].decode(), b"")
+        lines = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(lines.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def fill(page: Page, text: str) -> None:
+    await page.locator("[name=name]").fill("Вера Павлова")
+    await page.locator("[name=email]").fill(f"{uuid4().hex[:12]}@example.com")
+    await page.locator("[name=message]").fill(text)
+    await page.locator("[name=consent]").check()
+    await page.locator("form button").click()
+
+
+async def expect_state(page: Page, state: str) -> None:
+    await expect(page.locator(f"form[data-state={state}]")).to_be_visible(timeout=15_000)
+
+
+async def entries_with(stage: Stage, text: str) -> list[dict[str, object]]:
+    """What the timelines have of it, once it is there at all."""
+    await asyncio.to_thread(stage.conversation_with, text)
+    conversations = await asyncio.to_thread(stage.conversations)
+    found = [await asyncio.to_thread(stage.messages, each["id"]) for each in conversations]
+    return [message for messages in found for message in messages if text in message["text"]]
+
+
+async def test_one_line_on_a_site_shows_the_form_in_its_language_and_takes_a_message(
+    embedded: Stage, page: Page, shop: Shop
+) -> None:
+    await page.goto(f"{shop.url}/en")
+    await expect(page.locator("form.okno-form + footer")).to_be_attached()
+    await expect(page.locator("form button")).to_have_text("Send")
+    await page.goto(f"{shop.url}/ru")
+    await expect(page.locator("form button")).to_have_text("Отправить")
+    await fill(page, "по скрипту")
+    await expect_state(page, "thanks")
+    await expect(page.locator(".okno-said")).to_contain_text("Спасибо")
+    await expect(page.locator("[name=message]")).to_have_value("")
+    [entry] = await entries_with(embedded, "по скрипту")
+    fields = dict(entry["fields"])  # type: ignore[attr-defined]
+    assert list(fields)[:5] == ["name", "email", "phone", "message", "consent"]
+    assert fields["_page"] == f"{shop.url}/ru"
+    assert fields["consent_record"].startswith("Я согласен на обработку моих персональных данных · 20")
+    assert f"127.0.0.1 · {shop.url}/ru" in fields["consent_record"]
+    assert await page.context.cookies() == []
+
+
+async def test_a_form_that_is_not_filled_in_is_not_sent(page: Page, shop: Shop) -> None:
+    await page.goto(f"{shop.url}/ru")
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    await page.locator("form button").click()
+    await expect(page.locator("[name=email]:invalid")).to_be_visible()
+    assert posts == []
+
+
+async def test_what_was_typed_without_a_connection_is_sent_once_after_the_page_was_closed(
+    embedded: Stage, page: Page, shop: Shop, page_errors: list[str]
+) -> None:
+    await page.goto(f"{shop.url}/ru")
+    await page.route(shop.posts, lambda route: route.abort())
+    await fill(page, "из метро")
+    await expect_state(page, "kept")
+    await expect(page.locator(".okno-said")).to_contain_text("сохранено")
+    await page.goto("about:blank")
+    await page.unroute_all()
+    await page.goto(f"{shop.url}/en")
+    await expect_state(page, "thanks")
+    assert len(await entries_with(embedded, "из метро")) == 1
+    await page.reload()
+    await expect(page.locator("form button")).to_be_visible()
+    assert len(await entries_with(embedded, "из метро")) == 1
+    forget_network_errors(page_errors)
+
+
+async def test_a_message_whose_answer_was_lost_is_sent_again_and_is_one_entry(
+    embedded: Stage, page: Page, shop: Shop, page_errors: list[str]
+) -> None:
+    keys: list[str | None] = []
+
+    async def lose_the_first_answer(route: Route) -> None:
+        keys.append(route.request.headers.get("idempotency-key"))
+        if len(keys) == 1:
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await page.goto(f"{shop.url}/ru")
+    await page.route(shop.posts, lose_the_first_answer)
+    await fill(page, "ответ пропал")
+    await expect_state(page, "kept")
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await expect_state(page, "thanks")
+    assert len(keys) >= 2
+    assert set(keys) == {keys[0]}
+    assert len(await entries_with(embedded, "ответ пропал")) == 1
+    forget_network_errors(page_errors)
+
+
+async def test_what_the_server_refuses_is_given_back_with_the_reason(
+    page: Page, shop: Shop, page_errors: list[str]
+) -> None:
+    async def refuse(route: Route) -> None:
+        headers = {"Access-Control-Allow-Origin": shop.url, "Content-Type": "application/problem+json"}
+        await route.fulfill(status=413, headers=headers, body='{"title": "Too large", "detail": "10 MB is the limit."}')
+
+    await page.goto(f"{shop.url}/ru")
+    await page.route(shop.posts, refuse)
+    await fill(page, "слишком много")
+    await expect_state(page, "refused")
+    await expect(page.locator(".okno-said")).to_contain_text("10 MB is the limit.")
+    await expect(page.locator("[name=message]")).to_have_value("слишком много")
+    await expect(page.locator("[name=consent]")).to_be_checked()
+    forget_network_errors(page_errors)
+
+
+async def test_the_hosted_page_works_with_javascript_and_keeps_its_own_rules(
+    embedded: Stage, page: Page, shop: Shop
+) -> None:
+    await page.goto(f"{shop.okno}/forms/{shop.channel}")
+    await expect(page.locator("form button")).to_have_text("Send")
+    await fill(page, "hosted page")
+    await expect_state(page, "thanks")
+    assert len(await entries_with(embedded, "hosted page")) == 1
+
+
+async def test_the_hosted_page_works_without_javascript(embedded: Stage, browser: Browser, shop: Shop) -> None:
+    context = await browser.new_context(java_script_enabled=False, locale="ru-RU")
+    page = await context.new_page()
+    await page.goto(f"{shop.okno}/forms/{shop.channel}")
+    await fill(page, "без скриптов")
+    await expect(page.locator("[role=status]")).to_contain_text("Спасибо")
+    [entry] = await entries_with(embedded, "без скриптов")
+    assert [name for name, _ in entry["fields"]][:5] == ["name", "email", "phone", "message", "consent"]  # type: ignore[attr-defined]
+    await context.close()
+
+
+def forget_network_errors(page_errors: list[str]) -> None:
+    """A failed request is an error on the console: here it was meant to fail."""
+    page_errors[:] = [each for each in page_errors if "Failed to load resource" not in each and "ERR_" not in each]
