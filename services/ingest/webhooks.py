@@ -31,7 +31,7 @@ MOST_IN_FLIGHT = 2_000
 """Requests answered at once; more are told to come again, so that memory stays bounded."""
 MOST_HELD_BYTES = 256 * 1024 * 1024
 """Bodies of all requests together."""
-MOST_ACCEPTING = 300
+MOST_ACCEPTING = 500
 """Items on their way to the log at once: more would only make every answer slower, not the log faster."""
 REQUEST_SECONDS = 60.0
 ACCEPT_SECONDS = 4.8
@@ -73,8 +73,6 @@ class Webhooks:
         """Answer one request; never raises but for a client that has gone."""
         if request.method not in module.METHODS:
             return wrong_method(module.METHODS)
-        if len(self._answering) >= self._most_in_flight or len(self._accepting) >= MOST_ACCEPTING:
-            return unavailable("Too many requests are being answered.", OVERLOAD_SECONDS)
         try:
             return await self._answering.for_(self._handled(kind, module, request))
         except BadInput as refused:
@@ -83,6 +81,10 @@ class Webhooks:
             raise
         except Exception as error:
             return _failed(kind, error)
+
+    def full(self) -> bool:
+        """Return whether another request would only have to wait."""
+        return len(self._accepting) >= MOST_ACCEPTING or len(self._answering) >= self._most_in_flight
 
     async def _handled(self, kind: str, module: ModuleType, request: Request) -> Response:
         found = await self._find(kind, request.path_params["channel"])
@@ -157,6 +159,10 @@ class Endpoint:
         self._webhooks, self._kind, self._module = webhooks, kind, module
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._webhooks.full():
+            REFUSED.labels(self._kind, "503").inc()
+            await _FULL(scope, receive, send)
+            return
         body = self._webhooks.body(receive)
         try:
             response = await self._webhooks.answer(self._kind, self._module, Request(scope, body))
@@ -167,6 +173,10 @@ class Endpoint:
         if response.status_code >= 400:
             REFUSED.labels(self._kind, str(response.status_code)).inc()
         await response(scope, receive, send)
+
+
+_FULL = unavailable("Too many requests are being answered.", OVERLOAD_SECONDS)
+"""Made once: it is given when there is no time to lose."""
 
 
 def _failed(kind: str, error: Exception) -> Response:
