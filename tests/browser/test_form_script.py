@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
 from uuid import uuid4
 
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.flows.stage import Stage
+from tests.flows.stage import SUPPORT, Stage, eventually
+from tests.peers.smtp import Received
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,27 @@ async def test_one_line_on_a_site_shows_the_form_in_its_language_and_takes_a_mes
     assert fields["consent_record"].startswith("Я согласен на обработку моих персональных данных · 20")
     assert f"127.0.0.1 · {shop.url}/ru" in fields["consent_record"]
     assert await page.context.cookies() == []
+
+
+async def test_the_answer_leaves_from_the_mailbox_of_the_channel_with_the_clients_own_text_quoted(
+    embedded: Stage, page: Page, shop: Shop
+) -> None:
+    await page.goto(f"{shop.url}/ru")
+    await fill(page, "сколько стоит окно?")
+    await expect_state(page, "thanks")
+    conversation = await asyncio.to_thread(embedded.conversation_with, "сколько стоит окно?")
+    assert conversation["cannot_reply"] is None
+    address = f"/conversations/{conversation['id']}/replies"
+    answer = await asyncio.to_thread(embedded.api.post, address, json={"text": "Десять тысяч."})
+    assert answer.status_code == 201
+    mail = await asyncio.to_thread(eventually, lambda: mail_to(embedded, conversation["reply_to"][0]))
+    assert mail.sender == SUPPORT
+    lines = message_from_bytes(mail.raw, policy=default).get_content().splitlines()
+    assert (lines[0], lines[-1]) == ("Десять тысяч.", "> сколько стоит окно?")
+
+
+def mail_to(stage: Stage, address: str) -> Received | None:
+    return next((mail for mail in stage.smtp.mails if mail.recipients == (address,)), None)
 
 
 async def test_a_form_that_is_not_filled_in_is_not_sent(page: Page, shop: Shop) -> None:

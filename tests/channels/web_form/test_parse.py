@@ -96,6 +96,17 @@ def test_a_form_in_windows_1251_is_read(content_type: str):
     assert parsed(data, content_type).text == "Здравствуйте"
 
 
+@pytest.mark.parametrize("mark", ["\x1e", "\x1f", "&", "=", "%", "\\", "\\x41", "%41", "+", "\N{BULLET}"])
+def test_a_character_that_means_something_on_the_way_is_only_a_character(mark: str):
+    pairs = (("a" + mark, "b" + mark + "c"), (mark, ""), ("d", mark))
+    fields = tuple((body.clean(name), body.clean(value)) for name, value in pairs)
+    assert body.read(urlencode(pairs).encode(), URLENCODED).fields == fields
+
+
+def test_a_raw_equals_sign_belongs_to_the_value():
+    assert parsed(b"a=b=c&d&=e").fields == (("a", "b=c"), ("d", ""), ("", "e"))
+
+
 def test_raw_utf_8_and_a_lone_percent_sign_are_taken_as_they_are():
     assert parsed("message=Скидка 100% ?".encode()).text == "Скидка 100% ?"
 
