@@ -8,11 +8,15 @@ from email import message_from_bytes
 from email.policy import default
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from tests.flows.stage import SUPPORT, Stage, eventually
+from tests.peers.process import free_port
 from tests.peers.smtp import Received
+
+QUICK = {"rate_limit": "0", "least_seconds": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +32,25 @@ class Shop:
         return f"{self.okno}/in/forms/{self.channel}"
 
 
+@pytest.fixture(scope="module")
+def channel(embedded: Stage) -> tuple[str, int]:
+    """A form for the site on this port, whose clients are quick with their hands."""
+    port = free_port()
+    settings = {"allowed_origins": f"http://127.0.0.1:{port}", "reply_channel": "mailbox", **QUICK}
+    return embedded.add_channel("web_form", "shop", settings), port
+
+
 @pytest_asyncio.fixture
-async def shop(embedded: Stage) -> AsyncIterator[Shop]:
-    html: dict[str, bytes] = {}
-    async with site(html) as url:
-        settings = {"allowed_origins": url, "reply_channel": "mailbox", "rate_limit": "0", "least_seconds": "0"}
-        name = f"shop-{uuid4().hex[:8]}"
-        channel = await asyncio.to_thread(embedded.add_channel, "web_form", name, settings)
-        script = f'<script async src="{embedded.url}/forms/{channel}.js"></script>'
-        html["/ru"] = f'<html lang="ru"><meta charset=utf-8><h1>Магазин</h1>{script}<footer></footer></html>'.encode()
-        html["/en"] = html["/ru"].replace(b'lang="ru"', b'lang="en-GB"')
-        yield Shop(url, embedded.url, channel)
+async def shop(embedded: Stage, channel: tuple[str, int]) -> AsyncIterator[Shop]:
+    id_, port = channel
+    script = f'<script async src="{embedded.url}/forms/{id_}.js"></script>'
+    russian = f'<html lang="ru"><meta charset=utf-8><h1>Магазин</h1>{script}<footer></footer></html>'.encode()
+    async with site({"/ru": russian, "/en": russian.replace(b'lang="ru"', b'lang="en-GB"')}, port):
+        yield Shop(f"http://127.0.0.1:{port}", embedded.url, id_)
 
 
 @asynccontextmanager
-async def site(html: dict[str, bytes]) -> AsyncIterator[str]:
+async def site(html: dict[str, bytes], port: int) -> AsyncIterator[None]:
     """A web server of ten lines."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,9 +63,8 @@ async def site(html: dict[str, bytes]) -> AsyncIterator[str]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        yield
 
 
 async def fill(page: Page, text: str) -> None:
@@ -147,6 +154,28 @@ async def test_what_was_typed_without_a_connection_is_sent_once_after_the_page_w
     await page.reload()
     await expect(page.locator("form button")).to_be_visible()
     assert len(await entries_with(embedded, "из метро")) == 1
+    forget_network_errors(page_errors)
+
+
+async def test_a_file_chosen_without_a_connection_is_sent_with_the_message_later(
+    embedded: Stage, page: Page, shop: Shop, page_errors: list[str]
+) -> None:
+    fields = '[{"name": "message", "type": "textarea"}, {"name": "photo", "type": "file"}]'
+    channel = await asyncio.to_thread(embedded.add_channel, "web_form", "photos", {"fields": fields, **QUICK})
+    posts = f"{shop.okno}/in/forms/{channel}"
+    await page.goto(f"{shop.okno}/forms/{channel}")
+    await page.route(posts, lambda route: route.abort())
+    await page.locator("[name=message]").fill("с фотографией")
+    photo = FilePayload(name="окно.png", mimeType="image/png", buffer=b"\x89PNG\x00\xff")
+    await page.locator("[name=photo]").set_input_files(photo)
+    await page.locator("form button").click()
+    await expect_state(page, "kept")
+    await page.unroute_all()
+    await page.reload()
+    await expect_state(page, "thanks")
+    [entry] = await entries_with(embedded, "с фотографией")
+    [file] = entry["attachments"]  # type: ignore[misc]
+    assert (file["name"], file["media_type"], file["size"]) == ("окно.png", "image/png", 6)
     forget_network_errors(page_errors)
 
 

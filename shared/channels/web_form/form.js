@@ -52,7 +52,7 @@
         make('p', { className: 'okno-said' }), make('button', { textContent: words.send })
       ]))
       form.dataset.okno = config.id
-      var place = document.querySelector('[data-okno-form]')
+      var place = document.querySelector('[data-okno-form="' + config.id + '"], [data-okno-form=""]')
       if (place) place.append(form)
       else if (document.body.contains(script)) script.after(form)
       else document.body.append(form)

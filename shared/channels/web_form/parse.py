@@ -145,8 +145,13 @@ def _fields(submission: Submission, site: Site, item: RawItem) -> tuple[tuple[st
     agreed = [(n, v) for n, v in submission.fields if site.role_of(n) == "consent" and consent.given(v)]
     when = consent.circumstances(submission, item.received_at, item.context) if agreed else ()
     records = [consent.record(name, value, site.form, when) for name, value in agreed]
-    kept = [pair for pair in submission.fields if pair[0] not in OWN_MACHINERY and pair != ("_gotcha", "")]
+    kept = [pair for pair in submission.fields if not _is_own_machinery(*pair, site)]
     return (*kept, *((consent.FIELD, record) for record in dict.fromkeys(records)))
+
+
+def _is_own_machinery(name: str, value: str, site: Site) -> bool:
+    ours = (name == "_gotcha" and not value) or (name == "_next" and value.startswith(site.page))
+    return ours or name in OWN_MACHINERY
 
 
 def _why_no_reply(email: str, phone: str, site: Site) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from functools import lru_cache
-from ipaddress import ip_network
+from ipaddress import IPv6Address, IPv6Network
 
 REMEMBERED = 20_000
 _MINUTE = 60.0
@@ -39,6 +39,7 @@ def network(remote: str) -> str:
     if ":" not in remote:
         return remote
     try:
-        return str(ip_network((remote.partition("%")[0], 64), strict=False))
+        address = IPv6Address(remote)
     except ValueError:
         return remote
+    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from shared.channels.web_form.rate import network
 from tests.channels.web_form.site import START, Site
 
 FORM = {"name": "Иван", "email": "ivan@example.com", "message": "Здравствуйте"}
@@ -58,6 +59,21 @@ async def test_one_subscriber_of_ipv6_is_one_address_whatever_the_last_half():
     for site.remote in ("2001:db8::1", "2001:db8::2", "2001:db8::ffff:3", "2001:db8:0:1::1"):
         statuses.append((await site.post(data=FORM)).status_code)
     assert statuses == [200, 200, 429, 200]
+
+
+@pytest.mark.parametrize(
+    ("remote", "counted"),
+    [
+        ("203.0.113.1", "203.0.113.1"),
+        ("::ffff:203.0.113.1", "203.0.113.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("no:address", "no:address"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_counted_as_its_network(remote: str, counted: str):
+    assert network(remote) == counted
 
 
 async def test_a_form_takes_no_more_than_its_own_limit_from_all_addresses_together():

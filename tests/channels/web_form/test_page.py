@@ -146,6 +146,8 @@ async def test_a_post_of_the_page_leads_to_its_thanks_and_the_same_page_posted_t
     assert first.key == second.key != third.key
     parsed = site.parsed()[0]
     assert (parsed.text, parsed.nature) == ("Здравствуйте", "ordinary")
+    shown = ["name", "email", "phone", "message", "consent", "consent_record"]
+    assert [name for name, _ in parsed.fields] == shown
     assert "Спасибо" in (await site.get("?sent=1&lang=ru")).text
 
 
