@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class Waiting:
-    """Things waited for by tasks, the oldest first; each for at most `seconds`, looked at about every second."""
+    """Things waited for by tasks, the oldest first; each for at most `seconds`, and until somebody looks again."""
 
-    def __init__(self, seconds: float, look_every_seconds: float = 0.5) -> None:
+    def __init__(self, seconds: float, look_every_seconds: float = 0.1) -> None:
         self._seconds, self._look_every = seconds, look_every_seconds
         self._since: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
