@@ -65,7 +65,7 @@ class Webhooks:
         return [
             Route(path, Endpoint(self, kind.name, kind.module("receive")), name=f"webhook-{kind.name}")
             for kind in found
-            if kind.capabilities.receives_by == "webhook"
+            if kind.capabilities.receives_by in ("webhook", "both")
             for path in _paths(kind.module("receive"))
         ]
 
