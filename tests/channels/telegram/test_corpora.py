@@ -1,4 +1,4 @@
-"""Updates and messages that other projects published: each is kept and says something. Skipped, with a count, if absent."""
+"""Updates and messages that other projects published: each is kept and says something. Skipped if absent."""
 
 import json
 from pathlib import Path

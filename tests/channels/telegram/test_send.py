@@ -79,8 +79,9 @@ async def test_an_answer_to_a_message_refers_to_it_and_one_to_a_deleted_message_
 
 
 async def test_files_are_sent_as_what_they_are(telegram: TelegramServer, bot: BotSender) -> None:
-    for each in (PHOTO, DOCUMENT, VOICE, file("jpg", "image/gif"), file("ogg", "video/mp4"), file("pdf", "audio/mpeg")):
-        await bot.send(reply("Подпись", files=(each,)))
+    files = (PHOTO, DOCUMENT, VOICE, file("jpg", "image/gif"), file("ogg", "video/mp4"), file("pdf", "audio/mpeg"))
+    for number, each in enumerate(files):
+        await bot.send(reply("Подпись", chat=7 + number % 2, files=(each,)))
     kinds = [call.method for call in telegram.api.calls]
     assert kinds == ["sendPhoto", "sendDocument", "sendVoice", "sendAnimation", "sendVideo", "sendAudio"]
     assert {each["caption"] for each in telegram.bot.sent} == {"Подпись"}
@@ -291,12 +292,16 @@ async def test_many_messages_to_one_chat_are_put_off_and_other_chats_go_on(
     telegram: TelegramServer, bot: BotSender
 ) -> None:
     with pytest.raises(SendDelayed) as later:
-        for number in range(100):
-            await bot.send(reply(f"{number}"))
+        await _send_many(bot, 100)
     assert 0 < (later.value.retry_after_seconds or 0) <= 1
     assert len(telegram.bot.sent) >= 5
     await bot.send(reply("Да", chat=8))
     assert telegram.bot.sent[-1]["chat"]["id"] == 8
+
+
+async def _send_many(bot: BotSender, count: int) -> None:
+    for number in range(count):
+        await bot.send(reply(f"{number}"))
 
 
 async def test_one_place_serves_many_replies_at_once(telegram: TelegramServer, bot: BotSender) -> None:
