@@ -310,3 +310,27 @@ async def test_one_place_serves_many_replies_at_once(telegram: TelegramServer, b
     replies = [reply("Да", chat=chat_id, id=UUID(int=chat_id)) for chat_id in range(100, 120)]
     results = await asyncio.gather(*map(bot.send, replies))
     assert [each.external_id for each in results] == [f"{chat_id}:{FIRST}" for chat_id in range(100, 120)]
+
+
+async def test_replies_to_other_chats_are_not_held_up_by_flooded_ones(telegram: TelegramServer, bot: BotSender) -> None:
+    """The small form of the figure in tests/benchmarks/telegram.py: one chat in ten answers 429."""
+    chats = range(100, 140)
+    telegram.bot.chats.update({chat_id: private_chat(chat_id) for chat_id in chats})
+    flooded = {chat_id for chat_id in chats if chat_id % 10 == 0}
+    for chat_id in flooded:
+        telegram.faults.flood(chat_id, 1)
+
+    async def deliver(chat_id: int) -> None:
+        """As the ledger does: again when the Sender says so."""
+        while True:
+            try:
+                await bot.send(reply("Да", chat=chat_id, id=UUID(int=chat_id)))
+                return
+            except SendDelayed as later:
+                await asyncio.sleep(later.retry_after_seconds or 1)
+
+    await asyncio.gather(*map(deliver, chats))
+    order = [each["chat"]["id"] for each in telegram.bot.sent]
+    assert sorted(order) == list(chats)
+    assert set(order[-len(flooded) :]) == flooded
+    assert telegram.faults.too_early == []

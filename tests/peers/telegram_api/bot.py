@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.peers.telegram_api.spec import load
@@ -60,6 +61,8 @@ class Bot:
     actions: list[tuple[int, str]] = field(default_factory=list)
     answered_queries: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    local_folder: Path | None = None
+    """Where a server of one's own puts files (--local): it tells the path and knows no limit."""
     webhook: Webhook = field(default_factory=Webhook)
     allowed_updates: list[str] = field(default_factory=list)
     privacy: bool = True

@@ -76,8 +76,7 @@ class Api:
             status = 502
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
         except Cut:
-            assert request.transport is not None
-            request.transport.abort()  # type: ignore[attr-defined]
+            _hang_up(request)
             return web.Response()
         finally:
             self.calls.append(Called(at, bot.token, method, params, files, status))
@@ -127,6 +126,10 @@ class Api:
         data = bot and bot.files.get(request.match_info["path"].rpartition("/")[2])
         if data is None:
             return _error(Answer(404, "Not Found"))
+        try:
+            self.faults.raise_before("download", {})
+        except Cut:
+            _hang_up(request)
         return web.Response(body=data, content_type="application/octet-stream")
 
     # --- webhooks ---------------------------------------------------------------------------------------
@@ -227,6 +230,11 @@ async def _form(request: web.Request) -> tuple[dict[str, str], dict[str, tuple[s
         elif isinstance(value, web.FileField):
             files[name] = value.filename, value.file.read()
     return raw, files
+
+
+def _hang_up(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _error(answer: Answer) -> web.Response:

@@ -54,14 +54,15 @@ def get_file(bot: Bot, params: Json, files: dict[str, tuple[str, bytes]]) -> Any
     data = bot.files.get(params["file_id"])
     if data is None:
         raise Answer(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
-    if len(data) > DOWNLOAD_BYTES:
+    if len(data) > DOWNLOAD_BYTES and not bot.local_folder:
         raise Answer(400, "Bad Request: file is too big")
     file_id = params["file_id"]
+    path = f"{bot.local_folder}/{file_id}" if bot.local_folder else f"documents/{file_id}"
     return {
         "file_id": file_id,
         "file_unique_id": f"u{file_id}",
         "file_size": len(data),
-        "file_path": f"documents/{file_id}",
+        "file_path": path,
     }
 
 
