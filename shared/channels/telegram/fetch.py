@@ -12,7 +12,7 @@ from shared.connector import Channel, FetchDelayed, FetchRefused, ParsedFile
 from shared.contracts.inbound import RemoteFile
 
 DOWNLOAD_BYTES = 20 * 1024 * 1024
-DOWNLOAD_SECONDS = 300
+DOWNLOAD_SECONDS = 110
 UNAVAILABLE_SECONDS = 600.0
 TOO_LARGE = (
     "{name} is larger than 20 MB, the most Telegram gives to a bot: open it in Telegram, or connect the bot through"

@@ -1,6 +1,7 @@
 """Long polling against the Bot API: nothing is confirmed before it is accepted, whatever falls over meanwhile."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -131,6 +132,8 @@ async def test_a_second_poller_is_explained_and_not_fought(telegram: TelegramSer
         await telegram.until(lambda: inlet.reports[-1:] == [(0, None)])
     assert inlet.problems == [inlet.problems[0]] * 3
     assert inlet.problems[0].startswith("Another program receives the updates of this bot")
+    asked = [call.at for call in telegram.calls("getUpdates")][:4]
+    assert all(after - before >= QUICK.conflict_seconds for before, after in itertools.pairwise(asked))
 
 
 async def test_a_webhook_of_somebody_else_is_explained_and_left_alone(telegram: TelegramServer) -> None:
