@@ -94,12 +94,12 @@ def connected() -> Iterator[Running]:
         settings = ["--set", f"token={TOKEN}", "--set", f"api_url={telegram.url}"]
         _okno(folder, "operators", "add", "bench@example.com", "--role", "admin")
         token = _okno(folder, "tokens", "create", "bench@example.com").strip()
+        _okno(folder, "channels", "add", "telegram", "Bot", *settings)
         port = free_port()
         okno = OknoProcess(["up", "--port", str(port), "--log-level", "warning"], {"OKNO_DATA": folder})
         running = Running(okno, telegram, f"http://127.0.0.1:{port}", token, Path(folder) / "okno.db")
         with okno:
             okno.wait_for_http(running.url)
-            _okno(folder, "channels", "add", "telegram", "Bot", *settings)
             yield running
             assert telegram.violations == []
 
