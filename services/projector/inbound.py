@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from uuid import UUID
 
 from services.projector.intake import Intake
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
-from shared.contracts.inbound import InboundMessage, InboundUnreadable, inbound_id
+from shared.contracts.inbound import Call, InboundMessage, InboundUnreadable, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -168,20 +168,26 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.known_as,
         item.thread_key,
         item.fields,
-        e.Call(
-            call.state,
-            call.direction,
-            call.from_,
-            call.to,
-            call.answered_by,
-            call.waiting_seconds,
-            call.talking_seconds,
-            call.recording,
-        )
-        if call
-        else None,
+        _call(call) if call else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
+    )
+
+
+def _call(call: Call) -> e.Call:
+    return e.Call(
+        call.state,
+        call.direction,
+        call.from_,
+        call.to,
+        call.answered_by,
+        call.waiting_seconds,
+        call.talking_seconds,
+        call.recording,
+        call.started_at,
+        call.answered_at,
+        call.ended_at,
+        tuple(e.Leg(*astuple(leg)) for leg in call.legs),
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.domain import commands as c
 from shared.domain import events as e
+from shared.domain.call import merge
 from shared.domain.errors import NoSuchThing, Refused
 
 TEXT_LIMIT = 100_000
@@ -20,7 +21,6 @@ TEXT_LIMIT = 100_000
 TAG_LIMIT = 64
 THREAD_LIMIT = 20
 """External ids a reply refers to (RFC 5322 sets no limit; longer References break in old mail programs)."""
-_CALL_ORDER = {"ringing": 0, "answered": 1, "failed": 2, "missed": 3, "finished": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +94,12 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
 
 
 def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> list[e.ConversationEvent]:
-    """A call only moves forward, in whatever order the provider tells of it; later facts fill what was empty."""
+    """A call only moves forward, in whatever order the provider tells of it; late facts fill what was empty."""
     known = state.calls[message.message_id]
-    newest = call if _CALL_ORDER[call.state] > _CALL_ORDER[known.state] else known
-    merged = replace(
-        newest,
-        answered_by=newest.answered_by or call.answered_by or known.answered_by,
-        waiting_seconds=_first(newest.waiting_seconds, call.waiting_seconds, known.waiting_seconds),
-        talking_seconds=_first(newest.talking_seconds, call.talking_seconds, known.talking_seconds),
-        recording=newest.recording or call.recording or known.recording,
-    )
+    merged = merge(known, call)
     if merged == known:
         return []
     return [e.CallProgressed(message.conversation_id, message.customer_id, message.message_id, merged)]
-
-
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
 
 
 def _request_reply(command: c.RequestReply, state: Conversation) -> list[e.ConversationEvent]:

@@ -6,12 +6,14 @@ What every entry has unless it says otherwise (`NOTHING`) is not stored: a row i
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
 
 from shared.clock import to_text
+from shared.domain import call as calls
 from shared.domain import events as e
 
 Body = dict[str, Any]
@@ -55,17 +57,40 @@ def attachment_id(message_id: UUID, index: int) -> UUID:
 
 
 def call_fields(call: e.Call) -> Body:
-    """Return a call as the API shows it."""
+    """Return a call as the API shows it; `reported` is false when its end was never told."""
     return {
         "state": call.state,
         "direction": call.direction,
         "from": call.from_,
         "to": call.to,
-        "answered_by": call.answered_by or None,
-        "waiting_seconds": call.waiting_seconds,
-        "talking_seconds": call.talking_seconds,
+        "answered_by": calls.answered_by(call) or None,
+        "waiting_seconds": calls.waiting_seconds(call),
+        "talking_seconds": calls.talking_seconds(call),
         "recording": call.recording or None,
+        "on_hold": calls.on_hold(call),
+        "transferred_to": calls.transferred_to(call) or None,
+        "reported": call.reported,
+        "started_at": _time(call.started_at),
+        "answered_at": _time(calls.answered_at(call)),
+        "ended_at": _time(call.ended_at),
+        "legs": [_leg(leg) for leg in call.legs],
     }
+
+
+def _leg(leg: e.Leg) -> Body:
+    return {
+        "id": leg.id,
+        "to": leg.to or None,
+        "state": leg.state,
+        "answered": leg.answered,
+        "started_at": _time(leg.started_at),
+        "answered_at": _time(leg.answered_at),
+        "ended_at": _time(leg.ended_at),
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return to_text(at) if at else None
 
 
 def _files(message_id: UUID, files: tuple[e.File, ...]) -> list[Body]:
