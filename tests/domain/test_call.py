@@ -113,8 +113,8 @@ def reports(draw: st.DrawFn) -> Call:
     state, reported = draw(states)
     found = draw(st.lists(legs, max_size=3, unique_by=lambda leg: leg.id))
     return Call(
-        state,
-        draw(st.sampled_from(["inbound", "outbound"])),  # type: ignore[arg-type]
+        state,  # type: ignore[arg-type]
+        draw(st.sampled_from(["inbound", "outbound"])),
         draw(texts),
         draw(texts),
         draw(texts),
