@@ -124,7 +124,7 @@ def _leg(event: Event, from_: Event, to: Event, *, consults: bool, country: str)
         started_at=at if told == "Appeared" else None,
         answered_at=at if told == "Connected" and talks and not consults else None,
         ended_at=at if told == "Disconnected" else None,
-        transferred_from="" if consults else text(from_, "taken_from_call_id"),
+        transferred_from=text(from_, "taken_from_call_id"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -21,10 +22,10 @@ _SAFE = {"X-Content-Type-Options": "nosniff"}
 
 
 class CallWebhooks:
-    """Answers the webhooks of all telephony channels. `clock` gives the time."""
+    """Answers the webhooks of all telephony channels. `clock` gives the time, `public_url` is this process's own."""
 
-    def __init__(self, clock: Callable[[], datetime] = now) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], datetime] = now, public_url: str = "") -> None:
+        self._clock, self._public_url = clock, public_url
 
     async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
         name, settings = channel.settings["provider"], channel.settings
@@ -53,11 +54,11 @@ class CallWebhooks:
             request.method,
             request.path_params.get("event", "").rstrip("/"),
             request.scope["query_string"].decode("latin-1"),
-            _urls(request, settings["public_url"]),
+            _urls(request, settings["public_url"], self._public_url),
         )
 
 
-handle: Webhook = CallWebhooks()
+handle: Webhook = CallWebhooks(public_url=os.environ.get("OKNO_PUBLIC_URL", ""))
 
 
 def _greeted(answered: Answered | None) -> Response:
@@ -66,20 +67,17 @@ def _greeted(answered: Answered | None) -> Response:
     return Response(answered.body, media_type=answered.media_type, headers=_SAFE)
 
 
-def _urls(request: Request, public_url: str) -> tuple[str, ...]:
-    """Return the addresses that may have been signed: behind a proxy only the host is known, not the scheme.
+def _urls(request: Request, of_channel: str, of_process: str) -> tuple[str, ...]:
+    """Return the addresses that may have been signed: the channel's public one, else ours and the one asked for.
 
-    To believe the host does no harm: only who has the secret can sign an address, whatever its host.
+    Behind a proxy the host is known but not the scheme. To believe the host does no harm: only who has the secret can
+    sign an address, whatever its host.
     """
     path = request.scope.get("raw_path", request.scope["path"].encode()).decode("latin-1").partition("?")[0]
     query = request.scope["query_string"].decode("latin-1")
-    address = f"{path}?{query}" if query else path
-    bases = (public_url.rstrip("/"),) if public_url else _bases(request.headers.get("host", ""))
-    return tuple(f"{base}{address}" for base in bases)
-
-
-def _bases(host: str) -> tuple[str, ...]:
-    return (f"https://{host}", f"http://{host}")
+    address, host = f"{path}?{query}" if query else path, request.headers.get("host", "")
+    bases = (of_channel,) if of_channel else (of_process, f"https://{host}", f"http://{host}")
+    return tuple(f"{base.rstrip('/')}{address}" for base in bases if base)
 
 
 async def _body(request: Request) -> bytes:

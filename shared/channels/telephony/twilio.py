@@ -61,9 +61,9 @@ def problems(settings: Mapping[str, str]) -> list[str]:
 
 def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted:
     """Check the signature. Raises BadInput 401."""
-    media_type = webhook.headers.get("content-type", FORM).partition(";")[0].strip().lower()
+    media_type = _media_type(webhook)
     try:
-        fields = form.decode(webhook.body) if media_type == FORM else []
+        fields = _fields(webhook)
     except ValueError as error:
         raise not_authentic("The body is not what its content type says.") from error
     signature = webhook.headers.get("x-twilio-signature", "")
@@ -77,7 +77,7 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted:
 
 def answer(webhook: Webhook, settings: Mapping[str, str]) -> Answered:
     """Return TwiML: an incoming call is put through if the channel says where to."""
-    fields = dict(form.decode(webhook.body)) if webhook.body else {}
+    fields = dict(_fields(webhook))
     is_new = fields.get("CallStatus") == "ringing" and "CallbackSource" not in fields and not webhook.query
     verbs = _dial(settings, webhook.urls[0]) if is_new and settings["forward_to"] and webhook.urls else ""
     return Answered(f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'.encode(), "text/xml")
@@ -112,6 +112,15 @@ def read(item: RawItem, channel: Channel) -> Parsed:
     return parsed(report, item, channel)
 
 
+def _media_type(webhook: Webhook) -> str:
+    return webhook.headers.get("content-type", FORM).partition(";")[0].strip().lower()
+
+
+def _fields(webhook: Webhook) -> list[tuple[str, str]]:
+    """Raises ValueError."""
+    return form.decode(webhook.body) if _media_type(webhook) == FORM else []
+
+
 # --- the signature ----------------------------------------------------------------------------------------
 
 
@@ -128,7 +137,10 @@ def _is_signed(signature: str, urls: Iterable[str], fields: list[tuple[str, str]
 
 def _spellings(url: str) -> set[str]:
     """The address as it is, without its port, and with the port that goes without saying."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return set()
     host = parts.netloc.rpartition("@")[2]
     bare = host if host.endswith("]") or ":" not in host else host.rpartition(":")[0]
     hosts = {parts.netloc, bare, f"{bare}:{_PORTS.get(parts.scheme, 443)}"}
@@ -137,7 +149,7 @@ def _spellings(url: str) -> set[str]:
 
 def _covers_body(webhook: Webhook) -> bool:
     """The signed query names the hash of the body."""
-    given = dict(parse_qsl(urlsplit(webhook.urls[0]).query if webhook.urls else webhook.query)).get("bodySHA256", "")
+    given = dict(parse_qsl(webhook.query)).get("bodySHA256", "")
     return hmac.compare_digest(given.encode(), hashlib.sha256(webhook.body).hexdigest().encode())
 
 

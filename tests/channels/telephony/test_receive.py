@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -66,12 +67,37 @@ async def test_behind_a_proxy_the_public_address_is_what_twilio_signs() -> None:
     assert await posted(phone, twilio_webhook(RINGING, f"http://10.0.0.7:8000{ADDRESS}")) == 401
 
 
+async def test_the_public_address_of_the_process_is_one_that_twilio_may_sign() -> None:
+    phone = Phone(TWILIO, base="http://10.0.0.7:8000", public="https://okno.example")
+    assert await posted(phone, twilio_webhook(RINGING, f"https://okno.example{ADDRESS}")) == 200
+    assert await posted(phone, twilio_webhook(RINGING, f"http://10.0.0.7:8000{ADDRESS}")) == 200
+    assert await posted(phone, twilio_webhook(RINGING, f"https://other.example{ADDRESS}")) == 401
+
+
 async def test_twilio_is_answered_in_twiml() -> None:
     phone = Phone(TWILIO)
     webhook = twilio_webhook(RINGING, f"http://okno.test{ADDRESS}")
     answer = await phone.post(webhook.body, webhook.headers)
     assert answer.headers["content-type"].startswith("text/xml")
     assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+async def test_a_json_body_that_twilio_signed_is_kept_and_answered() -> None:
+    body = b'{"CallSid": "CA1"}'
+    url = f"http://okno.test{ADDRESS}?bodySHA256={hashlib.sha256(body).hexdigest()}"
+    webhook = twilio_webhook({}, url)
+    phone = Phone(TWILIO)
+    headers = {**webhook.headers, "content-type": "application/json"}
+    assert await posted(phone, replace(webhook, body=body, headers=headers)) == 200
+    assert [item.media_type for item in phone.items] == ["application/json"]
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a b", "\xff"])
+async def test_a_host_that_is_none_is_not_authentic(host: str) -> None:
+    phone, webhook = Phone(TWILIO), twilio_webhook(RINGING, f"http://okno.test{ADDRESS}")
+    headers = {name: value.encode("latin-1") for name, value in {**webhook.headers, "host": host}.items()}
+    assert (await phone.post(webhook.body, headers)).status_code == 401  # type: ignore[arg-type]
+    assert phone.items == []
 
 
 async def test_an_incoming_call_is_put_through_where_the_channel_says_so() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.providers import PROVIDERS
@@ -218,3 +221,40 @@ def test_what_is_signed_but_cannot_be_understood_is_unreadable(provider: str, da
     item = RawItem(data, "", AT, "k", {"event": "events/call"})
     with pytest.raises(UnreadableItem):
         parse(item, channels[provider])
+
+
+texts = st.sampled_from(
+    ["", "0", "101", "+79161234567", "ringing", "completed", "answered", "1398956978", "9" * 30]
+) | st.text(max_size=12)
+values = texts | st.integers() | st.none() | st.booleans() | st.floats() | st.just([1]) | st.just({"number": "7"})
+NAMES = {
+    "twilio": ["CallSid", "ParentCallSid", "CallStatus", "From", "To", "Direction", "CallDuration", "Timestamp",
+               "SequenceNumber", "RecordingSid", "RecordingStatus", "DialCallStatus"],
+    "mango": ["entry_id", "call_id", "timestamp", "seq", "call_state", "location", "from", "to", "talk_time",
+              "entry_result", "call_direction", "create_time", "end_time", "recording_id", "recording_state"],
+    "zadarma": ["pbx_call_id", "call_start", "caller_id", "called_did", "destination", "internal", "duration",
+                "disposition", "call_id_with_rec"],
+    "uis": ["call_session_id", "notification_name", "notification_time", "contact_phone_number", "direction",
+            "talk_time_duration", "employee_id", "file_link", "virtual_phone_number"],
+}  # fmt: skip
+CHANNELS = {"twilio": TWILIO, "mango": MANGO, "zadarma": ZADARMA, "uis": UIS}
+EVENTS = ["events/call", "events/summary", "events/recording", "NOTIFY_START", "NOTIFY_END", "NOTIFY_OUT_END"]
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), st.sampled_from(sorted(NAMES)), st.sampled_from(EVENTS))
+def test_whatever_is_signed_is_a_call_or_is_unreadable(data: st.DataObject, provider: str, event: str) -> None:
+    names = st.sampled_from(NAMES[provider])
+    if provider in ("twilio", "zadarma"):
+        told = data.draw(st.dictionaries(names, texts))
+        body = urlencode({"event": event, **told} if provider == "zadarma" else told, errors="replace").encode()
+    else:
+        text = json.dumps(data.draw(st.dictionaries(names, values)))
+        body = text.encode() if provider == "uis" else urlencode({"json": text}).encode()
+    item = RawItem(body, "", AT, "k", {"event": event, "query": ""})
+    try:
+        parsed = parse(item, CHANNELS[provider])
+    except UnreadableItem as reason:
+        assert str(reason)  # noqa: PT017
+    else:
+        assert parsed.call
