@@ -6,12 +6,11 @@ gives up on headers a mail program would show.
 
 from __future__ import annotations
 
-import binascii
-import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.channels.email import transfer
 from shared.channels.email.words import parameters
 
 MAX_DEPTH = 40
@@ -26,7 +25,6 @@ _WELL_KNOWN = re.compile(
     rb"[ \t]*:",
     re.IGNORECASE,
 )
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _SNIFFED_BOUNDARY = re.compile(rb"\n--([!-~]{6,70})[ \t]*\r?\n")
 
 
@@ -55,7 +53,7 @@ class Part:
 
     def body(self) -> bytes:
         """Return the content with its transfer encoding undone as far as it can be."""
-        return decode_transfer(self.data[self.start : self.end], self.header("content-transfer-encoding"))
+        return transfer.decode(self.data[self.start : self.end], self.header("content-transfer-encoding"))
 
 
 def read(data: bytes) -> Part:
@@ -69,42 +67,6 @@ def read(data: bytes) -> Part:
     if not tree.headers:
         raise NoHeaders
     return tree
-
-
-def decode_transfer(body: bytes, encoding: bytes) -> bytes:
-    """Undo base64 or quoted-printable, keeping what is readable of broken ones."""
-    match encoding.strip().strip(b'"').lower():
-        case b"base64":
-            return decode_base64(body)
-        case b"quoted-printable":
-            return quopri.decodestring(body)
-        case b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue":
-            return _decode_uu(body)
-        case _:
-            return body
-
-
-def decode_base64(text: bytes) -> bytes:
-    """Decode leniently: foreign characters are skipped, padding is repaired, concatenated pieces are joined."""
-    pieces = []
-    for piece in re.split(rb"=+", text) if b"=" in text.rstrip(b"=\r\n \t") else [text]:
-        clean = _NOT_BASE64.sub(b"", piece)
-        if len(clean) % 4 == 1:
-            clean = clean[:-1]
-        pieces.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
-    return b"".join(pieces)
-
-
-def _decode_uu(body: bytes) -> bytes:
-    decoded = []
-    for line in body.splitlines():
-        if line.startswith((b"begin ", b"end", b"`")) or not line:
-            continue
-        try:
-            decoded.append(binascii.a2b_uu(line))
-        except binascii.Error:
-            return body
-    return b"".join(decoded)
 
 
 class _Reader:

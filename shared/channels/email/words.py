@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from shared.channels.email import charset, mime
+from shared.channels.email import charset, transfer
 
 MAX_HEADER_BYTES = 64 * 1024
-MAX_ADDRESSES_BYTES = 1024 * 1024
+MAX_ADDRESSES_BYTES = 128 * 1024
 
 _ENCODED = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
 _PARAMETER = re.compile(rb"""[;\s]*([^=;\s"]{1,256})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
@@ -102,7 +102,7 @@ def message_ids(values: list[bytes]) -> list[str]:
 
 def _word(encoding: bytes, content: bytes) -> bytes:
     if encoding in b"bB":
-        return mime.decode_base64(content)
+        return transfer.decode_base64(content)
     return quopri.decodestring(content.replace(b"_", b"=20").replace(b"\n", b"").replace(b" ", b"=20"))
 
 
