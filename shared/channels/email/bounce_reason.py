@@ -93,7 +93,7 @@ _CERTAIN = {
 
 
 def of(said: str, explained: str, status: str, smtp: str) -> str:
-    """Return why: a word of ours, `undefined` when nobody can tell. `said` are the server's words, `status` is X.Y.Z."""
+    """Return a word of REASONS, `undefined` when nobody can tell. `said`: the server's words, `status`: X.Y.Z."""
     detail = status[2:]
     if detail in _OF_SENDER:
         return "rejected"

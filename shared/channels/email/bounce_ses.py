@@ -1,4 +1,4 @@
-"""Notices of Amazon SES that come by mail, PURE: JSON that the mail may have broken into lines, so read by its fields."""
+"""Notices of Amazon SES by mail, PURE: JSON that the mail may have broken into lines, so read field by field."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from shared.channels.email.words import parameters
 MAX_DEPTH = 40
 MAX_PARTS = 1_000
 MAX_HEADERS = 5_000
+MAX_HEADER_LINES = 100_000
 
 _FIELD = re.compile(rb"([!-9;-~]{1,256})[ \t]*:(.*)", re.DOTALL)
 _BLANK = re.compile(rb"\r?\n\r?\n")
@@ -100,7 +101,7 @@ class _Reader:
         last_known = max((found.start() for found in _WELL_KNOWN.finditer(self.data, start, stop)), default=start)
         fields: list[tuple[str, list[bytes]]] = []
         at = start
-        for line in self.data[start:stop].split(b"\n"):
+        for line in self.data[start:stop].split(b"\n", MAX_HEADER_LINES)[:MAX_HEADER_LINES]:
             field = None if line[:1] in b" \t" else _FIELD.match(line)
             if line[:1] in (b" ", b"\t") and fields:
                 fields[-1][1].append(line.strip(b"\r"))

@@ -28,7 +28,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     external_id = _message_id(tree) or f"sha256:{fingerprint}"
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
-    new = quotes.new_text(content.text)
+    full, new = _with_notes(content, content.text), _with_notes(content, quotes.new_text(content.text))
     subject = words.text(tree.header("subject"))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
@@ -40,7 +40,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         occurred_at=_occurred_at(tree, item.received_at),
         subject=subject,
         text=new,
-        full_text=content.text if content.text != new else "",
+        full_text=full if full != new else "",
         html=content.html,
         recipients=_recipients(tree),
         reply_to=_reply_to(tree, sender),
@@ -54,6 +54,11 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         topic=topic(subject),
         warnings=_warnings(tree, channel),
     )
+
+
+def _with_notes(content: body.Body, text: str) -> str:
+    """An invitation or a card is told in its mail's text: nobody opens an .ics to learn what a client wants."""
+    return "\n\n".join(filter(None, (text, content.notes)))
 
 
 def _tree(item: RawItem) -> mime.Part:

@@ -6,6 +6,7 @@ import binascii
 import quopri
 import re
 
+_MAX_PIECES = 10_000
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
@@ -25,7 +26,8 @@ def decode(body: bytes, encoding: bytes) -> bytes:
 def decode_base64(text: bytes) -> bytes:
     """Decode leniently: foreign characters are skipped, padding is repaired, concatenated pieces are joined."""
     pieces = []
-    for piece in re.split(rb"=+", text) if b"=" in text.rstrip(b"=\r\n \t") else [text]:
+    joined = 0 < text.rstrip(b"=\r\n \t").count(b"=") < _MAX_PIECES
+    for piece in re.split(rb"=+", text) if joined else [text]:
         clean = _NOT_BASE64.sub(b"", piece)
         if len(clean) % 4 == 1:
             clean = clean[:-1]

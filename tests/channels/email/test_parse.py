@@ -28,6 +28,7 @@ def test_an_ordinary_mail() -> None:
         text="Hello",
         recipients=(ADDRESS,),
         known_as=("<1@example.org>",),
+        topic="question 1",
     )
 
 
@@ -261,6 +262,6 @@ MEGABYTE = 1_000_000
     ids=range(23),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parsed(data)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
