@@ -32,7 +32,7 @@ _STYLES = {"color", "background-color", "font-weight", "font-style", "text-decor
 _ATTRIBUTES = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
 _ATTRIBUTES["*"] = _ATTRIBUTES.get("*", set()) | {"style"}
 _ANY_TAG = re.compile(r'<([a-z][a-z0-9]*)(?:\s+[^\s="<>]+(?:="[^"]*")?)*\s*/?>')
-_LOADING_STYLE = re.compile(r'\sstyle="[^"]*(?:url|image|expression|@|\\\\)[^"]*"', re.IGNORECASE)
+_LOADING_STYLE = re.compile(r'\sstyle="[^"]*(?:url|image|expression|@|\\)[^"]*"', re.IGNORECASE)
 _SOURCE = re.compile(r'\ssrc="([^"]*)"')
 _TOKEN = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|[^<]+")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")

@@ -11,6 +11,8 @@ from shared.channels.email.topic import topic
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
 
+APART_FROM_BYTES = 128 * 1024
+"""Larger mails are parsed in a child process (`services.ingest.apart`)."""
 MAX_MAIL_BYTES = 64 * 1024 * 1024
 MAX_RECIPIENTS = 500
 MAX_REFERENCES = 100

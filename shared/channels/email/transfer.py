@@ -7,7 +7,8 @@ import quopri
 import re
 
 _MAX_PIECES = 10_000
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 
 
 def decode(body: bytes, encoding: bytes) -> bytes:
@@ -28,7 +29,7 @@ def decode_base64(text: bytes) -> bytes:
     pieces = []
     joined = 0 < text.rstrip(b"=\r\n \t").count(b"=") < _MAX_PIECES
     for piece in re.split(rb"=+", text) if joined else [text]:
-        clean = _NOT_BASE64.sub(b"", piece)
+        clean = piece.translate(None, _NOT_BASE64)
         if len(clean) % 4 == 1:
             clean = clean[:-1]
         pieces.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
