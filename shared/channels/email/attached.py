@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from dataclasses import dataclass
 
-from shared.channels.email import charset, file_names, invitation, mime, tnef, visiting_card, words
+from shared.channels.email import charset, file_names, invitation, mime, reports, tnef, visiting_card, words
 from shared.connector import ParsedFile
 
 _CALENDARS = ("text/calendar", "application/ics")
@@ -35,6 +35,8 @@ def read(part: mime.Part, name: str) -> Attached:
         return Attached((file,), invitation.describe(file.data, declared))
     if part.content_type in _CARDS or file.name.lower().endswith(".vcf"):
         return Attached((file,), visiting_card.describe(file.data, declared))
+    if part.content_type == "message/delivery-status" and not reports.is_report(part):
+        return Attached((file,), charset.clean(charset.decode(file.data, declared)).strip())
     return Attached((file,), _locked(part, file.name))
 
 

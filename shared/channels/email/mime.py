@@ -122,9 +122,16 @@ class _Reader:
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         boundary = params.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()
         spans = list(self._spans(boundary, start, end)) if boundary else []
-        if not spans and (sniffed := _SNIFFED_BOUNDARY.search(self.data, max(0, start - 1), end)):
-            spans = list(self._spans(sniffed[1], start, end))
+        if not spans and (sniffed := self._sniffed(boundary, max(0, start - 1), end)):
+            spans = list(self._spans(sniffed, start, end))
         return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+
+    def _sniffed(self, declared: bytes, start: int, end: int) -> bytes | None:
+        """Return the boundary that is used where the declared one is not: one that begins like it, or any long one."""
+        longer = re.compile(rb"\n--(" + re.escape(declared[:70]) + rb"[!-~]{1,70})[ \t]*\r?\n") if declared else None
+        found = longer.search(self.data, start, end) if longer else None
+        found = found or _SNIFFED_BOUNDARY.search(self.data, start, end)
+        return found[1] if found else None
 
     def _spans(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield where each part lies; a missing last delimiter is forgiven, parts beyond the limit stay one."""

@@ -30,8 +30,9 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     external_id = _message_id(tree) or f"sha256:{fingerprint}"
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
-    full, new = _with_notes(content, content.text), _with_notes(content, quotes.new_text(content.text))
     subject = words.text(tree.header("subject"))
+    full = _with_notes(content, content.text)
+    new = _with_notes(content, quotes.new_text(content.text, subject))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
     nature, about = natures.read(tree, content.text, key)

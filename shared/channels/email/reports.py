@@ -59,6 +59,11 @@ def has_delivery_report(tree: mime.Part) -> bool:
     return any(part.content_type in _DELIVERY for part in leaves(tree))
 
 
+def is_report(part: mime.Part) -> bool:
+    """Tell whether a part holds the fields its type promises; some servers put their explanation there."""
+    return any(name in group for group in groups(part) for name in ("reporting-mta", "final-recipient", "action"))
+
+
 def feedback_type(tree: mime.Part) -> str:
     """Return the Feedback-Type of a complaint report, empty for any other mail."""
     for part in leaves(tree):

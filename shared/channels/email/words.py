@@ -50,6 +50,9 @@ def unfold(raw: bytes) -> str:
 def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
     """Return a value in lower case and its parameters, continuations joined and decoded: `text/plain; charset=x`."""
     value, _, rest = raw[:MAX_HEADER_BYTES].partition(b";")
+    if b"=" in value:  # the semicolon after the type is missing
+        value, *forgotten = value.split(maxsplit=1)
+        rest = b";".join([*forgotten, rest])
     found: dict[str, bytes] = {}
     for each in _PARAMETER.finditer(rest):
         found.setdefault(each[1].decode("ascii", "replace").lower(), each[2].strip())
