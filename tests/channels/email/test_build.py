@@ -75,13 +75,13 @@ def test_a_recipient_with_a_control_character_is_none() -> None:
 
 def test_the_message_answered_stands_quoted_below_in_russian() -> None:
     quoted = Quoted("Иван", AT, "Где мой заказ?\n\n> старое")
-    mail = parsed(build(replace(REPLY, text="В пути.", quoted=quoted), mailbox(), {}).data)
+    mail = parsed(build(replace(REPLY, text="В пути.", quoted=quoted, quotes=True), mailbox(), {}).data)
     assert mail.text == "В пути."
     assert mail.full_text == ("В пути.\n\n21 ноября 2026 г., 09:05 UTC, Иван пишет:\n> Где мой заказ?\n>\n>> старое")
 
 
 def test_the_message_answered_stands_quoted_below_in_english() -> None:
-    mail = parsed(build(replace(REPLY, quoted=Quoted("Client", AT, "Where?")), mailbox(), {}).data)
+    mail = parsed(build(replace(REPLY, quoted=Quoted("Client", AT, "Where?"), quotes=True), mailbox(), {}).data)
     assert mail.text == "Answer\n.\nFrom us"
     assert "On November 21, 2026, at 09:05 UTC, Client wrote:\n> Where?" in mail.full_text
 

@@ -81,13 +81,13 @@ async def test_a_connection_is_used_again(smtp: SmtpServer, post: SmtpSender) ->
     for _ in range(5):
         await post.send(REPLY)
     assert len(smtp.mails) == 5
-    assert len(post._idle) == 1
+    assert len(post._pool.idle) == 1
 
 
 async def test_many_replies_at_once_share_a_few_connections(smtp: SmtpServer, post: SmtpSender) -> None:
     await asyncio.gather(*[post.send(REPLY) for _ in range(30)])
     assert len(smtp.mails) == 30
-    assert len(post._idle) <= 4
+    assert len(post._pool.idle) <= 4
 
 
 async def test_a_kept_connection_that_died_is_replaced(smtp: SmtpServer, post: SmtpSender) -> None:
@@ -104,7 +104,7 @@ async def test_a_kept_connection_that_dies_after_its_check_is_replaced(
     await post.send(REPLY)
     smtp.stop()
     smtp.start()
-    monkeypatch.setattr(post._idle[0], "noop", AsyncMock())
+    monkeypatch.setattr(post._pool.idle[0], "noop", AsyncMock())
     await post.send(REPLY)
     assert len(smtp.mails) == 2
 
