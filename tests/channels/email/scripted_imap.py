@@ -2,11 +2,9 @@
 
 import asyncio
 import base64
-import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import AsyncIterator
 
 CAPABILITIES = "IMAP4rev1 IDLE UIDPLUS MOVE SASL-IR AUTH=PLAIN AUTH=XOAUTH2"
 
@@ -30,6 +28,8 @@ class ScriptedImap:
     """A command that is never answered."""
     refuse: dict[str, str] = field(default_factory=dict)
     expunge_before_fetch: set[int] = field(default_factory=set)
+    burst: list[str] = field(default_factory=list)
+    """Lines said at once while somebody waits with IDLE."""
     sessions: int = 0
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -198,13 +198,10 @@ class _Session:
             changed.cancel()
             if self.box.changed.is_set():
                 self.box.changed.clear()
+                self.writer.write("".join(f"{line}\r\n" for line in self.box.burst).encode())
                 self.say(f"* {len(self.box.mails)} EXISTS")
                 await self.writer.drain()
 
 
 def many(count: int, mail: bytes) -> dict[int, bytes]:
     return dict.fromkeys(range(1, count + 1), mail)
-
-
-def numbered(uids: Iterable[int], text: bytes) -> dict[int, bytes]:
-    return {uid: re.sub(rb"N", str(uid).encode(), text) for uid in uids}
