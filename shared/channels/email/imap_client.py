@@ -108,6 +108,12 @@ class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
         except aioimaplib.AioImapException as error:
             self._watcher.lost(error)
 
+    def send(self, line: str, scrub: str | None = None) -> None:
+        """Say so when nobody listens any more: uvloop raises what looks like a bug, asyncio warns and waits."""
+        if self.transport.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        super().send(line, scrub)
+
     def data_received(self, d: bytes) -> None:
         current = self.current_command
         data = self.incomplete_line + d if self.incomplete_line else d
