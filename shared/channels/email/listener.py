@@ -78,7 +78,7 @@ class Listener:
     async def _take(self, envelope: Envelope) -> str:
         data = envelope.original_content or b""
         context = {
-            "envelope_from": (envelope.mail_from or "")[:ENVELOPE_CHARACTERS],
+            "envelope_from": (envelope.mail_from or "").removeprefix("<>")[:ENVELOPE_CHARACTERS],
             "envelope_to": ",".join(envelope.rcpt_tos)[:ENVELOPE_CHARACTERS],
         }
         # The same mail handed over again, because our answer was lost, has the same key.

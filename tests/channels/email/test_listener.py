@@ -89,6 +89,13 @@ async def test_lmtp_answers_once_for_each_recipient() -> None:
     assert len(inlet.items) == 1
 
 
+async def test_a_bounce_has_no_sender() -> None:
+    inlet = MemoryInlet()
+    async with listening("smtp", inlet) as port:
+        await hand_over("smtp", port, lambda client: client.sendmail("", [ADDRESS], mail(1)))
+    assert inlet.items[0].context["envelope_from"] == ""
+
+
 async def test_nobody_else_s_mail_is_taken() -> None:
     inlet = MemoryInlet()
     async with listening("smtp", inlet) as port:

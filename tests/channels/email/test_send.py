@@ -129,6 +129,29 @@ async def test_a_final_refusal_fails_in_the_servers_words(smtp: SmtpServer, post
     assert len(smtp.mails) == 1
 
 
+async def test_a_day_s_quota_that_is_used_up_is_waited_for(smtp: SmtpServer, post: SmtpSender) -> None:
+    smtp.faults.answer(550, "5.4.5 Daily user sending limit exceeded")
+    with pytest.raises(SendDelayed, match=r"5\.4\.5 Daily") as delayed:
+        await post.send(REPLY)
+    assert delayed.value.retry_after_seconds == 3600
+
+
+async def test_an_automatic_reply_has_no_envelope_sender(smtp: SmtpServer, post: SmtpSender) -> None:
+    await post.send(replace(REPLY, automatic=True))
+    assert smtp.mails[0].sender == "<>"  # as aiosmtpd writes the empty one
+
+
+async def test_blind_copies_are_recipients(smtp: SmtpServer, post: SmtpSender) -> None:
+    await post.send(replace(REPLY, cc=(Address("email", "c@example.org"),), bcc=(Address("email", "b@example.org"),)))
+    assert smtp.mails[0].recipients == ("client@example.org", "c@example.org", "b@example.org")
+
+
+async def test_what_is_no_message_is_refused(smtp: SmtpServer, post: SmtpSender) -> None:
+    with pytest.raises(SendRefused, match=r"cannot be changed once it is sent \(edit\)"):
+        await post.send(replace(REPLY, action="edit", target=MESSAGE_ID))
+    assert smtp.mails == []
+
+
 async def test_one_refused_recipient_refuses_the_mail_for_all(smtp: SmtpServer, post: SmtpSender) -> None:
     smtp.faults.answer(550, "5.1.1 no such user", at="rcpt")
     with pytest.raises(SendRefused):
