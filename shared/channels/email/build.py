@@ -21,6 +21,8 @@ from shared.contracts.outbound import OutboundReply
 MAX_REFERENCES = 20
 LOCAL_PART_BYTES = 64
 
+_ASCII, _UTF8 = SMTP.clone(cte_type="7bit"), SMTPUTF8.clone(cte_type="7bit")
+"""Bodies travel in ASCII: not every server on the way has 8BITMIME (RFC 6152)."""
 _REPLY_PREFIX = re.compile(r"(re|aw|sv|ответ|отв)(\[\d+\])?\s*:", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s\x00-\x1f\x7f<>,;:\"()\[\]\\@]{1,64}@[^\s\x00-\x1f\x7f<>,;:\"()\[\]\\@]{1,250}")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,498}>")
@@ -52,7 +54,7 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
         raise NoRecipient("the reply has no e-mail address to go to")
     sender = ascii_domain(channel.settings["address"])
     needs_utf8 = not all(address.isascii() for address in (sender, *recipients))
-    message = EmailMessage(policy=SMTPUTF8 if needs_utf8 else SMTP)
+    message = EmailMessage(policy=_UTF8 if needs_utf8 else _ASCII)
     message["From"] = _mailbox(sender, charset.one_line(reply.author or channel.name, 200))
     _address_to(message, to, cc)
     if answers_to := reply_address(reply, channel):

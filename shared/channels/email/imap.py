@@ -69,6 +69,7 @@ class Connection:
         self._server, self._tokens = server, tokens
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.arrivals = asyncio.Event()
+        self._idles = True
         tls = server.security == "tls"
         self._client = Client(server.host, server.port, tls=tls, watcher=self, timeout=CONNECT_SECONDS)
 
@@ -144,11 +145,11 @@ class Connection:
         """Return when a mail has arrived or the time is over: by IDLE, else after `poll_seconds`. Raises ImapError."""
         if self.arrivals.is_set():
             return
-        if not self.can("IDLE"):
+        idle = await self._idle(seconds)
+        if idle is None:
             await self._until_lost_or(asyncio.sleep(poll_seconds))
             await self._command("NOOP", self._client.protocol.simple_command("NOOP"))
             return
-        idle = await self._within("IDLE", COMMAND_SECONDS, self._client.idle_start(timeout=seconds * 2))
         try:
             async with asyncio.timeout(seconds):
                 await self._until_lost_or(self.arrivals.wait())
@@ -168,6 +169,20 @@ class Connection:
         if not self._lost.done():
             self._lost.set_exception(ImapError(f"the connection was lost: {error or 'closed by the server'}"))
             self._lost.exception()
+
+    async def _idle(self, seconds: float) -> asyncio.Future[Any] | None:
+        """Return what ends with IDLE, None for a server that does not have it or refuses it."""
+        if not self.can("IDLE") or not self._idles:
+            return None
+        start = self._client.idle_start(timeout=seconds * 2)
+        try:
+            idle: asyncio.Future[Any] = await self._within("IDLE", COMMAND_SECONDS, start)
+        except ImapError as error:
+            if not isinstance(error.__cause__, aioimaplib.Abort):
+                raise
+            self._idles = False
+            return None
+        return idle
 
     async def _log_in(self) -> None:
         user, password = self._server.username, self._server.password

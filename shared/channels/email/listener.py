@@ -40,7 +40,7 @@ class Listener:
         server = await asyncio.get_running_loop().create_server(self._session, host, port)
         self._inlet.report(lag=0, problem=None)
         try:
-            await server.serve_forever()
+            await asyncio.get_running_loop().create_future()
         finally:
             server.close()
             for transport in tuple(self._connections):

@@ -22,6 +22,8 @@ HTTP_SECONDS = 15.0
 ANSWER_BYTES = 1024 * 1024
 RENEW_BEFORE = timedelta(minutes=5)
 WARN_BEFORE = timedelta(days=14)
+WORTH_KEEPING = timedelta(days=7)
+"""Microsoft gives a new refresh token each hour and leaves the old one good: once a week is enough to keep it."""
 DEFAULT_LIFE_SECONDS = 3600
 SHORTEST_LIFE_SECONDS = 30
 
@@ -64,7 +66,7 @@ class Tokens:
         self._client = client_fields(settings)
         self._endpoints, self._on_renewed, self._clock = endpoints(settings), on_renewed, clock
         self._refresh_token = settings["oauth_refresh_token"]
-        self._consent_ends_at = config.consent_ends_at(settings)
+        self._consent_ends_at = self._kept_ends_at = config.consent_ends_at(settings)
         self._grant: Grant | None = None
         self._renew_at = clock()
         self._renewing = asyncio.Lock()
@@ -101,11 +103,18 @@ class Tokens:
         if status != 200:
             raise refusal(status, answer)
         grant = grant_of(answer, self._endpoints, self._clock(), self._refresh_token, self._consent_ends_at)
-        changed = grant.refresh_token != self._refresh_token
+        worth_keeping = self._is_worth_keeping(grant)
         self._refresh_token, self._consent_ends_at = grant.refresh_token, grant.consent_ends_at
-        if changed and self._on_renewed is not None:
+        if worth_keeping and self._on_renewed is not None:
+            self._kept_ends_at = grant.consent_ends_at
             await self._on_renewed(grant.settings)
         return grant
+
+    def _is_worth_keeping(self, grant: Grant) -> bool:
+        if grant.refresh_token == self._refresh_token:
+            return False
+        kept, ends = self._kept_ends_at, grant.consent_ends_at
+        return kept is None or ends is None or ends - kept >= WORTH_KEEPING
 
 
 def client_fields(settings: Mapping[str, str]) -> dict[str, str]:

@@ -299,3 +299,10 @@ def test_a_subject_arrives_as_it_was_typed(subject: str) -> None:
     expected = reply_subject(subject)
     assume(expected.isprintable())
     assert parsed(build(replace(REPLY, subject=subject), mailbox(), {}).data).subject == expected
+
+
+def test_every_byte_that_travels_is_ascii_and_no_line_is_too_long() -> None:
+    reply = replace(REPLY, text="Очень " * 500, markup="markdown", files=(PICTURE,), author="Анна")
+    data = build(reply, mailbox(signature="Тест"), {"bb": bytes(range(256)) * 50}).data
+    assert data.isascii()
+    assert max(len(line) for line in data.split(b"\r\n")) <= 998

@@ -118,20 +118,29 @@ async def test_a_mail_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 async def test_more_connections_than_there_may_be_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "CONNECTIONS", 1)
-    async with listening("smtp", MemoryInlet()) as port:
-        async with asyncio.timeout(10):
-            first = await _greeting(port)
-            while first[0].startswith(b"421"):  # the probe that saw the port open is still going
-                first = await _greeting(port)
-            second = await _greeting(port)
-        assert (first[0][:3], second[0][:3]) == (b"220", b"421")
-        first[1].close()
-        second[1].close()
+    async with asyncio.timeout(10), listening("smtp", MemoryInlet()) as port, held(port), greeted(port) as second:
+        assert second == b"421"
 
 
-async def _greeting(port: int) -> tuple[bytes, asyncio.StreamWriter]:
+@asynccontextmanager
+async def greeted(port: int) -> AsyncIterator[bytes]:
+    """What the server says first, while the connection lasts."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    return await reader.readline(), writer
+    try:
+        yield (await reader.readline())[:3]
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def held(port: int) -> AsyncIterator[None]:
+    """A connection that the server has taken, after earlier ones have gone."""
+    while True:
+        async with greeted(port) as answer:
+            if answer == b"220":
+                yield
+                return
 
 
 async def test_a_port_that_is_taken_is_told() -> None:

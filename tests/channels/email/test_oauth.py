@@ -81,12 +81,12 @@ async def test_a_new_refresh_token_is_handed_over_before_it_is_used(provider: To
         kept.append(dict(changes))
 
     tokens = Tokens(channel(provider, oauth_provider="microsoft").settings, keep, clock)
-    await tokens.access_token()
-    tokens.refused()
-    await tokens.access_token()
-    ends = "2027-02-20T10:00:00.000000Z"  # 90 days
-    assert kept == [{"oauth_refresh_token": f"refresh-{n}", "oauth_expires_at": ends} for n in (1, 2)]
-    assert provider.forms[1]["refresh_token"] == "refresh-1"
+    for day in range(9):
+        await tokens.access_token()
+        clock.now += timedelta(days=1)
+        assert provider.forms[day]["refresh_token"] == f"refresh-{day}"
+    ends = {1: "2027-02-20T10:00:00.000000Z", 8: "2027-02-27T10:00:00.000000Z"}  # 90 days, kept once a week
+    assert kept == [{"oauth_refresh_token": f"refresh-{n}", "oauth_expires_at": at} for n, at in ends.items()]
 
 
 @pytest.mark.parametrize("extra", [{"refresh_token_expires_in": 86_400 * 10}, {"refresh_expires_in": "864000"}])

@@ -98,8 +98,8 @@ async def test_fifty_thousand_old_mails_are_left_alone_when_only_new_ones_are_wa
         await until(lambda: box.times("IDLE"))
         box.add(mail(50_001))
         items = await inlet.have(1)
+        await until(lambda: place_of(inlet).uid == 50_001)
     assert [item.data for item in items] == [mail(50_001)]
-    assert place_of(inlet).uid == 50_001
     assert place_of(inlet).since == datetime.now(UTC).date()
 
 
@@ -117,8 +117,8 @@ async def test_uids_that_went_back_without_a_new_uidvalidity_are_read_from_the_s
     box, inlet = ScriptedImap({1: mail(1), 2: mail(2)}), inlet_at(900)
     async with box.listening(), receiving(channel(box), inlet):
         items = await inlet.have(2)
+        await until(lambda: place_of(inlet) == Place(7, 2))
     assert [item.data for item in items] == [mail(1), mail(2)]
-    assert place_of(inlet) == Place(7, 2)
 
 
 async def test_an_emptied_folder_is_not_read_again() -> None:
@@ -161,6 +161,16 @@ async def test_a_server_without_idle_is_asked_again_and_again(monkeypatch: pytes
         box.add(mail(1))
         await inlet.have(1)
     assert box.times("IDLE") == 0
+
+
+async def test_a_server_that_refuses_idle_is_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "POLL_SECONDS", 0.05)
+    box, inlet = ScriptedImap({}, refuse={"IDLE": "not for you"}), MemoryInlet()
+    async with box.listening(), receiving(channel(box), inlet):
+        await until(lambda: box.times("NOOP") >= 2)
+        box.add(mail(1))
+        await inlet.have(1)
+    assert (box.sessions, box.times("IDLE")) == (1, 1)
 
 
 async def test_mails_are_marked_as_seen_once_they_are_kept() -> None:
