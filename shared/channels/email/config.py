@@ -90,7 +90,8 @@ def uses_oauth(settings: Mapping[str, str]) -> bool:
 
 def folders(settings: Mapping[str, str]) -> tuple[str, ...]:
     """Return the folders to read, the first one being the one the channel cannot do without."""
-    return tuple(dict.fromkeys(name.strip() for name in settings["imap_folder"].split(",") if name.strip()))
+    names = [name.strip() for name in settings["imap_folder"].split(",") if name.strip()]
+    return tuple(dict.fromkeys("INBOX" if name.upper() == "INBOX" else name for name in names))
 
 
 def listens_for(settings: Mapping[str, str]) -> tuple[str, ...]:

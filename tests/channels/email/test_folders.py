@@ -11,9 +11,8 @@ from shared.channels.email.places import Place, item_key
 from shared.channels.email.receive import receiver
 from tests.channels.email.mailbox import ADDRESS, MemoryInlet, mail
 from tests.channels.email.scripted_imap import ScriptedImap
-from tests.channels.email.test_receive import box, channel, idles, open_connection, receiving
+from tests.channels.email.test_receive import box, channel, idles, open_connection, receiving, until
 from tests.channels.email.test_receive_faults import channel as scripted_channel
-from tests.channels.email.test_receive_faults import until
 from tests.peers.dovecot import DovecotServer
 
 __all__ = ["box"]
@@ -122,7 +121,7 @@ async def test_one_mailbox_uses_one_connection_for_each_folder() -> None:
 
 
 def test_names_with_commas_between_them_are_folders() -> None:
-    assert config.folders({"imap_folder": " INBOX ,, Sales/VIP,INBOX"}) == ("INBOX", "Sales/VIP")
+    assert config.folders({"imap_folder": " Inbox ,, Sales/VIP,INBOX"}) == ("INBOX", "Sales/VIP")
 
 
 def read(inlet: MemoryInlet) -> dict[str, Place]:

@@ -17,8 +17,7 @@ from shared.connector import Channel, SendDelayed, SenderBroken
 from tests.channels.email.mailbox import MemoryInlet, mail, mailbox
 from tests.channels.email.scripted_imap import ScriptedImap
 from tests.channels.email.scripted_smtp import ScriptedSmtp
-from tests.channels.email.test_receive import receiving
-from tests.channels.email.test_receive_faults import until
+from tests.channels.email.test_receive import receiving, until
 from tests.channels.email.test_send import REPLY, no_files
 from tests.channels.email.token_server import TokenServer
 

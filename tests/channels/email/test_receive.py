@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
@@ -37,6 +37,12 @@ async def receiving(channel: Channel, inlet: MemoryInlet) -> AsyncIterator["asyn
             await task
 
 
+async def until(reached: Callable[[], object], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not reached():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def idles(task: "asyncio.Task[None]", inlet: MemoryInlet) -> None:
     """Wait until it has caught up and had the time to say IDLE."""
     async with asyncio.timeout(15):
@@ -54,6 +60,7 @@ async def test_mails_that_wait_and_mails_that_arrive_are_accepted_once_in_order(
         await idles(task, inlet)
         box.deliver(ADDRESS, mail(4))
         items = await inlet.have(4)
+        await until(lambda: last_uid(inlet.cursor.place) == 4 and inlet.reports[-1] == (0, None))
     assert [item.data for item in items] == [mail(number) for number in range(1, 5)]
     assert inlet.numbers() == [1, 2, 3, 4]
     validity = items[0].key.split(".")[0]
@@ -263,7 +270,7 @@ async def test_a_mail_deleted_between_search_and_fetch_is_passed_over(
     inlet = MemoryInlet()
     async with receiving(channel(box.port), inlet):
         await inlet.have(2)
-        await asyncio.sleep(0.2)
+        await until(lambda: last_uid(inlet.cursor.place) == 3)
     assert inlet.numbers() == [1, 3]
     assert last_uid(inlet.cursor.place) == 3
 

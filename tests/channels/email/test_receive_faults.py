@@ -1,6 +1,5 @@
 """The receiver against a server that misbehaves as no real one does on demand."""
 
-import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,7 @@ from shared.channels.email.receive import receiver
 from shared.connector import Channel
 from tests.channels.email.mailbox import MemoryInlet, mail, mailbox
 from tests.channels.email.scripted_imap import ScriptedImap, many
-from tests.channels.email.test_receive import receiving
+from tests.channels.email.test_receive import receiving, until
 
 
 def channel(box: ScriptedImap, **settings: str) -> Channel:
@@ -27,12 +26,6 @@ def inlet_at(uid: int, uid_validity: int = 7) -> MemoryInlet:
 
 def place_of(inlet: MemoryInlet, folder: str = "INBOX") -> Place:
     return places.read(str(inlet.cursor.place))[folder]
-
-
-async def until(reached: object, seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not reached():  # type: ignore[operator]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_a_drop_in_the_middle_of_a_mail_loses_and_doubles_nothing() -> None:

@@ -12,7 +12,7 @@ from shared.channels.email.send import SmtpSender, sender
 from shared.connector import Channel, SendFateUnknown, Sent
 from tests.channels.email.mailbox import ADDRESS, PASSWORD, mailbox
 from tests.channels.email.scripted_imap import ScriptedImap
-from tests.channels.email.test_receive_faults import until
+from tests.channels.email.test_receive import until
 from tests.channels.email.test_send import MESSAGE_ID, REPLY, no_files
 from tests.peers.dovecot import DovecotServer
 from tests.peers.smtp import SmtpServer
