@@ -34,7 +34,7 @@ class OAuthUnreachable(ConnectionError):
     """The provider gave no usable answer; try later."""
 
 
-class ConsentEnded(Exception):
+class ConsentEnded(PermissionError):
     """The provider refuses the refresh token: a person must consent again. The text says why."""
 
 

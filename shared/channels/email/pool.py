@@ -46,7 +46,7 @@ class Pool:
         return await self.connect(), False
 
     async def connect(self) -> SMTP:
-        """Return a new connection, logged in. Raises SMTPException, OSError, ValueError, ConsentEnded."""
+        """Return a new connection, logged in. Raises SMTPException, OSError (ConsentEnded too), ValueError."""
         if self._tokens is None:
             return await self._opened(None)
         try:

@@ -12,7 +12,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 from shared.channels.email import config
 from shared.channels.email.answers import raise_send_error, words
 from shared.channels.email.build import Mail, NoRecipient, build
-from shared.channels.email.oauth import ConsentEnded, Tokens
+from shared.channels.email.oauth import Tokens
 from shared.channels.email.pool import Pool
 from shared.channels.email.sent_folder import SentFolder
 from shared.connector import Channel, FileReader, SendFateUnknown, SendRefused, Sent
@@ -76,7 +76,7 @@ class SmtpSender:
             yield client
         except BaseException as error:
             await self._pool.give_back_after(client, error)
-            if isinstance(error, SMTPException | OSError | ConsentEnded):
+            if isinstance(error, SMTPException | OSError):
                 raise_send_error(error)
             raise
         self._pool.give_back(client)
@@ -84,15 +84,16 @@ class SmtpSender:
     async def _connection(self) -> tuple[SMTP, bool]:
         try:
             return await self._pool.take()
-        except (SMTPException, OSError, ValueError, ConsentEnded) as error:
+        except (SMTPException, OSError, ValueError) as error:
             raise_send_error(error, connecting=True)
 
     async def _data(self, client: SMTP, mail: Mail) -> None:
         """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it."""
         try:
             await client.data(mail.data, timeout=self._data_seconds)
-        except SMTPResponseException:
-            raise
+        except SMTPResponseException as error:
+            if not 200 <= error.code < 300:  # any 2xx is a yes (RFC 5321, 4.2.1)
+                raise
         except (SMTPException, OSError) as error:
             client.close()
             if not await self._sent_folder.has(mail.message_id):

@@ -13,7 +13,7 @@ from uuid import UUID
 from shared.channels.email import config
 from shared.channels.email.build import Mail
 from shared.channels.email.imap import CommandRefused, Connection
-from shared.channels.email.oauth import ConsentEnded, Tokens
+from shared.channels.email.oauth import Tokens
 from shared.logs import Log
 
 WAITING_BYTES = 64 * 1024 * 1024
@@ -52,7 +52,7 @@ class SentFolder:
         """Tell whether the provider has put a mail there itself; False as well when nobody can tell in time."""
         if not self._name:
             return False
-        with suppress(TimeoutError, OSError, ConsentEnded):
+        with suppress(OSError):  # a time-out is one
             async with asyncio.timeout(LOOK_SECONDS):
                 return await self._found(message_id)
         return False
@@ -102,7 +102,7 @@ class SentFolder:
                 connection = connection or await self._opened()
                 await self._put(connection, mail)
                 return connection
-            except (OSError, ConsentEnded) as error:
+            except OSError as error:
                 if connection is not None:
                     connection.close()
                     connection = None

@@ -103,7 +103,7 @@ async def _try_smtp(settings: Mapping[str, str], tokens: Tokens | None) -> SetUp
     pool = Pool(settings, tokens)
     try:
         client = await pool.connect()
-    except (SMTPException, OSError, ValueError, ConsentEnded) as error:
+    except (SMTPException, OSError, ValueError) as error:
         said = _advice(_in_words(error), server)
         raise SetUpProblem(f"SMTP at {server.host}:{server.port}: {said}") from error
     login = f"logged in to {server.host}:{server.port} as {server.username}" if server.username else "no login needed"

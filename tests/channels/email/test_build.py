@@ -276,7 +276,7 @@ def test_an_automatic_reply_says_so_and_quotes_nobody() -> None:
         st.one_of(st.emails(), st.text(max_size=60).map(lambda text: f"{text}@example.org"), st.text(max_size=60)),
     )
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_people_type_makes_a_mail_with_our_headers_alone(reply: OutboundReply) -> None:
     mail = build(reply, mailbox(signature="{operator}", reply_key=KEY, plus_addressing="yes"), {"aa": b"x"})
     head = mail.data.partition(b"\r\n\r\n")[0]
@@ -294,7 +294,7 @@ def test_whatever_people_type_makes_a_mail_with_our_headers_alone(reply: Outboun
 
 
 @given(st.text(min_size=1, max_size=400))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_subject_arrives_as_it_was_typed(subject: str) -> None:
     expected = reply_subject(subject)
     assume(expected.isprintable())
