@@ -10,6 +10,7 @@ from typing import Literal, cast
 from uuid import UUID
 
 from shared.channels.email.oauth_providers import PROVIDERS, problems_of_endpoints
+from shared.channels.email.signed import key_of
 from shared.clock import from_text
 from shared.connector import Capabilities, Field
 
@@ -19,6 +20,7 @@ IMAP_PORTS = {"tls": 993, "starttls": 143, "none": 143}
 SMTP_PORTS = {"tls": 465, "starttls": 587, "none": 25}
 ALL = "all"
 NEW = "new"
+SHORTEST_KEY_BYTES = 16
 SIGNATURE_VARIABLES = ("operator", "channel", "address")
 
 FIELDS = (
@@ -154,6 +156,8 @@ def _sending(settings: Mapping[str, str]) -> list[str]:
         wrong.append("sent_folder needs imap_host")
     if settings["sent_folder"] and settings["sent_folder"] in folders(settings):
         wrong.append("sent_folder is one of the folders that are read")
+    if settings["reply_key"] and len(key_of(settings["reply_key"])) < SHORTEST_KEY_BYTES:
+        wrong.append(f"reply_key must be at least {SHORTEST_KEY_BYTES} bytes in hex")
     unknown = sorted(set(re.findall(r"\{(\w+)\}", settings["signature"])) - set(SIGNATURE_VARIABLES))
     wrong += [f"signature: there is no {{{name}}}" for name in unknown]
     return wrong

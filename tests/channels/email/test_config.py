@@ -52,6 +52,7 @@ def test_without_a_password_mail_is_sent_without_login() -> None:
         ({**BOTH, "sent_folder": "INBOX"}, "sent_folder is one of the folders that are read"),
         ({"smtp_host": "x", "sent_folder": "Sent"}, "sent_folder needs imap_host"),
         ({**BOTH, "signature": "{operator}\n{phone}"}, "signature: there is no {phone}"),
+        ({**BOTH, "reply_key": "secret"}, "reply_key must be at least 16 bytes in hex"),
         ({"receive_by": "smtp"}, "listen_port is required to receive by smtp"),
         ({**BOTH, "auth": "oauth"}, "oauth_client_id is required for auth=oauth"),
         ({**OAUTH, "oauth_provider": "custom"}, "oauth_token_url is required for oauth_provider=custom"),
