@@ -17,6 +17,7 @@ _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _WELL_KNOWN = {
     "message/delivery-status": "message.txt",
+    "text/rfc822-headers": "headers.txt",
     "text/calendar": "invitation.ics",
     "application/ics": "invitation.ics",
     "text/vcard": "contact.vcf",

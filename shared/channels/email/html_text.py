@@ -30,7 +30,7 @@ _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
 _STYLES = {"color", "background-color", "font-weight", "font-style", "text-decoration", "text-align"}
 """Harmless ones: none can load anything, cover the window or leave the place of the mail."""
 _ATTRIBUTES = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
-_ATTRIBUTES["*"] = _ATTRIBUTES.get("*", set()) | {"style"}
+_ATTRIBUTES["*"] = {"style", "title", "lang", "dir"}
 _ANY_TAG = re.compile(r'<([a-z][a-z0-9]*)(?:\s+[^\s="<>]+(?:="[^"]*")?)*\s*/?>')
 _LOADING_STYLE = re.compile(r'\sstyle="[^"]*(?:url|image|expression|@|\\)[^"]*"', re.IGNORECASE)
 _SOURCE = re.compile(r'\ssrc="([^"]*)"')

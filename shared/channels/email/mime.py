@@ -15,6 +15,7 @@ from shared.channels.email.words import parameters
 
 MAX_DEPTH = 40
 MAX_PARTS = 1_000
+MAX_DELIMITERS = 100_000
 MAX_HEADERS = 5_000
 MAX_HEADER_LINES = 100_000
 
@@ -152,7 +153,9 @@ class _Reader:
     def _delimiters(self, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (end of what precedes, start of what follows, whether it closes the multipart)."""
         data, at = self.data, self.data.find(delimiter, start, end)
-        while at >= 0:
+        for _ in range(MAX_DELIMITERS):
+            if at < 0:
+                return
             newline = data.find(b"\n", at, end)
             line_end = end if newline < 0 else newline
             rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()

@@ -15,13 +15,19 @@ def decode(body: bytes, encoding: bytes) -> bytes:
     """Undo base64 or quoted-printable, keeping what is readable of broken ones."""
     match encoding.strip().strip(b'"').lower():
         case b"base64":
-            return decode_base64(body)
+            return body if _is_plain(body) else decode_base64(body)
         case b"quoted-printable":
             return quopri.decodestring(body)
         case b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue":
             return _decode_uu(body)
         case _:
             return body
+
+
+def _is_plain(body: bytes) -> bool:
+    """Tell whether a text only claims to be base64: it has spaces and signs all over."""
+    foreign = len(body.translate(None, _BASE64 + b"=\r\n"))
+    return foreign * 12 > len(body)
 
 
 def decode_base64(text: bytes) -> bytes:
