@@ -61,7 +61,7 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
         message["Reply-To"] = _mailbox(answers_to)
     message["Subject"] = subject_of(reply)
     message["Date"] = format_datetime(reply.requested_at)
-    message["Message-ID"] = message_id(reply, channel)
+    message["Message-ID"] = message["X-Okno-Reply"] = message_id(reply, channel)  # some servers make a new Message-ID
     _add_thread(message, reply)
     if reply.automatic:
         _mark_automatic(message)

@@ -43,6 +43,7 @@ FIELDS = (
     Field("signature", "below every reply; {operator}, {channel} and {address} are filled in, \\n is a new line", ""),
     Field("plus_addressing", "answers go to a signed address+...@", "no", choices=("no", "yes")),
     Field("reply_key", "signs Message-IDs and reply addresses; made when the channel is added", "", secret=True),
+    Field("authserv_id", "the name your own mail server has in Authentication-Results; empty: none is believed", ""),
     Field("auth", "how to log in: password, or oauth (Gmail, Outlook)", "password", choices=("password", "oauth")),
     Field("oauth_provider", "who asks for the consent", "google", choices=tuple(PROVIDERS)),
     Field("oauth_client_id", "the id of your application at the provider", ""),

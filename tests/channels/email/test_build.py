@@ -286,7 +286,7 @@ def test_whatever_people_type_makes_a_mail_with_our_headers_alone(reply: Outboun
     assert {name for part in parts[1:] for name in part.keys()} <= ours  # noqa: SIM118
     assert len(parts) in (6, 7)
     assert names <= {
-        "From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References",
+        "From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "X-Okno-Reply",
         "Content-Type", "MIME-Version", "Content-Transfer-Encoding",
     }  # fmt: skip
     assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\r(?!\n)|(?<!\r)\n", head)
