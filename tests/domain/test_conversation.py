@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain.conversation import NEW, TAG_LIMIT, TEXT_LIMIT, THREAD_LIMIT, Conversation, decide, evolve
+from shared.domain.conversation import NEW, TAG_LIMIT, Conversation, decide, evolve
 from shared.domain.customer import Customer, customer_id_for, register
 from shared.domain.errors import NoSuchThing, Refused
+from shared.domain.state import TEXT_LIMIT, THREAD_LIMIT
 from tests.examples import (
     ANNA,
     AT,

@@ -1,0 +1,74 @@
+"""What decisions about a conversation need to know of it; what is only shown lives in read models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.domain import events as e
+from shared.domain.errors import NoSuchThing, Refused
+
+TEXT_LIMIT = 100_000
+"""Characters of one reply or note."""
+THREAD_LIMIT = 20
+"""External ids a reply refers to (RFC 5322 sets no limit; longer References break in old mail programs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answerable:
+    """The client's last message: what an answer answers, and where it goes."""
+
+    message_id: UUID
+    external_id: str
+    to: e.Address
+    channel_id: UUID
+    cannot_reply: str
+    subject: str
+    thread_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply that is not known to have been sent."""
+
+    state: Literal["queued", "failed", "unknown"]
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The state that decisions need; what is only shown lives in read models."""
+
+    id: UUID | None = None
+    customer_id: UUID | None = None
+    status: Literal["new", "open", "snoozed", "closed"] = "new"
+    snoozed_until: datetime | None = None
+    assignee: UUID | None = None
+    tags: frozenset[str] = frozenset()
+    answerable: Answerable | None = None
+    thread: tuple[str, ...] = ()
+    replies: Mapping[UUID, Reply] = field(default_factory=dict)
+    calls: Mapping[UUID, e.Call] = field(default_factory=dict)
+
+
+NEW = Conversation()
+
+
+# --- guards -----------------------------------------------------------------------------------------------
+
+
+def existing(state: Conversation) -> tuple[UUID, UUID]:
+    if state.id is None or state.customer_id is None:
+        raise NoSuchThing("no_such_conversation", "There is no such conversation")
+    return state.id, state.customer_id
+
+
+def text_within_limit(text: str) -> str:
+    if not text.strip():
+        raise Refused("empty_text", "The text is empty")
+    if len(text) > TEXT_LIMIT:
+        raise Refused("text_too_long", f"The text is longer than {TEXT_LIMIT} characters")
+    return text
