@@ -185,6 +185,9 @@ def every_event() -> list[e.Event]:
         call=call,
         files=(file,),
         claimed=(e.Address("phone", "+491511"),),
+        nature="bounce",
+        warnings=("dmarc_failed",),
+        about=e.DeliveryNotice(("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user"),
     )
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),

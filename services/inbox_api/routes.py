@@ -18,6 +18,7 @@ from services.inbox_api import (
     live,
     operators,
     quarantine,
+    shapes,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -36,6 +37,8 @@ class Address:
     body: type | None = None
     query: tuple[str, ...] = ()
     status: int = 200
+    answers: type | None = None
+    """The shape of the answer, where it is documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,12 @@ SIGNED_IN: tuple[Address, ...] = (
     ),
     Address("GET", CONVERSATION, "One conversation", conversations.one),
     Address(
-        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE)
+        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE),
+        answers=shapes.Messages,
     ),
     Address(
         "POST", f"{CONVERSATION}/replies", "Answer the client's last message", conversations.reply,
-        conversations.Text, status=201,
+        conversations.Text, status=201, answers=shapes.Message,
     ),
     Address(
         "POST", f"{CONVERSATION}/notes", "Write a note that never leaves", conversations.note,
@@ -91,7 +95,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/customers/{id}", "One customer", customers.one),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
-        customers.timeline_, query=("as_of", "order", *PAGE),
+        customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),

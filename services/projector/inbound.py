@@ -182,7 +182,15 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
+        item.nature,
+        item.warnings,
+        _notice(item),
     )
+
+
+def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
+    told = item.about.delivery if item.about else None
+    return e.DeliveryNotice(told.external_ids, told.state, told.recipient, told.code, told.error) if told else None
 
 
 # --- what nobody understands ------------------------------------------------------------------------------

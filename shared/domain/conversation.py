@@ -19,6 +19,8 @@ from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, exi
 __all__ = ["NEW", "TAG_LIMIT", "Conversation", "decide", "evolve"]
 
 TAG_LIMIT = 64
+SPAM = "spam"
+"""The tag of a conversation that spam has opened: closed, so that nobody has to look, and there to be found."""
 _CALL_ORDER = {"ringing": 0, "answered": 1, "failed": 2, "missed": 3, "finished": 4}
 
 
@@ -46,7 +48,10 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
                 command.opened_because,
             )
         )
-    elif state.status != "open" and message.direction == "inbound":
+        if message.nature == "spam":
+            head = (message.conversation_id, message.customer_id)
+            return [*events, message, e.ConversationTagged(*head, (SPAM,)), e.ConversationClosed(*head)]
+    elif state.status != "open" and message.waits:
         events.append(e.ConversationReopened(message.conversation_id, message.customer_id, "message"))
     events.append(message)
     return events
@@ -148,12 +153,15 @@ def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
     if event.call is not None:
         return replace(state, calls=_with_call(state, event.message_id, event.call), answerable=_target(state, event))
+    if not event.waits and state.answerable is not None:
+        return state
     before = state.thread or tuple(reversed(event.refers_to))
     return replace(state, answerable=_target(state, event), thread=(*before, event.external_id)[-THREAD_LIMIT:])
 
 
 def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
-    if event.direction == "outbound":
+    """An automatic reply is answered only where there is nothing else to answer."""
+    if event.direction == "outbound" or (not event.waits and state.answerable is not None):
         return state.answerable
     return Answerable(
         event.message_id,

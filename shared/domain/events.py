@@ -66,6 +66,20 @@ class Actor:
     name: str = ""
 
 
+Nature = Literal["ordinary", "automatic", "list", "bounce", "complaint", "receipt", "loop", "spam"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryNotice:
+    """What a message says of messages of ours; fields as in `contracts.inbound`."""
+
+    external_ids: tuple[str, ...]
+    state: Literal["delivered", "read", "delayed", "bounced", "complained"]
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
 # --- customer ---------------------------------------------------------------------------------------------
 
 
@@ -123,6 +137,14 @@ class MessageReceived:
     call: Call | None = None
     files: tuple[File, ...] = ()
     claimed: tuple[Address, ...] = ()
+    nature: Nature = "ordinary"
+    warnings: tuple[str, ...] = ()
+    about: DeliveryNotice | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has to look at it: only what a person wrote, or a list sent, reopens and waits."""
+        return self.direction == "inbound" and self.nature in ("ordinary", "list")
 
 
 @dataclass(frozen=True, slots=True)

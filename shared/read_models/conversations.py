@@ -40,7 +40,7 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 1
+    version = 2
     tables = ("conversations",)
 
     def schema(self, prefix: str) -> str:
@@ -111,12 +111,12 @@ def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
     said = (event.message_id, event.direction, event.kind, event.sender.name, event.text)
     changed = _said(*said, recorded, values, event.call)
-    if event.direction == "outbound":
+    if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed
     target = event.reply_to or event.sender
-    waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
-    if event.call is not None:
-        waiting = waiting if event.call.state == "missed" else values[_INDEX["waiting_since"]]
+    waiting = values[_INDEX["waiting_since"]]
+    if event.waits and (event.call is None or event.call.state == "missed"):
+        waiting = waiting or to_text(recorded.occurred_at)
     return {
         **changed,
         "waiting_since": waiting,

@@ -81,7 +81,18 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
         "raw": {"sha256": raw.sha256, "size": raw.size, "url": f"/api/v1/raw/{recorded.position}"},
         "fields": event.fields or None,
         "call": call_fields(event.call) if event.call else None,
+        **_unusual(event),
     }
+
+
+def _unusual(event: e.MessageReceived) -> Body:
+    """What an ordinary message has not, and so does not store."""
+    found: Body = {}
+    if event.nature != "ordinary":
+        found["nature"] = event.nature
+    if event.warnings:
+        found["warnings"] = event.warnings
+    return found
 
 
 def _plain(id_: UUID, kind: str, recorded: e.Recorded, text: str = "", **more: Any) -> Body:

@@ -30,7 +30,7 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 1
+    version = 2
     tables = ("timeline",)
 
     def schema(self, prefix: str) -> str:
@@ -138,6 +138,8 @@ _NOTHING: Body = {
     "raw": None,
     "fields": None,
     "call": None,
+    "nature": "ordinary",
+    "warnings": [],
 }
 """What an entry has that its kind does not know of: every entry has every field of a message."""
 

@@ -84,6 +84,39 @@ def test_a_call_we_made_does_not_reopen_a_closed_conversation() -> None:
     assert state_after([*CLOSED, ours]).answerable == state_after(CLOSED).answerable
 
 
+QUIET = ("automatic", "bounce", "complaint", "receipt", "loop", "spam")
+
+
+@pytest.mark.parametrize("past", [CLOSED, SNOOZED, OPEN])
+@pytest.mark.parametrize("nature", QUIET)
+def test_what_no_person_wrote_neither_reopens_nor_becomes_what_is_answered(
+    past: list[e.ConversationEvent], nature: e.Nature
+) -> None:
+    message = received("away", nature=nature)
+    assert when(past, c.ReceiveMessage(message, "")) == [message]
+    assert state_after([*past, message]).answerable == state_after(past).answerable
+
+
+@pytest.mark.parametrize("nature", ["ordinary", "list"])
+def test_a_mail_of_a_list_reopens_like_any_other(nature: e.Nature) -> None:
+    message = received("news", nature=nature)
+    assert when(CLOSED, c.ReceiveMessage(message, "")) == [e.ConversationReopened(*HEAD, "message"), message]
+
+
+def test_an_automatic_message_can_be_answered_where_there_is_nothing_else() -> None:
+    message = received("away", nature="automatic")
+    (event,) = when([opened(), message], c.RequestReply(REPLY, "Hi"))
+    assert isinstance(event, e.ReplyRequested)
+    assert event.answers == message.message_id
+
+
+def test_spam_opens_its_conversation_closed_and_tagged() -> None:
+    message = received("buy", nature="spam")
+    assert when([], c.ReceiveMessage(message, "first message of a thread")) == [
+        opened(), message, e.ConversationTagged(*HEAD, ("spam",)), e.ConversationClosed(*HEAD)
+    ]  # fmt: skip
+
+
 # --- a call -----------------------------------------------------------------------------------------------
 
 STATES = ("ringing", "answered", "finished", "missed", "failed")

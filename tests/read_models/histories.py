@@ -21,7 +21,8 @@ from tests.examples import AT, MAILBOX, OLGA, RAW, SYSTEM
 Step = tuple[str, int, int]
 """What happens, to which of a few conversations, and a number that makes it vary."""
 KINDS = (
-    "message", "form", "ringing", "answered", "missed", "reply", "sent", "failed", "unknown", "retry", "note", "assign",
+    "message", "spam", "automatic", "form",
+    "ringing", "answered", "missed", "reply", "sent", "failed", "unknown", "retry", "note", "assign",
     "snooze", "wake", "close", "reopen", "tag", "quarantine", "retry_item", "resolve",
 )  # fmt: skip
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, 5)), max_size=60)
@@ -63,7 +64,7 @@ class History:
         fresh, now = uuid5(id_, f"{kind} {len(self.events)}"), self._now()
         reply = next(iter(state.replies), fresh)
         match kind:
-            case "message" | "form" | "ringing" | "answered" | "missed":
+            case "message" | "spam" | "automatic" | "form" | "ringing" | "answered" | "missed":
                 return c.ReceiveMessage(self._message(kind, id_, customer, number, fresh), "first message of a thread")
             case "reply":
                 files = (e.File("cd" * 32, 5, "счёт.pdf", "application/pdf"),) * (number % 3)
@@ -97,6 +98,8 @@ class History:
         )  # fmt: skip
         if call is not None:
             return replace(message, message_id=uuid5(id_, f"call {number}"), kind="call", call=call, text="")
+        if kind in ("spam", "automatic"):
+            return replace(message, nature=kind)  # type: ignore[arg-type]
         return replace(message, kind="form", fields=(("Имя", "Анна"),)) if kind == "form" else message
 
     def _quarantine(self, kind: str, item_id: UUID, number: int) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
+import msgspec
+
+from services.inbox_api import shapes
 from services.projector import inbound as intake
 from shared.clock import to_text
 from shared.contracts.inbound import FileRef
@@ -22,6 +25,7 @@ CHANNEL = {"id": str(MAILBOX), "kind": "email", "name": "Support"}
 FIELDS = {
     "id", "conversation_id", "customer_id", "direction", "kind", "channel", "external_id", "occurred_at", "recorded_at",
     "author", "subject", "text", "full_text", "html", "attachments", "raw", "delivery", "fields", "call", "position",
+    "nature", "warnings",
 }  # fmt: skip
 
 
@@ -97,9 +101,27 @@ async def test_a_message_as_it_is_shown(office: Office) -> None:
         "fields": [["Имя", "Анна"]],
         "call": None,
         "delivery": None,
+        "nature": "ordinary",
+        "warnings": [],
         "position": 3,
     }
     assert page == {"items": [shown], "next": None}
+    msgspec.convert(page, shapes.Messages)
+
+
+async def test_a_message_to_beware_of_shows_why(office: Office) -> None:
+    (message,) = await office.receive(inbound(nature="automatic", warnings=("dmarc_failed",)))
+    (shown,) = (await office.get(f"/conversations/{message.conversation_id}/messages"))["items"]
+    assert (shown["nature"], shown["warnings"]) == ("automatic", ["dmarc_failed"])
+    conversation = await office.get(f"/conversations/{message.conversation_id}")
+    assert (conversation["unanswered"], conversation["reply_to"]) == (False, ["anna@example.com"])
+
+
+async def test_spam_is_not_in_the_list_of_open_conversations(office: Office) -> None:
+    await office.receive(inbound(nature="spam"))
+    assert (await office.get("/conversations"))["items"] == []
+    (conversation,) = (await office.get("/conversations", status="closed"))["items"]
+    assert (conversation["tags"], conversation["unanswered"]) == (["spam"], False)
 
 
 async def test_every_entry_of_a_timeline_has_the_fields_of_a_message(office: Office) -> None:

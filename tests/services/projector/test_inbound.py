@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.projector import inbound as intake
 from shared.contracts.codec import Contract
-from shared.contracts.inbound import Address, FileRef
+from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
@@ -61,6 +61,9 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         fields=(("Имя", "Анна"),),
         files=(FileRef("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),),
         identities=(Address("phone", "+49151"),),
+        nature="bounce",
+        warnings=("two_senders",),
+        about=About(delivery=DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user")),
     )
     registered, opened, message = await take(store, item)
     assert isinstance(message, e.MessageReceived)
@@ -75,6 +78,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         "<p>Привет</p>", ("support@example.com",), e.Address("email", "other@example.com", "Other"), FORM, "",
         ("<unknown@x>",), (item.external_id, "<gateway@x>"), "chat", (("Имя", "Анна"),), None,
         (e.File("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),), (e.Address("phone", "+49151"),),
+        "bounce", ("two_senders",), e.DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user"),
     )  # fmt: skip
     last = (await events(database))[-1]
     assert (last.cause, last.occurred_at) == (item.id, AT)
