@@ -188,11 +188,25 @@ def every_event() -> list[e.Event]:
         nature="bounce",
         warnings=("dmarc_failed",),
         about=e.DeliveryNotice(("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user"),
+        edited_before=True,
     )
+    notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
-        opened(),
+        replace(opened(), thread_key="chat-1"),
         message,
+        e.ReplyDelivered(*notice),
+        e.ReplyRead(*notice),
+        e.ReplyDelayed(*notice),
+        e.ReplyBounced(*notice),
+        e.ReplyComplained(*notice),
+        e.MessageEdited(
+            *head, uuid4(), uuid4(), MAILBOX, "7", ANNA, "Привет!", "Привет!\n> раньше", "<p>!</p>", (file,), False, RAW
+        ),
+        e.MessageDeleted(*head, uuid4(), MAILBOX, False, RAW),
+        e.MessageReacted(*head, uuid4(), MAILBOX, ("👍",), False, RAW),
+        e.CustomerReachChanged(*head, MAILBOX, True, "blocked", RAW),
+        e.ThreadRenamed(*head, MAILBOX, "-7", "-1007", RAW),
         e.CallProgressed(*head, uuid4(), call),
         requested(reply, in_reply_to="<a@b>", references=("<c@d>", "<a@b>"), thread_key="chat-1", files=(file,)),
         e.ReplyRetried(*head, reply, 2),

@@ -54,6 +54,11 @@ class Message(msgspec.Struct):
     call: dict[str, Any] | None
     nature: Nature
     warnings: list[str]
+    edited_at: str | None
+    versions: list[dict[str, Any]]
+    """What it said before, the oldest first."""
+    deleted_at: str | None
+    reactions: list[dict[str, Any]]
     position: int
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
+from services.projector import about as about_items
+from services.projector.about import Told
 from services.projector.intake import Intake
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
@@ -49,7 +52,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, known, item, resolves=is_known)
+            _receive(session, tx, known, item, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -81,18 +84,52 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 # --- a message --------------------------------------------------------------------------------------------
 
 
-def _receive(session: Session, known: Entries, item: InboundMessage, *, resolves: bool) -> None:
+def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMessage, *, resolves: bool) -> None:
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
-    customer_id = _customer(session, known, item, about)
-    joined = _join(session, known, item, customer_id)
-    message = _message(item, joined, customer_id)
-    if resolves:
-        session.decide_quarantine(item.id, c.ResolveQuarantined(joined.conversation_id), about)
-    command = c.ReceiveMessage(message, joined.reason)
-    decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
-    if item.raw.data is not None and decided:
+    before = len(session.appended)
+    if item.about is None:
+        conversation_id = _receive_message(session, item, about, _home(session, known, item, about))
+    elif item.about.delivery is not None:
+        conversation_id = _receive_notice(session, tx, known, item, about)
+    else:
+        home = partial(_place_at_home, session, known, item, about)
+        conversation_id = Told(session, tx, item, about, home).tell()
+    if item.raw.data is not None and len(session.appended) > before:
         session.keep_raw(item.raw.data)
+    if resolves:
+        session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
+
+
+def _receive_message(session: Session, item: InboundMessage, about: About, home: tuple[Joined, UUID]) -> UUID:
+    joined, customer_id = home
+    command = c.ReceiveMessage(_message(item, joined, customer_id), joined.reason)
+    session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
+    return joined.conversation_id
+
+
+def _receive_notice(session: Session, tx: Transaction, known: Entries, item: InboundMessage, about: About) -> UUID:
+    """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
+    notices = about_items.notices(session, tx, item)
+    if not notices:
+        return _receive_message(session, item, about, _home(session, known, item, about))
+    first = notices[0][0].place
+    home = (Joined(first.conversation_id, False, "tells of a reply in this conversation"), first.customer_id)
+    _receive_message(session, item, about, home)
+    for target, command in notices:
+        session.decide(target.place.conversation_id, command, about)
+    return first.conversation_id
+
+
+def _home(session: Session, known: Entries, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
+    """Return the conversation an item joins and whose it is."""
+    customer_id = _customer(session, known, item, about)
+    return _join(session, known, item, customer_id), customer_id
+
+
+def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
+    joined, customer_id = _home(session, known, item, about)
+    return Place(joined.conversation_id, customer_id)
 
 
 def _customer(session: Session, known: Entries, item: InboundMessage, about: About) -> UUID:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.domain.events import File, InboundQuarantined, MessageReceived
+from shared.domain.events import ConversationOpened, File, InboundQuarantined, MessageReceived, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,26 @@ class RecordDelivery:
     known_as: tuple[str, ...] = ()
     error: str = ""
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNotice:
+    """What somebody on the client's side said of a reply; `attempt`: the one that was sent last."""
+
+    reply_id: UUID
+    attempt: int
+    state: Literal["delivered", "read", "delayed", "bounced", "complained"]
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something of a message, a thread or a client that is there already; `opening` is used when it is not."""
+
+    told: Told
+    opening: ConversationOpened
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +111,8 @@ ConversationCommand = (
     | RequestReply
     | RetryReply
     | RecordDelivery
+    | RecordNotice
+    | Tell
     | AddNote
     | Assign
     | Snooze

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain import replies
+from shared.domain import replies, told
 from shared.domain.errors import Refused
 from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, existing, text_within_limit
 
@@ -36,6 +36,8 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
     message = command.message
     if message.call is not None and message.message_id in state.calls:
         return _progress(message, message.call, state)
+    if message.message_id in state.edited_ahead:
+        message = replace(message, edited_before=True)
     events: list[e.ConversationEvent] = []
     if state.status == "new":
         events.append(
@@ -128,6 +130,8 @@ _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = 
     c.RequestReply: replies.request_reply,
     c.RetryReply: replies.retry_reply,
     c.RecordDelivery: replies.record_delivery,
+    c.RecordNotice: replies.record_notice,
+    c.Tell: told.tell,
     c.AddNote: _add_note,
     c.Assign: _assign,
     c.Snooze: _snooze,
@@ -151,6 +155,10 @@ def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
 
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
+    if event.edited_before:
+        state = replace(state, edited_ahead=state.edited_ahead - {event.message_id})
+    if event.waits and state.unreachable:
+        state = replace(state, unreachable="")
     if event.call is not None:
         return replace(state, calls=_with_call(state, event.message_id, event.call), answerable=_target(state, event))
     if not event.waits and state.answerable is not None:
@@ -203,7 +211,7 @@ def _with_call(state: Conversation, message_id: UUID, call: e.Call) -> Mapping[U
     return {**state.calls, message_id: call}
 
 
-def _same(state: Conversation, event: e.NoteAdded) -> Conversation:
+def _same(state: Conversation, event: e.ConversationEvent) -> Conversation:
     return state
 
 
@@ -216,6 +224,16 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.ReplySent: replies.sent,
     e.ReplyFailed: replies.failed,
     e.ReplyFateUnknown: replies.unknown,
+    e.ReplyDelivered: replies.delivered,
+    e.ReplyRead: replies.delivered,
+    e.ReplyBounced: replies.bounced,
+    e.ReplyDelayed: _same,
+    e.ReplyComplained: _same,
+    e.MessageEdited: told.edited,
+    e.MessageDeleted: _same,
+    e.MessageReacted: _same,
+    e.CustomerReachChanged: told.reach_changed,
+    e.ThreadRenamed: told.renamed,
     e.NoteAdded: _same,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,

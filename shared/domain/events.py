@@ -105,6 +105,8 @@ class ConversationOpened:
     channel_kind: str
     subject: str
     reason: str
+    thread_key: str = ""
+    """The provider's thread, where no message tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ class MessageReceived:
     nature: Nature = "ordinary"
     warnings: tuple[str, ...] = ()
     about: DeliveryNotice | None = None
+    edited_before: bool = False
+    """A new version of it came first and has stood in its place."""
 
     @property
     def waits(self) -> bool:
@@ -226,6 +230,142 @@ class ReplyFateUnknown:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyDelivered:
+    """The client's side confirmed that it has a reply."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRead:
+    """The client, or their program, says that a reply was read."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelayed:
+    """Somebody on the way is still trying."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBounced:
+    """A reply that had been sent came back: the client has not got it."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyComplained:
+    """The client's side calls a reply spam."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """A message has a new version, said at the time this occurred; `known`: the message had been received.
+
+    `item_id` is the inbound item that told of it, or the operator's edit.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    channel_id: UUID
+    external_id: str
+    sender: Address | None
+    text: str
+    full_text: str = ""
+    html: str = ""
+    files: tuple[File, ...] = ()
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    """A message was deleted where it was said; what we have received stays in the log."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    channel_id: UUID
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReacted:
+    """All reactions of somebody to a message as they are now; none: withdrawn."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    channel_id: UUID
+    reactions: tuple[str, ...]
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReachChanged:
+    """The client blocked us on this thread, or can be written to again."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    channel_id: UUID
+    reachable: bool
+    reason: str = ""
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """The provider's thread of this conversation has another key now."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    channel_id: UUID
+    was: str
+    now: str
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NoteAdded:
     """An operator wrote something that never leaves."""
 
@@ -254,11 +394,11 @@ class ConversationSnoozed:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReopened:
-    """`reason`: operator, message (the client wrote), or time (the snooze ended)."""
+    """`reason`: operator, message (the client wrote), time (the snooze ended), or bounce (our answer came back)."""
 
     conversation_id: UUID
     customer_id: UUID
-    reason: Literal["operator", "message", "time"]
+    reason: Literal["operator", "message", "time", "bounce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +445,9 @@ class QuarantineResolved:
 
 
 CustomerEvent = CustomerRegistered
+Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
+"""What is told of something that is there already."""
+Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
 ConversationEvent = (
     ConversationOpened
     | MessageReceived
@@ -314,6 +457,8 @@ ConversationEvent = (
     | ReplySent
     | ReplyFailed
     | ReplyFateUnknown
+    | Notice
+    | Told
     | NoteAdded
     | ConversationAssigned
     | ConversationSnoozed

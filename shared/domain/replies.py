@@ -19,8 +19,8 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
     text, target = text_within_limit(command.text), state.answerable
     if target is None:
         raise Refused("nothing_to_answer", "The client has not written in this conversation yet")
-    if target.cannot_reply:
-        raise Refused("cannot_reply", target.cannot_reply)
+    if why := state.unreachable or target.cannot_reply:
+        raise Refused("cannot_reply", why)
     return [
         e.ReplyRequested(
             conversation_id,
@@ -67,6 +67,29 @@ def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.Co
     return [event]
 
 
+def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.ConversationEvent]:
+    """A notice that comes while a later attempt is under way is about the one before."""
+    head = existing(state)
+    known = state.replies.get(command.reply_id)
+    if known is not None and known.state == "queued" and known.attempt > 1:
+        return []
+    attempt = known.attempt if known else command.attempt
+    details = (command.recipient, command.code, command.error)
+    events: list[e.ConversationEvent] = [_NOTICES[command.state](*head, command.reply_id, attempt, *details)]
+    if command.state == "bounced" and state.status != "open":
+        events.append(e.ConversationReopened(*head, "bounce"))
+    return events
+
+
+_NOTICES: dict[str, type[e.Notice]] = {
+    "delivered": e.ReplyDelivered,
+    "read": e.ReplyRead,
+    "delayed": e.ReplyDelayed,
+    "bounced": e.ReplyBounced,
+    "complained": e.ReplyComplained,
+}
+
+
 # --- evolve -----------------------------------------------------------------------------------------------
 
 
@@ -89,3 +112,15 @@ def failed(state: Conversation, event: e.ReplyFailed) -> Conversation:
 
 def unknown(state: Conversation, event: e.ReplyFateUnknown) -> Conversation:
     return replace(state, replies={**state.replies, event.reply_id: Reply("unknown", event.attempt)})
+
+
+def delivered(state: Conversation, event: e.ReplyDelivered | e.ReplyRead) -> Conversation:
+    """Whether it was sent is known now, where it was not."""
+    reply = state.replies.get(event.reply_id)
+    if reply is None or reply.state == "queued":
+        return state
+    return replace(state, replies={id_: kept for id_, kept in state.replies.items() if id_ != event.reply_id})
+
+
+def bounced(state: Conversation, event: e.ReplyBounced) -> Conversation:
+    return replace(state, replies={**state.replies, event.reply_id: Reply("bounced", event.attempt)})

@@ -32,9 +32,9 @@ class Answerable:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that is not known to have been sent."""
+    """A reply that is not known to have reached the client."""
 
-    state: Literal["queued", "failed", "unknown"]
+    state: Literal["queued", "failed", "unknown", "bounced"]
     attempt: int = 1
 
 
@@ -52,6 +52,10 @@ class Conversation:
     thread: tuple[str, ...] = ()
     replies: Mapping[UUID, Reply] = field(default_factory=dict)
     calls: Mapping[UUID, e.Call] = field(default_factory=dict)
+    unreachable: str = ""
+    """Why the client cannot be written to at present; empty when they can."""
+    edited_ahead: frozenset[UUID] = frozenset()
+    """Messages of which a new version came before themselves."""
 
 
 NEW = Conversation()

@@ -63,10 +63,24 @@ class Entries:
                     self._add_external(external_id, event.channel_id, place)
                 if event.thread_key and fits(event.thread_key):
                     self.threads[event.channel_id, event.thread_key] = place
+            case e.ConversationOpened() as event if event.thread_key and fits(event.thread_key):
+                place = Place(event.conversation_id, event.customer_id)
+                self.threads[event.channel_id, event.thread_key] = place
             case e.CallProgressed() as event if happening.about.cause:
                 self.seen[happening.about.cause] = event.conversation_id
             case e.CustomerRegistered() as event:
                 self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case (
+                e.MessageEdited()
+                | e.MessageDeleted()
+                | e.MessageReacted()
+                | e.CustomerReachChanged()
+                | e.ThreadRenamed()
+            ) as event:
+                if happening.about.cause:
+                    self.seen[happening.about.cause] = event.conversation_id
+                if isinstance(event, e.ThreadRenamed) and event.now and fits(event.now):
+                    self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
             case e.ReplyRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
             case e.NoteAdded() as event:
@@ -151,6 +165,12 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
 def seen(tx: Transaction, id_: UUID) -> bool:
     """Return whether an inbound item, reply or note of this id has been recorded."""
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:
+    """Return the conversation in which an inbound item, reply or note of this id is."""
+    row = tx.row("SELECT conversation_id FROM routing_seen WHERE id = ?", (str(id_),))
+    return UUID(row[0]) if row and row[0] else None
 
 
 def customer_of(tx: Transaction, address: str) -> list[UUID]:

@@ -12,7 +12,7 @@ from shared.read_models.entries import Body, attachment_id
 
 class Attachments:
     name = "attachments"
-    version = 1
+    version = 2
     tables = ("attachments",)
 
     def schema(self, prefix: str) -> str:
@@ -41,6 +41,8 @@ def _files(event: e.Event) -> list[tuple[UUID, tuple[e.File, ...]]]:
             return [(event.message_id, event.files)]
         case e.ReplyRequested() if event.files:
             return [(event.reply_id, event.files)]
+        case e.MessageEdited() if event.files:
+            return [(event.item_id, event.files)]
     return []
 
 

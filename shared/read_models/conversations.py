@@ -11,6 +11,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.domain import told
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -28,6 +29,7 @@ _COLUMNS = (
     "reply_to",
     "reply_channel",
     "cannot_reply",
+    "unreachable",
     "messages_count",
     "last_message",
     "opened_at",
@@ -48,8 +50,9 @@ class Conversations:
         CREATE TABLE IF NOT EXISTS {prefix}conversations (
             id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, channel_id TEXT NOT NULL, status TEXT NOT NULL,
             subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
-            waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL,
-            last_message TEXT, opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
+            waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
+            messages_count BIGINT NOT NULL, last_message TEXT,
+            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
         );
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
@@ -105,12 +108,14 @@ def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
 def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
     at = to_text(recorded.recorded_at)
     head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
-    return [*head, None, None, None, "[]", None, None, None, None, 0, None, at, at, recorded.position]
+    return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position]
 
 
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
     said = (event.message_id, event.direction, event.kind, event.sender.name, event.text)
     changed = _said(*said, recorded, values, event.call)
+    if event.edited_before:
+        changed = {}  # its new version stands for it already
     if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed
     target = event.reply_to or event.sender
@@ -123,6 +128,7 @@ def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -
         "reply_to": target.address,
         "reply_channel": str(event.reply_channel or event.channel_id),
         "cannot_reply": event.cannot_reply or None,
+        "unreachable": None if event.waits else values[_INDEX["unreachable"]],
     }
 
 
@@ -141,11 +147,15 @@ def _said(
         "direction": direction,
         "kind": kind,
         "author_name": author or None,
-        "preview": " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS],
+        "preview": _preview(text),
         "occurred_at": to_text(recorded.occurred_at),
         "call": {"state": call.state, "direction": call.direction} if call else None,
     }
     return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
+
+
+def _preview(text: str) -> str:
+    return " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS]
 
 
 def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
@@ -173,6 +183,43 @@ def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body
     return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
 
 
+def _bounced(event: e.ReplyBounced, recorded: e.Recorded, values: _Values) -> Body:
+    return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
+
+
+def _edited(event: e.MessageEdited, recorded: e.Recorded, values: _Values) -> Body:
+    """A version of a message that has not come stands for it; otherwise the newest one is what was said."""
+    if not event.known and event.sender is not None:
+        author = event.sender.name
+        waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+        said = _said(event.message_id, "inbound", "text", author, event.text, recorded, values)
+        return {**said, "waiting_since": waiting}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    at = to_text(recorded.occurred_at)
+    if last.get("id") != str(event.message_id) or "deleted_at" in last or last.get("edited_at", "") > at:
+        return {}
+    return {"last_message": orjson.dumps({**last, "preview": _preview(event.text), "edited_at": at}).decode()}
+
+
+def _deleted(event: e.MessageDeleted, recorded: e.Recorded, values: _Values) -> Body:
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") != str(event.message_id):
+        return {}
+    at = to_text(recorded.occurred_at)
+    return {"last_message": orjson.dumps({**last, "preview": "", "deleted_at": at}).decode()}
+
+
+def _reacted(event: e.MessageReacted, recorded: e.Recorded, values: _Values) -> Body:
+    """Somebody who reacts needs no more words; but what the client wrote after it still waits."""
+    waiting = values[_INDEX["waiting_since"]]
+    ends = event.reactions and waiting is not None and waiting <= to_text(recorded.occurred_at)
+    return {"waiting_since": None} if ends else {}
+
+
+def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded, values: _Values) -> Body:
+    return {"unreachable": None if event.reachable else event.reason or told.BLOCKED}
+
+
 def _assigned(event: e.ConversationAssigned, recorded: e.Recorded, values: _Values) -> Body:
     id_ = str(event.operator_id) if event.operator_id else None
     return {"assignee_id": id_, "assignee_name": event.operator_name if id_ else None}
@@ -192,6 +239,16 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.ReplySent: lambda event, recorded, values: {},
     e.ReplyFailed: _failed,
     e.ReplyFateUnknown: lambda event, recorded, values: {},
+    e.ReplyDelivered: lambda event, recorded, values: {},
+    e.ReplyRead: lambda event, recorded, values: {},
+    e.ReplyDelayed: lambda event, recorded, values: {},
+    e.ReplyBounced: _bounced,
+    e.ReplyComplained: lambda event, recorded, values: {},
+    e.MessageEdited: _edited,
+    e.MessageDeleted: _deleted,
+    e.MessageReacted: _reacted,
+    e.CustomerReachChanged: _reach_changed,
+    e.ThreadRenamed: lambda event, recorded, values: {},
     e.NoteAdded: _noted,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: lambda event, _, values: {"status": "snoozed", "snoozed_until": to_text(event.until)},
@@ -251,6 +308,7 @@ def _shown(row: Row) -> Body:
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")
+    unreachable = values.pop("unreachable")
     return {
         **values,
         "customer": {"id": values["customer_id"], "name": name or None, "address": address},
@@ -260,4 +318,5 @@ def _shown(row: Row) -> Body:
         "last_message": orjson.loads(last) if last else None,
         "reply_to": [reply_to] if reply_to else None,
         "reply_channel_id": reply_channel,
+        "cannot_reply": unreachable or values["cannot_reply"],
     }

@@ -21,6 +21,8 @@ def entry_of(recorded: e.Recorded) -> Body | None:
     if make is None:
         return None
     body = make(event, recorded)
+    if body is None:
+        return None
     body["occurred_at"] = to_text(recorded.occurred_at)
     body["recorded_at"] = to_text(recorded.recorded_at)
     return body
@@ -50,18 +52,20 @@ def call_fields(call: e.Call) -> Body:
     }
 
 
+def file_fields(id_: UUID, file: e.File) -> Body:
+    """Return an attachment as the API shows it."""
+    return {
+        "id": str(id_),
+        "name": file.name,
+        "media_type": file.media_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "url": f"/api/v1/attachments/{id_}",
+    }
+
+
 def _files(message_id: UUID, files: tuple[e.File, ...]) -> list[Body]:
-    return [
-        {
-            "id": (id_ := str(attachment_id(message_id, index))),
-            "name": file.name,
-            "media_type": file.media_type,
-            "size": file.size,
-            "sha256": file.sha256,
-            "url": f"/api/v1/attachments/{id_}",
-        }
-        for index, file in enumerate(files)
-    ]
+    return [file_fields(attachment_id(message_id, index), file) for index, file in enumerate(files)]
 
 
 def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
@@ -141,13 +145,48 @@ def _reopened(event: e.ConversationReopened, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "reopened", recorded, reason=event.reason)
 
 
+def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "reach", recorded, event.reason, reachable=event.reachable)
+
+
+def _renamed(event: e.ThreadRenamed, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "renamed", recorded, was=event.was, now=event.now)
+
+
+def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
+    """The new version of a message that has not come stands in for it."""
+    if event.known or event.sender is None:
+        return None
+    return {
+        **_plain(event.message_id, "text", recorded, event.text),
+        "direction": "inbound",
+        "channel_id": str(event.channel_id),
+        "external_id": event.external_id,
+        "author": {"kind": "customer", "name": event.sender.name or None, "address": event.sender.address},
+        "stands_in": True,
+    }
+
+
+def _deleted_unknown(event: e.MessageDeleted, recorded: e.Recorded) -> Body | None:
+    return None if event.known else _plain(_event_id(recorded), "deleted", recorded)
+
+
+def _reacted_to_unknown(event: e.MessageReacted, recorded: e.Recorded) -> Body | None:
+    return None if event.known else _plain(_event_id(recorded), "reacted", recorded, " ".join(event.reactions))
+
+
 def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "tagged", recorded, added=event.added, removed=event.removed)
 
 
-_ENTRIES: dict[type, Callable[[Any, e.Recorded], Body]] = {
+_ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReceived: _message,
     e.ReplyRequested: _reply,
+    e.MessageEdited: _edited_ahead,
+    e.MessageDeleted: _deleted_unknown,
+    e.MessageReacted: _reacted_to_unknown,
+    e.CustomerReachChanged: _reach_changed,
+    e.ThreadRenamed: _renamed,
     e.NoteAdded: _note,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,

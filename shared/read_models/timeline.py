@@ -12,6 +12,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import changes
 from shared.read_models.entries import Body, call_fields, dumps, entry_of
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
@@ -31,7 +32,7 @@ class Page:
 class Timeline:
     name = "timeline"
     version = 2
-    tables = ("timeline",)
+    tables = ("timeline", changes.TABLE)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -41,7 +42,8 @@ class Timeline:
         );
         CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
-        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
+        {changes.schema(prefix)}
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
@@ -54,12 +56,14 @@ class Timeline:
                 delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
                 customer, conversation = str(event.customer_id), str(event.conversation_id)
                 kind = body["kind"]
-                may_change = int(body["direction"] != "inbound" or kind == "call")
+                may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
                 head = (recorded.position, body["id"], customer, conversation, kind, may_change)
                 rows.append((*head, dumps(body), delivery))
-            elif isinstance(recorded.event, _CHANGES):
+            if type(recorded.event) in _CHANGES or getattr(recorded.event, "edited_before", False):
                 changed.append(recorded)
         tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
+        became = [row for recorded in changed if (row := changes.change_of(recorded))]
+        tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
         for recorded in changed:
             _change(tx, recorded, prefix)
 
@@ -67,7 +71,17 @@ class Timeline:
 READ_MODEL = Timeline()
 
 
-_CHANGES = (e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
+_NOTICES: dict[type, str] = {
+    e.ReplyDelivered: "delivered",
+    e.ReplyRead: "read",
+    e.ReplyDelayed: "delayed",
+    e.ReplyBounced: "bounced",
+    e.ReplyComplained: "complained",
+}
+_CHANGES = {
+    e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
+    e.MessageEdited, e.MessageDeleted, e.MessageReacted,
+}  # fmt: skip
 
 
 def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
@@ -88,6 +102,26 @@ def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
             _set_delivery(tx, prefix, event.reply_id, _delivery("failed", recorded, event.tries, event.error))
         case e.ReplyFateUnknown() as event:
             _set_delivery(tx, prefix, event.reply_id, _delivery("unknown", recorded, event.tries, event.error))
+        case (e.ReplyDelivered() | e.ReplyRead() | e.ReplyDelayed() | e.ReplyBounced() | e.ReplyComplained()) as event:
+            _note_delivery(tx, prefix, event, recorded)
+        case e.MessageReceived() as event:  # what stood in for it
+            tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
+
+
+def _note_delivery(tx: Transaction, prefix: str, event: e.Notice, recorded: e.Recorded) -> None:
+    """Keep what was said of a reply; a bounce is the last word, all else only says that it was sent."""
+    sql = f"SELECT delivery FROM {prefix}timeline WHERE id = ? AND changes = 1"
+    if (row := tx.row(sql, (str(event.reply_id),))) is None or row[0] is None:
+        return
+    said, at = _NOTICES[type(event)], to_text(recorded.occurred_at)
+    delivery = orjson.loads(row[0])
+    notice = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
+    delivery.setdefault("notices", []).append({**notice, "error": event.error or None, "at": at})
+    if said == "bounced":
+        delivery |= {"state": said, "error": event.error or event.code or None, "changed_at": at}
+    elif said in ("delivered", "read") and delivery["state"] in ("sent", "unknown"):
+        delivery |= {"state": "delivered", "error": None, "changed_at": at}
+    _set_delivery(tx, prefix, event.reply_id, dumps(delivery))
 
 
 def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = "", external_id: str = "") -> str:
@@ -117,8 +151,8 @@ def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:
     """Return one entry that we made or that changes (reply, note, call) by its id; others are found by their list."""
-    row = tx.row(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
-    return _shown(row) if row else None
+    found = tx.rows(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
+    return _all_shown(tx, found)[0] if found else None
 
 
 def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> list[Body]:
@@ -127,7 +161,14 @@ def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> 
         parameters.append(page.after)
     order = "DESC" if page.descending else "ASC"
     sql = f"{_SELECT} timeline WHERE {where} ORDER BY position {order} LIMIT ?"
-    return [_shown(row) for row in tx.rows(sql, [*parameters, page.limit])]
+    return _all_shown(tx, tx.rows(sql, [*parameters, page.limit]))
+
+
+def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
+    """Return entries with what became of them since."""
+    bodies = [_shown(row) for row in rows]
+    became = changes.changes_of(tx, [body["id"] for body in bodies])
+    return [changes.changed(body, became[body["id"]]) if body["id"] in became else body for body in bodies]
 
 
 _NOTHING: Body = {
@@ -140,6 +181,10 @@ _NOTHING: Body = {
     "call": None,
     "nature": "ordinary",
     "warnings": [],
+    "edited_at": None,
+    "versions": [],
+    "deleted_at": None,
+    "reactions": [],
 }
 """What an entry has that its kind does not know of: every entry has every field of a message."""
 

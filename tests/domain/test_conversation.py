@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import reduce
 from uuid import UUID, uuid4
@@ -266,6 +267,70 @@ def test_a_report_of_an_unknown_reply_changes_nothing_and_of_an_unknown_conversa
     assert when(OPEN, report("sent")) == []
     with pytest.raises(NoSuchThing):
         when([], report("sent"))
+
+
+# --- what is told later -----------------------------------------------------------------------------------
+
+SENT = [*ANSWERED, sent(REPLY)]
+NOTICES = {
+    "delivered": e.ReplyDelivered, "read": e.ReplyRead, "delayed": e.ReplyDelayed, "bounced": e.ReplyBounced,
+    "complained": e.ReplyComplained,
+}  # fmt: skip
+
+
+def notice(state: str) -> c.RecordNotice:
+    return c.RecordNotice(REPLY, 1, state, "a@b", "5.1.1", "no such user")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", NOTICES)
+def test_a_notice_of_a_reply_is_recorded_and_only_a_bounce_reopens(state: str) -> None:
+    said = NOTICES[state](*HEAD, REPLY, 1, "a@b", "5.1.1", "no such user")
+    reopened = [e.ConversationReopened(*HEAD, "bounce")] if state == "bounced" else []
+    assert when(SENT, notice(state)) == [said]
+    assert when([*SENT, e.ConversationClosed(*HEAD)], notice(state)) == [said, *reopened]
+
+
+def test_a_reply_that_bounced_can_be_sent_again() -> None:
+    bounced = e.ReplyBounced(*HEAD, REPLY, 1)
+    assert when([*SENT, bounced], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, 2)]
+    assert when([*SENT, bounced, e.ReplyRetried(*HEAD, REPLY, 2)], notice("bounced")) == []
+
+
+def test_a_delivered_reply_of_unknown_fate_needs_no_second_sending() -> None:
+    past = [*ANSWERED, UNKNOWN, e.ReplyDelivered(*HEAD, REPLY, 1)]
+    assert refusal(past, c.RetryReply(REPLY)) == "no_such_reply"
+
+
+def test_nobody_writes_to_a_client_who_has_blocked_us_until_they_are_back() -> None:
+    blocked = e.CustomerReachChanged(*HEAD, MAILBOX, False, "blocked the bot")
+    assert when(OPEN, c.Tell(blocked, opened())) == [blocked]
+    assert refusal([*OPEN, blocked], c.RequestReply(REPLY, "Hi")) == "cannot_reply"
+    back = e.CustomerReachChanged(*HEAD, MAILBOX, True)
+    for again in (back, received("I am back")):
+        assert len(when([*OPEN, blocked, again], c.RequestReply(REPLY, "Hi"))) == 1
+
+
+def test_a_renamed_thread_is_where_the_answer_goes() -> None:
+    past = [opened(), received(thread_key="-7"), e.ThreadRenamed(*HEAD, MAILBOX, "-7", "-1007")]
+    (event,) = when(past, c.RequestReply(REPLY, "Hi"))
+    assert isinstance(event, e.ReplyRequested)
+    assert event.thread_key == "-1007"
+
+
+def edit(text: str, known: bool = True) -> e.MessageEdited:
+    return e.MessageEdited(*HEAD, MESSAGE.message_id, uuid4(), MAILBOX, "7", ANNA, text, known=known)
+
+
+def test_an_edit_before_its_message_stands_in_for_it_once() -> None:
+    early, second = edit("new", known=False), edit("newer", known=False)
+    assert when([], c.Tell(early, opened())) == [opened(), early]
+    assert when([opened(), early], c.Tell(second, opened())) == [replace(second, known=True)]
+    assert when([opened(), early], c.ReceiveMessage(MESSAGE, "")) == [replace(MESSAGE, edited_before=True)]
+
+
+def test_what_is_told_of_nothing_we_have_stands_in_a_closed_conversation() -> None:
+    gone = e.MessageDeleted(*HEAD, uuid4(), MAILBOX, known=False)
+    assert when([], c.Tell(gone, opened())) == [opened(), gone, e.ConversationClosed(*HEAD)]
 
 
 # --- what operators do ------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ CHANNEL = {"id": str(MAILBOX), "kind": "email", "name": "Support"}
 FIELDS = {
     "id", "conversation_id", "customer_id", "direction", "kind", "channel", "external_id", "occurred_at", "recorded_at",
     "author", "subject", "text", "full_text", "html", "attachments", "raw", "delivery", "fields", "call", "position",
-    "nature", "warnings",
+    "nature", "warnings", "edited_at", "versions", "deleted_at", "reactions",
 }  # fmt: skip
 
 
@@ -103,6 +103,10 @@ async def test_a_message_as_it_is_shown(office: Office) -> None:
         "delivery": None,
         "nature": "ordinary",
         "warnings": [],
+        "edited_at": None,
+        "versions": [],
+        "deleted_at": None,
+        "reactions": [],
         "position": 3,
     }
     assert page == {"items": [shown], "next": None}
