@@ -189,6 +189,9 @@ def every_event() -> list[e.Event]:
         warnings=("dmarc_failed",),
         about=e.DeliveryNotice(("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user"),
         edited_before=True,
+        joined_score=80,
+        proves=("<a@b>",),
+        topic="question",
     )
     notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
     return [
@@ -207,6 +210,8 @@ def every_event() -> list[e.Event]:
         e.MessageReacted(*head, uuid4(), MAILBOX, ("👍",), False, RAW),
         e.CustomerReachChanged(*head, MAILBOX, True, "blocked", RAW),
         e.ThreadRenamed(*head, MAILBOX, "-7", "-1007", RAW),
+        e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True),
+        e.MessageAdopted(*head, message, uuid4(), moment),
         e.CallProgressed(*head, uuid4(), call),
         requested(reply, in_reply_to="<a@b>", references=("<c@d>", "<a@b>"), thread_key="chat-1", files=(file,)),
         e.ReplyRetried(*head, reply, 2),

@@ -128,7 +128,12 @@ async def _handle(call: Call, command: c.ConversationCommand, once: UUID | None 
 
 
 async def _conversation(call: Call) -> Body:
-    found = await call.context.database.read(partial(_one, conversation_id=call.id()))
+    return await one_conversation(call, call.id())
+
+
+async def one_conversation(call: Call, conversation_id: UUID) -> Body:
+    """Return a conversation as it is shown. Raises 404."""
+    found = await call.context.database.read(partial(_one, conversation_id=conversation_id))
     if found is None:
         raise HTTPException(404)
     return found

@@ -16,6 +16,7 @@ from services.inbox_api import (
     events,
     files,
     live,
+    moving,
     operators,
     quarantine,
     shapes,
@@ -85,6 +86,10 @@ SIGNED_IN: tuple[Address, ...] = (
     Address(
         "POST", f"{CONVERSATION}/messages/{{message_id}}/retry", "Send a failed or uncertain reply again",
         conversations.retry,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/messages/{{message_id}}/move", "Move a client's message to another conversation",
+        moving.move, moving.MoveTo,
     ),
     Address("POST", f"{CONVERSATION}/assign", "Assign", conversations.assign, conversations.AssignTo),
     Address("POST", f"{CONVERSATION}/snooze", "Hide until a time", conversations.snooze, conversations.SnoozeUntil),

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.projector import about as about_items
 from services.projector.about import Told
+from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
@@ -17,11 +18,14 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
+from shared.domain.resolve import SCORES, Decision
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
 
 _LOW = (1 << 64) - 1
+QUOTES_A_STRANGER = "quotes_a_stranger"
+"""Warns of a sender who refers to a message that was never theirs."""
 Inbound = InboundMessage | InboundUnreadable
 
 
@@ -31,7 +35,7 @@ class Joined:
 
     conversation_id: UUID
     is_new: bool
-    reason: str
+    decision: Decision
 
 
 def intake() -> Intake:
@@ -71,8 +75,9 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
     return Wanted(
         [item.id for item in items],
         [(m.sender.kind, m.sender.address) for m in messages],
-        [external_id for m in messages for external_id in m.refers_to],
+        [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
+        [topic_of(m) for m in messages if m.topic],
     )
 
 
@@ -103,7 +108,7 @@ def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMes
 
 def _receive_message(session: Session, item: InboundMessage, about: About, home: tuple[Joined, UUID]) -> UUID:
     joined, customer_id = home
-    command = c.ReceiveMessage(_message(item, joined, customer_id), joined.reason)
+    command = c.ReceiveMessage(_message(item, joined, customer_id), joined.decision.reason)
     session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     return joined.conversation_id
 
@@ -114,7 +119,8 @@ def _receive_notice(session: Session, tx: Transaction, known: Entries, item: Inb
     if not notices:
         return _receive_message(session, item, about, _home(session, known, item, about))
     first = notices[0][0].place
-    home = (Joined(first.conversation_id, False, "tells of a reply in this conversation"), first.customer_id)
+    decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
+    home = (Joined(first.conversation_id, False, decision), first.customer_id)
     _receive_message(session, item, about, home)
     for target, command in notices:
         session.decide(target.place.conversation_id, command, about)
@@ -122,9 +128,18 @@ def _receive_notice(session: Session, tx: Transaction, known: Entries, item: Inb
 
 
 def _home(session: Session, known: Entries, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
-    """Return the conversation an item joins and whose it is."""
-    customer_id = _customer(session, known, item, about)
-    return _join(session, known, item, customer_id), customer_id
+    """Return the conversation an item joins and whose it is.
+
+    A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
+    member of a group) stands on that customer's timeline, under its own author.
+    """
+    sender = (item.sender.kind, item.sender.address)
+    customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
+    decision, place = home_of(session, known, item, customer_id)
+    if place is not None:
+        return Joined(place.conversation_id, False, decision), place.customer_id
+    customer_id = customer_id or _register(session, item, about)
+    return Joined(conversation_id_for(customer_id, _message_id(item)), True, decision), customer_id
 
 
 def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
@@ -132,32 +147,13 @@ def _place_at_home(session: Session, known: Entries, item: InboundMessage, about
     return Place(joined.conversation_id, customer_id)
 
 
-def _customer(session: Session, known: Entries, item: InboundMessage, about: About) -> UUID:
-    """Return whose message this is; a new address makes a new customer."""
-    key = (item.sender.kind, item.sender.address)
-    found = session.entries.addresses.get(key) or known.addresses.get(key)
-    if found is not None:
-        return found
+def _register(session: Session, item: InboundMessage, about: About) -> UUID:
+    """Make a customer of an address that nobody has used before."""
     address = e.Address(item.sender.kind, item.sender.address, item.sender.name)
     customer_id = customers.customer_id_for(address)
     for event in customers.register(customer_id, address, customers.Customer()):
         session.append(customer_id, 1, Happening(event, about))
     return customer_id
-
-
-def _join(session: Session, known: Entries, item: InboundMessage, customer_id: UUID) -> Joined:
-    """Find the conversation: an answer to a message of theirs, the provider's thread, or a new one."""
-    quotes_a_stranger = False
-    for reference in item.refers_to:
-        for entries in (session.entries, known):
-            for _, answered in entries.external.get(reference, ()):
-                if answered.customer_id == customer_id:
-                    return Joined(answered.conversation_id, False, f"answers {reference}")
-                quotes_a_stranger = True
-    if item.thread_key and (place := _thread(session, known, item)) and place.customer_id == customer_id:
-        return Joined(place.conversation_id, False, "same thread")
-    reason = "quotes a message of another customer" if quotes_a_stranger else "first message of a thread"
-    return Joined(conversation_id_for(customer_id, _message_id(item)), True, reason)
 
 
 def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
@@ -167,11 +163,6 @@ def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
     batch touches is written to disk, so scattered ids cost many times as much).
     """
     return UUID(int=(customer_id.int & ~_LOW) | (message_id.int & _LOW))
-
-
-def _thread(session: Session, known: Entries, item: InboundMessage) -> Place | None:
-    key = (item.channel_id, item.thread_key)
-    return session.entries.threads.get(key) or known.threads.get(key)
 
 
 def _message_id(item: InboundMessage) -> UUID:
@@ -192,7 +183,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.direction,
         e.Address(item.sender.kind, item.sender.address, item.sender.name),
         e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type),
-        joined.reason,
+        joined.decision.reason,
         item.subject,
         item.text,
         item.full_text,
@@ -220,8 +211,12 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
         item.nature,
-        item.warnings,
+        (*item.warnings, QUOTES_A_STRANGER) if joined.decision.by_a_stranger else item.warnings,
         _notice(item),
+        False,
+        joined.decision.score,
+        item.proves,
+        item.topic,
     )
 
 

@@ -66,6 +66,28 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveAway:
+    """Take a message out of its conversation; fields as in MessageMoved."""
+
+    message_id: UUID
+    to_conversation_id: UUID
+    to_customer_id: UUID
+    said_at: datetime
+    known_as: tuple[str, ...]
+    left: MessageReceived | None
+    left_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeIn:
+    """`message` names the conversation and customer it comes to."""
+
+    message: MessageReceived
+    from_conversation_id: UUID
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AddNote:
     note_id: UUID
     text: str
@@ -113,6 +135,8 @@ ConversationCommand = (
     | RecordDelivery
     | RecordNotice
     | Tell
+    | MoveAway
+    | TakeIn
     | AddNote
     | Assign
     | Snooze

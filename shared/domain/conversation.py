@@ -5,7 +5,7 @@ Both are pure. A duplicate is not an error: `decide` returns no events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain import replies, told
 from shared.domain.errors import Refused
-from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, existing, text_within_limit
+from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, existing, joined_by, text_within_limit
 
 __all__ = ["NEW", "TAG_LIMIT", "Conversation", "decide", "evolve"]
 
@@ -79,6 +79,39 @@ def _first(*values: int | None) -> int | None:
     return next((value for value in values if value is not None), None)
 
 
+def _move_away(command: c.MoveAway, state: Conversation) -> list[e.ConversationEvent]:
+    """A conversation that is left empty is closed."""
+    head = existing(state)
+    if command.to_conversation_id == state.id:
+        raise Refused("there_already", "The message is in this conversation already")
+    moved = e.MessageMoved(
+        *head,
+        command.message_id,
+        command.to_conversation_id,
+        command.to_customer_id,
+        command.said_at,
+        command.known_as,
+        command.left,
+        command.left_at,
+        state.answerable is not None and state.answerable.message_id == command.message_id,
+    )
+    closes = command.left is None and state.status != "closed"
+    return [moved, e.ConversationClosed(*head)] if closes else [moved]
+
+
+def _take_in(command: c.TakeIn, state: Conversation) -> list[e.ConversationEvent]:
+    message = command.message
+    head = (message.conversation_id, message.customer_id)
+    adopted = e.MessageAdopted(*head, message, command.from_conversation_id, command.said_at)
+    if state.status == "new":
+        reason = "moved out of another conversation"
+        opened = e.ConversationOpened(*head, message.channel_id, message.channel_kind, message.subject, reason)
+        return [opened, adopted]
+    if state.status != "open" and message.waits:
+        return [e.ConversationReopened(*head, "message"), adopted]
+    return [adopted]
+
+
 def _add_note(command: c.AddNote, state: Conversation) -> list[e.ConversationEvent]:
     return [e.NoteAdded(*existing(state), command.note_id, text_within_limit(command.text))]
 
@@ -132,6 +165,8 @@ _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = 
     c.RecordDelivery: replies.record_delivery,
     c.RecordNotice: replies.record_notice,
     c.Tell: told.tell,
+    c.MoveAway: _move_away,
+    c.TakeIn: _take_in,
     c.AddNote: _add_note,
     c.Assign: _assign,
     c.Snooze: _snooze,
@@ -164,7 +199,25 @@ def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
     if not event.waits and state.answerable is not None:
         return state
     before = state.thread or tuple(reversed(event.refers_to))
-    return replace(state, answerable=_target(state, event), thread=(*before, event.external_id)[-THREAD_LIMIT:])
+    return replace(
+        state,
+        answerable=_target(state, event),
+        thread=(*before, event.external_id)[-THREAD_LIMIT:],
+        participants=joined_by(state, _addresses(event)),
+    )
+
+
+def _addresses(event: e.MessageReceived) -> Iterator[tuple[str, str]]:
+    """Who wrote it, and whom they wrote to themselves: those may answer."""
+    yield (event.sender.kind, event.sender.address)
+    for recipient in event.recipients:
+        yield (event.sender.kind, recipient)
+
+
+def _moved(state: Conversation, event: e.MessageMoved) -> Conversation:
+    if not event.was_to_be_answered:
+        return state
+    return replace(state, answerable=_target(replace(state, answerable=None), event.left) if event.left else None)
 
 
 def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
@@ -234,6 +287,8 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.MessageReacted: _same,
     e.CustomerReachChanged: told.reach_changed,
     e.ThreadRenamed: told.renamed,
+    e.MessageMoved: _moved,
+    e.MessageAdopted: lambda state, event: _received(state, event.message),
     e.NoteAdded: _same,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,

@@ -144,6 +144,10 @@ class MessageReceived:
     about: DeliveryNotice | None = None
     edited_before: bool = False
     """A new version of it came first and has stood in its place."""
+    joined_score: int = 0
+    """As `resolve` counted the reasons to be in this conversation."""
+    proves: tuple[str, ...] = ()
+    topic: str = ""
 
     @property
     def waits(self) -> bool:
@@ -366,6 +370,37 @@ class ThreadRenamed:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageMoved:
+    """An operator took a message out of this conversation; `left` is the client's last one that stays.
+
+    Messages stand here with the beginning of their text only: the whole of it is where they were received.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    to_conversation_id: UUID
+    to_customer_id: UUID
+    said_at: datetime
+    known_as: tuple[str, ...] = ()
+    left: MessageReceived | None = None
+    left_at: datetime | None = None
+    was_to_be_answered: bool = False
+    """An answer would have gone to it: now it goes to whoever wrote `left`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAdopted:
+    """A message was moved into this conversation."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message: MessageReceived
+    from_conversation_id: UUID
+    said_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NoteAdded:
     """An operator wrote something that never leaves."""
 
@@ -459,6 +494,8 @@ ConversationEvent = (
     | ReplyFateUnknown
     | Notice
     | Told
+    | MessageMoved
+    | MessageAdopted
     | NoteAdded
     | ConversationAssigned
     | ConversationSnoozed

@@ -7,7 +7,7 @@ from dataclasses import replace
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
-from shared.domain.state import THREAD_LIMIT, Conversation, Reply, existing, text_within_limit
+from shared.domain.state import THREAD_LIMIT, Conversation, Reply, existing, joined_by, text_within_limit
 
 # --- decide -----------------------------------------------------------------------------------------------
 
@@ -94,7 +94,8 @@ _NOTICES: dict[str, type[e.Notice]] = {
 
 
 def requested(state: Conversation, event: e.ReplyRequested) -> Conversation:
-    return replace(state, replies={**state.replies, event.reply_id: Reply("queued")})
+    participants = joined_by(state, [(to.kind, to.address) for to in event.to])
+    return replace(state, replies={**state.replies, event.reply_id: Reply("queued")}, participants=participants)
 
 
 def retried(state: Conversation, event: e.ReplyRetried) -> Conversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -13,6 +13,8 @@ from shared.domain.errors import NoSuchThing, Refused
 
 TEXT_LIMIT = 100_000
 """Characters of one reply or note."""
+PARTICIPANT_LIMIT = 200
+"""Of a conversation; a list of thousands in To makes nobody belong."""
 THREAD_LIMIT = 20
 """External ids a reply refers to (RFC 5322 sets no limit; longer References break in old mail programs)."""
 
@@ -54,11 +56,21 @@ class Conversation:
     calls: Mapping[UUID, e.Call] = field(default_factory=dict)
     unreachable: str = ""
     """Why the client cannot be written to at present; empty when they can."""
+    participants: frozenset[tuple[str, str]] = frozenset()
+    """Kind and address of everybody who has written here or was written to."""
     edited_ahead: frozenset[UUID] = frozenset()
     """Messages of which a new version came before themselves."""
 
 
 NEW = Conversation()
+
+
+def joined_by(state: Conversation, addresses: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Return who takes part once these do."""
+    if state.participants.issuperset(addresses := tuple(addresses)):
+        return state.participants
+    everybody = state.participants | set(addresses)
+    return everybody if len(everybody) <= PARTICIPANT_LIMIT else state.participants
 
 
 # --- guards -----------------------------------------------------------------------------------------------

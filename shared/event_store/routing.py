@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from datetime import datetime
+from uuid import UUID, uuid5
 
+from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.event_store.mapper import Happening
@@ -25,6 +27,9 @@ CREATE TABLE IF NOT EXISTS routing_external (
 CREATE TABLE IF NOT EXISTS routing_threads (
     channel_id TEXT NOT NULL, thread_key TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
     PRIMARY KEY (thread_key, channel_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_topics (
+    id TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL, at TEXT NOT NULL
 ) WITHOUT ROWID
 """
 KEY_BYTES = 2000
@@ -44,6 +49,11 @@ class Place:
     customer_id: UUID
 
 
+def topic_id(channel_id: UUID, kind: str, address: str, topic: str) -> UUID:
+    """Return the id under which it is kept where somebody wrote of something on a channel."""
+    return uuid5(channel_id, f"{kind}:{address}\n{topic}")
+
+
 @dataclass(slots=True)
 class Entries:
     """What a batch of events adds to the index; also looked up while the batch is decided."""
@@ -52,6 +62,12 @@ class Entries:
     addresses: dict[tuple[str, str], UUID] = field(default_factory=dict)
     external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
     threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
+    topics: dict[UUID, tuple[Place, str]] = field(default_factory=dict)
+    """Where somebody wrote of something last, and when; by `topic_id`."""
+    moved: dict[UUID, UUID] = field(default_factory=dict)
+    """Messages known already that are in another conversation now."""
+    left: list[tuple[str, UUID]] = field(default_factory=list)
+    """External ids of messages that left a conversation."""
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
@@ -63,6 +79,18 @@ class Entries:
                     self._add_external(external_id, event.channel_id, place)
                 if event.thread_key and fits(event.thread_key):
                     self.threads[event.channel_id, event.thread_key] = place
+                if event.topic:
+                    self._add_topic(event, place, happening.about.occurred_at)
+            case e.MessageMoved() as event:
+                for external_id in event.known_as:
+                    self._remove_external(external_id, event.conversation_id)
+            case e.MessageAdopted() as event:
+                place = Place(event.conversation_id, event.customer_id)
+                self.moved[event.message.message_id] = event.conversation_id
+                for external_id in event.message.known_as:
+                    self._add_external(external_id, event.message.channel_id, place)
+                if event.message.topic:
+                    self._add_topic(event.message, place, event.said_at)
             case e.ConversationOpened() as event if event.thread_key and fits(event.thread_key):
                 place = Place(event.conversation_id, event.customer_id)
                 self.threads[event.channel_id, event.thread_key] = place
@@ -96,6 +124,19 @@ class Entries:
             if (channel_id, place) not in known:
                 known.append((channel_id, place))
 
+    def _remove_external(self, external_id: str, conversation_id: UUID) -> None:
+        kept = [
+            (c, place) for c, place in self.external.get(external_id, []) if place.conversation_id != conversation_id
+        ]
+        self.external[external_id] = kept
+        self.left.append((external_id, conversation_id))
+
+    def _add_topic(self, message: e.MessageReceived, place: Place, at: datetime) -> None:
+        id_ = topic_id(message.channel_id, message.sender.kind, message.sender.address, message.topic)
+        known = self.topics.get(id_)
+        if known is None or known[1] <= to_text(at):
+            self.topics[id_] = (place, to_text(at))
+
     def save(self, tx: Transaction) -> None:
         """Write the entries. Raises the driver's unique violation when an id or address is known already."""
         tx.insert_many(
@@ -108,6 +149,14 @@ class Entries:
             ("kind", "address", "customer_id"),
             [(kind, address, str(customer)) for (kind, address), customer in self.addresses.items()],
         )
+        if self.moved:
+            tx.run_many(
+                "UPDATE routing_seen SET conversation_id = ? WHERE id = ?",
+                [(str(conversation), str(id_)) for id_, conversation in self.moved.items()],
+            )
+        if self.left:
+            sql = "DELETE FROM routing_external WHERE external_id = ? AND conversation_id = ?"
+            tx.run_many(sql, [(external_id, str(conversation)) for external_id, conversation in self.left])
         tx.insert_many(
             "routing_external",
             ("external_id", "channel_id", "conversation_id", "customer_id"),
@@ -128,6 +177,14 @@ class Entries:
             "ON CONFLICT (channel_id, thread_key) DO UPDATE"
             " SET conversation_id = excluded.conversation_id, customer_id = excluded.customer_id",
         )
+        if self.topics:
+            tx.insert_many(
+                "routing_topics",
+                ("id", "conversation_id", "customer_id", "at"),
+                [(str(id_), str(p.conversation_id), str(p.customer_id), at) for id_, (p, at) in self.topics.items()],
+                "ON CONFLICT (id) DO UPDATE SET conversation_id = excluded.conversation_id,"
+                " customer_id = excluded.customer_id, at = excluded.at WHERE routing_topics.at <= excluded.at",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +195,7 @@ class Wanted:
     addresses: Sequence[tuple[str, str]]
     external_ids: Sequence[str]
     threads: Sequence[tuple[UUID, str]]
+    topics: Sequence[UUID] = ()
 
 
 def look_up(tx: Transaction, wanted: Wanted) -> Entries:
@@ -159,6 +217,9 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
     sql = "SELECT channel_id, thread_key, conversation_id, customer_id FROM routing_threads WHERE thread_key"
     for channel, key, conversation, customer in _rows_in(tx, sql, {key for _, key in wanted.threads}):
         found.threads[UUID(channel), key] = Place(UUID(conversation), UUID(customer))
+    sql = "SELECT id, conversation_id, customer_id, at FROM routing_topics WHERE id"
+    for id_, conversation, customer, at in _rows_in(tx, sql, map(str, set(wanted.topics))):
+        found.topics[UUID(id_)] = (Place(UUID(conversation), UUID(customer)), at)
     return found
 
 

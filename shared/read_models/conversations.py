@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,16 +119,13 @@ def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -
         changed = {}  # its new version stands for it already
     if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed
-    target = event.reply_to or event.sender
     waiting = values[_INDEX["waiting_since"]]
     if event.waits and (event.call is None or event.call.state == "missed"):
         waiting = waiting or to_text(recorded.occurred_at)
     return {
         **changed,
         "waiting_since": waiting,
-        "reply_to": target.address,
-        "reply_channel": str(event.reply_channel or event.channel_id),
-        "cannot_reply": event.cannot_reply or None,
+        **_target(event),
         "unreachable": None if event.waits else values[_INDEX["unreachable"]],
     }
 
@@ -154,14 +152,28 @@ def _said(
     return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
 
 
+def _last(message: e.MessageReceived, said_at: datetime) -> str:
+    call = {"state": message.call.state, "direction": message.call.direction} if message.call else None
+    last = {
+        "id": str(message.message_id),
+        "direction": message.direction,
+        "kind": message.kind,
+        "author_name": message.sender.name or None,
+        "preview": _preview(message.text),
+        "occurred_at": to_text(said_at),
+        "call": call,
+    }
+    return orjson.dumps(last).decode()
+
+
 def _preview(text: str) -> str:
     return " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS]
 
 
 def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
     changed: Body = {}
-    last = orjson.loads(values[_INDEX["last_message"]])
-    if last["id"] == str(event.message_id):
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") == str(event.message_id):
         last["call"] = {"state": event.call.state, "direction": event.call.direction}
         changed["last_message"] = orjson.dumps(last).decode()
     if event.call.direction == "inbound" and event.call.state == "missed":
@@ -220,6 +232,44 @@ def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded, values: 
     return {"unreachable": None if event.reachable else event.reason or told.BLOCKED}
 
 
+def _moved(event: e.MessageMoved, recorded: e.Recorded, values: _Values) -> Body:
+    """What is left is as if the message had never been here."""
+    changed: Body = {"messages_count": values[_INDEX["messages_count"]] - 1}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") == str(event.message_id):
+        changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
+    if values[_INDEX["waiting_since"]] == to_text(event.said_at):
+        waits = event.left is not None and event.left.waits and event.left_at is not None
+        changed["waiting_since"] = to_text(event.left_at) if waits and event.left_at >= event.said_at else None  # type: ignore[operator]
+    if event.was_to_be_answered:
+        nobody = {"reply_to": None, "reply_channel": None, "cannot_reply": None}
+        changed |= _target(event.left) if event.left else nobody
+    return changed
+
+
+def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: _Values) -> Body:
+    message, at = event.message, to_text(event.said_at)
+    changed: Body = {"messages_count": values[_INDEX["messages_count"]] + 1}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    is_newest = last.get("occurred_at", "") <= at
+    if is_newest:
+        changed["last_message"] = _last(message, event.said_at)
+        if message.waits and (message.call is None or message.call.state == "missed"):
+            changed["waiting_since"] = values[_INDEX["waiting_since"]] or at
+    if message.direction == "inbound" and (message.waits or values[_INDEX["reply_to"]] is None):
+        changed |= {**_target(message), "unreachable": None if message.waits else values[_INDEX["unreachable"]]}
+    return changed
+
+
+def _target(message: e.MessageReceived) -> Body:
+    """To whom an answer to this message goes."""
+    return {
+        "reply_to": (message.reply_to or message.sender).address,
+        "reply_channel": str(message.reply_channel or message.channel_id),
+        "cannot_reply": message.cannot_reply or None,
+    }
+
+
 def _assigned(event: e.ConversationAssigned, recorded: e.Recorded, values: _Values) -> Body:
     id_ = str(event.operator_id) if event.operator_id else None
     return {"assignee_id": id_, "assignee_name": event.operator_name if id_ else None}
@@ -249,6 +299,8 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.MessageReacted: _reacted,
     e.CustomerReachChanged: _reach_changed,
     e.ThreadRenamed: lambda event, recorded, values: {},
+    e.MessageMoved: _moved,
+    e.MessageAdopted: _adopted,
     e.NoteAdded: _noted,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: lambda event, _, values: {"status": "snoozed", "snoozed_until": to_text(event.until)},

@@ -153,6 +153,11 @@ def _renamed(event: e.ThreadRenamed, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "renamed", recorded, was=event.was, now=event.now)
 
 
+def _moved(event: e.MessageMoved, recorded: e.Recorded) -> Body:
+    where = {"message_id": str(event.message_id), "to": str(event.to_conversation_id)}
+    return _plain(_event_id(recorded), "moved", recorded, **where)
+
+
 def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
     """The new version of a message that has not come stands in for it."""
     if event.known or event.sender is None:
@@ -187,6 +192,7 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReacted: _reacted_to_unknown,
     e.CustomerReachChanged: _reach_changed,
     e.ThreadRenamed: _renamed,
+    e.MessageMoved: _moved,
     e.NoteAdded: _note,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,

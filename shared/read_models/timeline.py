@@ -80,7 +80,7 @@ _NOTICES: dict[type, str] = {
 }
 _CHANGES = {
     e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
-    e.MessageEdited, e.MessageDeleted, e.MessageReacted,
+    e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved,
 }  # fmt: skip
 
 
@@ -104,6 +104,12 @@ def _change(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
             _set_delivery(tx, prefix, event.reply_id, _delivery("unknown", recorded, event.tries, event.error))
         case (e.ReplyDelivered() | e.ReplyRead() | e.ReplyDelayed() | e.ReplyBounced() | e.ReplyComplained()) as event:
             _note_delivery(tx, prefix, event, recorded)
+        case e.MessageMoved() as event:
+            sql = (
+                f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ? WHERE conversation_id = ? AND id = ?"
+            )
+            ids = (event.to_conversation_id, event.to_customer_id, event.conversation_id, event.message_id)
+            tx.run(sql, [str(id_) for id_ in ids])
         case e.MessageReceived() as event:  # what stood in for it
             tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
 

@@ -368,6 +368,25 @@ async def test_the_quarantine_and_its_retry(office: Office) -> None:
     assert (await office.post(f"/quarantine/{item.id}/retry", status=422))["code"] == "resolved_already"
 
 
+async def test_a_message_is_moved_by_one_call_and_the_past_knows_where_it_was(office: Office) -> None:
+    first, second = await office.receive(inbound("first"), inbound("second", sender="ben@example.com"))
+    before = to_text(office.clock.at)
+    office.clock.forward(60)
+    path = f"/conversations/{second.conversation_id}/messages/{second.message_id}/move"
+    shown = await office.post(path, {"to": str(first.conversation_id)})
+    assert (shown["id"], shown["messages_count"]) == (str(first.conversation_id), 2)
+    timeline_path = f"/customers/{first.customer_id}/timeline"
+    for as_of in ({}, {"as_of": "2999-01-01"}):
+        assert [entry["text"] for entry in (await office.get(timeline_path, **as_of))["items"]] == ["first", "second"]
+    assert [entry["text"] for entry in (await office.get(timeline_path, as_of=before))["items"]] == ["first"]
+    theirs = (await office.get(f"/customers/{second.customer_id}/timeline"))["items"]
+    assert [(entry["kind"], entry["author"]["name"]) for entry in theirs] == [("moved", "Olga"), ("closed", "Olga")]
+    alone = await office.post(path.replace(str(second.conversation_id), str(first.conversation_id)), {"to": None})
+    assert alone["customer_id"] == str(second.customer_id)
+    await office.post(path, {"to": None}, 404)
+    await office.post(path, {"to": "x"}, 422)
+
+
 # --- files ------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest_asyncio
 
@@ -63,6 +63,8 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         identities=(Address("phone", "+49151"),),
         nature="bounce",
         warnings=("two_senders",),
+        proves=("<proof@x>",),
+        topic="question",
         about=About(delivery=DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user")),
     )
     registered, opened, message = await take(store, item)
@@ -79,6 +81,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         ("<unknown@x>",), (item.external_id, "<gateway@x>"), "chat", (("Имя", "Анна"),), None,
         (e.File("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),), (e.Address("phone", "+49151"),),
         "bounce", ("two_senders",), e.DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user"),
+        False, 0, ("<proof@x>",), "question",
     )  # fmt: skip
     last = (await events(database))[-1]
     assert (last.cause, last.occurred_at) == (item.id, AT)
@@ -156,16 +159,6 @@ async def test_a_thread_of_the_provider_is_one_conversation(store: EventStore) -
     assert second.conversation_id == first.conversation_id  # type: ignore[union-attr]
     assert second.joined_because == "same thread"  # type: ignore[union-attr]
     assert elsewhere.conversation_id != first.conversation_id  # type: ignore[union-attr]
-
-
-async def test_two_people_in_one_thread_of_the_provider_never_share_a_conversation(store: EventStore) -> None:
-    """A group chat has one key for everybody."""
-    said: dict[str, set[UUID]] = {}
-    for sender in ("anna@example.com", "ben@example.com") * 3:
-        *_, message = await take(store, inbound(sender=sender, thread_key="group"))
-        assert isinstance(message, e.MessageReceived)
-        said.setdefault(sender, set()).add(message.conversation_id)
-    assert said["anna@example.com"].isdisjoint(said["ben@example.com"])
 
 
 async def test_a_duplicate_changes_nothing(database: Database, store: EventStore) -> None:
