@@ -196,6 +196,7 @@ def every_event() -> list[e.Event]:
     notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
+        e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
         replace(opened(), thread_key="chat-1"),
         message,
         e.ReplyDelivered(*notice),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
-from shared.contracts.inbound import InboundMessage, InboundUnreadable, inbound_id
+from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -94,7 +94,7 @@ def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMes
     about = About(item.occurred_at, actor, item.id)
     before = len(session.appended)
     if item.about is None:
-        conversation_id = _receive_message(session, item, about, _home(session, known, item, about))
+        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about))
     elif item.about.delivery is not None:
         conversation_id = _receive_notice(session, tx, known, item, about)
     else:
@@ -106,8 +106,12 @@ def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMes
         session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
 
 
-def _receive_message(session: Session, item: InboundMessage, about: About, home: tuple[Joined, UUID]) -> UUID:
+def _receive_message(
+    session: Session, tx: Transaction, item: InboundMessage, about: About, home: tuple[Joined, UUID]
+) -> UUID:
     joined, customer_id = home
+    if item.vouched:
+        item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
     command = c.ReceiveMessage(_message(item, joined, customer_id), joined.decision.reason)
     session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     return joined.conversation_id
@@ -117,11 +121,11 @@ def _receive_notice(session: Session, tx: Transaction, known: Entries, item: Inb
     """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
     notices = about_items.notices(session, tx, item)
     if not notices:
-        return _receive_message(session, item, about, _home(session, known, item, about))
+        return _receive_message(session, tx, item, about, _home(session, known, item, about))
     first = notices[0][0].place
     decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
     home = (Joined(first.conversation_id, False, decision), first.customer_id)
-    _receive_message(session, item, about, home)
+    _receive_message(session, tx, item, about, home)
     for target, command in notices:
         session.decide(target.place.conversation_id, command, about)
     return first.conversation_id
@@ -154,6 +158,23 @@ def _register(session: Session, item: InboundMessage, about: About) -> UUID:
     for event in customers.register(customer_id, address, customers.Customer()):
         session.append(customer_id, 1, Happening(event, about))
     return customer_id
+
+
+def _link(session: Session, tx: Transaction, item: InboundMessage, about: About) -> list[Address]:
+    """Give the sender the addresses their channel vouches for; return those that somebody else has."""
+    sender = (item.sender.kind, item.sender.address)
+    keys = [(address.kind, address.address) for address in item.vouched]
+    owners = look_up(tx, Wanted((), [sender, *keys], (), ())).addresses
+    taken: list[Address] = []
+    for address, key in zip(item.vouched, keys, strict=True):
+        customer_id = session.entries.addresses.get(sender) or owners.get(sender)
+        owner = session.entries.addresses.get(key) or owners.get(key)
+        if customer_id is None or not fits(address.address) or owner not in (None, customer_id):
+            taken.append(address)
+            continue
+        for event in customers.link(customer_id, e.Address(address.kind, address.address, address.name), owner):
+            session.add(customer_id, Happening(event, about))
+    return taken
 
 
 def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:

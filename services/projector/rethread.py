@@ -51,7 +51,7 @@ class Rethreading:
     def take(self, recorded: e.Recorded) -> None:
         """Take in the next event."""
         match recorded.event:
-            case e.CustomerRegistered() as event:
+            case e.CustomerRegistered() | e.IdentityLinked() as event:
                 self._customers[event.address.kind, event.address.address] = event.customer_id
             case e.MessageReceived() as event:
                 self._receive(event, recorded.occurred_at)

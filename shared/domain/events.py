@@ -92,6 +92,14 @@ class CustomerRegistered:
     address: Address
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityLinked:
+    """A further address of a customer, for which a channel vouches: what comes from it is theirs from now on."""
+
+    customer_id: UUID
+    address: Address
+
+
 # --- conversation -----------------------------------------------------------------------------------------
 
 
@@ -479,7 +487,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered
+CustomerEvent = CustomerRegistered | IdentityLinked
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained

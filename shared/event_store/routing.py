@@ -96,7 +96,7 @@ class Entries:
                 self.threads[event.channel_id, event.thread_key] = place
             case e.CallProgressed() as event if happening.about.cause:
                 self.seen[happening.about.cause] = event.conversation_id
-            case e.CustomerRegistered() as event:
+            case e.CustomerRegistered() | e.IdentityLinked() as event:
                 self.addresses[event.address.kind, event.address.address] = event.customer_id
             case (
                 e.MessageEdited()

@@ -87,6 +87,11 @@ class Session:
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
 
+    def add(self, stream_id: UUID, happening: Happening) -> None:
+        """Keep one event for the end of a stream, wherever that is."""
+        appended = sum(stream == stream_id for stream, _, _ in self.appended)
+        self.append(stream_id, len(read_stream(self._tx, stream_id)) + appended + 1, happening)
+
     def keep_raw(self, data: bytes) -> None:
         """Keep the raw bytes of the item that the last event came from."""
         self.raw_items.append((len(self.appended) - 1, data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import pytest_asyncio
@@ -17,8 +18,10 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
+from shared.read_models import customers
 from tests.event_store.index import derived, standing
 from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound, raw, unreadable
+from tests.read_models.contents import show
 from tests.services.projector.running import events, messages, names
 from tests.stores import create_all_tables
 
@@ -167,6 +170,34 @@ async def test_a_duplicate_changes_nothing(database: Database, store: EventStore
     assert await take(store, item) == []
     assert await take(store, inbound(id=item.id, text="changed")) == []
     assert await names(database) == NEW
+
+
+# --- further addresses ------------------------------------------------------------------------------------
+
+
+async def test_an_address_the_channel_vouches_for_becomes_the_senders_own(
+    database: Database, store: EventStore
+) -> None:
+    phone = Address("phone", "+4915112345678", "Anna")
+    happened = await take(store, inbound(vouched=(phone, phone)))
+    assert [type(event).__name__ for event in happened] == ["CustomerRegistered", "IdentityLinked", *NEW[1:]]
+    message, call = happened[-1], (await take(store, call_report("ringing")))[-1]
+    assert call.customer_id == message.customer_id  # type: ignore[union-attr]
+    (again,) = [e_ for e_ in await take(store, inbound(vouched=(phone,))) if isinstance(e_, e.MessageReceived)]
+    assert again.claimed == ()
+    await show(database)
+    shown = await database.read(partial(customers.customer, customer_id=again.customer_id))
+    assert shown is not None
+    assert [identity["address"] for identity in shown["identities"]] == ["anna@example.com", "+4915112345678"]
+
+
+async def test_an_address_that_somebody_else_has_stays_claimed(store: EventStore) -> None:
+    *_, call = await take(store, call_report("ringing"))
+    phone = Address("phone", "+4915112345678")
+    *_, message = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
+    assert isinstance(message, e.MessageReceived)
+    assert message.customer_id != call.customer_id  # type: ignore[union-attr]
+    assert [address.address[:5] for address in message.claimed] == ["+4915", "xxxxx"]
 
 
 # --- calls ------------------------------------------------------------------------------------------------
