@@ -25,9 +25,12 @@ class Attachment(msgspec.Struct):
     id: str
     name: str
     media_type: str
-    size: int
-    sha256: str
-    url: str
+    size: int | None
+    sha256: str | None
+    url: str | None
+    """None while it is being fetched."""
+    state: str | msgspec.UnsetType = msgspec.UNSET
+    problem: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Message(msgspec.Struct):

@@ -8,12 +8,15 @@ from functools import partial
 from uuid import UUID
 
 from services.projector import about as about_items
+from services.projector import arrived
 from services.projector.about import Told
+from services.projector.arrived import message_id_of
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
-from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable, inbound_id
+from shared.contracts.files import FileFetched, FileUnavailable
+from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -22,11 +25,13 @@ from shared.domain.resolve import SCORES, Decision
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
+from shared.logs import Log
 
+log = Log("projector")
 _LOW = (1 << 64) - 1
 QUOTES_A_STRANGER = "quotes_a_stranger"
 """Warns of a sender who refers to a message that was never theirs."""
-Inbound = InboundMessage | InboundUnreadable
+Inbound = InboundMessage | InboundUnreadable | FileFetched | FileUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,9 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
     items = [_checked(contract) for contract in contracts]
     known = look_up(tx, _wanted(items))
     for item in items:
+        if isinstance(item, FileFetched | FileUnavailable):
+            arrived.take(session, tx, item)
+            continue
         is_known = item.id in session.entries.seen or item.id in known.seen
         if is_known and not _is_quarantined(item.id, session, known):
             continue
@@ -60,12 +68,16 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
-    """Quarantine an item that the rules above cannot digest."""
-    _quarantine(session, _checked(contract), f"internal error: {reason}")
+    """Quarantine an item that the rules above cannot digest; of a file its message tells that it is on its way."""
+    item = _checked(contract)
+    if isinstance(item, FileFetched | FileUnavailable):
+        log.error("file_given_up", inbound_id=item.inbound_id, why=reason)
+    else:
+        _quarantine(session, item, f"internal error: {reason}")
 
 
 def _checked(contract: Contract) -> Inbound:
-    if not isinstance(contract, InboundMessage | InboundUnreadable):
+    if not isinstance(contract, Inbound):
         raise UndecodableRecord(f"{type(contract).__name__} does not belong on {topics.INBOUND}")
     return contract
 
@@ -73,7 +85,7 @@ def _checked(contract: Contract) -> Inbound:
 def _wanted(items: Sequence[Inbound]) -> Wanted:
     messages = [item for item in items if isinstance(item, InboundMessage)]
     return Wanted(
-        [item.id for item in items],
+        [item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)],
         [(m.sender.kind, m.sender.address) for m in messages],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
@@ -102,6 +114,8 @@ def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMes
         conversation_id = Told(session, tx, item, about, home).tell()
     if item.raw.data is not None and len(session.appended) > before:
         session.keep_raw(item.raw.data)
+    if item.remote_files:
+        arrived.announce(session, tx, item, conversation_id, about)
     if resolves:
         session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
 
@@ -143,7 +157,7 @@ def _home(session: Session, known: Entries, item: InboundMessage, about: About) 
     if place is not None:
         return Joined(place.conversation_id, False, decision), place.customer_id
     customer_id = customer_id or _register(session, item, about)
-    return Joined(conversation_id_for(customer_id, _message_id(item)), True, decision), customer_id
+    return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
 
 
 def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
@@ -186,17 +200,12 @@ def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
     return UUID(int=(customer_id.int & ~_LOW) | (message_id.int & _LOW))
 
 
-def _message_id(item: InboundMessage) -> UUID:
-    """A call is one message however many webhooks tell of it."""
-    return item.id if item.call is None else inbound_id(item.channel_id, item.external_id)
-
-
 def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.MessageReceived:
     call = item.call
     return e.MessageReceived(
         joined.conversation_id,
         customer_id,
-        _message_id(item),
+        message_id_of(item),
         item.channel_id,
         item.channel_kind,
         item.external_id,
@@ -249,7 +258,7 @@ def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
 # --- what nobody understands ------------------------------------------------------------------------------
 
 
-def _quarantine(session: Session, item: Inbound, reason: str) -> None:
+def _quarantine(session: Session, item: InboundMessage | InboundUnreadable, reason: str) -> None:
     context = tuple(item.context.items()) if isinstance(item, InboundUnreadable) else ()
     raw = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type)
     event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, item.external_id, reason, raw, context)

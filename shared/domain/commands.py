@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.domain.events import ConversationOpened, File, InboundQuarantined, MessageReceived, Told
+from shared.domain.events import ConversationOpened, File, InboundQuarantined, MessageReceived, RemoteFile, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,26 @@ class Tell:
 
     told: Told
     opening: ConversationOpened
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceFiles:
+    """The item names files of the message that are to be fetched; `once`: several items may name the same one."""
+
+    message_id: UUID
+    item_id: UUID
+    files: tuple[RemoteFile, ...]
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFile:
+    """What became of a file that an item named: the file, or the reason why there is none."""
+
+    item_id: UUID
+    ref: str
+    file: File | None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +155,8 @@ ConversationCommand = (
     | RecordDelivery
     | RecordNotice
     | Tell
+    | AnnounceFiles
+    | TakeFile
     | MoveAway
     | TakeIn
     | AddNote

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain import replies, told
+from shared.domain import files, replies, told
 from shared.domain.errors import Refused
 from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, existing, joined_by, text_within_limit
 
@@ -165,6 +165,8 @@ _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = 
     c.RecordDelivery: replies.record_delivery,
     c.RecordNotice: replies.record_notice,
     c.Tell: told.tell,
+    c.AnnounceFiles: files.announce,
+    c.TakeFile: files.take,
     c.MoveAway: _move_away,
     c.TakeIn: _take_in,
     c.AddNote: _add_note,
@@ -287,6 +289,9 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.MessageReacted: _same,
     e.CustomerReachChanged: told.reach_changed,
     e.ThreadRenamed: told.renamed,
+    e.FilesAnnounced: files.announced,
+    e.FileArrived: files.ended,
+    e.FileMissing: files.ended,
     e.MessageMoved: _moved,
     e.MessageAdopted: lambda state, event: _received(state, event.message),
     e.NoteAdded: _same,

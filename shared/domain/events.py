@@ -35,6 +35,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that still lies with the provider, by the channel's own `ref`."""
+
+    ref: str
+    name: str
+    media_type: str
+    size: int | None = None
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """The item as the channel gave it, kept by its content."""
 
@@ -354,6 +365,41 @@ class MessageReacted:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesAnnounced:
+    """Files of a message are being fetched; `item_id` is the inbound item that named them."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    files: tuple[RemoteFile, ...]
+    once: bool = False
+    """Other items may name the same files again: they are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileArrived:
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    ref: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class FileMissing:
+    """A file that had been announced cannot be had; `reason` stands in its place."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class CustomerReachChanged:
     """The client blocked us on this thread, or can be written to again."""
 
@@ -502,6 +548,9 @@ ConversationEvent = (
     | ReplyFateUnknown
     | Notice
     | Told
+    | FilesAnnounced
+    | FileArrived
+    | FileMissing
     | MessageMoved
     | MessageAdopted
     | NoteAdded

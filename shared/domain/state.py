@@ -56,6 +56,10 @@ class Conversation:
     calls: Mapping[UUID, e.Call] = field(default_factory=dict)
     unreachable: str = ""
     """Why the client cannot be written to at present; empty when they can."""
+    awaited: Mapping[tuple[UUID, str], UUID] = field(default_factory=dict)
+    """Files on their way, by the item that named them and its name for them: the message each belongs to."""
+    named_once: frozenset[tuple[UUID, str]] = frozenset()
+    """Files of calls by the call, since several reports name the same recording."""
     participants: frozenset[tuple[str, str]] = frozenset()
     """Kind and address of everybody who has written here or was written to."""
     edited_ahead: frozenset[UUID] = frozenset()

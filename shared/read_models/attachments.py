@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.read_models.entries import Body, attachment_id
+from shared.read_models.entries import Body, attachment_id, remote_id
 
 
 class Attachments:
@@ -28,6 +28,16 @@ class Attachments:
             for recorded in events
             for owner, files in _files(recorded.event)
             for index, file in enumerate(files)
+        ]
+        rows += [
+            (
+                str(remote_id(r.event.item_id, r.event.ref)),
+                r.event.file.sha256,
+                r.event.file.name,
+                r.event.file.media_type,
+            )
+            for r in events
+            if isinstance(r.event, e.FileArrived)
         ]
         tx.insert_many(f"{prefix}attachments", ("id", "sha256", "name", "media_type"), rows)
 

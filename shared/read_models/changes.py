@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 import orjson
 
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models.entries import Body, dumps, file_fields
+from shared.read_models.entries import Body, dumps, file_fields, remote_id
 
 TABLE = "timeline_changes"
 COLUMNS = ("position", "message_id", "kind", "body")
@@ -40,6 +40,14 @@ def change_of(recorded: e.Recorded) -> Row | None:
             kind, body = "deleted", {}
         case e.MessageReacted() as event:
             kind, body = "reacted", {"reactions": event.reactions}
+        case e.FilesAnnounced() as event:
+            files = [_announced(event.item_id, file) for file in event.files]
+            kind, body = "announced", {"item_id": str(event.item_id), "files": files}
+        case e.FileArrived() as event:
+            kind, body = "file", file_fields(remote_id(event.item_id, event.ref), event.file)
+        case e.FileMissing() as event:
+            id_ = remote_id(event.item_id, event.ref)
+            kind, body = "file", {"id": str(id_), "state": "missing", "problem": event.reason}
         case _:
             return None
     actor = recorded.actor
@@ -53,7 +61,13 @@ def change_of(recorded: e.Recorded) -> Row | None:
 def _version(event: e.MessageEdited) -> Body:
     files = [file_fields(uuid5(event.item_id, f"attachment/{n}"), file) for n, file in enumerate(event.files)]
     texts = {"text": event.text, "full_text": event.full_text or event.text, "html": event.html or None}
-    return {**texts, "attachments": files}
+    return {**texts, "attachments": files, "item_id": str(event.item_id)}
+
+
+def _announced(item_id: UUID, file: e.RemoteFile) -> Body:
+    id_ = str(remote_id(item_id, file.ref))
+    head = {"id": id_, "name": file.name, "media_type": file.media_type, "size": file.size}
+    return {**head, "sha256": None, "url": None, "state": "fetching", "problem": None}
 
 
 # --- queries ----------------------------------------------------------------------------------------------
@@ -72,7 +86,7 @@ def changes_of(tx: Transaction, message_ids: Sequence[str]) -> Changes:
 
 def changed(shown: Body, changes: Sequence[tuple[str, Body]]) -> Body:
     """PURE: return a message as it is after its changes, in whatever order they were recorded."""
-    shown = _newest_version(shown, _of_kind(changes, "edited"))
+    shown = _newest_version(shown, _of_kind(changes, "edited"), _announcements(changes))
     shown["reactions"] = _reactions(_of_kind(changes, "reacted"))
     if deletions := _of_kind(changes, "deleted"):
         gone: Body = {"text": "", "full_text": "", "html": None, "attachments": [], "versions": []}
@@ -85,7 +99,31 @@ def _of_kind(changes: Sequence[tuple[str, Body]], wanted: str) -> list[Body]:
     return sorted((body for kind, body in changes if kind == wanted), key=_at)
 
 
-def _newest_version(shown: Body, edits: list[Body]) -> Body:
+def _announcements(changes: Sequence[tuple[str, Body]]) -> dict[str, list[Body]]:
+    """Return the files that were announced by each item, as far as they have come."""
+    came = {body["id"]: body for body in _of_kind(changes, "file")}
+    found: dict[str, list[Body]] = {}
+    for kind, body in changes:
+        if kind == "announced":
+            files = [_as_it_came(file, came.get(file["id"], {})) for file in body["files"]]
+            found.setdefault(body["item_id"], []).extend(files)
+    return found
+
+
+def _as_it_came(file: Body, came: Body) -> Body:
+    if came.get("sha256"):
+        return {name: came[name] for name in ("id", "name", "media_type", "size", "sha256", "url")}
+    return {**file, **{name: came[name] for name in ("state", "problem") if name in came}}
+
+
+def _newest_version(shown: Body, edits: list[Body], announced: dict[str, list[Body]]) -> Body:
+    edited = {edit["item_id"]: edit for edit in edits}
+    for item_id, files in announced.items():
+        owner = edited.get(item_id, shown)
+        owner["attachments"] = [*owner.get("attachments", ()), *files]
+    if shown.get("call"):
+        heard = [file["url"] for file in shown["attachments"] if file["url"]]
+        shown["call"] = {**shown["call"], "recording": heard[0] if heard else shown["call"]["recording"]}
     if not edits:
         return shown
     stands_in = shown.pop("stands_in", False)

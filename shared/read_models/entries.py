@@ -38,6 +38,11 @@ def attachment_id(message_id: UUID, index: int) -> UUID:
     return uuid5(message_id, f"attachment/{index}")
 
 
+def remote_id(item_id: UUID, ref: str) -> UUID:
+    """Return the id of an attachment that is fetched in the background: known before it is there."""
+    return uuid5(item_id, f"remote/{ref}")
+
+
 def call_fields(call: e.Call) -> Body:
     """Return a call as the API shows it."""
     return {

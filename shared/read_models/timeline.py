@@ -80,7 +80,7 @@ _NOTICES: dict[type, str] = {
 }
 _CHANGES = {
     e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
-    e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved,
+    e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved, e.FilesAnnounced, e.FileArrived, e.FileMissing,
 }  # fmt: skip
 
 
