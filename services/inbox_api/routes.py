@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.inbox_api import (
+    answers,
     channels,
     conversations,
     customers,
@@ -55,6 +56,7 @@ class OpenAddress:
 
 
 CONVERSATION = "/conversations/{id}"
+MESSAGE = f"{CONVERSATION}/messages/{{message_id}}"
 
 OPEN: tuple[OpenAddress, ...] = (
     OpenAddress("POST", "/setup", "Use a one-time link: name and password", operators.set_up, operators.SetUp, 201),
@@ -76,9 +78,27 @@ SIGNED_IN: tuple[Address, ...] = (
         answers=shapes.Messages,
     ),
     Address(
-        "POST", f"{CONVERSATION}/replies", "Answer the client's last message", conversations.reply,
-        conversations.Text, status=201, answers=shapes.Message,
+        "POST", f"{CONVERSATION}/replies", "Answer the client's last message", answers.reply,
+        answers.Reply, status=201, answers=shapes.Message,
     ),
+    Address("GET", f"{CONVERSATION}/draft", "To whom a reply would go", answers.draft),
+    Address(
+        "POST", f"{MESSAGE}/edit", "Change a reply that was sent", answers.edit, answers.Edit, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{MESSAGE}/delete", "Delete a reply that was sent", answers.delete, answers.Delete, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{MESSAGE}/react", "React to a message", answers.react, answers.React, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/call", "Ring the operator's telephone, then the client's", answers.ring, answers.Ring,
+        status=201, answers=shapes.Message,
+    ),
+    Address("POST", "/files", "Keep a file for a reply", files.upload, query=("name",), status=201),
     Address(
         "POST", f"{CONVERSATION}/notes", "Write a note that never leaves", conversations.note,
         conversations.Text, status=201,

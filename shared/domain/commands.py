@@ -7,7 +7,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.domain.events import ConversationOpened, File, InboundQuarantined, MessageReceived, RemoteFile, Told
+from shared.domain.events import (
+    Address,
+    ConversationOpened,
+    File,
+    InboundQuarantined,
+    MessageReceived,
+    RemoteFile,
+    Told,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,29 @@ class RequestReply:
     reply_id: UUID
     text: str
     files: tuple[File, ...] = ()
+    markup: Literal["plain", "markdown"] = "plain"
+    to: tuple[Address, ...] | None = None
+    """None: to whom the message answered says."""
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    quotes: bool = False
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAction:
+    """`channel_id`, `to`, `target` and `thread_key` are those of the message it is about."""
+
+    reply_id: UUID
+    action: Literal["edit", "delete", "react", "call"]
+    channel_id: UUID
+    to: tuple[Address, ...]
+    message_id: UUID | None = None
+    target: str = ""
+    text: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    thread_key: str = ""
+    operator_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +182,7 @@ class Tag:
 ConversationCommand = (
     ReceiveMessage
     | RequestReply
+    | RequestAction
     | RetryReply
     | RecordDelivery
     | RecordNotice

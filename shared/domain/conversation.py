@@ -161,6 +161,7 @@ def _tag(command: c.Tag, state: Conversation) -> list[e.ConversationEvent]:
 _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = {
     c.ReceiveMessage: _receive,
     c.RequestReply: replies.request_reply,
+    c.RequestAction: replies.request_action,
     c.RetryReply: replies.retry_reply,
     c.RecordDelivery: replies.record_delivery,
     c.RecordNotice: replies.record_notice,
@@ -234,6 +235,7 @@ def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
         event.cannot_reply,
         event.subject,
         event.thread_key,
+        event.recipients,
     )
 
 
@@ -275,6 +277,7 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.MessageReceived: _received,
     e.CallProgressed: _call_progressed,
     e.ReplyRequested: replies.requested,
+    e.ActionRequested: replies.action_requested,
     e.ReplyRetried: replies.retried,
     e.ReplySent: replies.sent,
     e.ReplyFailed: replies.failed,

@@ -200,6 +200,33 @@ class ReplyRequested:
     references: tuple[str, ...] = ()
     thread_key: str = ""
     files: tuple[File, ...] = ()
+    markup: Literal["plain", "markdown"] = "plain"
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    quotes: bool = False
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequested:
+    """An operator wants something done with a message, or a telephone rung; its fate is told like a reply's.
+
+    `message_id` is the message edited, deleted or reacted to, `target` its external id; fields as in
+    `contracts.outbound`.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    action: Literal["edit", "delete", "react", "call"]
+    channel_id: UUID
+    to: tuple[Address, ...]
+    message_id: UUID | None = None
+    target: str = ""
+    text: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    thread_key: str = ""
+    operator_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +237,7 @@ class ReplyRetried:
     customer_id: UUID
     reply_id: UUID
     attempt: int
+    of_action: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +265,8 @@ class ReplyFailed:
     tries: int
     error: str
     code: str = ""
+    of_action: bool = False
+    """What failed is no answer, so the client waits neither more nor less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,6 +572,7 @@ ConversationEvent = (
     | MessageReceived
     | CallProgressed
     | ReplyRequested
+    | ActionRequested
     | ReplyRetried
     | ReplySent
     | ReplyFailed

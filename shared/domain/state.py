@@ -13,6 +13,9 @@ from shared.domain.errors import NoSuchThing, Refused
 
 TEXT_LIMIT = 100_000
 """Characters of one reply or note."""
+RECIPIENT_LIMIT = 50
+ADDRESS_LIMIT = 320
+"""Characters (RFC 3696, section 3, erratum 1690: 254 of them is all that SMTP takes)."""
 PARTICIPANT_LIMIT = 200
 """Of a conversation; a list of thousands in To makes nobody belong."""
 THREAD_LIMIT = 20
@@ -30,6 +33,7 @@ class Answerable:
     cannot_reply: str
     subject: str
     thread_key: str
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Reply:
 
     state: Literal["queued", "failed", "unknown", "bounced"]
     attempt: int = 1
+    action: e.ActionRequested | None = None
+    """What is done instead of saying something."""
 
 
 @dataclass(frozen=True, slots=True)

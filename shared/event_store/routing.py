@@ -105,11 +105,11 @@ class Entries:
                 | e.CustomerReachChanged()
                 | e.ThreadRenamed()
             ) as event:
-                if happening.about.cause:
+                if happening.about.cause and happening.about.actor.kind == "customer":
                     self.seen[happening.about.cause] = event.conversation_id
                 if isinstance(event, e.ThreadRenamed) and event.now and fits(event.now):
                     self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
-            case e.ReplyRequested() as event:
+            case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id

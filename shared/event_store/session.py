@@ -46,6 +46,10 @@ class Session:
             known = UNKNOWN if is_new and not self._careful else self._fold(conversation_id)
         return known
 
+    def fold(self, conversation_id: UUID) -> conversations.Conversation:
+        """Return a conversation as it is in the log, whatever is remembered of it."""
+        return self._fold(conversation_id, self.conversation(conversation_id)).state
+
     def decide(
         self, conversation_id: UUID, command: c.ConversationCommand, about: About, *, is_new: bool = False
     ) -> list[e.ConversationEvent]:

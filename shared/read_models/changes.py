@@ -61,7 +61,7 @@ def change_of(recorded: e.Recorded) -> Row | None:
 def _version(event: e.MessageEdited) -> Body:
     files = [file_fields(uuid5(event.item_id, f"attachment/{n}"), file) for n, file in enumerate(event.files)]
     texts = {"text": event.text, "full_text": event.full_text or event.text, "html": event.html or None}
-    return {**texts, "attachments": files, "item_id": str(event.item_id)}
+    return {**texts, **({"attachments": files} if event.sender else {}), "item_id": str(event.item_id)}
 
 
 def _announced(item_id: UUID, file: e.RemoteFile) -> Body:
@@ -129,7 +129,8 @@ def _newest_version(shown: Body, edits: list[Body], announced: dict[str, list[Bo
     stands_in = shown.pop("stands_in", False)
     first = {name: shown[name] for name in ("text", "full_text", "html", "attachments")}
     versions = [] if stands_in else [{**first, "at": shown["occurred_at"]}]
-    versions += [{name: edit[name] for name in (*first, "at")} for edit in edits]
+    for edit in edits:  # one of ours says nothing of files: they stay
+        versions.append({**first, **{name: edit[name] for name in (*first, "at") if name in edit}})
     newest = versions.pop()
     return {**shown, **{name: newest[name] for name in first}, "edited_at": newest["at"], "versions": versions}
 

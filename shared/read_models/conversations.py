@@ -192,6 +192,8 @@ def _noted(event: e.NoteAdded, recorded: e.Recorded, values: _Values) -> Body:
 
 def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body:
     """The client still waits: the answer did not arrive."""
+    if event.of_action:
+        return {}
     return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
 
 
@@ -285,7 +287,8 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.MessageReceived: _received,
     e.CallProgressed: _progressed,
     e.ReplyRequested: _replied,
-    e.ReplyRetried: lambda event, recorded, values: {"waiting_since": None},
+    e.ActionRequested: lambda event, recorded, values: {},
+    e.ReplyRetried: lambda event, recorded, values: {} if event.of_action else {"waiting_since": None},
     e.ReplySent: lambda event, recorded, values: {},
     e.ReplyFailed: _failed,
     e.ReplyFateUnknown: lambda event, recorded, values: {},

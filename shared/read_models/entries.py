@@ -131,6 +131,19 @@ def _reply(event: e.ReplyRequested, recorded: e.Recorded) -> Body:
         "attachments": _files(event.reply_id, event.files),
         "raw": None,
         "to": [address.address for address in event.to],
+        "cc": [address.address for address in event.cc],
+        "bcc": [address.address for address in event.bcc],
+        "markup": event.markup,
+    }
+
+
+def _action(event: e.ActionRequested, recorded: e.Recorded) -> Body:
+    return {
+        **_plain(event.reply_id, f"action_{event.action}", recorded, event.text),
+        "direction": "outbound",
+        "channel_id": str(event.channel_id),
+        "message_id": str(event.message_id) if event.message_id else None,
+        "to": [address.address for address in event.to],
     }
 
 
@@ -192,6 +205,7 @@ def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
 _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReceived: _message,
     e.ReplyRequested: _reply,
+    e.ActionRequested: _action,
     e.MessageEdited: _edited_ahead,
     e.MessageDeleted: _deleted_unknown,
     e.MessageReacted: _reacted_to_unknown,

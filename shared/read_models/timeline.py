@@ -53,7 +53,7 @@ class Timeline:
             body = entry_of(recorded)
             if body is not None:
                 event: Any = recorded.event
-                delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
+                delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
                 customer, conversation = str(event.customer_id), str(event.conversation_id)
                 kind = body["kind"]
                 may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
@@ -71,6 +71,7 @@ class Timeline:
 READ_MODEL = Timeline()
 
 
+_REQUESTS = (e.ReplyRequested, e.ActionRequested)
 _NOTICES: dict[type, str] = {
     e.ReplyDelivered: "delivered",
     e.ReplyRead: "read",
