@@ -21,6 +21,7 @@ from services.inbox_api import (
     operators,
     quarantine,
     shapes,
+    steps,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -122,6 +123,14 @@ SIGNED_IN: tuple[Address, ...] = (
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
         customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
+    Address(
+        "GET", "/steps", "What is due, the one changed last first", steps.list_,
+        query=("state", "customer_id", "operator_id", *PAGE),
+    ),
+    Address("POST", "/steps", "Plan a next step", steps.plan, steps.PlanStep, status=201),
+    Address("POST", "/steps/{id}/done", "It is done", steps.done, steps.EndStep),
+    Address("POST", "/steps/{id}/postpone", "Later", steps.postpone, steps.PostponeStep),
+    Address("POST", "/steps/{id}/decline", "It will not be done", steps.decline, steps.EndStep),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),

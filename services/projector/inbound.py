@@ -13,6 +13,7 @@ from services.projector.about import Told
 from services.projector.arrived import message_id_of
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
+from services.projector.steps import Steps, steps_of
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
@@ -51,7 +52,7 @@ def intake() -> Intake:
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
-    known = look_up(tx, _wanted(items))
+    known, steps = look_up(tx, _wanted(items)), steps_of(session, tx)
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -64,7 +65,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, tx, known, item, resolves=is_known)
+            _receive(session, tx, known, item, steps, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -101,19 +102,20 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 # --- a message --------------------------------------------------------------------------------------------
 
 
-def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMessage, *, resolves: bool) -> None:
+def _receive(
+    session: Session, tx: Transaction, known: Entries, item: InboundMessage, steps: Steps, *, resolves: bool
+) -> None:
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
-    before = len(session.appended)
     if item.about is None:
-        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about))
+        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), steps)
     elif item.about.delivery is not None:
         conversation_id = _receive_notice(session, tx, known, item, about)
     else:
         home = partial(_place_at_home, session, known, item, about)
         conversation_id = Told(session, tx, item, about, home).tell()
-    if item.raw.data is not None and len(session.appended) > before:
-        session.keep_raw(item.raw.data)
+        if item.raw.data is not None:
+            session.keep_raw(item.raw.data)
     if item.remote_files:
         arrived.announce(session, tx, item, conversation_id, about)
     if resolves:
@@ -121,13 +123,23 @@ def _receive(session: Session, tx: Transaction, known: Entries, item: InboundMes
 
 
 def _receive_message(
-    session: Session, tx: Transaction, item: InboundMessage, about: About, home: tuple[Joined, UUID]
+    session: Session,
+    tx: Transaction,
+    item: InboundMessage,
+    about: About,
+    home: tuple[Joined, UUID],
+    steps: Steps | None = None,
 ) -> UUID:
     joined, customer_id = home
     if item.vouched:
         item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
-    command = c.ReceiveMessage(_message(item, joined, customer_id), joined.decision.reason)
-    session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
+    message = _message(item, joined, customer_id)
+    command = c.ReceiveMessage(message, joined.decision.reason)
+    decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
+    if item.raw.data is not None and decided:
+        session.keep_raw(item.raw.data)
+    if steps is not None:
+        steps.follow(message, decided, about)
     return joined.conversation_id
 
 

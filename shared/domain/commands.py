@@ -9,6 +9,7 @@ from uuid import UUID
 
 from shared.domain.events import (
     Address,
+    Call,
     ConversationOpened,
     File,
     InboundQuarantined,
@@ -117,6 +118,14 @@ class TakeFile:
 
 
 @dataclass(frozen=True, slots=True)
+class EndCall:
+    """Nobody has told of the end of a call: `call` is how it must have ended."""
+
+    message_id: UUID
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
 class MoveAway:
     """Take a message out of its conversation; fields as in MessageMoved."""
 
@@ -189,6 +198,7 @@ ConversationCommand = (
     | Tell
     | AnnounceFiles
     | TakeFile
+    | EndCall
     | MoveAway
     | TakeIn
     | AddNote
@@ -199,6 +209,31 @@ ConversationCommand = (
     | Close
     | Tag
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+    operator_id: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep:
+    how: Literal["done", "declined"]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostponeStep:
+    due_at: datetime
+
+
+StepCommand = PlanStep | EndStep | PostponeStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,14 @@ def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> 
     return [e.CallProgressed(message.conversation_id, message.customer_id, message.message_id, merged)]
 
 
+def _end_call(command: c.EndCall, state: Conversation) -> list[e.ConversationEvent]:
+    """What has been heard of meanwhile goes before what was concluded."""
+    known = state.calls.get(command.message_id)
+    if known is None or known.state not in ("ringing", "answered") or known == command.call:
+        return []
+    return [e.CallProgressed(*existing(state), command.message_id, command.call)]
+
+
 def _first(*values: int | None) -> int | None:
     return next((value for value in values if value is not None), None)
 
@@ -168,6 +176,7 @@ _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = 
     c.Tell: told.tell,
     c.AnnounceFiles: files.announce,
     c.TakeFile: files.take,
+    c.EndCall: _end_call,
     c.MoveAway: _move_away,
     c.TakeIn: _take_in,
     c.AddNote: _add_note,

@@ -534,6 +534,51 @@ class ConversationTagged:
     removed: tuple[str, ...] = ()
 
 
+# --- next steps -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlanned:
+    """Something is to be done with a customer; `what` is words, or call_back. `operator_id` None: by anybody."""
+
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+    operator_id: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPostponed:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepDeclined:
+    """It will not be done; `note` says why."""
+
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    note: str = ""
+
+
 # --- quarantine -------------------------------------------------------------------------------------------
 
 
@@ -592,7 +637,8 @@ ConversationEvent = (
     | ConversationTagged
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
-Event = CustomerEvent | ConversationEvent | QuarantineEvent
+StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
 
 SCHEMA = """
@@ -30,6 +31,9 @@ CREATE TABLE IF NOT EXISTS routing_threads (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_topics (
     id TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL, at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_call_backs (
+    customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
 ) WITHOUT ROWID
 """
 KEY_BYTES = 2000
@@ -66,6 +70,10 @@ class Entries:
     """Where somebody wrote of something last, and when; by `topic_id`."""
     moved: dict[UUID, UUID] = field(default_factory=dict)
     """Messages known already that are in another conversation now."""
+    call_backs: dict[UUID, tuple[UUID, str]] = field(default_factory=dict)
+    """Steps that wait for a client to be reached: whose, and since when."""
+    ended: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Such steps that wait no more."""
     left: list[tuple[str, UUID]] = field(default_factory=list)
     """External ids of messages that left a conversation."""
 
@@ -111,6 +119,12 @@ class Entries:
                     self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
             case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
+            case e.StepPlanned() as event:
+                if event.what == CALL_BACK:
+                    self.call_backs[event.step_id] = (event.customer_id, to_text(happening.about.occurred_at))
+            case (e.StepDone() | e.StepDeclined()) as event if event.what == CALL_BACK:
+                self.call_backs.pop(event.step_id, None)
+                self.ended.append((event.customer_id, event.step_id))
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
             case e.ReplySent() as event:
@@ -177,6 +191,14 @@ class Entries:
             "ON CONFLICT (channel_id, thread_key) DO UPDATE"
             " SET conversation_id = excluded.conversation_id, customer_id = excluded.customer_id",
         )
+        if self.ended:
+            tx.run_many(
+                "DELETE FROM routing_call_backs WHERE customer_id = ? AND step_id = ?",
+                [(str(c), str(s)) for c, s in self.ended],
+            )
+        if self.call_backs:
+            rows = [(str(customer), str(step), since) for step, (customer, since) in self.call_backs.items()]
+            tx.insert_many("routing_call_backs", ("customer_id", "step_id", "since"), rows)
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -226,6 +248,16 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
 def seen(tx: Transaction, id_: UUID) -> bool:
     """Return whether an inbound item, reply or note of this id has been recorded."""
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:
+    """Return open call-backs as (customer, step, since), of one customer or of all, up to a limit."""
+    sql = "SELECT customer_id, step_id, since FROM routing_call_backs"
+    if customer_id is None:
+        rows = tx.rows(f"{sql} LIMIT ?", (limit,))
+    else:
+        rows = tx.rows(f"{sql} WHERE customer_id = ? LIMIT ?", (str(customer_id), limit))
+    return [(UUID(customer), UUID(step), since) for customer, step, since in rows]
 
 
 def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:

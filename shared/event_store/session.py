@@ -13,7 +13,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
-from shared.domain import quarantine
+from shared.domain import next_step, quarantine
 from shared.domain.errors import Refused
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
@@ -85,6 +85,18 @@ class Session:
             if isinstance(decision, e.InboundQuarantined) and not past:
                 self.entries.seen[item_id] = None
         return len(decided)
+
+    def decide_step(self, step_id: UUID, command: c.StepCommand, about: About) -> list[e.StepEvent]:
+        """Decide a command about a next step. Raises Refused."""
+        past = [recorded.event for recorded in read_stream(self._tx, step_id)]
+        past += [happening.event for stream_id, _, happening in self.appended if stream_id == step_id]
+        step = next_step.NONE
+        for event in cast("list[e.StepEvent]", past):
+            step = next_step.evolve(step, event)
+        decided = next_step.decide(command, step)
+        for number, decision in enumerate(decided, len(past) + 1):
+            self.append(step_id, number, Happening(decision, about))
+        return decided
 
     def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
         """Keep one event for the end of a stream."""

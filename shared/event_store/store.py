@@ -79,6 +79,14 @@ class EventStore:
 
         return await self._database.read(fold)
 
+    async def handle_step(self, step_id: UUID, command: c.StepCommand, actor: e.Actor) -> Handled:
+        """Decide an operator's command on a next step. Raises Refused."""
+
+        def decide(session: Session, tx: Transaction) -> None:
+            session.decide_step(step_id, command, About(self._clock(), actor))
+
+        return await self.record(decide)
+
     async def handle_quarantine(self, item_id: UUID, command: c.QuarantineCommand, actor: e.Actor) -> Handled:
         """Decide an operator's command on a quarantined item. Raises Refused."""
 

@@ -13,6 +13,7 @@ from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
+from shared.domain.next_step import taken
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -117,10 +118,14 @@ def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -
     changed = _said(*said, recorded, values, event.call)
     if event.edited_before:
         changed = {}  # its new version stands for it already
+    if event.call is not None and taken(event.call):
+        changed["waiting_since"] = None
     if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed
     waiting = values[_INDEX["waiting_since"]]
-    if event.waits and (event.call is None or event.call.state == "missed"):
+    if event.call is not None and taken(event.call):
+        waiting = None
+    elif event.waits and (event.call is None or event.call.state == "missed"):
         waiting = waiting or to_text(recorded.occurred_at)
     return {
         **changed,
@@ -178,6 +183,8 @@ def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) 
         changed["last_message"] = orjson.dumps(last).decode()
     if event.call.direction == "inbound" and event.call.state == "missed":
         changed["waiting_since"] = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+    elif taken(event.call):  # they have spoken
+        changed["waiting_since"] = None
     return changed
 
 

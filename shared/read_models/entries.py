@@ -171,6 +171,20 @@ def _renamed(event: e.ThreadRenamed, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "renamed", recorded, was=event.was, now=event.now)
 
 
+def _step(event: e.StepEvent, recorded: e.Recorded) -> Body:
+    due_at = getattr(event, "due_at", None)
+    more = {"step_id": str(event.step_id), "due_at": to_text(due_at) if due_at else None}
+    return _plain(_event_id(recorded), _STEPS[type(event)], recorded, event.what, **more)
+
+
+_STEPS: dict[type, str] = {
+    e.StepPlanned: "step_planned",
+    e.StepDone: "step_done",
+    e.StepPostponed: "step_postponed",
+    e.StepDeclined: "step_declined",
+}
+
+
 def _moved(event: e.MessageMoved, recorded: e.Recorded) -> Body:
     where = {"message_id": str(event.message_id), "to": str(event.to_conversation_id)}
     return _plain(_event_id(recorded), "moved", recorded, **where)
@@ -213,6 +227,7 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.ThreadRenamed: _renamed,
     e.MessageMoved: _moved,
     e.NoteAdded: _note,
+    **dict.fromkeys(_STEPS, _step),
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,
     e.ConversationReopened: _reopened,

@@ -54,7 +54,7 @@ class Timeline:
             if body is not None:
                 event: Any = recorded.event
                 delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
-                customer, conversation = str(event.customer_id), str(event.conversation_id)
+                customer, conversation = str(event.customer_id), str(event.conversation_id or "")
                 kind = body["kind"]
                 may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
                 head = (recorded.position, body["id"], customer, conversation, kind, may_change)
@@ -202,5 +202,5 @@ def _shown(row: Row) -> Body:
     state = orjson.loads(delivery) if delivery else None
     if state is not None:
         shown["external_id"] = state.pop("external_id") or None
-    head = {"conversation_id": conversation_id, "customer_id": customer_id, "position": position}
+    head = {"conversation_id": conversation_id or None, "customer_id": customer_id, "position": position}
     return {**_NOTHING, "full_text": shown["text"], **shown, **head, "delivery": state}

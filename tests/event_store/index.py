@@ -10,7 +10,14 @@ from shared.event_store.log import read_log
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Entries
 
-TABLES = ("routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics")
+TABLES = (
+    "routing_seen",
+    "routing_addresses",
+    "routing_external",
+    "routing_threads",
+    "routing_topics",
+    "routing_call_backs",
+)
 
 
 def standing(tx: Transaction) -> dict[str, list[Row]]:
@@ -32,6 +39,7 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
             for external_id, places in entries.external.items()
             for channel, place in places
         ],
+        "routing_call_backs": [(str(c), str(step), since) for step, (c, since) in entries.call_backs.items()],
         "routing_topics": [
             (str(i), str(place.conversation_id), str(place.customer_id), at)
             for i, (place, at) in entries.topics.items()
