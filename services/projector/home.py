@@ -16,6 +16,9 @@ CONVERSATION = "conversation:"
 """Begins a proof that names the conversation itself: a signed address to reply to."""
 
 
+NOTHING_KNOWN = resolve((), lambda _: False)
+
+
 def topic_of(item: InboundMessage) -> UUID:
     """Return the id of what the sender writes of."""
     return topic_id(item.channel_id, item.sender.kind, item.sender.address, item.topic)
@@ -25,6 +28,8 @@ def home_of(
     session: Session, known: Entries, item: InboundMessage, customer_id: UUID | None
 ) -> tuple[Decision, Place | None]:
     """Return the decision and the place it names; `customer_id`: whose the sender's address is, if anybody's."""
+    if not (item.refers_to or item.proves or item.thread_key or item.topic):
+        return NOTHING_KNOWN, None
     places: dict[UUID, Place] = {}
     clues: list[Clue] = []
     for place, kind, said in _found(session, known, item):

@@ -5,7 +5,7 @@ Both are pure. A duplicate is not an error: `decide` returns no events.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,16 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain import files, replies, told
 from shared.domain.errors import Refused
-from shared.domain.state import NEW, THREAD_LIMIT, Answerable, Conversation, existing, joined_by, text_within_limit
+from shared.domain.state import (
+    NEW,
+    THREAD_LIMIT,
+    Answerable,
+    Conversation,
+    existing,
+    joined_by,
+    text_within_limit,
+    with_message,
+)
 
 __all__ = ["NEW", "TAG_LIMIT", "Conversation", "decide", "evolve"]
 
@@ -210,20 +219,15 @@ def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
         return replace(state, calls=_with_call(state, event.message_id, event.call), answerable=_target(state, event))
     if not event.waits and state.answerable is not None:
         return state
-    before = state.thread or tuple(reversed(event.refers_to))
-    return replace(
-        state,
-        answerable=_target(state, event),
-        thread=(*before, event.external_id)[-THREAD_LIMIT:],
-        participants=joined_by(state, _addresses(event)),
-    )
+    before = state.thread or event.refers_to[::-1]
+    thread = (*before, event.external_id)[-THREAD_LIMIT:]
+    return with_message(state, _target(state, event), thread, joined_by(state, _addresses(event)))
 
 
-def _addresses(event: e.MessageReceived) -> Iterator[tuple[str, str]]:
+def _addresses(event: e.MessageReceived) -> list[tuple[str, str]]:
     """Who wrote it, and whom they wrote to themselves: those may answer."""
-    yield (event.sender.kind, event.sender.address)
-    for recipient in event.recipients:
-        yield (event.sender.kind, recipient)
+    kind = event.sender.kind
+    return [(kind, event.sender.address), *((kind, recipient) for recipient in event.recipients)]
 
 
 def _moved(state: Conversation, event: e.MessageMoved) -> Conversation:

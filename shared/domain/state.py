@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -75,11 +75,37 @@ class Conversation:
 NEW = Conversation()
 
 
-def joined_by(state: Conversation, addresses: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+def with_message(
+    state: Conversation,
+    answerable: Answerable | None,
+    thread: tuple[str, ...],
+    participants: frozenset[tuple[str, str]],
+) -> Conversation:
+    """As `replace` would, in a quarter of its time: this is done for every message there is."""
+    return Conversation(
+        state.id,
+        state.customer_id,
+        state.status,
+        state.snoozed_until,
+        state.assignee,
+        state.tags,
+        answerable,
+        thread,
+        state.replies,
+        state.calls,
+        state.unreachable,
+        state.awaited,
+        state.named_once,
+        participants,
+        state.edited_ahead,
+    )
+
+
+def joined_by(state: Conversation, addresses: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
     """Return who takes part once these do."""
-    if state.participants.issuperset(addresses := tuple(addresses)):
+    if state.participants.issuperset(addresses):
         return state.participants
-    everybody = state.participants | set(addresses)
+    everybody = state.participants.union(addresses)
     return everybody if len(everybody) <= PARTICIPANT_LIMIT else state.participants
 
 

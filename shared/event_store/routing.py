@@ -89,6 +89,12 @@ class Entries:
                     self.threads[event.channel_id, event.thread_key] = place
                 if event.topic:
                     self._add_topic(event, place, happening.about.occurred_at)
+            case e.ConversationOpened() as event:
+                if event.thread_key and fits(event.thread_key):
+                    place = Place(event.conversation_id, event.customer_id)
+                    self.threads[event.channel_id, event.thread_key] = place
+            case e.CustomerRegistered() | e.IdentityLinked() as event:
+                self.addresses[event.address.kind, event.address.address] = event.customer_id
             case e.MessageMoved() as event:
                 for external_id in event.known_as:
                     self._remove_external(external_id, event.conversation_id)
@@ -99,13 +105,8 @@ class Entries:
                     self._add_external(external_id, event.message.channel_id, place)
                 if event.message.topic:
                     self._add_topic(event.message, place, event.said_at)
-            case e.ConversationOpened() as event if event.thread_key and fits(event.thread_key):
-                place = Place(event.conversation_id, event.customer_id)
-                self.threads[event.channel_id, event.thread_key] = place
             case e.CallProgressed() as event if happening.about.cause:
                 self.seen[happening.about.cause] = event.conversation_id
-            case e.CustomerRegistered() | e.IdentityLinked() as event:
-                self.addresses[event.address.kind, event.address.address] = event.customer_id
             case (
                 e.MessageEdited()
                 | e.MessageDeleted()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import timedelta
 from functools import reduce
 from uuid import UUID, uuid4
@@ -18,7 +18,7 @@ from shared.domain import events as e
 from shared.domain.conversation import NEW, TAG_LIMIT, Conversation, decide, evolve
 from shared.domain.customer import Customer, customer_id_for, register
 from shared.domain.errors import NoSuchThing, Refused
-from shared.domain.state import TEXT_LIMIT, THREAD_LIMIT
+from shared.domain.state import TEXT_LIMIT, THREAD_LIMIT, Reply, with_message
 from tests.examples import (
     ANNA,
     AT,
@@ -399,3 +399,17 @@ def test_a_customer_is_registered_once_and_has_the_same_id_everywhere() -> None:
     assert register(id_, ANNA, Customer(id_)) == []
     assert customer_id_for(e.Address("email", "anna@example.com", "Another name")) == id_
     assert customer_id_for(e.Address("phone", "anna@example.com")) != id_
+
+
+def test_a_state_with_a_further_message_keeps_all_else() -> None:
+    """`with_message` names the fields by their order."""
+    full = Conversation(
+        uuid4(), uuid4(), "snoozed", AT, uuid4(), frozenset({"vip"}), None, ("<a@x>",), {REPLY: Reply("failed")},
+        {CALL: e.Call("missed", "inbound", "1", "2")}, "blocked", {(REPLY, "f"): CALL}, frozenset({(CALL, "f")}),
+        frozenset({("email", "a@x")}), frozenset({CALL}),
+    )  # fmt: skip
+    (thread, people) = ("<b@x>",), frozenset({("email", "b@x")})
+    assert with_message(full, None, thread, people) == replace(full, thread=thread, participants=people)
+    assert [name for name, value in zip(Conversation.__slots__, astuple(full), strict=True) if not value] == [
+        "answerable"
+    ]
