@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.ingest.fetch_queue import SCHEMA as FETCHES
 from services.outbound.ledger import SCHEMA as LEDGER
 from shared.blobs import Blobs
 from shared.database.open import open_database
@@ -22,7 +23,7 @@ from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER)
+SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES)
 
 
 @dataclass(frozen=True, slots=True)

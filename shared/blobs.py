@@ -42,7 +42,7 @@ class Blobs:
 def _write_durably(path: Path, data: bytes) -> None:
     """Write beside, fsync, rename, fsync the folder: after a crash the file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{id(data)}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(6).hex()}")
     try:
         with draft.open("wb") as file:
             file.write(data)

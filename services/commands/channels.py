@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from services.house import House
 from services.terminal import WrongRequest, in_house, print_json, show
-from shared.connector import Kind, kinds, load
+from shared.connector import PACKAGE, Channel, Kind, SetUp, SetUpProblem, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
@@ -27,6 +28,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     add.add_argument("kind")
     add.add_argument("name")
     add.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
+    add.add_argument("--no-check", action="store_true", help="do not ask the provider whether the settings work")
     add.set_defaults(run=in_house(_add))
     actions.add_parser("list", help="all channels and how they fare").set_defaults(run=in_house(_list))
     check = actions.add_parser("check", help="is a channel in order?")
@@ -67,15 +69,44 @@ async def _add(options: argparse.Namespace, house: House) -> None:
         channel = await house.registry.add(options.kind, options.name, settings)
     except Conflict as error:
         raise WrongChannel(f"there is a channel {options.name!r} already") from error
+    found = SetUp() if options.no_check else await _set_up(house, channel, quiet=options.json)
     path = load(channel.kind).module("config").public_path(channel.id)
     address = (house.settings.public_url or "http://127.0.0.1:8000") + path if path else None
     answer = {"id": str(channel.id), "kind": channel.kind, "name": channel.name, "address": address}
     if options.json:
-        print_json(answer)
-    else:
-        print(channel.id)
-        if address:
-            print(f"it receives at {address}")
+        print_json({**answer, "facts": found.facts, "missing": found.missing})
+        return
+    print(channel.id)
+    if address:
+        print(f"it receives at {address}")
+    for line in found.facts:
+        print(line)
+    for line in found.missing:
+        print(f"still missing: {line}")
+
+
+async def _set_up(house: House, channel: Channel, *, quiet: bool) -> SetUp:
+    """Let the kind see whether the channel works and set up what the provider needs; a channel that cannot is not kept.
+
+    Raises WrongChannel with what is wrong.
+    """
+    try:
+        module = load(channel.kind).module("setup")
+    except ModuleNotFoundError as error:
+        if error.name != f"{PACKAGE}.{channel.kind}.setup":
+            raise
+        return SetUp()
+    say: Callable[[str], None] = (lambda line: None) if quiet else print
+    try:
+        found: SetUp = await module.set_up(channel, house.settings.public_url, say)
+        if found.settings:
+            await house.registry.change(channel, found.settings)
+    except BaseException as error:
+        await house.registry.set_state(channel.id, "removed")
+        if isinstance(error, SetUpProblem):
+            raise WrongChannel(str(error)) from error
+        raise
+    return found
 
 
 async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None:

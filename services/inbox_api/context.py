@@ -86,14 +86,14 @@ async def read_body(request: Request, shape: type[T]) -> T:
         raise HTTPException(400, f"not JSON: {error}") from None
 
 
-async def read_limited(request: Request) -> bytes:
-    """Return the body. Raises 413 beyond 1 MB, before it is buffered."""
+async def read_limited(request: Request, most_bytes: int = BODY_BYTES) -> bytes:
+    """Return the body. Raises 413 beyond 1 MB or what is allowed, before it is buffered."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size > BODY_BYTES:
-            raise HTTPException(413, f"a request body may have {BODY_BYTES} bytes")
+        if size > most_bytes:
+            raise HTTPException(413, f"a request body may have {most_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 

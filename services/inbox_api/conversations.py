@@ -64,26 +64,18 @@ async def messages(call: Call) -> Response:
     return listed(items, page.limit)
 
 
-async def reply(call: Call) -> Response:
-    """POST /conversations/{id}/replies {text, id?}: the same id twice is one reply."""
-    asked = await call.body(Text)
-    id_ = asked.id or _idempotency_id(call)
-    await _handle(call, c.RequestReply(id_, asked.text), once=id_)
-    return answer(await _message(call, id_), 201)
-
-
 async def note(call: Call) -> Response:
     asked = await call.body(Text)
-    id_ = asked.id or _idempotency_id(call)
-    await _handle(call, c.AddNote(id_, asked.text), once=id_)
-    return answer(await _message(call, id_), 201)
+    id_ = asked.id or idempotency_id(call)
+    await handle(call, c.AddNote(id_, asked.text), once=id_)
+    return answer(await one_message(call, id_), 201)
 
 
 async def retry(call: Call) -> Response:
     """POST /conversations/{id}/messages/{message_id}/retry: send a failed or uncertain reply again."""
     message_id = call.id("message_id")
-    await _handle(call, c.RetryReply(message_id))
-    return answer(await _message(call, message_id))
+    await handle(call, c.RetryReply(message_id))
+    return answer(await one_message(call, message_id))
 
 
 async def assign(call: Call) -> Response:
@@ -116,11 +108,11 @@ async def tag(call: Call) -> Response:
 
 
 async def _change(call: Call, command: c.ConversationCommand) -> Response:
-    await _handle(call, command)
+    await handle(call, command)
     return answer(await _conversation(call))
 
 
-async def _handle(call: Call, command: c.ConversationCommand, once: UUID | None = None) -> None:
+async def handle(call: Call, command: c.ConversationCommand, once: UUID | None = None) -> None:
     """Decide, and wait until the read models show it, so that the answer does."""
     actor = Actor("operator", str(call.operator.id), call.operator.name)
     handled = await call.context.store.handle(call.id(), command, actor, once)
@@ -128,13 +120,18 @@ async def _handle(call: Call, command: c.ConversationCommand, once: UUID | None 
 
 
 async def _conversation(call: Call) -> Body:
-    found = await call.context.database.read(partial(_one, conversation_id=call.id()))
+    return await one_conversation(call, call.id())
+
+
+async def one_conversation(call: Call, conversation_id: UUID) -> Body:
+    """Return a conversation as it is shown. Raises 404."""
+    found = await call.context.database.read(partial(_one, conversation_id=conversation_id))
     if found is None:
         raise HTTPException(404)
     return found
 
 
-async def _message(call: Call, message_id: UUID) -> Body:
+async def one_message(call: Call, message_id: UUID) -> Body:
     """Return what was just recorded. Raises 503 when the read models are late: the same id may be sent again."""
     found = await call.context.database.read(partial(_find_message, message_id=message_id))
     if found is None:
@@ -144,7 +141,7 @@ async def _message(call: Call, message_id: UUID) -> Body:
     return found
 
 
-def _idempotency_id(call: Call) -> UUID:
+def idempotency_id(call: Call) -> UUID:
     key = call.request.headers.get("idempotency-key", "")
     try:
         return UUID(key) if key else uuid4()

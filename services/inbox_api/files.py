@@ -9,13 +9,16 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
-from services.inbox_api.context import Call
+from services.inbox_api.context import Call, answer, read_limited
 from shared.database.protocol import Transaction
 from shared.domain.events import Raw
 from shared.event_store.raw_items import raw_at, raw_item
 from shared.read_models.attachments import attachment
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
+FILE_BYTES = 25 * 1024 * 1024
+"""What most mail servers take, and more than most chats."""
+NAME_CHARACTERS = 255
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -31,6 +34,17 @@ async def get_attachment(call: Call) -> Response:
     if not path.exists():
         raise HTTPException(404, "the file is not in the blob folder")
     return FileResponse(path, media_type=_media_type(found["media_type"]), headers={**SAFE, **_download(found["name"])})
+
+
+async def upload(call: Call) -> Response:
+    """POST /files?name=NAME, the bytes as the body: keep a file for a reply, which then names it by its sha256."""
+    name = call.request.query_params.get("name", "").strip() or "file"
+    if len(name) > NAME_CHARACTERS:
+        raise HTTPException(422, f"a file's name has up to {NAME_CHARACTERS} characters")
+    data = await read_limited(call.request, FILE_BYTES)
+    media_type = _media_type(call.request.headers.get("content-type", "").partition(";")[0].strip())
+    sha256 = await call.context.blobs.put(data)
+    return answer({"sha256": sha256, "size": len(data), "name": name, "media_type": media_type}, 201)
 
 
 async def get_raw(call: Call) -> Response:

@@ -22,6 +22,7 @@ def document() -> bytes:
     for address in addresses:
         paths.setdefault(PREFIX + address.path, {})[address.method.lower()] = _operation(address)
     bodies = [address.body for address in addresses if address.body]
+    bodies += [address.answers for address in SIGNED_IN if address.answers]
     _, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     security = {"token": {"type": "http", "scheme": "bearer"}, "cookie": _COOKIE}
     return orjson.dumps(
@@ -48,11 +49,17 @@ def _operation(address: Address | OpenAddress) -> dict[str, Any]:
     if isinstance(address, OpenAddress):
         operation["security"] = []
     else:
+        if address.answers:
+            content = {"application/json": {"schema": _reference(address.answers)}}
+            operation["responses"][str(address.status)]["content"] = content
         operation["parameters"] += [_parameter(name, "query") for name in address.query]
     if address.body:
-        schema = {"$ref": f"#/components/schemas/{address.body.__name__}"}
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"content": {"application/json": {"schema": _reference(address.body)}}}
     return operation
+
+
+def _reference(shape: type) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:

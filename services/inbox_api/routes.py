@@ -10,14 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.inbox_api import (
+    answers,
     channels,
     conversations,
     customers,
     events,
     files,
     live,
+    moving,
     operators,
     quarantine,
+    shapes,
+    steps,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -36,6 +40,8 @@ class Address:
     body: type | None = None
     query: tuple[str, ...] = ()
     status: int = 200
+    answers: type | None = None
+    """The shape of the answer, where it is documented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class OpenAddress:
 
 
 CONVERSATION = "/conversations/{id}"
+MESSAGE = f"{CONVERSATION}/messages/{{message_id}}"
 
 OPEN: tuple[OpenAddress, ...] = (
     OpenAddress("POST", "/setup", "Use a one-time link: name and password", operators.set_up, operators.SetUp, 201),
@@ -68,12 +75,31 @@ SIGNED_IN: tuple[Address, ...] = (
     ),
     Address("GET", CONVERSATION, "One conversation", conversations.one),
     Address(
-        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE)
+        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE),
+        answers=shapes.Messages,
     ),
     Address(
-        "POST", f"{CONVERSATION}/replies", "Answer the client's last message", conversations.reply,
-        conversations.Text, status=201,
+        "POST", f"{CONVERSATION}/replies", "Answer the client's last message", answers.reply,
+        answers.Reply, status=201, answers=shapes.Message,
     ),
+    Address("GET", f"{CONVERSATION}/draft", "To whom a reply would go", answers.draft),
+    Address(
+        "POST", f"{MESSAGE}/edit", "Change a reply that was sent", answers.edit, answers.Edit, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{MESSAGE}/delete", "Delete a reply that was sent", answers.delete, answers.Delete, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{MESSAGE}/react", "React to a message", answers.react, answers.React, status=201,
+        answers=shapes.Message,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/call", "Ring the operator's telephone, then the client's", answers.ring, answers.Ring,
+        status=201, answers=shapes.Message,
+    ),
+    Address("POST", "/files", "Keep a file for a reply", files.upload, query=("name",), status=201),
     Address(
         "POST", f"{CONVERSATION}/notes", "Write a note that never leaves", conversations.note,
         conversations.Text, status=201,
@@ -81,6 +107,10 @@ SIGNED_IN: tuple[Address, ...] = (
     Address(
         "POST", f"{CONVERSATION}/messages/{{message_id}}/retry", "Send a failed or uncertain reply again",
         conversations.retry,
+    ),
+    Address(
+        "POST", f"{CONVERSATION}/messages/{{message_id}}/move", "Move a client's message to another conversation",
+        moving.move, moving.MoveTo,
     ),
     Address("POST", f"{CONVERSATION}/assign", "Assign", conversations.assign, conversations.AssignTo),
     Address("POST", f"{CONVERSATION}/snooze", "Hide until a time", conversations.snooze, conversations.SnoozeUntil),
@@ -91,8 +121,16 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/customers/{id}", "One customer", customers.one),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
-        customers.timeline_, query=("as_of", "order", *PAGE),
+        customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
+    Address(
+        "GET", "/steps", "What is due, the one changed last first", steps.list_,
+        query=("state", "customer_id", "operator_id", *PAGE),
+    ),
+    Address("POST", "/steps", "Plan a next step", steps.plan, steps.PlanStep, status=201),
+    Address("POST", "/steps/{id}/done", "It is done", steps.done, steps.EndStep),
+    Address("POST", "/steps/{id}/postpone", "Later", steps.postpone, steps.PostponeStep),
+    Address("POST", "/steps/{id}/decline", "It will not be done", steps.decline, steps.EndStep),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),

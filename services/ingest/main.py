@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 from starlette.routing import Route
 
 from services.ingest.directory import Directory
+from services.ingest.fetch import Fetcher
+from services.ingest.fetch_queue import FetchQueue
 from services.ingest.health import HealthReports
 from services.ingest.lease import Lease
 from services.ingest.publish import ChannelInlet
@@ -44,7 +46,10 @@ class Ingest:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._directory = Directory(registry)
         self._health = HealthReports(database)
-        self._retries = Retries(transport, self._publisher, self._directory, load, blobs)
+        self._fetches = FetchQueue(database)
+        self._fetcher = Fetcher(self._fetches, self._directory, load, blobs, self._publisher)
+        self._alone = settings.embedded
+        self._retries = Retries(transport, self._publisher, self._directory, load, blobs, self._fetches)
         self._supervisor = Supervisor(self._directory, load, self._inlet, self._lease, self._health)
         self._tasks: list[asyncio.Task[None]] = []
         self.routes: list[Route] = Webhooks(self._directory, load, self._inlet).routes(kinds())
@@ -57,6 +62,7 @@ class Ingest:
             "ingest-health": self._health.run(),
             "ingest-receivers": self._supervisor.run(),
             "ingest-retries": self._retries.run(),
+            "ingest-files": self._fetcher.run(alone=self._alone),
         }
         self._tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
 
@@ -84,7 +90,7 @@ class Ingest:
 
     def _inlet(self, channel: Channel, kind: Kind) -> Inlet:
         cursor = DatabaseCursor(self._database, channel.id)
-        return ChannelInlet(channel, kind.parse, cursor, self._publisher, self._blobs, self._health)
+        return ChannelInlet(channel, kind.parse, cursor, self._publisher, self._blobs, self._health, self._fetches)
 
     def _lease(self, channel_id: UUID) -> Lease:
         return Lease(self._database, channel_id, self._owner)

@@ -15,4 +15,5 @@ REFUSED = Counter("okno_ingest_refused_total", "Webhook requests answered with a
 IN_FLIGHT = Gauge("okno_ingest_requests_in_flight", "Webhook requests being answered")
 RESTARTS = Counter("okno_ingest_receiver_restarts_total", "Receivers that failed and were started again", ["kind"])
 RECEIVERS = Gauge("okno_ingest_receivers", "Receivers that run in this process", ["kind"])
+FETCHED = Counter("okno_ingest_files_fetched_total", "Files fetched in the background, by how it ended", ["outcome"])
 RETRIED = Counter("okno_ingest_retried_total", "Quarantined items read again", ["kind", "outcome"])

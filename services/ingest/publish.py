@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 from uuid import UUID
 
+from services.ingest.fetch_queue import FetchQueue
 from services.ingest.health import HealthReports
 from services.ingest.metrics import ACCEPT_SECONDS, ACCEPTED
 from services.ingest.understand import Parse, Understood, understand
@@ -26,11 +27,18 @@ class ChannelInlet:
     """Accepts the items of one channel."""
 
     def __init__(
-        self, channel: Channel, parse: Parse, cursor: Cursor, publisher: Publisher, blobs: Blobs, health: HealthReports
+        self,
+        channel: Channel,
+        parse: Parse,
+        cursor: Cursor,
+        publisher: Publisher,
+        blobs: Blobs,
+        health: HealthReports,
+        fetches: FetchQueue | None = None,
     ) -> None:
         self.cursor = cursor
         self._channel, self._parse = channel, parse
-        self._publisher, self._blobs, self._health = publisher, blobs, health
+        self._publisher, self._blobs, self._health, self._fetches = publisher, blobs, health, fetches
         self._messages = ACCEPTED.labels(channel.kind, "message")
         self._unreadable = ACCEPTED.labels(channel.kind, "unreadable")
         self._seconds = ACCEPT_SECONDS.labels(channel.kind)
@@ -38,7 +46,7 @@ class ChannelInlet:
     async def accept(self, item: RawItem) -> UUID:
         started = time.perf_counter()
         understood = await understand(item, self._channel, self._parse, self._blobs)
-        understood = await publish(self._publisher, understood, item.received_at)
+        understood = await publish(self._publisher, understood, item.received_at, self._fetches)
         self._health.received(self._channel.id, item.received_at)
         (self._messages if isinstance(understood, InboundMessage) else self._unreadable).inc()
         self._seconds.observe(time.perf_counter() - started)
@@ -48,8 +56,15 @@ class ChannelInlet:
         self._health.report(self._channel.id, problem or "", lag)
 
 
-async def publish(publisher: Publisher, understood: Understood, at: datetime) -> Understood:
-    """Return what was published once it is durable. Raises what the publisher raises."""
+async def publish(
+    publisher: Publisher, understood: Understood, at: datetime, fetches: FetchQueue | None = None
+) -> Understood:
+    """Return what was published once it is durable, its remote files noted. Raises what the publisher raises."""
+    if fetches is not None and isinstance(understood, InboundMessage) and understood.remote_files:
+        await fetches.hold(understood)
+        published = await publish(publisher, understood, at)
+        await fetches.release(understood.id)
+        return published
     record = _record(understood, at)
     if len(record.value) > MESSAGE_BYTES and isinstance(understood, InboundMessage):
         understood = _too_large(understood, len(record.value))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from services.ingest.directory import Directory
+from services.ingest.fetch_queue import FetchQueue
 from services.ingest.metrics import RETRIED
 from services.ingest.publish import publish
 from services.ingest.understand import Understood, understand
@@ -37,8 +38,9 @@ class Retries:
         directory: Directory,
         load: Callable[[str], Kind],
         blobs: Blobs,
+        fetches: FetchQueue | None = None,
     ) -> None:
-        self._transport, self._publisher = transport, publisher
+        self._transport, self._publisher, self._fetches = transport, publisher, fetches
         self._directory, self._load, self._blobs = directory, load, blobs
 
     async def run(self) -> None:
@@ -67,7 +69,7 @@ class Retries:
             await self._bury(record, f"a {type(request).__name__} does not belong here")
             return
         understood = await self._read_again(request.item)
-        await publish(self._publisher, understood, now())
+        await publish(self._publisher, understood, now(), self._fetches)
         RETRIED.labels(
             request.item.channel_kind, "message" if isinstance(understood, InboundMessage) else "unreadable"
         ).inc()

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 from uuid import UUID
 
+from services.projector import about as about_items
+from services.projector import arrived
+from services.projector.about import Told
+from services.projector.arrived import message_id_of
+from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
+from services.projector.steps import Steps, steps_of
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
-from shared.contracts.inbound import Call, InboundMessage, InboundUnreadable, inbound_id
+from shared.contracts.files import FileFetched, FileUnavailable
+from shared.contracts.inbound import Address, Call, InboundMessage, InboundUnreadable
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
+from shared.domain.resolve import SCORES, Decision
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
+from shared.logs import Log
 
+log = Log("projector")
 _LOW = (1 << 64) - 1
-Inbound = InboundMessage | InboundUnreadable
+QUOTES_A_STRANGER = "quotes_a_stranger"
+"""Warns of a sender who refers to a message that was never theirs."""
+Inbound = InboundMessage | InboundUnreadable | FileFetched | FileUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +41,7 @@ class Joined:
 
     conversation_id: UUID
     is_new: bool
-    reason: str
+    decision: Decision
 
 
 def intake() -> Intake:
@@ -39,8 +52,11 @@ def intake() -> Intake:
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
-    known = look_up(tx, _wanted(items))
+    known, steps = look_up(tx, _wanted(items)), steps_of(session, tx)
     for item in items:
+        if isinstance(item, FileFetched | FileUnavailable):
+            arrived.take(session, tx, item)
+            continue
         is_known = item.id in session.entries.seen or item.id in known.seen
         if is_known and not _is_quarantined(item.id, session, known):
             continue
@@ -49,16 +65,20 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, known, item, resolves=is_known)
+            _receive(session, tx, known, item, steps, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
-    """Quarantine an item that the rules above cannot digest."""
-    _quarantine(session, _checked(contract), f"internal error: {reason}")
+    """Quarantine an item that the rules above cannot digest; of a file its message tells that it is on its way."""
+    item = _checked(contract)
+    if isinstance(item, FileFetched | FileUnavailable):
+        log.error("file_given_up", inbound_id=item.inbound_id, why=reason)
+    else:
+        _quarantine(session, item, f"internal error: {reason}")
 
 
 def _checked(contract: Contract) -> Inbound:
-    if not isinstance(contract, InboundMessage | InboundUnreadable):
+    if not isinstance(contract, Inbound):
         raise UndecodableRecord(f"{type(contract).__name__} does not belong on {topics.INBOUND}")
     return contract
 
@@ -66,10 +86,11 @@ def _checked(contract: Contract) -> Inbound:
 def _wanted(items: Sequence[Inbound]) -> Wanted:
     messages = [item for item in items if isinstance(item, InboundMessage)]
     return Wanted(
-        [item.id for item in items],
+        [item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)],
         [(m.sender.kind, m.sender.address) for m in messages],
-        [external_id for m in messages for external_id in m.refers_to],
+        [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
+        [topic_of(m) for m in messages if m.topic],
     )
 
 
@@ -81,26 +102,83 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 # --- a message --------------------------------------------------------------------------------------------
 
 
-def _receive(session: Session, known: Entries, item: InboundMessage, *, resolves: bool) -> None:
+def _receive(
+    session: Session, tx: Transaction, known: Entries, item: InboundMessage, steps: Steps, *, resolves: bool
+) -> None:
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
-    customer_id = _customer(session, known, item, about)
-    joined = _join(session, known, item, customer_id)
-    message = _message(item, joined, customer_id)
+    if item.about is None:
+        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), steps)
+    elif item.about.delivery is not None:
+        conversation_id = _receive_notice(session, tx, known, item, about)
+    else:
+        home = partial(_place_at_home, session, known, item, about)
+        conversation_id = Told(session, tx, item, about, home).tell()
+        if item.raw.data is not None:
+            session.keep_raw(item.raw.data)
+    if item.remote_files:
+        arrived.announce(session, tx, item, conversation_id, about)
     if resolves:
-        session.decide_quarantine(item.id, c.ResolveQuarantined(joined.conversation_id), about)
-    command = c.ReceiveMessage(message, joined.reason)
+        session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
+
+
+def _receive_message(
+    session: Session,
+    tx: Transaction,
+    item: InboundMessage,
+    about: About,
+    home: tuple[Joined, UUID],
+    steps: Steps | None = None,
+) -> UUID:
+    joined, customer_id = home
+    if item.vouched:
+        item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
+    message = _message(item, joined, customer_id)
+    command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
         session.keep_raw(item.raw.data)
+    if steps is not None:
+        steps.follow(message, decided, about)
+    return joined.conversation_id
 
 
-def _customer(session: Session, known: Entries, item: InboundMessage, about: About) -> UUID:
-    """Return whose message this is; a new address makes a new customer."""
-    key = (item.sender.kind, item.sender.address)
-    found = session.entries.addresses.get(key) or known.addresses.get(key)
-    if found is not None:
-        return found
+def _receive_notice(session: Session, tx: Transaction, known: Entries, item: InboundMessage, about: About) -> UUID:
+    """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
+    notices = about_items.notices(session, tx, item)
+    if not notices:
+        return _receive_message(session, tx, item, about, _home(session, known, item, about))
+    first = notices[0][0].place
+    decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
+    home = (Joined(first.conversation_id, False, decision), first.customer_id)
+    _receive_message(session, tx, item, about, home)
+    for target, command in notices:
+        session.decide(target.place.conversation_id, command, about)
+    return first.conversation_id
+
+
+def _home(session: Session, known: Entries, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
+    """Return the conversation an item joins and whose it is.
+
+    A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
+    member of a group) stands on that customer's timeline, under its own author.
+    """
+    sender = (item.sender.kind, item.sender.address)
+    customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
+    decision, place = home_of(session, known, item, customer_id)
+    if place is not None:
+        return Joined(place.conversation_id, False, decision), place.customer_id
+    customer_id = customer_id or _register(session, item, about)
+    return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
+
+
+def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
+    joined, customer_id = _home(session, known, item, about)
+    return Place(joined.conversation_id, customer_id)
+
+
+def _register(session: Session, item: InboundMessage, about: About) -> UUID:
+    """Make a customer of an address that nobody has used before."""
     address = e.Address(item.sender.kind, item.sender.address, item.sender.name)
     customer_id = customers.customer_id_for(address)
     for event in customers.register(customer_id, address, customers.Customer()):
@@ -108,19 +186,21 @@ def _customer(session: Session, known: Entries, item: InboundMessage, about: Abo
     return customer_id
 
 
-def _join(session: Session, known: Entries, item: InboundMessage, customer_id: UUID) -> Joined:
-    """Find the conversation: an answer to a message of theirs, the provider's thread, or a new one."""
-    quotes_a_stranger = False
-    for reference in item.refers_to:
-        for entries in (session.entries, known):
-            for _, answered in entries.external.get(reference, ()):
-                if answered.customer_id == customer_id:
-                    return Joined(answered.conversation_id, False, f"answers {reference}")
-                quotes_a_stranger = True
-    if item.thread_key and (place := _thread(session, known, item)) and place.customer_id == customer_id:
-        return Joined(place.conversation_id, False, "same thread")
-    reason = "quotes a message of another customer" if quotes_a_stranger else "first message of a thread"
-    return Joined(conversation_id_for(customer_id, _message_id(item)), True, reason)
+def _link(session: Session, tx: Transaction, item: InboundMessage, about: About) -> list[Address]:
+    """Give the sender the addresses their channel vouches for; return those that somebody else has."""
+    sender = (item.sender.kind, item.sender.address)
+    keys = [(address.kind, address.address) for address in item.vouched]
+    owners = look_up(tx, Wanted((), [sender, *keys], (), ())).addresses
+    taken: list[Address] = []
+    for address, key in zip(item.vouched, keys, strict=True):
+        customer_id = session.entries.addresses.get(sender) or owners.get(sender)
+        owner = session.entries.addresses.get(key) or owners.get(key)
+        if customer_id is None or not fits(address.address) or owner not in (None, customer_id):
+            taken.append(address)
+            continue
+        for event in customers.link(customer_id, e.Address(address.kind, address.address, address.name), owner):
+            session.add(customer_id, Happening(event, about))
+    return taken
 
 
 def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
@@ -132,22 +212,12 @@ def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
     return UUID(int=(customer_id.int & ~_LOW) | (message_id.int & _LOW))
 
 
-def _thread(session: Session, known: Entries, item: InboundMessage) -> Place | None:
-    key = (item.channel_id, item.thread_key)
-    return session.entries.threads.get(key) or known.threads.get(key)
-
-
-def _message_id(item: InboundMessage) -> UUID:
-    """A call is one message however many webhooks tell of it."""
-    return item.id if item.call is None else inbound_id(item.channel_id, item.external_id)
-
-
 def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.MessageReceived:
     call = item.call
     return e.MessageReceived(
         joined.conversation_id,
         customer_id,
-        _message_id(item),
+        message_id_of(item),
         item.channel_id,
         item.channel_kind,
         item.external_id,
@@ -155,7 +225,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.direction,
         e.Address(item.sender.kind, item.sender.address, item.sender.name),
         e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type),
-        joined.reason,
+        joined.decision.reason,
         item.subject,
         item.text,
         item.full_text,
@@ -171,6 +241,13 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         _call(call) if call else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
+        item.nature,
+        (*item.warnings, QUOTES_A_STRANGER) if joined.decision.by_a_stranger else item.warnings,
+        _notice(item),
+        False,
+        joined.decision.score,
+        item.proves,
+        item.topic,
     )
 
 
@@ -191,10 +268,15 @@ def _call(call: Call) -> e.Call:
     )
 
 
+def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
+    told = item.about.delivery if item.about else None
+    return e.DeliveryNotice(told.external_ids, told.state, told.recipient, told.code, told.error) if told else None
+
+
 # --- what nobody understands ------------------------------------------------------------------------------
 
 
-def _quarantine(session: Session, item: Inbound, reason: str) -> None:
+def _quarantine(session: Session, item: InboundMessage | InboundUnreadable, reason: str) -> None:
     context = tuple(item.context.items()) if isinstance(item, InboundUnreadable) else ()
     raw = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type)
     event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, item.external_id, reason, raw, context)

@@ -93,12 +93,20 @@ def _requested(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     return _outgoing(tx, event, recorded, attempt=1)
 
 
+def _acted(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    event = recorded.event
+    assert isinstance(event, e.ActionRequested)
+    return _action(event, recorded, 1, recorded.actor.name)
+
+
 def _retried(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     event = recorded.event
     assert isinstance(event, e.ReplyRetried)
     for past in read_stream(tx, event.conversation_id):
         if isinstance(past.event, e.ReplyRequested) and past.event.reply_id == event.reply_id:
             return _outgoing(tx, past.event, recorded, event.attempt, past.actor.name)
+        if isinstance(past.event, e.ActionRequested) and past.event.reply_id == event.reply_id:
+            return _action(past.event, recorded, event.attempt, past.actor.name)
     raise LookupError(f"no ReplyRequested for {event.reply_id}")
 
 
@@ -109,7 +117,7 @@ def _outgoing(
         event.reply_id,
         event.conversation_id,
         event.channel_id,
-        tuple(Address(a.kind, a.address, a.name) for a in event.to),
+        _addresses(event.to),
         event.subject,
         event.text,
         author or recorded.actor.name,
@@ -120,10 +128,47 @@ def _outgoing(
         _quoted(tx, event),
         tuple(FileRef(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in event.files),
         attempt,
+        markup=event.markup,
+        cc=_addresses(event.cc),
+        bcc=_addresses(event.bcc),
+        quotes=event.quotes,
+        automatic=event.automatic,
     )
-    source = f"/conversations/{event.conversation_id}"
+    return _record(reply, recorded)
+
+
+def _action(event: e.ActionRequested, recorded: e.Recorded, attempt: int, author: str) -> tuple[str, Outgoing]:
+    reply = OutboundReply(
+        id=event.reply_id,
+        conversation_id=event.conversation_id,
+        channel_id=event.channel_id,
+        to=_addresses(event.to),
+        subject="",
+        text=event.text,
+        author=author,
+        requested_at=recorded.occurred_at,
+        in_reply_to="",
+        references=(),
+        thread_key=event.thread_key,
+        quoted=None,
+        files=(),
+        attempt=attempt,
+        action=event.action,
+        target=event.target,
+        markup=event.markup,
+        operator_address=event.operator_address,
+    )
+    return _record(reply, recorded)
+
+
+def _record(reply: OutboundReply, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    source = f"/conversations/{reply.conversation_id}"
     encoded = codec.encode(reply, id=_record_id(recorded), source=source, at=recorded.recorded_at)
-    return topics.OUTBOUND, Outgoing(str(event.conversation_id), encoded.value, encoded.headers)
+    return topics.OUTBOUND, Outgoing(str(reply.conversation_id), encoded.value, encoded.headers)
+
+
+def _addresses(addresses: tuple[e.Address, ...]) -> tuple[Address, ...]:
+    return tuple(Address(a.kind, a.address, a.name) for a in addresses)
 
 
 def _quoted(tx: Transaction, reply: e.ReplyRequested) -> Quoted | None:
@@ -174,6 +219,7 @@ def _record_id(recorded: e.Recorded) -> UUID:
 
 _OUTGOING: dict[type, Callable[[Transaction, e.Recorded], tuple[str, Outgoing]]] = {
     e.ReplyRequested: _requested,
+    e.ActionRequested: _acted,
     e.ReplyRetried: _retried,
     e.QuarantineRetried: _retry,
 }

@@ -14,15 +14,26 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts.delivery import DeliveryReport
+from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.inbound import InboundMessage, InboundUnreadable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
 
-Contract = InboundMessage | InboundUnreadable | OutboundReply | DeliveryReport | RetryUnreadable
+Contract = (
+    InboundMessage
+    | InboundUnreadable
+    | FileFetched
+    | FileUnavailable
+    | OutboundReply
+    | DeliveryReport
+    | RetryUnreadable
+)
 
 TYPES: dict[str, type[Contract]] = {
     "okno.inbound.message.v1": InboundMessage,
     "okno.inbound.unreadable.v1": InboundUnreadable,
+    "okno.inbound.file.v1": FileFetched,
+    "okno.inbound.file_unavailable.v1": FileUnavailable,
     "okno.outbound.reply.v1": OutboundReply,
     "okno.delivery.report.v1": DeliveryReport,
     "okno.retry.unreadable.v1": RetryUnreadable,

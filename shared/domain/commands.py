@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.domain.events import File, InboundQuarantined, MessageReceived
+from shared.domain.events import (
+    Address,
+    Call,
+    ConversationOpened,
+    File,
+    InboundQuarantined,
+    MessageReceived,
+    RemoteFile,
+    Told,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,29 @@ class RequestReply:
     reply_id: UUID
     text: str
     files: tuple[File, ...] = ()
+    markup: Literal["plain", "markdown"] = "plain"
+    to: tuple[Address, ...] | None = None
+    """None: to whom the message answered says."""
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    quotes: bool = False
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAction:
+    """`channel_id`, `to`, `target` and `thread_key` are those of the message it is about."""
+
+    reply_id: UUID
+    action: Literal["edit", "delete", "react", "call"]
+    channel_id: UUID
+    to: tuple[Address, ...]
+    message_id: UUID | None = None
+    target: str = ""
+    text: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    thread_key: str = ""
+    operator_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +75,76 @@ class RecordDelivery:
     known_as: tuple[str, ...] = ()
     error: str = ""
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordNotice:
+    """What somebody on the client's side said of a reply; `attempt`: the one that was sent last."""
+
+    reply_id: UUID
+    attempt: int
+    state: Literal["delivered", "read", "delayed", "bounced", "complained"]
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something of a message, a thread or a client that is there already; `opening` is used when it is not."""
+
+    told: Told
+    opening: ConversationOpened
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceFiles:
+    """The item names files of the message that are to be fetched; `once`: several items may name the same one."""
+
+    message_id: UUID
+    item_id: UUID
+    files: tuple[RemoteFile, ...]
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFile:
+    """What became of a file that an item named: the file, or the reason why there is none."""
+
+    item_id: UUID
+    ref: str
+    file: File | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndCall:
+    """Nobody has told of the end of a call: `call` is how it must have ended."""
+
+    message_id: UUID
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAway:
+    """Take a message out of its conversation; fields as in MessageMoved."""
+
+    message_id: UUID
+    to_conversation_id: UUID
+    to_customer_id: UUID
+    said_at: datetime
+    known_as: tuple[str, ...]
+    left: MessageReceived | None
+    left_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeIn:
+    """`message` names the conversation and customer it comes to."""
+
+    message: MessageReceived
+    from_conversation_id: UUID
+    said_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +191,16 @@ class Tag:
 ConversationCommand = (
     ReceiveMessage
     | RequestReply
+    | RequestAction
     | RetryReply
     | RecordDelivery
+    | RecordNotice
+    | Tell
+    | AnnounceFiles
+    | TakeFile
+    | EndCall
+    | MoveAway
+    | TakeIn
     | AddNote
     | Assign
     | Snooze
@@ -99,6 +209,31 @@ ConversationCommand = (
     | Close
     | Tag
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+    operator_id: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep:
+    how: Literal["done", "declined"]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PostponeStep:
+    due_at: datetime
+
+
+StepCommand = PlanStep | EndStep | PostponeStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,61 +6,31 @@ Both are pure. A duplicate is not an error: `decide` returns no events.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from shared.domain import commands as c
 from shared.domain import events as e
+from shared.domain import files, replies, told
 from shared.domain.call import merge
-from shared.domain.errors import NoSuchThing, Refused
+from shared.domain.errors import Refused
+from shared.domain.state import (
+    NEW,
+    THREAD_LIMIT,
+    Answerable,
+    Conversation,
+    existing,
+    joined_by,
+    text_within_limit,
+    with_message,
+)
 
-TEXT_LIMIT = 100_000
-"""Characters of one reply or note."""
+__all__ = ["NEW", "TAG_LIMIT", "Conversation", "decide", "evolve"]
+
 TAG_LIMIT = 64
-THREAD_LIMIT = 20
-"""External ids a reply refers to (RFC 5322 sets no limit; longer References break in old mail programs)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answerable:
-    """The client's last message: what an answer answers, and where it goes."""
-
-    message_id: UUID
-    external_id: str
-    to: e.Address
-    channel_id: UUID
-    cannot_reply: str
-    subject: str
-    thread_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply that is not known to have been sent."""
-
-    state: Literal["queued", "failed", "unknown"]
-    attempt: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """The state that decisions need; what is only shown lives in read models."""
-
-    id: UUID | None = None
-    customer_id: UUID | None = None
-    status: Literal["new", "open", "snoozed", "closed"] = "new"
-    snoozed_until: datetime | None = None
-    assignee: UUID | None = None
-    tags: frozenset[str] = frozenset()
-    answerable: Answerable | None = None
-    thread: tuple[str, ...] = ()
-    replies: Mapping[UUID, Reply] = field(default_factory=dict)
-    calls: Mapping[UUID, e.Call] = field(default_factory=dict)
-
-
-NEW = Conversation()
+SPAM = "spam"
+"""The tag of a conversation that spam has opened: closed, so that nobody has to look, and there to be found."""
 
 
 # --- decide -----------------------------------------------------------------------------------------------
@@ -75,6 +45,8 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
     message = command.message
     if message.call is not None and message.message_id in state.calls:
         return _progress(message, message.call, state)
+    if message.message_id in state.edited_ahead:
+        message = replace(message, edited_before=True)
     events: list[e.ConversationEvent] = []
     if state.status == "new":
         events.append(
@@ -87,14 +59,17 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
                 command.opened_because,
             )
         )
-    elif state.status != "open" and message.direction == "inbound":
+        if message.nature == "spam":
+            head = (message.conversation_id, message.customer_id)
+            return [*events, message, e.ConversationTagged(*head, (SPAM,)), e.ConversationClosed(*head)]
+    elif state.status != "open" and message.waits:
         events.append(e.ConversationReopened(message.conversation_id, message.customer_id, "message"))
     events.append(message)
     return events
 
 
 def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> list[e.ConversationEvent]:
-    """A call only moves forward, in whatever order the provider tells of it; late facts fill what was empty."""
+    """A call only moves forward, in whatever order the provider tells of it; later facts fill what was empty."""
     known = state.calls[message.message_id]
     merged = merge(known, call)
     if merged == known:
@@ -102,74 +77,60 @@ def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> 
     return [e.CallProgressed(message.conversation_id, message.customer_id, message.message_id, merged)]
 
 
-def _request_reply(command: c.RequestReply, state: Conversation) -> list[e.ConversationEvent]:
-    conversation_id, customer_id = _existing(state)
-    if command.reply_id in state.replies:
+def _end_call(command: c.EndCall, state: Conversation) -> list[e.ConversationEvent]:
+    """What has been heard of meanwhile goes before what was concluded."""
+    known = state.calls.get(command.message_id)
+    if known is None or known.state not in ("ringing", "answered") or known == command.call:
         return []
-    text, target = _text(command.text), state.answerable
-    if target is None:
-        raise Refused("nothing_to_answer", "The client has not written in this conversation yet")
-    if target.cannot_reply:
-        raise Refused("cannot_reply", target.cannot_reply)
-    return [
-        e.ReplyRequested(
-            conversation_id,
-            customer_id,
-            command.reply_id,
-            target.message_id,
-            target.channel_id,
-            (target.to,),
-            target.subject,
-            text,
-            in_reply_to=target.external_id,
-            references=state.thread,
-            thread_key=target.thread_key,
-            files=command.files,
-        )
-    ]
+    return [e.CallProgressed(*existing(state), command.message_id, command.call)]
 
 
-def _retry_reply(command: c.RetryReply, state: Conversation) -> list[e.ConversationEvent]:
-    conversation_id, customer_id = _existing(state)
-    reply = state.replies.get(command.reply_id)
-    if reply is None:
-        raise NoSuchThing("no_such_reply", "There is no reply that could be sent again")
-    if reply.state == "queued":
-        return []
-    return [e.ReplyRetried(conversation_id, customer_id, command.reply_id, reply.attempt + 1)]
+def _move_away(command: c.MoveAway, state: Conversation) -> list[e.ConversationEvent]:
+    """A conversation that is left empty is closed."""
+    head = existing(state)
+    if command.to_conversation_id == state.id:
+        raise Refused("there_already", "The message is in this conversation already")
+    moved = e.MessageMoved(
+        *head,
+        command.message_id,
+        command.to_conversation_id,
+        command.to_customer_id,
+        command.said_at,
+        command.known_as,
+        command.left,
+        command.left_at,
+        state.answerable is not None and state.answerable.message_id == command.message_id,
+    )
+    closes = command.left is None and state.status != "closed"
+    return [moved, e.ConversationClosed(*head)] if closes else [moved]
 
 
-def _record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.ConversationEvent]:
-    conversation_id, customer_id = _existing(state)
-    reply = state.replies.get(command.reply_id)
-    if reply is None or reply.attempt != command.attempt or reply.state != "queued":
-        return []
-    head = (conversation_id, customer_id, command.reply_id)
-    match command.state:
-        case "sent":
-            event: e.ConversationEvent = e.ReplySent(
-                *head, command.channel_id, command.attempt, command.tries, command.external_id, command.known_as
-            )
-        case "failed":
-            event = e.ReplyFailed(*head, command.attempt, command.tries, command.error, command.code)
-        case "unknown":
-            event = e.ReplyFateUnknown(*head, command.attempt, command.tries, command.error, command.code)
-    return [event]
+def _take_in(command: c.TakeIn, state: Conversation) -> list[e.ConversationEvent]:
+    message = command.message
+    head = (message.conversation_id, message.customer_id)
+    adopted = e.MessageAdopted(*head, message, command.from_conversation_id, command.said_at)
+    if state.status == "new":
+        reason = "moved out of another conversation"
+        opened = e.ConversationOpened(*head, message.channel_id, message.channel_kind, message.subject, reason)
+        return [opened, adopted]
+    if state.status != "open" and message.waits:
+        return [e.ConversationReopened(*head, "message"), adopted]
+    return [adopted]
 
 
 def _add_note(command: c.AddNote, state: Conversation) -> list[e.ConversationEvent]:
-    return [e.NoteAdded(*_existing(state), command.note_id, _text(command.text))]
+    return [e.NoteAdded(*existing(state), command.note_id, text_within_limit(command.text))]
 
 
 def _assign(command: c.Assign, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     if state.assignee == command.operator_id:
         return []
     return [e.ConversationAssigned(*head, command.operator_id, command.operator_name)]
 
 
 def _snooze(command: c.Snooze, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     if command.until <= command.now:
         raise Refused("time_has_passed", "The time to wake the conversation has passed already")
     if state.status == "snoozed" and state.snoozed_until == command.until:
@@ -178,24 +139,24 @@ def _snooze(command: c.Snooze, state: Conversation) -> list[e.ConversationEvent]
 
 
 def _end_snooze(command: c.EndSnooze, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     if state.status != "snoozed" or state.snoozed_until is None or state.snoozed_until > command.now:
         return []
     return [e.ConversationReopened(*head, "time")]
 
 
 def _reopen(command: c.Reopen, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     return [] if state.status == "open" else [e.ConversationReopened(*head, "operator")]
 
 
 def _close(command: c.Close, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     return [] if state.status == "closed" else [e.ConversationClosed(*head)]
 
 
 def _tag(command: c.Tag, state: Conversation) -> list[e.ConversationEvent]:
-    head = _existing(state)
+    head = existing(state)
     added = tuple(dict.fromkeys(tag.strip() for tag in command.add if tag.strip() not in state.tags))
     removed = tuple(dict.fromkeys(tag for tag in command.remove if tag in state.tags))
     if any(not tag or len(tag) > TAG_LIMIT for tag in added):
@@ -203,25 +164,19 @@ def _tag(command: c.Tag, state: Conversation) -> list[e.ConversationEvent]:
     return [e.ConversationTagged(*head, added, removed)] if added or removed else []
 
 
-def _existing(state: Conversation) -> tuple[UUID, UUID]:
-    if state.id is None or state.customer_id is None:
-        raise NoSuchThing("no_such_conversation", "There is no such conversation")
-    return state.id, state.customer_id
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise Refused("empty_text", "The text is empty")
-    if len(text) > TEXT_LIMIT:
-        raise Refused("text_too_long", f"The text is longer than {TEXT_LIMIT} characters")
-    return text
-
-
 _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = {
     c.ReceiveMessage: _receive,
-    c.RequestReply: _request_reply,
-    c.RetryReply: _retry_reply,
-    c.RecordDelivery: _record_delivery,
+    c.RequestReply: replies.request_reply,
+    c.RequestAction: replies.request_action,
+    c.RetryReply: replies.retry_reply,
+    c.RecordDelivery: replies.record_delivery,
+    c.RecordNotice: replies.record_notice,
+    c.Tell: told.tell,
+    c.AnnounceFiles: files.announce,
+    c.TakeFile: files.take,
+    c.EndCall: _end_call,
+    c.MoveAway: _move_away,
+    c.TakeIn: _take_in,
     c.AddNote: _add_note,
     c.Assign: _assign,
     c.Snooze: _snooze,
@@ -245,14 +200,34 @@ def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
 
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
+    if event.edited_before:
+        state = replace(state, edited_ahead=state.edited_ahead - {event.message_id})
+    if event.waits and state.unreachable:
+        state = replace(state, unreachable="")
     if event.call is not None:
         return replace(state, calls=_with_call(state, event.message_id, event.call), answerable=_target(state, event))
-    before = state.thread or tuple(reversed(event.refers_to))
-    return replace(state, answerable=_target(state, event), thread=(*before, event.external_id)[-THREAD_LIMIT:])
+    if not event.waits and state.answerable is not None:
+        return state
+    before = state.thread or event.refers_to[::-1]
+    thread = (*before, event.external_id)[-THREAD_LIMIT:]
+    return with_message(state, _target(state, event), thread, joined_by(state, _addresses(event)))
+
+
+def _addresses(event: e.MessageReceived) -> list[tuple[str, str]]:
+    """Who wrote it, and whom they wrote to themselves: those may answer."""
+    kind = event.sender.kind
+    return [(kind, event.sender.address), *((kind, recipient) for recipient in event.recipients)]
+
+
+def _moved(state: Conversation, event: e.MessageMoved) -> Conversation:
+    if not event.was_to_be_answered:
+        return state
+    return replace(state, answerable=_target(replace(state, answerable=None), event.left) if event.left else None)
 
 
 def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
-    if event.direction == "outbound":
+    """An automatic reply is answered only where there is nothing else to answer."""
+    if event.direction == "outbound" or (not event.waits and state.answerable is not None):
         return state.answerable
     return Answerable(
         event.message_id,
@@ -262,28 +237,8 @@ def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
         event.cannot_reply,
         event.subject,
         event.thread_key,
+        event.recipients,
     )
-
-
-def _requested(state: Conversation, event: e.ReplyRequested) -> Conversation:
-    return replace(state, replies={**state.replies, event.reply_id: Reply("queued")})
-
-
-def _retried(state: Conversation, event: e.ReplyRetried) -> Conversation:
-    return replace(state, replies={**state.replies, event.reply_id: Reply("queued", event.attempt)})
-
-
-def _sent(state: Conversation, event: e.ReplySent) -> Conversation:
-    replies = {id_: reply for id_, reply in state.replies.items() if id_ != event.reply_id}
-    return replace(state, replies=replies, thread=(*state.thread, event.external_id)[-THREAD_LIMIT:])
-
-
-def _failed(state: Conversation, event: e.ReplyFailed) -> Conversation:
-    return replace(state, replies={**state.replies, event.reply_id: Reply("failed", event.attempt)})
-
-
-def _unknown(state: Conversation, event: e.ReplyFateUnknown) -> Conversation:
-    return replace(state, replies={**state.replies, event.reply_id: Reply("unknown", event.attempt)})
 
 
 def _assigned(state: Conversation, event: e.ConversationAssigned) -> Conversation:
@@ -315,7 +270,7 @@ def _with_call(state: Conversation, message_id: UUID, call: e.Call) -> Mapping[U
     return {**state.calls, message_id: call}
 
 
-def _same(state: Conversation, event: e.NoteAdded) -> Conversation:
+def _same(state: Conversation, event: e.ConversationEvent) -> Conversation:
     return state
 
 
@@ -323,11 +278,27 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.ConversationOpened: _opened,
     e.MessageReceived: _received,
     e.CallProgressed: _call_progressed,
-    e.ReplyRequested: _requested,
-    e.ReplyRetried: _retried,
-    e.ReplySent: _sent,
-    e.ReplyFailed: _failed,
-    e.ReplyFateUnknown: _unknown,
+    e.ReplyRequested: replies.requested,
+    e.ActionRequested: replies.action_requested,
+    e.ReplyRetried: replies.retried,
+    e.ReplySent: replies.sent,
+    e.ReplyFailed: replies.failed,
+    e.ReplyFateUnknown: replies.unknown,
+    e.ReplyDelivered: replies.delivered,
+    e.ReplyRead: replies.delivered,
+    e.ReplyBounced: replies.bounced,
+    e.ReplyDelayed: _same,
+    e.ReplyComplained: _same,
+    e.MessageEdited: told.edited,
+    e.MessageDeleted: _same,
+    e.MessageReacted: _same,
+    e.CustomerReachChanged: told.reach_changed,
+    e.ThreadRenamed: told.renamed,
+    e.FilesAnnounced: files.announced,
+    e.FileArrived: files.ended,
+    e.FileMissing: files.ended,
+    e.MessageMoved: _moved,
+    e.MessageAdopted: lambda state, event: _received(state, event.message),
     e.NoteAdded: _same,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from shared.domain.events import Address, CustomerRegistered
+from shared.domain.events import Address, CustomerRegistered, IdentityLinked
 
 NAMESPACE = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0001")
 
@@ -25,3 +25,8 @@ def customer_id_for(address: Address) -> UUID:
 def register(customer_id: UUID, address: Address, state: Customer) -> list[CustomerRegistered]:
     """Return the event that registers a customer; none when there already is one."""
     return [] if state.id else [CustomerRegistered(customer_id, address.name, address)]
+
+
+def link(customer_id: UUID, address: Address, owner: UUID | None) -> list[IdentityLinked]:
+    """Return the event that gives a customer a further address; none when somebody has it already."""
+    return [] if owner else [IdentityLinked(customer_id, address)]

@@ -35,6 +35,17 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file that still lies with the provider, by the channel's own `ref`."""
+
+    ref: str
+    name: str
+    media_type: str
+    size: int | None = None
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """The item as the channel gave it, kept by its content."""
 
@@ -93,6 +104,20 @@ class Actor:
     name: str = ""
 
 
+Nature = Literal["ordinary", "automatic", "list", "bounce", "complaint", "receipt", "loop", "spam"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryNotice:
+    """What a message says of messages of ours; fields as in `contracts.inbound`."""
+
+    external_ids: tuple[str, ...]
+    state: Literal["delivered", "read", "delayed", "bounced", "complained"]
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
 # --- customer ---------------------------------------------------------------------------------------------
 
 
@@ -102,6 +127,14 @@ class CustomerRegistered:
 
     customer_id: UUID
     name: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLinked:
+    """A further address of a customer, for which a channel vouches: what comes from it is theirs from now on."""
+
+    customer_id: UUID
     address: Address
 
 
@@ -118,6 +151,8 @@ class ConversationOpened:
     channel_kind: str
     subject: str
     reason: str
+    thread_key: str = ""
+    """The provider's thread, where no message tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +185,20 @@ class MessageReceived:
     call: Call | None = None
     files: tuple[File, ...] = ()
     claimed: tuple[Address, ...] = ()
+    nature: Nature = "ordinary"
+    warnings: tuple[str, ...] = ()
+    about: DeliveryNotice | None = None
+    edited_before: bool = False
+    """A new version of it came first and has stood in its place."""
+    joined_score: int = 0
+    """As `resolve` counted the reasons to be in this conversation."""
+    proves: tuple[str, ...] = ()
+    topic: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has to look at it: only what a person wrote, or a list sent, reopens and waits."""
+        return self.direction == "inbound" and self.nature in ("ordinary", "list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +227,33 @@ class ReplyRequested:
     references: tuple[str, ...] = ()
     thread_key: str = ""
     files: tuple[File, ...] = ()
+    markup: Literal["plain", "markdown"] = "plain"
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    quotes: bool = False
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequested:
+    """An operator wants something done with a message, or a telephone rung; its fate is told like a reply's.
+
+    `message_id` is the message edited, deleted or reacted to, `target` its external id; fields as in
+    `contracts.outbound`.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    action: Literal["edit", "delete", "react", "call"]
+    channel_id: UUID
+    to: tuple[Address, ...]
+    message_id: UUID | None = None
+    target: str = ""
+    text: str = ""
+    markup: Literal["plain", "markdown"] = "plain"
+    thread_key: str = ""
+    operator_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +264,7 @@ class ReplyRetried:
     customer_id: UUID
     reply_id: UUID
     attempt: int
+    of_action: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +292,8 @@ class ReplyFailed:
     tries: int
     error: str
     code: str = ""
+    of_action: bool = False
+    """What failed is no answer, so the client waits neither more nor less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +307,208 @@ class ReplyFateUnknown:
     tries: int
     error: str
     code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelivered:
+    """The client's side confirmed that it has a reply."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRead:
+    """The client, or their program, says that a reply was read."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelayed:
+    """Somebody on the way is still trying."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyBounced:
+    """A reply that had been sent came back: the client has not got it."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyComplained:
+    """The client's side calls a reply spam."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    reply_id: UUID
+    attempt: int
+    recipient: str = ""
+    code: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEdited:
+    """A message has a new version, said at the time this occurred; `known`: the message had been received.
+
+    `item_id` is the inbound item that told of it, or the operator's edit.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    channel_id: UUID
+    external_id: str
+    sender: Address | None
+    text: str
+    full_text: str = ""
+    html: str = ""
+    files: tuple[File, ...] = ()
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDeleted:
+    """A message was deleted where it was said; what we have received stays in the log."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    channel_id: UUID
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReacted:
+    """All reactions of somebody to a message as they are now; none: withdrawn."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    channel_id: UUID
+    reactions: tuple[str, ...]
+    known: bool = True
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesAnnounced:
+    """Files of a message are being fetched; `item_id` is the inbound item that named them."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    files: tuple[RemoteFile, ...]
+    once: bool = False
+    """Other items may name the same files again: they are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileArrived:
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    ref: str
+    file: File
+
+
+@dataclass(frozen=True, slots=True)
+class FileMissing:
+    """A file that had been announced cannot be had; `reason` stands in its place."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    item_id: UUID
+    ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerReachChanged:
+    """The client blocked us on this thread, or can be written to again."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    channel_id: UUID
+    reachable: bool
+    reason: str = ""
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadRenamed:
+    """The provider's thread of this conversation has another key now."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    channel_id: UUID
+    was: str
+    now: str
+    raw: Raw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMoved:
+    """An operator took a message out of this conversation; `left` is the client's last one that stays.
+
+    Messages stand here with the beginning of their text only: the whole of it is where they were received.
+    """
+
+    conversation_id: UUID
+    customer_id: UUID
+    message_id: UUID
+    to_conversation_id: UUID
+    to_customer_id: UUID
+    said_at: datetime
+    known_as: tuple[str, ...] = ()
+    left: MessageReceived | None = None
+    left_at: datetime | None = None
+    was_to_be_answered: bool = False
+    """An answer would have gone to it: now it goes to whoever wrote `left`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAdopted:
+    """A message was moved into this conversation."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message: MessageReceived
+    from_conversation_id: UUID
+    said_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,11 +540,11 @@ class ConversationSnoozed:
 
 @dataclass(frozen=True, slots=True)
 class ConversationReopened:
-    """`reason`: operator, message (the client wrote), or time (the snooze ended)."""
+    """`reason`: operator, message (the client wrote), time (the snooze ended), or bounce (our answer came back)."""
 
     conversation_id: UUID
     customer_id: UUID
-    reason: Literal["operator", "message", "time"]
+    reason: Literal["operator", "message", "time", "bounce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +559,51 @@ class ConversationTagged:
     customer_id: UUID
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+
+
+# --- next steps -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlanned:
+    """Something is to be done with a customer; `what` is words, or call_back. `operator_id` None: by anybody."""
+
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+    operator_id: UUID | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPostponed:
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepDeclined:
+    """It will not be done; `note` says why."""
+
+    step_id: UUID
+    customer_id: UUID
+    conversation_id: UUID | None
+    what: str
+    note: str = ""
 
 
 # --- quarantine -------------------------------------------------------------------------------------------
@@ -309,16 +635,27 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered
+CustomerEvent = CustomerRegistered | IdentityLinked
+Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
+"""What is told of something that is there already."""
+Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
 ConversationEvent = (
     ConversationOpened
     | MessageReceived
     | CallProgressed
     | ReplyRequested
+    | ActionRequested
     | ReplyRetried
     | ReplySent
     | ReplyFailed
     | ReplyFateUnknown
+    | Notice
+    | Told
+    | FilesAnnounced
+    | FileArrived
+    | FileMissing
+    | MessageMoved
+    | MessageAdopted
     | NoteAdded
     | ConversationAssigned
     | ConversationSnoozed
@@ -327,7 +664,8 @@ ConversationEvent = (
     | ConversationTagged
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
-Event = CustomerEvent | ConversationEvent | QuarantineEvent
+StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ def raw_item(tx: Transaction, position: int) -> bytes | None:
 def raw_at(tx: Transaction, position: int) -> e.Raw | None:
     """Return what is known of the raw item that came with the event at a position."""
     for recorded in read_log(tx, position - 1, 1):
-        if recorded.position == position and isinstance(recorded.event, e.MessageReceived | e.InboundQuarantined):
-            return recorded.event.raw
+        if recorded.position == position:
+            raw: e.Raw | None = getattr(recorded.event, "raw", None)
+            return raw
     return None

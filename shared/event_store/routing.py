@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from datetime import datetime
+from uuid import UUID, uuid5
 
+from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
 
 SCHEMA = """
@@ -25,6 +28,12 @@ CREATE TABLE IF NOT EXISTS routing_external (
 CREATE TABLE IF NOT EXISTS routing_threads (
     channel_id TEXT NOT NULL, thread_key TEXT NOT NULL, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL,
     PRIMARY KEY (thread_key, channel_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_topics (
+    id TEXT PRIMARY KEY, conversation_id TEXT NOT NULL, customer_id TEXT NOT NULL, at TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_call_backs (
+    customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
 ) WITHOUT ROWID
 """
 KEY_BYTES = 2000
@@ -44,6 +53,11 @@ class Place:
     customer_id: UUID
 
 
+def topic_id(channel_id: UUID, kind: str, address: str, topic: str) -> UUID:
+    """Return the id under which it is kept where somebody wrote of something on a channel."""
+    return uuid5(channel_id, f"{kind}:{address}\n{topic}")
+
+
 @dataclass(slots=True)
 class Entries:
     """What a batch of events adds to the index; also looked up while the batch is decided."""
@@ -52,6 +66,16 @@ class Entries:
     addresses: dict[tuple[str, str], UUID] = field(default_factory=dict)
     external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
     threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
+    topics: dict[UUID, tuple[Place, str]] = field(default_factory=dict)
+    """Where somebody wrote of something last, and when; by `topic_id`."""
+    moved: dict[UUID, UUID] = field(default_factory=dict)
+    """Messages known already that are in another conversation now."""
+    call_backs: dict[UUID, tuple[UUID, str]] = field(default_factory=dict)
+    """Steps that wait for a client to be reached: whose, and since when."""
+    ended: list[tuple[UUID, UUID]] = field(default_factory=list)
+    """Such steps that wait no more."""
+    left: list[tuple[str, UUID]] = field(default_factory=list)
+    """External ids of messages that left a conversation."""
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
@@ -63,12 +87,45 @@ class Entries:
                     self._add_external(external_id, event.channel_id, place)
                 if event.thread_key and fits(event.thread_key):
                     self.threads[event.channel_id, event.thread_key] = place
+                if event.topic:
+                    self._add_topic(event, place, happening.about.occurred_at)
+            case e.ConversationOpened() as event:
+                if event.thread_key and fits(event.thread_key):
+                    place = Place(event.conversation_id, event.customer_id)
+                    self.threads[event.channel_id, event.thread_key] = place
+            case e.CustomerRegistered() | e.IdentityLinked() as event:
+                self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case e.MessageMoved() as event:
+                for external_id in event.known_as:
+                    self._remove_external(external_id, event.conversation_id)
+            case e.MessageAdopted() as event:
+                place = Place(event.conversation_id, event.customer_id)
+                self.moved[event.message.message_id] = event.conversation_id
+                for external_id in event.message.known_as:
+                    self._add_external(external_id, event.message.channel_id, place)
+                if event.message.topic:
+                    self._add_topic(event.message, place, event.said_at)
             case e.CallProgressed() as event if happening.about.cause:
                 self.seen[happening.about.cause] = event.conversation_id
-            case e.CustomerRegistered() as event:
-                self.addresses[event.address.kind, event.address.address] = event.customer_id
-            case e.ReplyRequested() as event:
+            case (
+                e.MessageEdited()
+                | e.MessageDeleted()
+                | e.MessageReacted()
+                | e.CustomerReachChanged()
+                | e.ThreadRenamed()
+            ) as event:
+                if happening.about.cause and happening.about.actor.kind == "customer":
+                    self.seen[happening.about.cause] = event.conversation_id
+                if isinstance(event, e.ThreadRenamed) and event.now and fits(event.now):
+                    self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
+            case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
+            case e.StepPlanned() as event:
+                if event.what == CALL_BACK:
+                    self.call_backs[event.step_id] = (event.customer_id, to_text(happening.about.occurred_at))
+            case (e.StepDone() | e.StepDeclined()) as event if event.what == CALL_BACK:
+                self.call_backs.pop(event.step_id, None)
+                self.ended.append((event.customer_id, event.step_id))
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
             case e.ReplySent() as event:
@@ -82,6 +139,19 @@ class Entries:
             if (channel_id, place) not in known:
                 known.append((channel_id, place))
 
+    def _remove_external(self, external_id: str, conversation_id: UUID) -> None:
+        kept = [
+            (c, place) for c, place in self.external.get(external_id, []) if place.conversation_id != conversation_id
+        ]
+        self.external[external_id] = kept
+        self.left.append((external_id, conversation_id))
+
+    def _add_topic(self, message: e.MessageReceived, place: Place, at: datetime) -> None:
+        id_ = topic_id(message.channel_id, message.sender.kind, message.sender.address, message.topic)
+        known = self.topics.get(id_)
+        if known is None or known[1] <= to_text(at):
+            self.topics[id_] = (place, to_text(at))
+
     def save(self, tx: Transaction) -> None:
         """Write the entries. Raises the driver's unique violation when an id or address is known already."""
         tx.insert_many(
@@ -94,6 +164,14 @@ class Entries:
             ("kind", "address", "customer_id"),
             [(kind, address, str(customer)) for (kind, address), customer in self.addresses.items()],
         )
+        if self.moved:
+            tx.run_many(
+                "UPDATE routing_seen SET conversation_id = ? WHERE id = ?",
+                [(str(conversation), str(id_)) for id_, conversation in self.moved.items()],
+            )
+        if self.left:
+            sql = "DELETE FROM routing_external WHERE external_id = ? AND conversation_id = ?"
+            tx.run_many(sql, [(external_id, str(conversation)) for external_id, conversation in self.left])
         tx.insert_many(
             "routing_external",
             ("external_id", "channel_id", "conversation_id", "customer_id"),
@@ -114,6 +192,22 @@ class Entries:
             "ON CONFLICT (channel_id, thread_key) DO UPDATE"
             " SET conversation_id = excluded.conversation_id, customer_id = excluded.customer_id",
         )
+        if self.ended:
+            tx.run_many(
+                "DELETE FROM routing_call_backs WHERE customer_id = ? AND step_id = ?",
+                [(str(c), str(s)) for c, s in self.ended],
+            )
+        if self.call_backs:
+            rows = [(str(customer), str(step), since) for step, (customer, since) in self.call_backs.items()]
+            tx.insert_many("routing_call_backs", ("customer_id", "step_id", "since"), rows)
+        if self.topics:
+            tx.insert_many(
+                "routing_topics",
+                ("id", "conversation_id", "customer_id", "at"),
+                [(str(id_), str(p.conversation_id), str(p.customer_id), at) for id_, (p, at) in self.topics.items()],
+                "ON CONFLICT (id) DO UPDATE SET conversation_id = excluded.conversation_id,"
+                " customer_id = excluded.customer_id, at = excluded.at WHERE routing_topics.at <= excluded.at",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +218,7 @@ class Wanted:
     addresses: Sequence[tuple[str, str]]
     external_ids: Sequence[str]
     threads: Sequence[tuple[UUID, str]]
+    topics: Sequence[UUID] = ()
 
 
 def look_up(tx: Transaction, wanted: Wanted) -> Entries:
@@ -144,12 +239,31 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
     sql = "SELECT channel_id, thread_key, conversation_id, customer_id FROM routing_threads WHERE thread_key"
     for channel, key, conversation, customer in tx.rows_in(sql, list({key for _, key in wanted.threads})):
         found.threads[UUID(channel), key] = Place(UUID(conversation), UUID(customer))
+    sql = "SELECT id, conversation_id, customer_id, at FROM routing_topics WHERE id"
+    for id_, conversation, customer, at in tx.rows_in(sql, list(map(str, set(wanted.topics)))):
+        found.topics[UUID(id_)] = (Place(UUID(conversation), UUID(customer)), at)
     return found
 
 
 def seen(tx: Transaction, id_: UUID) -> bool:
     """Return whether an inbound item, reply or note of this id has been recorded."""
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:
+    """Return open call-backs as (customer, step, since), of one customer or of all, up to a limit."""
+    sql = "SELECT customer_id, step_id, since FROM routing_call_backs"
+    if customer_id is None:
+        rows = tx.rows(f"{sql} LIMIT ?", (limit,))
+    else:
+        rows = tx.rows(f"{sql} WHERE customer_id = ? LIMIT ?", (str(customer_id), limit))
+    return [(UUID(customer), UUID(step), since) for customer, step, since in rows]
+
+
+def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:
+    """Return the conversation in which an inbound item, reply or note of this id is."""
+    row = tx.row("SELECT conversation_id FROM routing_seen WHERE id = ?", (str(id_),))
+    return UUID(row[0]) if row and row[0] else None
 
 
 def customer_of(tx: Transaction, address: str) -> list[UUID]:

@@ -13,7 +13,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
-from shared.domain import quarantine
+from shared.domain import next_step, quarantine
 from shared.domain.errors import Refused
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
@@ -45,6 +45,10 @@ class Session:
         if known is None:
             known = UNKNOWN if is_new and not self._careful else self._fold(conversation_id)
         return known
+
+    def fold(self, conversation_id: UUID) -> conversations.Conversation:
+        """Return a conversation as it is in the log, whatever is remembered of it."""
+        return self._fold(conversation_id, self.conversation(conversation_id)).state
 
     def decide(
         self, conversation_id: UUID, command: c.ConversationCommand, about: About, *, is_new: bool = False
@@ -82,10 +86,27 @@ class Session:
                 self.entries.seen[item_id] = None
         return len(decided)
 
+    def decide_step(self, step_id: UUID, command: c.StepCommand, about: About) -> list[e.StepEvent]:
+        """Decide a command about a next step. Raises Refused."""
+        past = [recorded.event for recorded in read_stream(self._tx, step_id)]
+        past += [happening.event for stream_id, _, happening in self.appended if stream_id == step_id]
+        step = next_step.NONE
+        for event in cast("list[e.StepEvent]", past):
+            step = next_step.evolve(step, event)
+        decided = next_step.decide(command, step)
+        for number, decision in enumerate(decided, len(past) + 1):
+            self.append(step_id, number, Happening(decision, about))
+        return decided
+
     def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
         """Keep one event for the end of a stream."""
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
+
+    def add(self, stream_id: UUID, happening: Happening) -> None:
+        """Keep one event for the end of a stream, wherever that is."""
+        appended = sum(stream == stream_id for stream, _, _ in self.appended)
+        self.append(stream_id, len(read_stream(self._tx, stream_id)) + appended + 1, happening)
 
     def keep_raw(self, data: bytes) -> None:
         """Keep the raw bytes of the item that the last event came from."""

@@ -19,6 +19,7 @@ from shared.database.protocol import Conflict, Database, Listener, Transaction
 from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
+from shared.domain.conversation import Conversation
 from shared.event_store import raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.log import head, read_log
@@ -67,6 +68,22 @@ class EventStore:
         def decide(session: Session, tx: Transaction) -> None:
             if once is None or not routing.seen(tx, once):
                 session.decide(conversation_id, command, About(self._clock(), actor))
+
+        return await self.record(decide)
+
+    async def conversation(self, conversation_id: UUID) -> Conversation:
+        """Return what decisions about a conversation would be made on now."""
+
+        def fold(tx: Transaction) -> Conversation:
+            return Session(tx, self._cache).fold(conversation_id)
+
+        return await self._database.read(fold)
+
+    async def handle_step(self, step_id: UUID, command: c.StepCommand, actor: e.Actor) -> Handled:
+        """Decide an operator's command on a next step. Raises Refused."""
+
+        def decide(session: Session, tx: Transaction) -> None:
+            session.decide_step(step_id, command, About(self._clock(), actor))
 
         return await self.record(decide)
 

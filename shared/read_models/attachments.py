@@ -7,12 +7,12 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.read_models.entries import Body, attachment_id
+from shared.read_models.entries import Body, attachment_id, remote_id
 
 
 class Attachments:
     name = "attachments"
-    version = 1
+    version = 2
     tables = ("attachments",)
 
     def schema(self, prefix: str) -> str:
@@ -32,6 +32,16 @@ class Attachments:
             for owner, files in _files(recorded.event)
             for index, file in enumerate(files)
         ]
+        rows += [
+            (
+                str(remote_id(r.event.item_id, r.event.ref)),
+                r.event.file.sha256,
+                r.event.file.name,
+                r.event.file.media_type,
+            )
+            for r in events
+            if isinstance(r.event, e.FileArrived)
+        ]
         tx.insert_many(f"{prefix}attachments", ("id", "sha256", "name", "media_type"), rows)
 
 
@@ -44,6 +54,8 @@ def _files(event: e.Event) -> list[tuple[UUID, tuple[e.File, ...]]]:
             return [(event.message_id, event.files)]
         case e.ReplyRequested() if event.files:
             return [(event.reply_id, event.files)]
+        case e.MessageEdited() if event.files:
+            return [(event.item_id, event.files)]
     return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,8 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.domain import told
+from shared.domain.next_step import taken
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -28,6 +31,7 @@ _COLUMNS = (
     "reply_to",
     "reply_channel",
     "cannot_reply",
+    "unreachable",
     "messages_count",
     "last_message",
     "opened_at",
@@ -40,7 +44,7 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 1
+    version = 2
     tables = ("conversations",)
 
     def schema(self, prefix: str) -> str:
@@ -48,8 +52,9 @@ class Conversations:
         CREATE TABLE IF NOT EXISTS {prefix}conversations (
             id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, channel_id TEXT NOT NULL, status TEXT NOT NULL,
             subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
-            waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, messages_count BIGINT NOT NULL,
-            last_message TEXT, opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
+            waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
+            messages_count BIGINT NOT NULL, last_message TEXT,
+            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
         )
         """
 
@@ -109,24 +114,28 @@ def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
 def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
     at = to_text(recorded.recorded_at)
     head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
-    return [*head, None, None, None, "[]", None, None, None, None, 0, None, at, at, recorded.position]
+    return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position]
 
 
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
     said = (event.message_id, event.direction, event.kind, event.sender.name, event.text)
     changed = _said(*said, recorded, values, event.call)
-    if event.direction == "outbound":
+    if event.edited_before:
+        changed = {}  # its new version stands for it already
+    if event.call is not None and taken(event.call):
+        changed["waiting_since"] = None
+    if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed
-    target = event.reply_to or event.sender
-    waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
-    if event.call is not None:
-        waiting = waiting if event.call.state == "missed" else values[_INDEX["waiting_since"]]
+    waiting = values[_INDEX["waiting_since"]]
+    if event.call is not None and taken(event.call):
+        waiting = None
+    elif event.waits and (event.call is None or event.call.state == "missed"):
+        waiting = waiting or to_text(recorded.occurred_at)
     return {
         **changed,
         "waiting_since": waiting,
-        "reply_to": target.address,
-        "reply_channel": str(event.reply_channel or event.channel_id),
-        "cannot_reply": event.cannot_reply or None,
+        **_target(event),
+        "unreachable": None if event.waits else values[_INDEX["unreachable"]],
     }
 
 
@@ -145,21 +154,41 @@ def _said(
         "direction": direction,
         "kind": kind,
         "author_name": author or None,
-        "preview": " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS],
+        "preview": _preview(text),
         "occurred_at": to_text(recorded.occurred_at),
         "call": {"state": call.state, "direction": call.direction} if call else None,
     }
     return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
 
 
+def _last(message: e.MessageReceived, said_at: datetime) -> str:
+    call = {"state": message.call.state, "direction": message.call.direction} if message.call else None
+    last = {
+        "id": str(message.message_id),
+        "direction": message.direction,
+        "kind": message.kind,
+        "author_name": message.sender.name or None,
+        "preview": _preview(message.text),
+        "occurred_at": to_text(said_at),
+        "call": call,
+    }
+    return orjson.dumps(last).decode()
+
+
+def _preview(text: str) -> str:
+    return " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS]
+
+
 def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
     changed: Body = {}
-    last = orjson.loads(values[_INDEX["last_message"]])
-    if last["id"] == str(event.message_id):
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") == str(event.message_id):
         last["call"] = {"state": event.call.state, "direction": event.call.direction}
         changed["last_message"] = orjson.dumps(last).decode()
     if event.call.direction == "inbound" and event.call.state == "missed":
         changed["waiting_since"] = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+    elif taken(event.call):  # they have spoken
+        changed["waiting_since"] = None
     return changed
 
 
@@ -174,7 +203,84 @@ def _noted(event: e.NoteAdded, recorded: e.Recorded, values: _Values) -> Body:
 
 def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body:
     """The client still waits: the answer did not arrive."""
+    if event.of_action:
+        return {}
     return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
+
+
+def _bounced(event: e.ReplyBounced, recorded: e.Recorded, values: _Values) -> Body:
+    return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
+
+
+def _edited(event: e.MessageEdited, recorded: e.Recorded, values: _Values) -> Body:
+    """A version of a message that has not come stands for it; otherwise the newest one is what was said."""
+    if not event.known and event.sender is not None:
+        author = event.sender.name
+        waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+        said = _said(event.message_id, "inbound", "text", author, event.text, recorded, values)
+        return {**said, "waiting_since": waiting}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    at = to_text(recorded.occurred_at)
+    if last.get("id") != str(event.message_id) or "deleted_at" in last or last.get("edited_at", "") > at:
+        return {}
+    return {"last_message": orjson.dumps({**last, "preview": _preview(event.text), "edited_at": at}).decode()}
+
+
+def _deleted(event: e.MessageDeleted, recorded: e.Recorded, values: _Values) -> Body:
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") != str(event.message_id):
+        return {}
+    at = to_text(recorded.occurred_at)
+    return {"last_message": orjson.dumps({**last, "preview": "", "deleted_at": at}).decode()}
+
+
+def _reacted(event: e.MessageReacted, recorded: e.Recorded, values: _Values) -> Body:
+    """Somebody who reacts needs no more words; but what the client wrote after it still waits."""
+    waiting = values[_INDEX["waiting_since"]]
+    ends = event.reactions and waiting is not None and waiting <= to_text(recorded.occurred_at)
+    return {"waiting_since": None} if ends else {}
+
+
+def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded, values: _Values) -> Body:
+    return {"unreachable": None if event.reachable else event.reason or told.BLOCKED}
+
+
+def _moved(event: e.MessageMoved, recorded: e.Recorded, values: _Values) -> Body:
+    """What is left is as if the message had never been here."""
+    changed: Body = {"messages_count": values[_INDEX["messages_count"]] - 1}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") == str(event.message_id):
+        changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
+    if values[_INDEX["waiting_since"]] == to_text(event.said_at):
+        waits = event.left is not None and event.left.waits and event.left_at is not None
+        changed["waiting_since"] = to_text(event.left_at) if waits and event.left_at >= event.said_at else None  # type: ignore[operator]
+    if event.was_to_be_answered:
+        nobody = {"reply_to": None, "reply_channel": None, "cannot_reply": None}
+        changed |= _target(event.left) if event.left else nobody
+    return changed
+
+
+def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: _Values) -> Body:
+    message, at = event.message, to_text(event.said_at)
+    changed: Body = {"messages_count": values[_INDEX["messages_count"]] + 1}
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    is_newest = last.get("occurred_at", "") <= at
+    if is_newest:
+        changed["last_message"] = _last(message, event.said_at)
+        if message.waits and (message.call is None or message.call.state == "missed"):
+            changed["waiting_since"] = values[_INDEX["waiting_since"]] or at
+    if message.direction == "inbound" and (message.waits or values[_INDEX["reply_to"]] is None):
+        changed |= {**_target(message), "unreachable": None if message.waits else values[_INDEX["unreachable"]]}
+    return changed
+
+
+def _target(message: e.MessageReceived) -> Body:
+    """To whom an answer to this message goes."""
+    return {
+        "reply_to": (message.reply_to or message.sender).address,
+        "reply_channel": str(message.reply_channel or message.channel_id),
+        "cannot_reply": message.cannot_reply or None,
+    }
 
 
 def _assigned(event: e.ConversationAssigned, recorded: e.Recorded, values: _Values) -> Body:
@@ -192,10 +298,26 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.MessageReceived: _received,
     e.CallProgressed: _progressed,
     e.ReplyRequested: _replied,
-    e.ReplyRetried: lambda event, recorded, values: {"waiting_since": None},
+    e.ActionRequested: lambda event, recorded, values: {},
+    e.ReplyRetried: lambda event, recorded, values: {} if event.of_action else {"waiting_since": None},
     e.ReplySent: lambda event, recorded, values: {},
     e.ReplyFailed: _failed,
     e.ReplyFateUnknown: lambda event, recorded, values: {},
+    e.ReplyDelivered: lambda event, recorded, values: {},
+    e.ReplyRead: lambda event, recorded, values: {},
+    e.ReplyDelayed: lambda event, recorded, values: {},
+    e.ReplyBounced: _bounced,
+    e.ReplyComplained: lambda event, recorded, values: {},
+    e.MessageEdited: _edited,
+    e.MessageDeleted: _deleted,
+    e.MessageReacted: _reacted,
+    e.CustomerReachChanged: _reach_changed,
+    e.ThreadRenamed: lambda event, recorded, values: {},
+    e.FilesAnnounced: lambda event, recorded, values: {},
+    e.FileArrived: lambda event, recorded, values: {},
+    e.FileMissing: lambda event, recorded, values: {},
+    e.MessageMoved: _moved,
+    e.MessageAdopted: _adopted,
     e.NoteAdded: _noted,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: lambda event, _, values: {"status": "snoozed", "snoozed_until": to_text(event.until)},
@@ -255,6 +377,7 @@ def _shown(row: Row) -> Body:
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")
+    unreachable = values.pop("unreachable")
     return {
         **values,
         "customer": {"id": values["customer_id"], "name": name or None, "address": address},
@@ -264,4 +387,5 @@ def _shown(row: Row) -> Body:
         "last_message": orjson.loads(last) if last else None,
         "reply_to": [reply_to] if reply_to else None,
         "reply_channel_id": reply_channel,
+        "cannot_reply": unreachable or values["cannot_reply"],
     }

@@ -15,7 +15,7 @@ from shared.read_models.entries import Body, dumps
 
 class Customers:
     name = "customers"
-    version = 1
+    version = 2
     tables = ("customers",)
 
     def schema(self, prefix: str) -> str:
@@ -34,6 +34,9 @@ class Customers:
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows = [_row(r, r.event) for r in events if isinstance(r.event, e.CustomerRegistered)]
         tx.insert_many(f"{prefix}customers", _COLUMNS, rows)
+        for recorded in events:
+            if isinstance(recorded.event, e.IdentityLinked):
+                _link(tx, recorded.event, prefix)
 
 
 READ_MODEL = Customers()
@@ -45,9 +48,21 @@ _SELECT = (
 )
 
 
+def _link(tx: Transaction, event: e.IdentityLinked, prefix: str) -> None:
+    where = (str(event.customer_id),)
+    row = tx.row(f"SELECT identities FROM {prefix}customers WHERE id = ?", where)
+    if row is not None:
+        identities = dumps([*orjson.loads(row[0]), _identity(event.address)])
+        tx.run(f"UPDATE {prefix}customers SET identities = ? WHERE id = ?", (identities, *where))
+
+
+def _identity(address: e.Address) -> Body:
+    return {"kind": address.kind, "address": address.address, "name": address.name}
+
+
 def _row(recorded: e.Recorded, event: e.CustomerRegistered) -> Row:
     address = event.address
-    identities = dumps([{"kind": address.kind, "address": address.address, "name": address.name}])
+    identities = dumps([_identity(address)])
     head = (str(event.customer_id), event.name, address.address, identities)
     return (*head, to_text(recorded.recorded_at), recorded.position)
 

@@ -25,6 +25,12 @@ NOTHING: Body = {
     "raw": None,
     "fields": None,
     "call": None,
+    "nature": "ordinary",
+    "warnings": [],
+    "edited_at": None,
+    "versions": [],
+    "deleted_at": None,
+    "reactions": [],
 }
 """What an entry has that its kind does not know of: every entry has every field of a message."""
 
@@ -36,6 +42,8 @@ def entry_of(recorded: e.Recorded) -> Body | None:
     if make is None:
         return None
     body = make(event, recorded)
+    if body is None:
+        return None
     body["occurred_at"] = to_text(recorded.occurred_at)
     body["recorded_at"] = to_text(recorded.recorded_at)
     return body
@@ -54,6 +62,11 @@ def dumps(body: Body | list[Body]) -> str:
 def attachment_id(message_id: UUID, index: int) -> UUID:
     """Return the id of the n-th attachment of a message."""
     return uuid5(message_id, f"attachment/{index}")
+
+
+def remote_id(item_id: UUID, ref: str) -> UUID:
+    """Return the id of an attachment that is fetched in the background: known before it is there."""
+    return uuid5(item_id, f"remote/{ref}")
 
 
 def call_fields(call: e.Call) -> Body:
@@ -93,18 +106,20 @@ def _time(at: datetime | None) -> str | None:
     return to_text(at) if at else None
 
 
+def file_fields(id_: UUID, file: e.File) -> Body:
+    """Return an attachment as the API shows it."""
+    return {
+        "id": str(id_),
+        "name": file.name,
+        "media_type": file.media_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "url": f"/api/v1/attachments/{id_}",
+    }
+
+
 def _files(message_id: UUID, files: tuple[e.File, ...]) -> list[Body]:
-    return [
-        {
-            "id": (id_ := str(attachment_id(message_id, index))),
-            "name": file.name,
-            "media_type": file.media_type,
-            "size": file.size,
-            "sha256": file.sha256,
-            "url": f"/api/v1/attachments/{id_}",
-        }
-        for index, file in enumerate(files)
-    ]
+    return [file_fields(attachment_id(message_id, index), file) for index, file in enumerate(files)]
 
 
 def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
@@ -131,6 +146,10 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
         body["fields"] = event.fields
     if event.call:
         body["call"] = call_fields(event.call)
+    if event.nature != "ordinary":
+        body["nature"] = event.nature
+    if event.warnings:
+        body["warnings"] = event.warnings
     return body
 
 
@@ -157,6 +176,19 @@ def _reply(event: e.ReplyRequested, recorded: e.Recorded) -> Body:
         "subject": event.subject,
         "attachments": _files(event.reply_id, event.files),
         "to": [address.address for address in event.to],
+        "cc": [address.address for address in event.cc],
+        "bcc": [address.address for address in event.bcc],
+        "markup": event.markup,
+    }
+
+
+def _action(event: e.ActionRequested, recorded: e.Recorded) -> Body:
+    return {
+        **_plain(event.reply_id, f"action_{event.action}", recorded, event.text),
+        "direction": "outbound",
+        "channel_id": str(event.channel_id),
+        "message_id": str(event.message_id) if event.message_id else None,
+        "to": [address.address for address in event.to],
     }
 
 
@@ -176,14 +208,71 @@ def _reopened(event: e.ConversationReopened, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "reopened", recorded, reason=event.reason)
 
 
+def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "reach", recorded, event.reason, reachable=event.reachable)
+
+
+def _renamed(event: e.ThreadRenamed, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "renamed", recorded, was=event.was, now=event.now)
+
+
+def _step(event: e.StepEvent, recorded: e.Recorded) -> Body:
+    due_at = getattr(event, "due_at", None)
+    more = {"step_id": str(event.step_id), "due_at": to_text(due_at) if due_at else None}
+    return _plain(_event_id(recorded), _STEPS[type(event)], recorded, event.what, **more)
+
+
+_STEPS: dict[type, str] = {
+    e.StepPlanned: "step_planned",
+    e.StepDone: "step_done",
+    e.StepPostponed: "step_postponed",
+    e.StepDeclined: "step_declined",
+}
+
+
+def _moved(event: e.MessageMoved, recorded: e.Recorded) -> Body:
+    where = {"message_id": str(event.message_id), "to": str(event.to_conversation_id)}
+    return _plain(_event_id(recorded), "moved", recorded, **where)
+
+
+def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
+    """The new version of a message that has not come stands in for it."""
+    if event.known or event.sender is None:
+        return None
+    return {
+        **_plain(event.message_id, "text", recorded, event.text),
+        "direction": "inbound",
+        "channel_id": str(event.channel_id),
+        "external_id": event.external_id,
+        "author": {"kind": "customer", "name": event.sender.name or None, "address": event.sender.address},
+        "stands_in": True,
+    }
+
+
+def _deleted_unknown(event: e.MessageDeleted, recorded: e.Recorded) -> Body | None:
+    return None if event.known else _plain(_event_id(recorded), "deleted", recorded)
+
+
+def _reacted_to_unknown(event: e.MessageReacted, recorded: e.Recorded) -> Body | None:
+    return None if event.known else _plain(_event_id(recorded), "reacted", recorded, " ".join(event.reactions))
+
+
 def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "tagged", recorded, added=event.added, removed=event.removed)
 
 
-_ENTRIES: dict[type, Callable[[Any, e.Recorded], Body]] = {
+_ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReceived: _message,
     e.ReplyRequested: _reply,
+    e.ActionRequested: _action,
+    e.MessageEdited: _edited_ahead,
+    e.MessageDeleted: _deleted_unknown,
+    e.MessageReacted: _reacted_to_unknown,
+    e.CustomerReachChanged: _reach_changed,
+    e.ThreadRenamed: _renamed,
+    e.MessageMoved: _moved,
     e.NoteAdded: _note,
+    **dict.fromkeys(_STEPS, _step),
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,
     e.ConversationReopened: _reopened,

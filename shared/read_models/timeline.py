@@ -13,6 +13,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import changes
 from shared.read_models.entries import Body, call_fields, dumps, entry_of, shown
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
@@ -31,8 +32,8 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 2
-    tables = ("timeline",)
+    version = 3
+    tables = ("timeline", changes.TABLE)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -40,7 +41,8 @@ class Timeline:
             position BIGINT PRIMARY KEY, id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
             kind TEXT NOT NULL, changes BIGINT NOT NULL, body TEXT NOT NULL, delivery TEXT
         );
-        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1
+        CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
+        {changes.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
@@ -50,59 +52,99 @@ class Timeline:
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        heads: list[tuple[UUID, UUID, UUID]] = []
+        heads: list[tuple[UUID, UUID, UUID | str]] = []
         rests: list[tuple[int, str, int, str, str | None]] = []
         changed: list[Any] = []
         for recorded in events:
             body = entry_of(recorded)
             if body is not None:
                 event: Any = recorded.event
-                delivery = _delivery("queued", recorded) if isinstance(event, e.ReplyRequested) else None
+                delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
                 kind = body["kind"]
-                may_change = int(body["direction"] != "inbound" or kind == "call")
-                heads.append((body["id"], event.customer_id, event.conversation_id))
+                may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
+                heads.append((body["id"], event.customer_id, event.conversation_id or ""))
                 rests.append((recorded.position, kind, may_change, dumps(body), delivery))
-            elif isinstance(recorded.event, _CHANGES):
+            if type(recorded.event) in _CHANGES or getattr(recorded.event, "edited_before", False):
                 changed.append(recorded)
         texts = msgspec.to_builtins(heads)  # str() of each id costs more than all else here
         rows = [(*head, *rest) for head, rest in zip(texts, rests, strict=True)]
         tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
+        became = [row for recorded in changed if (row := changes.change_of(recorded))]
+        tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
         deliveries: dict[str, object] = {}
         for recorded in changed:
-            if isinstance(recorded.event, e.CallProgressed):
-                _progress(tx, recorded.event, prefix)
-            else:
-                deliveries[str(recorded.event.reply_id)] = _changed_delivery(recorded.event, recorded)
+            _change(tx, recorded, prefix, deliveries)
         tx.set_many(f"{prefix}timeline", "delivery", "id", deliveries, "changes = 1")
 
 
 READ_MODEL = Timeline()
 
 
-_CHANGES = (e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
+_REQUESTS = (e.ReplyRequested, e.ActionRequested)
+_NOTICES: dict[type, str] = {
+    e.ReplyDelivered: "delivered",
+    e.ReplyRead: "read",
+    e.ReplyDelayed: "delayed",
+    e.ReplyBounced: "bounced",
+    e.ReplyComplained: "complained",
+}
+_CHANGES = {
+    e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
+    e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved, e.FilesAnnounced, e.FileArrived, e.FileMissing,
+}  # fmt: skip
 
 
-def _progress(tx: Transaction, event: e.CallProgressed, prefix: str) -> None:
-    """Bring the entry of a call up to date."""
-    row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
-    if row is not None:
-        body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
-        sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
-        tx.run(sql, (dumps(body), str(event.message_id)))
+def _change(tx: Transaction, recorded: e.Recorded, prefix: str, deliveries: dict[str, object]) -> None:
+    """Bring an entry that stands already up to date; `deliveries`, by reply, are written together."""
+    match recorded.event:
+        case e.CallProgressed() as event:
+            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
+            if row is not None:
+                body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
+                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
+                tx.run(sql, (dumps(body), str(event.message_id)))
+        case e.ReplyRetried() as event:
+            deliveries[str(event.reply_id)] = _delivery("queued", recorded)
+        case e.ReplySent() as event:
+            delivery = _delivery("sent", recorded, event.tries, external_id=event.external_id)
+            deliveries[str(event.reply_id)] = delivery
+        case e.ReplyFailed() as event:
+            deliveries[str(event.reply_id)] = _delivery("failed", recorded, event.tries, event.error)
+        case e.ReplyFateUnknown() as event:
+            deliveries[str(event.reply_id)] = _delivery("unknown", recorded, event.tries, event.error)
+        case (e.ReplyDelivered() | e.ReplyRead() | e.ReplyDelayed() | e.ReplyBounced() | e.ReplyComplained()) as event:
+            _note_delivery(tx, prefix, event, recorded, deliveries)
+        case e.MessageMoved() as event:
+            sql = (
+                f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ? WHERE conversation_id = ? AND id = ?"
+            )
+            ids = (event.to_conversation_id, event.to_customer_id, event.conversation_id, event.message_id)
+            tx.run(sql, [str(id_) for id_ in ids])
+        case e.MessageReceived() as event:  # what stood in for it
+            tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
 
 
-def _changed_delivery(
-    event: e.ReplyRetried | e.ReplySent | e.ReplyFailed | e.ReplyFateUnknown, recorded: e.Recorded
-) -> str:
-    match event:
-        case e.ReplyRetried():
-            return _delivery("queued", recorded)
-        case e.ReplySent():
-            return _delivery("sent", recorded, event.tries, external_id=event.external_id)
-        case e.ReplyFailed():
-            return _delivery("failed", recorded, event.tries, event.error)
-        case e.ReplyFateUnknown():
-            return _delivery("unknown", recorded, event.tries, event.error)
+def _note_delivery(
+    tx: Transaction, prefix: str, event: e.Notice, recorded: e.Recorded, deliveries: dict[str, object]
+) -> None:
+    """Keep what was said of a reply; a bounce is the last word, all else only says that it was sent."""
+    known = deliveries.get(str(event.reply_id)) or _known_delivery(tx, prefix, event.reply_id)
+    if known is None:
+        return
+    said, at = _NOTICES[type(event)], to_text(recorded.occurred_at)
+    delivery = orjson.loads(str(known))
+    notice = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
+    delivery.setdefault("notices", []).append({**notice, "error": event.error or None, "at": at})
+    if said == "bounced":
+        delivery |= {"state": said, "error": event.error or event.code or None, "changed_at": at}
+    elif said in ("delivered", "read") and delivery["state"] in ("sent", "unknown"):
+        delivery |= {"state": "delivered", "error": None, "changed_at": at}
+    deliveries[str(event.reply_id)] = dumps(delivery)
+
+
+def _known_delivery(tx: Transaction, prefix: str, reply_id: UUID) -> str | None:
+    row = tx.row(f"SELECT delivery FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(reply_id),))
+    return row[0] if row else None
 
 
 def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = "", external_id: str = "") -> str:
@@ -128,8 +170,8 @@ def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:
     """Return one entry that we made or that changes (reply, note, call) by its id; others are found by their list."""
-    row = tx.row(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
-    return _shown(row) if row else None
+    found = tx.rows(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
+    return _all_shown(tx, found)[0] if found else None
 
 
 def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> list[Body]:
@@ -138,7 +180,14 @@ def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> 
         parameters.append(page.after)
     order = "DESC" if page.descending else "ASC"
     sql = f"{_SELECT} timeline WHERE {where} ORDER BY position {order} LIMIT ?"
-    return [_shown(row) for row in tx.rows(sql, [*parameters, page.limit])]
+    return _all_shown(tx, tx.rows(sql, [*parameters, page.limit]))
+
+
+def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
+    """Return entries with what became of them since."""
+    bodies = [_shown(row) for row in rows]
+    became = changes.changes_of(tx, [body["id"] for body in bodies])
+    return [changes.changed(body, became[body["id"]]) if body["id"] in became else body for body in bodies]
 
 
 def _shown(row: Row) -> Body:
@@ -147,5 +196,5 @@ def _shown(row: Row) -> Body:
     state = orjson.loads(delivery) if delivery else None
     if state is not None:
         whole["external_id"] = state.pop("external_id") or None
-    head = {"conversation_id": conversation_id, "customer_id": customer_id, "position": position}
+    head = {"conversation_id": conversation_id or None, "customer_id": customer_id, "position": position}
     return {**whole, **head, "delivery": state}

@@ -63,6 +63,21 @@ class ChannelRegistry:
         await self._database.write(insert)
         return channel
 
+    async def change(self, channel: Channel, settings: Mapping[str, str]) -> Channel:
+        """Change some settings of a channel. Raises WrongChannel with every problem of the whole of them."""
+        connector = load(channel.kind)
+        changed = Channel(channel.id, channel.kind, channel.name, {**channel.settings, **settings})
+        if problems := connector.problems(changed.settings):
+            raise WrongChannel("; ".join(problems))
+        _, _, _, public, secrets, *_ = self._row(changed, {f.name for f in connector.fields if f.secret})
+
+        def update(tx: Transaction) -> None:
+            tx.run("UPDATE channels SET settings = ?, secrets = ? WHERE id = ?", (public, secrets, str(channel.id)))
+            tx.notify(TOPIC)
+
+        await self._database.write(update)
+        return changed
+
     async def all(self) -> list[Registered]:
         """Return every channel that is not removed, in the order they were added."""
         rows = await self._database.read(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 from datetime import timedelta
 from functools import reduce
 from uuid import UUID, uuid4
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.domain.conversation import NEW, TAG_LIMIT, TEXT_LIMIT, THREAD_LIMIT, Conversation, decide, evolve
+from shared.domain.conversation import NEW, TAG_LIMIT, Conversation, decide, evolve
 from shared.domain.customer import Customer, customer_id_for, register
 from shared.domain.errors import NoSuchThing, Refused
+from shared.domain.state import TEXT_LIMIT, THREAD_LIMIT, Reply, with_message
 from tests.examples import (
     ANNA,
     AT,
@@ -81,6 +83,39 @@ def test_a_call_we_made_does_not_reopen_a_closed_conversation() -> None:
     ours = received("", message_id=CALL, kind="call", direction="outbound", call=call.call)
     assert when(CLOSED, c.ReceiveMessage(ours, "")) == [ours]
     assert state_after([*CLOSED, ours]).answerable == state_after(CLOSED).answerable
+
+
+QUIET = ("automatic", "bounce", "complaint", "receipt", "loop", "spam")
+
+
+@pytest.mark.parametrize("past", [CLOSED, SNOOZED, OPEN])
+@pytest.mark.parametrize("nature", QUIET)
+def test_what_no_person_wrote_neither_reopens_nor_becomes_what_is_answered(
+    past: list[e.ConversationEvent], nature: e.Nature
+) -> None:
+    message = received("away", nature=nature)
+    assert when(past, c.ReceiveMessage(message, "")) == [message]
+    assert state_after([*past, message]).answerable == state_after(past).answerable
+
+
+@pytest.mark.parametrize("nature", ["ordinary", "list"])
+def test_a_mail_of_a_list_reopens_like_any_other(nature: e.Nature) -> None:
+    message = received("news", nature=nature)
+    assert when(CLOSED, c.ReceiveMessage(message, "")) == [e.ConversationReopened(*HEAD, "message"), message]
+
+
+def test_an_automatic_message_can_be_answered_where_there_is_nothing_else() -> None:
+    message = received("away", nature="automatic")
+    (event,) = when([opened(), message], c.RequestReply(REPLY, "Hi"))
+    assert isinstance(event, e.ReplyRequested)
+    assert event.answers == message.message_id
+
+
+def test_spam_opens_its_conversation_closed_and_tagged() -> None:
+    message = received("buy", nature="spam")
+    assert when([], c.ReceiveMessage(message, "first message of a thread")) == [
+        opened(), message, e.ConversationTagged(*HEAD, ("spam",)), e.ConversationClosed(*HEAD)
+    ]  # fmt: skip
 
 
 # --- a call -----------------------------------------------------------------------------------------------
@@ -234,6 +269,70 @@ def test_a_report_of_an_unknown_reply_changes_nothing_and_of_an_unknown_conversa
         when([], report("sent"))
 
 
+# --- what is told later -----------------------------------------------------------------------------------
+
+SENT = [*ANSWERED, sent(REPLY)]
+NOTICES = {
+    "delivered": e.ReplyDelivered, "read": e.ReplyRead, "delayed": e.ReplyDelayed, "bounced": e.ReplyBounced,
+    "complained": e.ReplyComplained,
+}  # fmt: skip
+
+
+def notice(state: str) -> c.RecordNotice:
+    return c.RecordNotice(REPLY, 1, state, "a@b", "5.1.1", "no such user")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", NOTICES)
+def test_a_notice_of_a_reply_is_recorded_and_only_a_bounce_reopens(state: str) -> None:
+    said = NOTICES[state](*HEAD, REPLY, 1, "a@b", "5.1.1", "no such user")
+    reopened = [e.ConversationReopened(*HEAD, "bounce")] if state == "bounced" else []
+    assert when(SENT, notice(state)) == [said]
+    assert when([*SENT, e.ConversationClosed(*HEAD)], notice(state)) == [said, *reopened]
+
+
+def test_a_reply_that_bounced_can_be_sent_again() -> None:
+    bounced = e.ReplyBounced(*HEAD, REPLY, 1)
+    assert when([*SENT, bounced], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, 2)]
+    assert when([*SENT, bounced, e.ReplyRetried(*HEAD, REPLY, 2)], notice("bounced")) == []
+
+
+def test_a_delivered_reply_of_unknown_fate_needs_no_second_sending() -> None:
+    past = [*ANSWERED, UNKNOWN, e.ReplyDelivered(*HEAD, REPLY, 1)]
+    assert refusal(past, c.RetryReply(REPLY)) == "no_such_reply"
+
+
+def test_nobody_writes_to_a_client_who_has_blocked_us_until_they_are_back() -> None:
+    blocked = e.CustomerReachChanged(*HEAD, MAILBOX, False, "blocked the bot")
+    assert when(OPEN, c.Tell(blocked, opened())) == [blocked]
+    assert refusal([*OPEN, blocked], c.RequestReply(REPLY, "Hi")) == "cannot_reply"
+    back = e.CustomerReachChanged(*HEAD, MAILBOX, True)
+    for again in (back, received("I am back")):
+        assert len(when([*OPEN, blocked, again], c.RequestReply(REPLY, "Hi"))) == 1
+
+
+def test_a_renamed_thread_is_where_the_answer_goes() -> None:
+    past = [opened(), received(thread_key="-7"), e.ThreadRenamed(*HEAD, MAILBOX, "-7", "-1007")]
+    (event,) = when(past, c.RequestReply(REPLY, "Hi"))
+    assert isinstance(event, e.ReplyRequested)
+    assert event.thread_key == "-1007"
+
+
+def edit(text: str, known: bool = True) -> e.MessageEdited:
+    return e.MessageEdited(*HEAD, MESSAGE.message_id, uuid4(), MAILBOX, "7", ANNA, text, known=known)
+
+
+def test_an_edit_before_its_message_stands_in_for_it_once() -> None:
+    early, second = edit("new", known=False), edit("newer", known=False)
+    assert when([], c.Tell(early, opened())) == [opened(), early]
+    assert when([opened(), early], c.Tell(second, opened())) == [replace(second, known=True)]
+    assert when([opened(), early], c.ReceiveMessage(MESSAGE, "")) == [replace(MESSAGE, edited_before=True)]
+
+
+def test_what_is_told_of_nothing_we_have_stands_in_a_closed_conversation() -> None:
+    gone = e.MessageDeleted(*HEAD, uuid4(), MAILBOX, known=False)
+    assert when([], c.Tell(gone, opened())) == [opened(), gone, e.ConversationClosed(*HEAD)]
+
+
 # --- what operators do ------------------------------------------------------------------------------------
 
 
@@ -300,3 +399,17 @@ def test_a_customer_is_registered_once_and_has_the_same_id_everywhere() -> None:
     assert register(id_, ANNA, Customer(id_)) == []
     assert customer_id_for(e.Address("email", "anna@example.com", "Another name")) == id_
     assert customer_id_for(e.Address("phone", "anna@example.com")) != id_
+
+
+def test_a_state_with_a_further_message_keeps_all_else() -> None:
+    """`with_message` names the fields by their order."""
+    full = Conversation(
+        uuid4(), uuid4(), "snoozed", AT, uuid4(), frozenset({"vip"}), None, ("<a@x>",), {REPLY: Reply("failed")},
+        {CALL: e.Call("missed", "inbound", "1", "2")}, "blocked", {(REPLY, "f"): CALL}, frozenset({(CALL, "f")}),
+        frozenset({("email", "a@x")}), frozenset({CALL}),
+    )  # fmt: skip
+    (thread, people) = ("<b@x>",), frozenset({("email", "b@x")})
+    assert with_message(full, None, thread, people) == replace(full, thread=thread, participants=people)
+    assert [name for name, value in zip(Conversation.__slots__, astuple(full), strict=True) if not value] == [
+        "answerable"
+    ]

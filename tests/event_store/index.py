@@ -10,7 +10,14 @@ from shared.event_store.log import read_log
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Entries
 
-TABLES = ("routing_seen", "routing_addresses", "routing_external", "routing_threads")
+TABLES = (
+    "routing_seen",
+    "routing_addresses",
+    "routing_external",
+    "routing_threads",
+    "routing_topics",
+    "routing_call_backs",
+)
 
 
 def standing(tx: Transaction) -> dict[str, list[Row]]:
@@ -25,12 +32,17 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
             entries.seen[recorded.event.item_id] = None
         entries.add(Happening(recorded.event, About(recorded.occurred_at, recorded.actor, recorded.cause)))
     rows: dict[str, list[Any]] = {
-        "routing_seen": [(str(i), str(c) if c else None) for i, c in entries.seen.items()],
+        "routing_seen": [(str(i), str(c) if c else None) for i, c in (entries.seen | entries.moved).items()],
         "routing_addresses": [(*key, str(customer)) for key, customer in entries.addresses.items()],
         "routing_external": [
             (external_id, str(channel), str(place.conversation_id), str(place.customer_id))
             for external_id, places in entries.external.items()
             for channel, place in places
+        ],
+        "routing_call_backs": [(str(c), str(step), since) for step, (c, since) in entries.call_backs.items()],
+        "routing_topics": [
+            (str(i), str(place.conversation_id), str(place.customer_id), at)
+            for i, (place, at) in entries.topics.items()
         ],
         "routing_threads": [
             (str(channel), key, str(place.conversation_id), str(place.customer_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
@@ -21,7 +22,8 @@ from tests.examples import AT, MAILBOX, OLGA, RAW, SYSTEM
 Step = tuple[str, int, int]
 """What happens, to which of a few conversations, and a number that makes it vary."""
 KINDS = (
-    "message", "form", "ringing", "answered", "missed", "reply", "sent", "failed", "unknown", "retry", "note", "assign",
+    "message", "spam", "automatic", "edit", "delete", "react", "block", "unblock", "delivered", "bounced", "form",
+    "ringing", "answered", "missed", "reply", "sent", "failed", "unknown", "retry", "note", "assign",
     "snooze", "wake", "close", "reopen", "tag", "quarantine", "retry_item", "resolve",
 )  # fmt: skip
 steps = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 3), st.integers(0, 5)), max_size=60)
@@ -63,7 +65,7 @@ class History:
         fresh, now = uuid5(id_, f"{kind} {len(self.events)}"), self._now()
         reply = next(iter(state.replies), fresh)
         match kind:
-            case "message" | "form" | "ringing" | "answered" | "missed":
+            case "message" | "spam" | "automatic" | "form" | "ringing" | "answered" | "missed":
                 return c.ReceiveMessage(self._message(kind, id_, customer, number, fresh), "first message of a thread")
             case "reply":
                 files = (e.File("cd" * 32, 5, "счёт.pdf", "application/pdf"),) * (number % 3)
@@ -73,6 +75,13 @@ class History:
                 return c.RecordDelivery(reply, MAILBOX, attempt, kind, number, f"<{fresh}@okno>", (), "why")
             case "retry":
                 return c.RetryReply(reply)
+            case "delivered" | "bounced":
+                if (reply := self._of(id_, e.ReplyRequested, fresh)) == fresh:
+                    return c.Reopen()
+                return c.RecordNotice(reply, 1, kind, "a@b", "5.1.1", "no such user")
+            case "edit" | "delete" | "react" | "block" | "unblock":
+                opening = e.ConversationOpened(id_, customer, MAILBOX, "email", "", "told alone")
+                return c.Tell(self._told(kind, (id_, customer), number, fresh), opening)
             case "note":
                 return c.AddNote(fresh, "note")
             case "assign":
@@ -87,6 +96,27 @@ class History:
                 return c.Reopen()
         return c.Tag((f"tag {number}", "vip"), (f"tag {number - 1}",))
 
+    def _of(self, id_: UUID, kind: type, fresh: UUID) -> UUID:
+        """Return the last message or reply of a conversation."""
+        found = [r.event for r in self.events if isinstance(r.event, kind) and r.event.conversation_id == id_]
+        last: Any = found[-1] if found else None
+        return fresh if last is None else last.reply_id if kind is e.ReplyRequested else last.message_id
+
+    def _told(self, kind: str, head: tuple[UUID, UUID], number: int, fresh: UUID) -> e.Told:
+        message_id = self._of(head[0], e.MessageReceived, fresh)
+        known = message_id != fresh
+        anna = e.Address("email", "anna@example.com", "Анна")
+        match kind:
+            case "edit":
+                file = e.File("ef" * 32, 3, "b.txt", "text/plain")
+                texts = (f"version {number}", "", "", (file,) * (number % 2))
+                return e.MessageEdited(*head, message_id, fresh, MAILBOX, "7", anna, *texts, known)
+            case "delete":
+                return e.MessageDeleted(*head, message_id, MAILBOX, known)
+            case "react":
+                return e.MessageReacted(*head, message_id, MAILBOX, ("👍",) * (number % 3), known)
+        return e.CustomerReachChanged(*head, MAILBOX, kind == "unblock", "blocked")
+
     def _message(self, kind: str, id_: UUID, customer: UUID, number: int, fresh: UUID) -> e.MessageReceived:
         call = e.Call(kind, "inbound", "1", "2") if kind in ("ringing", "answered", "missed") else None
         message = e.MessageReceived(
@@ -97,6 +127,8 @@ class History:
         )  # fmt: skip
         if call is not None:
             return replace(message, message_id=uuid5(id_, f"call {number}"), kind="call", call=call, text="")
+        if kind in ("spam", "automatic"):
+            return replace(message, nature=kind)  # type: ignore[arg-type]
         return replace(message, kind="form", fields=(("Имя", "Анна"),)) if kind == "form" else message
 
     def _quarantine(self, kind: str, item_id: UUID, number: int) -> None:

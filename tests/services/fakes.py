@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
+from services.ingest.fetch_queue import SCHEMA as FETCHES
 from services.outbound.ledger import SCHEMA
 from shared.clock import now, to_text
 from shared.connector import Capabilities, Channel, Parsed, RawItem, UnreadableItem
@@ -137,7 +138,7 @@ def item(text: str, key: str = "1") -> RawItem:
 
 def open_tables(url: str) -> Database:
     database = open_database(url)
-    create_tables(database, [channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, SCHEMA])
+    create_tables(database, [channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, SCHEMA, FETCHES])
     return database
 
 

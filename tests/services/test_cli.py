@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from services import cli
 from services.house import House, open_house
 from services.projector import inbound
 from shared.clock import to_text
+from shared.connector import Channel, SetUp, SetUpProblem
 from shared.contracts.codec import Contract
 from shared.event_store.store import EventStore
 from shared.registry.health import report
@@ -29,7 +32,7 @@ from tests.read_models.contents import show
 
 MAILBOX = (
     "channels", "add", "email", "Support", "--set", "address=support@okno.example", "--set", "imap_host=127.0.0.1",
-    "--set", "smtp_host=127.0.0.1", "--set", "imap_password=s3cret", "--set", "smtp_password=s3cret",
+    "--set", "smtp_host=127.0.0.1", "--set", "imap_password=s3cret", "--set", "smtp_password=s3cret", "--no-check",
 )  # fmt: skip
 
 
@@ -183,12 +186,51 @@ def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
     assert "2026-11-21T14:05:00Z" in okno.wrong("timeline", "anna@example.com", "--as-of", "yesterday")
 
 
+def test_a_kind_that_can_sets_its_channel_up(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+        if channel.name == "Bad":
+            raise SetUpProblem("the provider refuses the secret")
+        say("asking the provider")
+        return SetUp(("it is called Line 1",), ("privacy mode is on",), {"country": "DE"})
+
+    monkeypatch.setitem(sys.modules, "shared.channels.telephony.setup", SimpleNamespace(set_up=set_up))
+    add = (
+        "channels",
+        "add",
+        "telephony",
+        "Line",
+        "--set",
+        "provider=generic",
+        "--set",
+        "secret=c2VjcmV0c2VjcmV0c2VjcmV0",
+    )
+    out = okno(*add).splitlines()
+    assert out[0] == "asking the provider"
+    assert out[-2:] == ["it is called Line 1", "still missing: privacy mode is on"]
+
+    async def settings(house: House) -> Any:
+        return (await house.registry.find("Line")).channel.settings["country"]
+
+    assert okno.in_house(settings) == "DE"
+    bad = [word.replace("Line", "Bad") for word in add]
+    assert okno.wrong(*bad) == "the provider refuses the secret"
+    assert [row["name"] for row in okno.json("channels", "list")["items"]] == ["Line"]
+    assert okno.json(*bad, "--no-check")["missing"] == []
+
+
+def test_history_is_shown_by_todays_rules(okno: Cli) -> None:
+    okno.receive(item_of(), item_of())
+    assert okno.json("rethread", "--dry-run") == {"items": [], "next": None, "messages": 2}
+    with pytest.raises(SystemExit):
+        okno("rethread")
+
+
 def test_read_models_are_rebuilt_and_compared(okno: Cli) -> None:
     okno.receive(item_of(), item_of())
     rows = {row["table"]: row for row in okno.json("rebuild")["items"]}
     assert rows["timeline"] == {"table": "timeline", "rows": 2, "equal": True, "only_live": 0, "only_rebuilt": 0}
     okno.in_house(lambda house: house.database.write(lambda tx: tx.run("DELETE FROM timeline")))
-    (row,) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
+    (row, _) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
     assert (row["equal"], row["only_live"], row["only_rebuilt"]) == (False, 0, 2)
     okno("rebuild", "timeline", status=1)
     assert okno.json("rebuild", "--check")["items"][-1]["equal"]

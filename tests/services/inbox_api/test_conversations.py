@@ -9,6 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
+import msgspec
+
+from services.inbox_api import shapes
 from services.projector import inbound as intake
 from shared.clock import to_text
 from shared.contracts.inbound import FileRef
@@ -22,6 +25,7 @@ CHANNEL = {"id": str(MAILBOX), "kind": "email", "name": "Support"}
 FIELDS = {
     "id", "conversation_id", "customer_id", "direction", "kind", "channel", "external_id", "occurred_at", "recorded_at",
     "author", "subject", "text", "full_text", "html", "attachments", "raw", "delivery", "fields", "call", "position",
+    "nature", "warnings", "edited_at", "versions", "deleted_at", "reactions",
 }  # fmt: skip
 
 
@@ -97,9 +101,31 @@ async def test_a_message_as_it_is_shown(office: Office) -> None:
         "fields": [["Имя", "Анна"]],
         "call": None,
         "delivery": None,
+        "nature": "ordinary",
+        "warnings": [],
+        "edited_at": None,
+        "versions": [],
+        "deleted_at": None,
+        "reactions": [],
         "position": 3,
     }
     assert page == {"items": [shown], "next": None}
+    msgspec.convert(page, shapes.Messages)
+
+
+async def test_a_message_to_beware_of_shows_why(office: Office) -> None:
+    (message,) = await office.receive(inbound(nature="automatic", warnings=("dmarc_failed",)))
+    (shown,) = (await office.get(f"/conversations/{message.conversation_id}/messages"))["items"]
+    assert (shown["nature"], shown["warnings"]) == ("automatic", ["dmarc_failed"])
+    conversation = await office.get(f"/conversations/{message.conversation_id}")
+    assert (conversation["unanswered"], conversation["reply_to"]) == (False, ["anna@example.com"])
+
+
+async def test_spam_is_not_in_the_list_of_open_conversations(office: Office) -> None:
+    await office.receive(inbound(nature="spam"))
+    assert (await office.get("/conversations"))["items"] == []
+    (conversation,) = (await office.get("/conversations", status="closed"))["items"]
+    assert (conversation["tags"], conversation["unanswered"]) == (["spam"], False)
 
 
 async def test_every_entry_of_a_timeline_has_the_fields_of_a_message(office: Office) -> None:
@@ -342,6 +368,25 @@ async def test_the_quarantine_and_its_retry(office: Office) -> None:
     assert (await office.post(f"/quarantine/{item.id}/retry", status=202))["state"] == "retrying"
     await office.receive(inbound(id=item.id))
     assert (await office.post(f"/quarantine/{item.id}/retry", status=422))["code"] == "resolved_already"
+
+
+async def test_a_message_is_moved_by_one_call_and_the_past_knows_where_it_was(office: Office) -> None:
+    first, second = await office.receive(inbound("first"), inbound("second", sender="ben@example.com"))
+    before = to_text(office.clock.at)
+    office.clock.forward(60)
+    path = f"/conversations/{second.conversation_id}/messages/{second.message_id}/move"
+    shown = await office.post(path, {"to": str(first.conversation_id)})
+    assert (shown["id"], shown["messages_count"]) == (str(first.conversation_id), 2)
+    timeline_path = f"/customers/{first.customer_id}/timeline"
+    for as_of in ({}, {"as_of": "2999-01-01"}):
+        assert [entry["text"] for entry in (await office.get(timeline_path, **as_of))["items"]] == ["first", "second"]
+    assert [entry["text"] for entry in (await office.get(timeline_path, as_of=before))["items"]] == ["first"]
+    theirs = (await office.get(f"/customers/{second.customer_id}/timeline"))["items"]
+    assert [(entry["kind"], entry["author"]["name"]) for entry in theirs] == [("moved", "Olga"), ("closed", "Olga")]
+    alone = await office.post(path.replace(str(second.conversation_id), str(first.conversation_id)), {"to": None})
+    assert alone["customer_id"] == str(second.customer_id)
+    await office.post(path, {"to": None}, 404)
+    await office.post(path, {"to": "x"}, 422)
 
 
 # --- files ------------------------------------------------------------------------------------------------

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from uuid import UUID, uuid4
+from functools import partial
+from uuid import uuid4
 
 import pytest_asyncio
 
 from services.projector import inbound as intake
 from shared.contracts.codec import Contract
-from shared.contracts.inbound import Address, FileRef
+from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
+from shared.read_models import customers
 from tests.event_store.index import derived, standing
 from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound, raw, unreadable
+from tests.read_models.contents import show
 from tests.services.projector.running import events, messages, names
 from tests.stores import create_all_tables
 
@@ -61,6 +64,11 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         fields=(("Имя", "Анна"),),
         files=(FileRef("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),),
         identities=(Address("phone", "+49151"),),
+        nature="bounce",
+        warnings=("two_senders",),
+        proves=("<proof@x>",),
+        topic="question",
+        about=About(delivery=DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user")),
     )
     registered, opened, message = await take(store, item)
     assert isinstance(message, e.MessageReceived)
@@ -75,6 +83,8 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         "<p>Привет</p>", ("support@example.com",), e.Address("email", "other@example.com", "Other"), FORM, "",
         ("<unknown@x>",), (item.external_id, "<gateway@x>"), "chat", (("Имя", "Анна"),), None,
         (e.File("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),), (e.Address("phone", "+49151"),),
+        "bounce", ("two_senders",), e.DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user"),
+        False, 0, ("<proof@x>",), "question",
     )  # fmt: skip
     last = (await events(database))[-1]
     assert (last.cause, last.occurred_at) == (item.id, AT)
@@ -154,22 +164,40 @@ async def test_a_thread_of_the_provider_is_one_conversation(store: EventStore) -
     assert elsewhere.conversation_id != first.conversation_id  # type: ignore[union-attr]
 
 
-async def test_two_people_in_one_thread_of_the_provider_never_share_a_conversation(store: EventStore) -> None:
-    """A group chat has one key for everybody."""
-    said: dict[str, set[UUID]] = {}
-    for sender in ("anna@example.com", "ben@example.com") * 3:
-        *_, message = await take(store, inbound(sender=sender, thread_key="group"))
-        assert isinstance(message, e.MessageReceived)
-        said.setdefault(sender, set()).add(message.conversation_id)
-    assert said["anna@example.com"].isdisjoint(said["ben@example.com"])
-
-
 async def test_a_duplicate_changes_nothing(database: Database, store: EventStore) -> None:
     item = inbound()
     await take(store, item, item)
     assert await take(store, item) == []
     assert await take(store, inbound(id=item.id, text="changed")) == []
     assert await names(database) == NEW
+
+
+# --- further addresses ------------------------------------------------------------------------------------
+
+
+async def test_an_address_the_channel_vouches_for_becomes_the_senders_own(
+    database: Database, store: EventStore
+) -> None:
+    phone = Address("phone", "+4915112345678", "Anna")
+    happened = await take(store, inbound(vouched=(phone, phone)))
+    assert [type(event).__name__ for event in happened] == ["CustomerRegistered", "IdentityLinked", *NEW[1:]]
+    message, call = happened[-1], (await take(store, call_report("ringing")))[-1]
+    assert call.customer_id == message.customer_id  # type: ignore[union-attr]
+    (again,) = [e_ for e_ in await take(store, inbound(vouched=(phone,))) if isinstance(e_, e.MessageReceived)]
+    assert again.claimed == ()
+    await show(database)
+    shown = await database.read(partial(customers.customer, customer_id=again.customer_id))
+    assert shown is not None
+    assert [identity["address"] for identity in shown["identities"]] == ["anna@example.com", "+4915112345678"]
+
+
+async def test_an_address_that_somebody_else_has_stays_claimed(store: EventStore) -> None:
+    *_, call = await take(store, call_report("ringing"))
+    phone = Address("phone", "+4915112345678")
+    *_, message = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
+    assert isinstance(message, e.MessageReceived)
+    assert message.customer_id != call.customer_id  # type: ignore[union-attr]
+    assert [address.address[:5] for address in message.claimed] == ["+4915", "xxxxx"]
 
 
 # --- calls ------------------------------------------------------------------------------------------------
@@ -188,7 +216,7 @@ async def test_reports_of_one_call_are_one_message(database: Database, store: Ev
 
 async def test_a_process_that_never_saw_the_call_continues_it(database: Database, store: EventStore) -> None:
     await take(store, call_report("ringing"))
-    (progressed,) = await take(EventStore(database), call_report("missed"))
+    progressed, _ = await take(EventStore(database), call_report("missed"))
     assert isinstance(progressed, e.CallProgressed)
 
 
@@ -200,7 +228,7 @@ async def test_a_call_is_told_of_however_many_came_after_it(database: Database, 
     late = replace(call_report("finished", "call-0", recording="ef" * 32), thread_key="+49151")
     await take(store, late)
     assert len(await messages(database)) == 120
-    assert (await names(database))[-1] == "CallProgressed"
+    assert (await names(database))[-2:] == ["CallProgressed", "StepDone"]
 
 
 async def test_the_client_of_a_call_is_its_phone_number(store: EventStore) -> None:
@@ -246,7 +274,7 @@ async def test_a_retried_item_that_is_understood_is_resolved_and_stands_on_a_tim
     await take(store, item)
     await store.handle_quarantine(item.id, c.RetryQuarantined(), OLGA)
     happened = await take(store, inbound(id=item.id))
-    assert [type(event).__name__ for event in happened] == ["CustomerRegistered", "QuarantineResolved", *NEW[1:]]
+    assert [type(event).__name__ for event in happened] == [*NEW, "QuarantineResolved"]
     assert await take(store, inbound(id=item.id)) == []
     assert await take(store, item) == []
     assert list(await messages(database)) == [item.id]

@@ -1,0 +1,70 @@
+"""What the API answers with, for its OpenAPI document; the read models make it, and a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from shared.domain.events import Nature
+
+
+class Channel(msgspec.Struct):
+    id: str
+    kind: str
+    name: str
+
+
+class Author(msgspec.Struct):
+    kind: Literal["customer", "operator", "system"]
+    name: str | None
+    address: str | None
+
+
+class Attachment(msgspec.Struct):
+    id: str
+    name: str
+    media_type: str
+    size: int | None
+    sha256: str | None
+    url: str | None
+    """None while it is being fetched."""
+    state: str | msgspec.UnsetType = msgspec.UNSET
+    problem: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Message(msgspec.Struct):
+    """A message, form, call or note; `nature` and `warnings` say what to beware of."""
+
+    id: str
+    conversation_id: str
+    customer_id: str
+    direction: Literal["inbound", "outbound"] | None
+    kind: str
+    channel: Channel | None
+    external_id: str | None
+    occurred_at: str
+    recorded_at: str
+    author: Author
+    subject: str
+    text: str
+    full_text: str
+    html: str | None
+    attachments: list[Attachment]
+    raw: dict[str, Any] | None
+    delivery: dict[str, Any] | None
+    fields: list[tuple[str, str]] | None
+    call: dict[str, Any] | None
+    nature: Nature
+    warnings: list[str]
+    edited_at: str | None
+    versions: list[dict[str, Any]]
+    """What it said before, the oldest first."""
+    deleted_at: str | None
+    reactions: list[dict[str, Any]]
+    position: int
+
+
+class Messages(msgspec.Struct):
+    items: list[Message]
+    next: str | None

@@ -1,0 +1,122 @@
+"""Next steps: what is due with a customer, when, by whom."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.inbox_api.context import Call, answer, listed
+from shared.clock import to_text
+from shared.domain import commands as c
+from shared.domain.events import Actor
+from shared.read_models import conversations, customers, steps
+from shared.registry.operators import Operator
+
+STATES = ("planned", "done", "declined", "all")
+
+
+class PlanStep(msgspec.Struct):
+    customer_id: UUID
+    what: str
+    due_at: datetime
+    id: UUID | None = None
+    conversation_id: UUID | None = None
+    operator_id: UUID | None = None
+    note: str = ""
+
+
+class EndStep(msgspec.Struct):
+    note: str = ""
+
+
+class PostponeStep(msgspec.Struct):
+    due_at: datetime
+
+
+async def list_(call: Call) -> Response:
+    """GET /steps?state=planned|done|declined|all&customer_id=&operator_id=, the one changed last first."""
+    state = call.request.query_params.get("state", "planned")
+    if state not in STATES:
+        raise HTTPException(422, f"state must be one of {', '.join(STATES)}")
+    wanted = steps.Wanted(None if state == "all" else state, _id(call, "customer_id"), _id(call, "operator_id"))
+    limit = call.limit()
+    page = partial(steps.page, wanted=wanted, before=call.cursor(), limit=limit)
+    items = await call.context.database.read(page)
+    everybody = {str(operator.id): operator for operator in await call.context.operators.all()}
+    return listed([_shown(item, everybody) for item in items], limit)
+
+
+async def plan(call: Call) -> Response:
+    """POST /steps: the same id twice is one step."""
+    asked = await call.body(PlanStep)
+    _check_zone(asked.due_at)
+    if await call.context.database.read(partial(customers.customer, customer_id=asked.customer_id)) is None:
+        raise HTTPException(422, "there is no such customer")
+    await _check_conversation(call, asked)
+    everybody = {operator.id for operator in await call.context.operators.all()}
+    if asked.operator_id is not None and asked.operator_id not in everybody:
+        raise HTTPException(422, "there is no such operator")
+    step_id = asked.id or uuid4()
+    head = (step_id, asked.customer_id, asked.conversation_id, asked.what)
+    return await _handle(call, step_id, c.PlanStep(*head, asked.due_at, asked.operator_id, asked.note), 201)
+
+
+async def done(call: Call) -> Response:
+    return await _handle(call, call.id(), c.EndStep("done", (await call.body(EndStep)).note))
+
+
+async def decline(call: Call) -> Response:
+    return await _handle(call, call.id(), c.EndStep("declined", (await call.body(EndStep)).note))
+
+
+async def postpone(call: Call) -> Response:
+    asked = await call.body(PostponeStep)
+    _check_zone(asked.due_at)
+    return await _handle(call, call.id(), c.PostponeStep(asked.due_at))
+
+
+async def _handle(call: Call, step_id: UUID, command: c.StepCommand, status: int = 200) -> Response:
+    actor = Actor("operator", str(call.operator.id), call.operator.name)
+    handled = await call.context.store.handle_step(step_id, command, actor)
+    await call.context.views.reach(handled.position)
+    found = await call.context.database.read(partial(steps.step, step_id=step_id))
+    if found is None:
+        raise HTTPException(503, "It is recorded, but cannot be shown yet.", {"Retry-After": "5"})
+    everybody = {str(operator.id): operator for operator in await call.context.operators.all()}
+    return answer(_shown(found, everybody), status)
+
+
+async def _check_conversation(call: Call, asked: PlanStep) -> None:
+    if asked.conversation_id is None:
+        return
+    job = partial(conversations.conversation, conversation_id=asked.conversation_id)
+    found = await call.context.database.read(job)
+    if found is None or found["customer_id"] != str(asked.customer_id):
+        raise HTTPException(422, "this customer has no such conversation")
+
+
+def _check_zone(at: datetime) -> None:
+    if at.tzinfo is None:
+        raise HTTPException(422, "due_at needs a time zone, such as Z")
+    to_text(at)
+
+
+def _shown(step: dict[str, Any], operators: dict[str, Operator]) -> dict[str, Any]:
+    operator_id = step.pop("operator_id")
+    operator = operators.get(operator_id or "")
+    step["operator"] = {"id": operator_id, "name": operator.name if operator else ""} if operator_id else None
+    return step
+
+
+def _id(call: Call, name: str) -> UUID | None:
+    text = call.request.query_params.get(name)
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        raise HTTPException(422, f"{name} must be a UUID") from None

@@ -1,0 +1,82 @@
+"""Call-backs: a missed call plans one, and it ends by itself once somebody has reached the client or the client us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from shared.clock import to_text
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain import events as e
+from shared.domain.next_step import CALL_BACK, call_back, call_back_id, reached
+from shared.event_store.mapper import About
+from shared.event_store.routing import call_backs
+from shared.event_store.session import Session
+
+CALL_BACK_WITHIN = timedelta(minutes=15)
+AT_ONCE = 1000
+"""So many open call-backs are looked at for a whole batch; of more, each customer's own are looked up."""
+Waiting = list[tuple[UUID, UUID, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The open call-backs as a batch begins."""
+
+    session: Session
+    tx: Transaction
+    waiting: Waiting
+
+    def follow(self, message: e.MessageReceived, decided: Sequence[e.ConversationEvent], about: About) -> None:
+        """Plan and end call-backs by what a message has led to; nothing for one that led to nothing."""
+        if message.call is None and not self.waiting and not self.session.entries.call_backs:
+            return
+        calls = [event.call for event in decided if isinstance(event, e.MessageReceived | e.CallProgressed)]
+        if not calls:
+            return
+        if reached(message, calls[-1]):
+            self._end(message, about)
+        elif call_back(calls[-1]):
+            self.plan(message, about)
+
+    def plan(self, call: e.MessageReceived | e.CallProgressed, about: About) -> None:
+        """One step is enough however often the client has tried."""
+        if self._of(call.customer_id):
+            return
+        state = self.session.conversation(call.conversation_id).state
+        step_id, due_at = call_back_id(call.message_id), about.occurred_at + CALL_BACK_WITHIN
+        head = (step_id, call.customer_id, call.conversation_id, CALL_BACK)
+        self.session.decide_step(step_id, c.PlanStep(*head, due_at, state.assignee), _by_itself(about))
+
+    def _end(self, message: e.MessageReceived, about: About) -> None:
+        """What was said before the call was missed, and came late, ends nothing."""
+        for step_id, since in self._of(message.customer_id):
+            if since <= to_text(about.occurred_at) or step_id == call_back_id(message.message_id):
+                self.session.decide_step(step_id, c.EndStep("done"), _by_itself(about))
+
+    def _of(self, customer_id: UUID) -> list[tuple[UUID, str]]:
+        known = self.waiting if len(self.waiting) < AT_ONCE else call_backs(self.tx, customer_id)
+        found = {step: since for customer, step, since in known if customer == customer_id}
+        found |= {
+            s: since for s, (customer, since) in self.session.entries.call_backs.items() if customer == customer_id
+        }
+        ended = {step for _, step in self.session.entries.ended}
+        return [(step, since) for step, since in found.items() if step not in ended]
+
+
+def steps_of(session: Session, tx: Transaction) -> Steps:
+    """Return the call-backs that a batch begins with."""
+    return Steps(session, tx, call_backs(tx, limit=AT_ONCE))
+
+
+def plan_call_back(session: Session, tx: Transaction, event: e.CallProgressed, about: About) -> None:
+    """Plan what a call that turned out to be missed leaves to be done."""
+    if call_back(event.call):
+        steps_of(session, tx).plan(event, about)
+
+
+def _by_itself(about: About) -> About:
+    return About(about.occurred_at, e.Actor("system"), about.cause)

@@ -1,0 +1,97 @@
+"""Moves a client's message to another conversation: two streams, one transaction, the routing index with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain import customer as customers
+from shared.domain import events as e
+from shared.domain.errors import NoSuchThing
+from shared.event_store.log import read_stream
+from shared.event_store.mapper import About, Happening
+from shared.event_store.routing import Place, Wanted, look_up
+from shared.event_store.session import Session
+
+BEGINNING = 400
+"""Characters of a moved message that its new conversation keeps, for lists; the whole stays where it was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A client's message that is in a conversation, and when it was said."""
+
+    message: e.MessageReceived
+    said_at: datetime
+
+
+def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | None], about: About) -> UUID:
+    """Move (conversation, message, to): `to` None for a new conversation. Return where it is. Raises Refused."""
+    source, message_id, to = wanted
+    stays = _stays(tx, source)
+    moved = next((stay for stay in stays if stay.message.message_id == message_id), None)
+    if moved is None:
+        raise NoSuchThing("no_such_message", "There is no message of a client with this id in this conversation")
+    place = _known_place(session, to) if to else _new_place(session, tx, moved.message, len(stays), about)
+    others = [stay for stay in stays if stay is not moved and stay.message.direction == "inbound"]
+    waiting = [stay for stay in others if stay.message.waits]
+    left = next(reversed(waiting or others), None)
+    away = c.MoveAway(
+        message_id,
+        place.conversation_id,
+        place.customer_id,
+        moved.said_at,
+        moved.message.known_as,
+        _beginning(left.message) if left else None,
+        left.said_at if left else None,
+    )
+    session.decide(source, away, about)
+    message = replace(
+        _beginning(moved.message), conversation_id=place.conversation_id, customer_id=place.customer_id
+    )  # fmt: skip
+    session.decide(place.conversation_id, c.TakeIn(message, source, moved.said_at), about)
+    return place.conversation_id
+
+
+def _stays(tx: Transaction, conversation_id: UUID) -> list[Stay]:
+    """Return the clients' messages that are in a conversation now, in order."""
+    found: dict[UUID, Stay] = {}
+    for recorded in read_stream(tx, conversation_id):
+        match recorded.event:
+            case e.MessageReceived() as message:
+                found[message.message_id] = Stay(message, recorded.occurred_at)
+            case e.MessageAdopted() as event:
+                found[event.message.message_id] = Stay(event.message, event.said_at)
+            case e.MessageMoved() as event:
+                found.pop(event.message_id, None)
+    return sorted(found.values(), key=lambda stay: stay.said_at)
+
+
+def _known_place(session: Session, to: UUID) -> Place:
+    customer_id = session.conversation(to).state.customer_id
+    if customer_id is None:
+        raise NoSuchThing("no_such_conversation", "There is no conversation to move it to")
+    return Place(to, customer_id)
+
+
+def _new_place(session: Session, tx: Transaction, message: e.MessageReceived, count: int, about: About) -> Place:
+    """A new conversation belongs to whoever wrote the message, not to whose conversation it was in."""
+    sender = message.sender
+    key = (sender.kind, sender.address)
+    customer_id = look_up(tx, Wanted((), (key,), (), ())).addresses.get(key)
+    if customer_id is None:
+        customer_id = customers.customer_id_for(sender)
+        events: Sequence[e.CustomerRegistered] = customers.register(customer_id, sender, customers.Customer())
+        for event in events:
+            session.append(customer_id, 1, Happening(event, about))
+    return Place(uuid5(message.message_id, f"moved from {message.conversation_id}/{count}"), customer_id)
+
+
+def _beginning(message: e.MessageReceived) -> e.MessageReceived:
+    return replace(
+        message, text=message.text[:BEGINNING], full_text="", html="", fields=(), files=(), claimed=(), warnings=()
+    )  # fmt: skip

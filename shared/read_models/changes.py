@@ -1,0 +1,151 @@
+"""What became of a message after it was said: versions, deletion, reactions, files that arrived.
+
+Kept beside the timeline and put together when it is read: so it does not matter which of the two came first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from shared.clock import to_text
+from shared.database.protocol import Row, Transaction
+from shared.domain import events as e
+from shared.read_models.entries import Body, dumps, file_fields, remote_id
+
+TABLE = "timeline_changes"
+COLUMNS = ("position", "message_id", "kind", "body")
+Changes = dict[str, list[tuple[str, Body]]]
+"""By message, in the order they were recorded: (kind, body)."""
+
+
+def schema(prefix: str) -> str:
+    return f"""
+    CREATE TABLE IF NOT EXISTS {prefix}{TABLE} (
+        position BIGINT PRIMARY KEY, message_id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL
+    );
+    CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_message ON {prefix}{TABLE} (message_id)
+    """
+
+
+def change_of(recorded: e.Recorded) -> Row | None:
+    """Return the row that an event adds, None for events that add none."""
+    match recorded.event:
+        case e.MessageEdited() as event:
+            kind, body = "edited", _version(event)
+        case e.MessageDeleted() as event:
+            kind, body = "deleted", {}
+        case e.MessageReacted() as event:
+            kind, body = "reacted", {"reactions": event.reactions}
+        case e.FilesAnnounced() as event:
+            files = [_announced(event.item_id, file) for file in event.files]
+            kind, body = "announced", {"item_id": str(event.item_id), "files": files}
+        case e.FileArrived() as event:
+            kind, body = "file", file_fields(remote_id(event.item_id, event.ref), event.file)
+        case e.FileMissing() as event:
+            id_ = remote_id(event.item_id, event.ref)
+            kind, body = "file", {"id": str(id_), "state": "missing", "problem": event.reason}
+        case _:
+            return None
+    actor = recorded.actor
+    body |= {
+        "at": to_text(recorded.occurred_at),
+        "by": {"kind": actor.kind, "id": actor.id, "name": actor.name or None},
+    }
+    return (recorded.position, str(event.message_id), kind, dumps(body))
+
+
+def _version(event: e.MessageEdited) -> Body:
+    files = [file_fields(uuid5(event.item_id, f"attachment/{n}"), file) for n, file in enumerate(event.files)]
+    texts = {"text": event.text, "full_text": event.full_text or event.text, "html": event.html or None}
+    return {**texts, **({"attachments": files} if event.sender else {}), "item_id": str(event.item_id)}
+
+
+def _announced(item_id: UUID, file: e.RemoteFile) -> Body:
+    id_ = str(remote_id(item_id, file.ref))
+    head = {"id": id_, "name": file.name, "media_type": file.media_type, "size": file.size}
+    return {**head, "sha256": None, "url": None, "state": "fetching", "problem": None}
+
+
+# --- queries ----------------------------------------------------------------------------------------------
+
+
+def changes_of(tx: Transaction, message_ids: Sequence[str]) -> Changes:
+    """Return what became of some messages."""
+    found: Changes = {}
+    for start in range(0, len(message_ids), 500):
+        part = message_ids[start : start + 500]
+        sql = f"SELECT message_id, kind, body FROM {TABLE} WHERE message_id IN ({','.join('?' * len(part))})"
+        for message_id, kind, body in tx.rows(f"{sql} ORDER BY position", part):
+            found.setdefault(message_id, []).append((kind, orjson.loads(body)))
+    return found
+
+
+def changed(shown: Body, changes: Sequence[tuple[str, Body]]) -> Body:
+    """PURE: return a message as it is after its changes, in whatever order they were recorded."""
+    shown = _newest_version(shown, _of_kind(changes, "edited"), _announcements(changes))
+    shown["reactions"] = _reactions(_of_kind(changes, "reacted"))
+    if deletions := _of_kind(changes, "deleted"):
+        gone: Body = {"text": "", "full_text": "", "html": None, "attachments": [], "versions": []}
+        shown = {**shown, **gone, "deleted_at": _at(deletions[0])}
+    return shown
+
+
+def _of_kind(changes: Sequence[tuple[str, Body]], wanted: str) -> list[Body]:
+    """Return the changes of a kind by the channel's clock; those of the same moment as they were recorded."""
+    return sorted((body for kind, body in changes if kind == wanted), key=_at)
+
+
+def _announcements(changes: Sequence[tuple[str, Body]]) -> dict[str, list[Body]]:
+    """Return the files that were announced by each item, as far as they have come."""
+    came = {body["id"]: body for body in _of_kind(changes, "file")}
+    found: dict[str, list[Body]] = {}
+    for kind, body in changes:
+        if kind == "announced":
+            files = [_as_it_came(file, came.get(file["id"], {})) for file in body["files"]]
+            found.setdefault(body["item_id"], []).extend(files)
+    return found
+
+
+def _as_it_came(file: Body, came: Body) -> Body:
+    if came.get("sha256"):
+        return {name: came[name] for name in ("id", "name", "media_type", "size", "sha256", "url")}
+    return {**file, **{name: came[name] for name in ("state", "problem") if name in came}}
+
+
+def _newest_version(shown: Body, edits: list[Body], announced: dict[str, list[Body]]) -> Body:
+    edited = {edit["item_id"]: edit for edit in edits}
+    for item_id, files in announced.items():
+        owner = edited.get(item_id, shown)
+        owner["attachments"] = [*owner.get("attachments", ()), *files]
+    if shown.get("call"):
+        heard = [file["url"] for file in shown["attachments"] if file["url"]]
+        shown["call"] = {**shown["call"], "recording": heard[0] if heard else shown["call"]["recording"]}
+    if not edits:
+        return shown
+    stands_in = shown.pop("stands_in", False)
+    first = {name: shown[name] for name in ("text", "full_text", "html", "attachments")}
+    versions = [] if stands_in else [{**first, "at": shown["occurred_at"]}]
+    for edit in edits:  # one of ours says nothing of files: they stay
+        versions.append({**first, **{name: edit[name] for name in (*first, "at") if name in edit}})
+    newest = versions.pop()
+    return {**shown, **{name: newest[name] for name in first}, "edited_at": newest["at"], "versions": versions}
+
+
+def _reactions(told: list[Body]) -> list[Body]:
+    """Return what each person thinks of it now."""
+    by_person: dict[tuple[Any, ...], Body] = {}
+    for body in told:
+        by = body["by"]
+        by_person[by["kind"], by["id"]] = {
+            "author": {"kind": by["kind"], "name": by["name"]}, "reactions": body["reactions"], "at": body["at"]
+        }  # fmt: skip
+    return [body for body in by_person.values() if body["reactions"]]
+
+
+def _at(body: Body) -> str:
+    at: str = body["at"]
+    return at

@@ -1,0 +1,121 @@
+"""Call-backs: planned by a missed call, ended by whatever reaches the client; calls without an end are ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import pytest_asyncio
+
+from services.projector import inbound as intake
+from services.projector.calls import end_overdue
+from shared.contracts.codec import Contract
+from shared.contracts.inbound import Address, InboundMessage
+from shared.database.open import open_database
+from shared.database.protocol import Database
+from shared.domain import commands as c
+from shared.domain import events as e
+from shared.event_store.store import EventStore
+from shared.read_models import steps
+from tests.event_store.index import derived, standing
+from tests.examples import AT, OLGA, call_report, inbound
+from tests.read_models.contents import show
+from tests.stores import create_all_tables
+
+PHONE = "+4915112345678"
+
+
+@pytest_asyncio.fixture
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    database = open_database(sqlite_url)
+    yield database
+    assert await database.read(standing) == await database.read(derived)
+    await database.close()
+
+
+@pytest_asyncio.fixture
+async def store(database: Database) -> EventStore:
+    return create_all_tables(database)
+
+
+async def take(store: EventStore, *contracts: Contract) -> list[Any]:
+    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
+    return [happening.event for happening in handled.happenings]
+
+
+async def states(database: Database) -> list[str]:
+    await show(database)
+    found = await database.read(lambda tx: steps.page(tx, steps.Wanted(None), None, 100))
+    return [step["state"] for step in found]
+
+
+def later(item: InboundMessage, seconds: int = 60) -> InboundMessage:
+    return replace(item, occurred_at=AT + timedelta(seconds=seconds))
+
+
+def ours(state: str, **facts: Any) -> InboundMessage:
+    item = later(call_report(state, "our-call", **facts))
+    assert item.call is not None
+    return replace(item, direction="outbound", call=replace(item.call, direction="outbound"))
+
+
+async def test_a_missed_call_plans_one_call_back_for_who_is_responsible(database: Database, store: EventStore) -> None:
+    *_, message = await take(store, replace(call_report("ringing"), thread_key=PHONE))
+    operator = UUID(OLGA.id)
+    await store.handle(message.conversation_id, c.Assign(operator, "Olga"), OLGA)
+    _, planned = await take(store, replace(call_report("missed"), thread_key=PHONE))
+    assert (planned.what, planned.operator_id, planned.due_at) == ("call_back", operator, AT + timedelta(minutes=15))
+    assert (planned.customer_id, planned.conversation_id) == (message.customer_id, message.conversation_id)
+    await take(store, call_report("missed", "again"), call_report("missed"))
+    assert await states(database) == ["planned"]
+
+
+@pytest.mark.parametrize(
+    ("item", "ends"),
+    [
+        (later(inbound(sender=PHONE)), False),
+        (later(replace(inbound(), sender=Address("phone", PHONE))), True),
+        (later(replace(inbound(nature="automatic"), sender=Address("phone", PHONE))), False),
+        (later(replace(inbound(), sender=Address("phone", PHONE)), -60), False),
+        (later(call_report("ringing", "next")), False),
+        (later(call_report("answered", "next")), True),
+        (call_report("finished", talking_seconds=9), True),
+        (ours("ringing"), False),
+        (ours("answered"), True),
+        (ours("finished", talking_seconds=0), False),
+        (ours("finished", talking_seconds=30), True),
+    ],
+)
+async def test_it_ends_once_somebody_was_reached(
+    database: Database, store: EventStore, item: InboundMessage, ends: bool
+) -> None:
+    await take(store, call_report("missed"))
+    await take(store, item)
+    assert await states(database) == ["done" if ends else "planned"]
+
+
+async def test_in_one_batch_it_is_planned_and_ends(database: Database, store: EventStore) -> None:
+    await take(store, call_report("missed"), ours("answered"))
+    assert await states(database) == ["done"]
+
+
+def after_an_hour(call: e.Call, now: datetime, seen_at: datetime | None) -> e.Call | None:
+    """Stands for the rule of telephony."""
+    is_late = seen_at is not None and now - seen_at > timedelta(hours=1)
+    return replace(call, state="missed" if call.state == "ringing" else "finished") if is_late else None
+
+
+async def test_a_call_whose_end_is_never_reported_is_ended_by_the_clock(database: Database, store: EventStore) -> None:
+    other = call_report("answered", "taken", phone="+4930999")
+    await take(store, call_report("ringing"), other, call_report("finished", "over"))
+    await show(database)
+    assert await end_overdue(database, store, after_an_hour, AT + timedelta(minutes=59)) == 0
+    assert await end_overdue(database, store, after_an_hour, AT + timedelta(minutes=61)) == 2
+    assert await states(database) == ["planned"]
+    assert await end_overdue(database, store, after_an_hour, AT + timedelta(days=1)) == 0
+    assert len(await take(store, call_report("finished", talking_seconds=60))) == 2
+    assert await states(database) == ["done"]
