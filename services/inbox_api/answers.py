@@ -44,7 +44,7 @@ class Reply(msgspec.Struct):
     cc: list[str] = []
     bcc: list[str] = []
     files: list[UploadedFile] = []
-    quotes: bool = False
+    quotes: bool | None = None
 
 
 class Edit(msgspec.Struct):
@@ -85,7 +85,7 @@ async def reply(call: Call) -> Response:
     """POST /conversations/{id}/replies: the same id twice is one reply."""
     asked = await call.body(Reply)
     if not asked.text.strip() and not asked.files:
-        raise HTTPException(422, "a reply has a text or files")
+        raise Refused("empty_text", "A reply has a text or files")
     id_ = asked.id or idempotency_id(call)
     command = c.RequestReply(
         id_,

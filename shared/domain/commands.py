@@ -37,7 +37,8 @@ class RequestReply:
     """None: to whom the message answered says."""
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
-    quotes: bool = False
+    quotes: bool | None = None
+    """Whether the client's own text stands below the answer; None: where they do not have it in a mail of theirs."""
     automatic: bool = False
 
 

@@ -238,6 +238,7 @@ def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
         event.subject,
         event.thread_key,
         event.recipients,
+        event.kind == "form",
     )
 
 

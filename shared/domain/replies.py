@@ -47,7 +47,7 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             markup=command.markup,
             cc=command.cc,
             bcc=command.bcc,
-            quotes=command.quotes,
+            quotes=target.is_form if command.quotes is None else command.quotes,
             automatic=command.automatic,
         )
     ]

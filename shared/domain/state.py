@@ -34,6 +34,7 @@ class Answerable:
     subject: str
     thread_key: str
     recipients: tuple[str, ...] = ()
+    is_form: bool = False
 
 
 @dataclass(frozen=True, slots=True)

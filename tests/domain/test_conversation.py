@@ -413,3 +413,11 @@ def test_a_state_with_a_further_message_keeps_all_else() -> None:
     assert [name for name, value in zip(Conversation.__slots__, astuple(full), strict=True) if not value] == [
         "answerable"
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "quoted"), [("form", None, True), ("form", False, False), ("text", None, False)]
+)
+def test_the_clients_own_text_goes_along_where_they_have_it_in_no_mail_of_theirs(kind, asked, quoted):
+    (event,) = when([opened(), received(kind=kind)], c.RequestReply(REPLY, "Десять тысяч.", quotes=asked))
+    assert event.quotes is quoted
