@@ -13,11 +13,11 @@ test('an inline picture is taken from our own files, by its id or its name', () 
 
 test('nothing is loaded from outside until it is asked for', () => {
   const html = '<img data-remote-src="https://news.example/a.gif?x=1&amp;y=2" width="1"><img src="https://news.example/b.gif">'
-  expect(hasRemote(html)).toBe(true)
+  expect([hasRemote(html), hasRemote('<img alt="" src="https://a.example/b">'), hasRemote('<img src="cid:a"> src="https:')]).toEqual([true, true, false])
   expect(mailPage(html, [], false)).not.toMatch(/ src=/)
   expect(mailPage(html, [], false)).toContain("img-src 'self' data:;")
   const asked = mailPage(html, [], true)
-  expect(bodyOf(asked)).toBe('<img src="https://news.example/a.gif?x=1&amp;y=2" width="1"><img>')
+  expect(bodyOf(asked)).toBe('<img src="https://news.example/a.gif?x=1&amp;y=2" width="1"><img src="https://news.example/b.gif">')
   expect(asked).toContain("img-src 'self' data: https: http:;")
 })
 

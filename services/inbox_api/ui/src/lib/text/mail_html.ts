@@ -13,8 +13,10 @@ export interface Picture {
   content_id?: string | null
 }
 
+const OUTSIDE = new RegExp(`<img(?=\\s)[^>]*?\\s(?:${REMOTE}|src)="https?:`, 'i')
+
 /** Whether anything is left out until it is asked for. */
-export const hasRemote = (html: string): boolean => html.includes(` ${REMOTE}="`)
+export const hasRemote = (html: string): boolean => OUTSIDE.test(html)
 
 export function mailPage(html: string, pictures: readonly Picture[], remote: boolean): string {
   const body = html.replace(TAG, (_, tag: string, attributes: string) => `<${tag}${rewritten(tag, attributes, pictures, remote)}>`)
@@ -29,16 +31,16 @@ function rewritten(tag: string, attributes: string, pictures: readonly Picture[]
   for (const [, name = '', value] of attributes.matchAll(ATTRIBUTE)) {
     if (name === 'target' || name === 'rel' || name === 'srcset' || /^on/i.test(name)) continue
     if (name === 'style') kept.push(`${STYLE}="${value ?? ''}"`)
-    else if (name === 'src' && tag === 'img') kept.push(...source(value ?? '', pictures))
-    else if (name === REMOTE && remote && /^https?:/i.test(value ?? '')) kept.push(`src="${value}"`)
+    else if (tag === 'img' && (name === 'src' || name === REMOTE)) kept.push(...source(value ?? '', pictures, remote))
     else kept.push(value === undefined ? name : `${name}="${value}"`)
   }
   if (tag === 'a') kept.push('target="_blank"', 'rel="noopener noreferrer nofollow"')
   return kept.map((each) => ` ${each}`).join('')
 }
 
-/** Only what came with the mail is loaded by itself. */
-function source(src: string, pictures: readonly Picture[]): string[] {
+/** Only what came with the mail is loaded by itself. Mails taken in long ago name what is outside in `src`. */
+function source(src: string, pictures: readonly Picture[], remote: boolean): string[] {
+  if (/^https?:/i.test(src)) return [remote ? `src="${src}"` : `${REMOTE}="${src}"`]
   if (!/^cid:/i.test(src)) return []
   const id = decoded(src.slice(4))
   const found = pictures.find((each) => each.content_id && bare(each.content_id) === id) ?? pictures.find((each) => isNamedBy(id, each.name))
