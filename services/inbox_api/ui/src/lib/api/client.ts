@@ -48,7 +48,8 @@ export const api = {
     request<Entry>('POST', `/conversations/${id}/messages/${message}/react`, { id: crypto.randomUUID(), reaction }),
   move: (id: string, message: string, to: string | null) =>
     request<Conversation>('POST', `/conversations/${id}/messages/${message}/move`, { to }),
-  call: (id: string, to: string) => request<Entry>('POST', `/conversations/${id}/call`, { id: crypto.randomUUID(), to }),
+  call: (id: string, to: string, channel_id: string) =>
+    request<Entry>('POST', `/conversations/${id}/call`, { id: crypto.randomUUID(), to, channel_id }),
 
   close: (id: string) => request<Conversation>('POST', `/conversations/${id}/close`, {}),
   reopen: (id: string) => request<Conversation>('POST', `/conversations/${id}/reopen`, {}),
