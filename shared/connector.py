@@ -44,7 +44,8 @@ class Field:
 class Capabilities:
     """What a channel kind can and cannot do."""
 
-    receives_by: Literal["polling", "webhook"]
+    receives_by: Literal["polling", "webhook", "both"]
+    """both: a setting of the channel decides; `receiver` then idles, or `handle` refuses."""
     sends: bool
     threads: bool = False
     files: bool = False
@@ -293,7 +294,8 @@ class Kind:
 
     Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id)),
     parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
-    METHODS, handle), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is False).
+    METHODS, handle; both: all of these), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is
+    False).
     Optional: setup (async set_up(channel, public_url, say) -> SetUp, raises SetUpProblem; `say` shows a line to the
     person), fetch (async fetch(channel, remote_file) -> ParsedFile, raises FetchRefused or FetchDelayed), history
     (async history(channel, since, until) -> list of RawItem as the webhook would have given them).

@@ -84,6 +84,8 @@ async def draft(call: Call) -> Response:
 async def reply(call: Call) -> Response:
     """POST /conversations/{id}/replies: the same id twice is one reply."""
     asked = await call.body(Reply)
+    if not asked.text.strip() and not asked.files:
+        raise HTTPException(422, "a reply has a text or files")
     id_ = asked.id or idempotency_id(call)
     command = c.RequestReply(
         id_,

@@ -81,7 +81,7 @@ class Supervisor:
 
     def _polls(self, channel: Channel) -> bool:
         try:
-            return self._load(channel.kind).capabilities.receives_by == "polling"
+            return self._load(channel.kind).capabilities.receives_by in ("polling", "both")
         except (LookupError, ImportError) as error:
             self._health.report(channel.id, f"{channel.kind} channels cannot be used here: {error}")
             return False

@@ -5,25 +5,25 @@ What is large is in blobs, durable, before `understand` returns.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
-from collections.abc import Callable
+import sys
 from dataclasses import replace
 from uuid import UUID
 
+from services.ingest.apart import Apart, BugInParser, ParserDied
+from services.ingest.apart import Parse as Parse
 from shared.blobs import Blobs
 from shared.connector import Channel, Parsed, ParsedFile, RawItem, UnreadableItem
 from shared.contracts.inbound import INLINE_RAW_BYTES, FileRef, InboundMessage, InboundUnreadable, Raw, inbound_id
 from shared.logs import Log
 
-PARSE_IN_THREAD_BYTES = 256 * 1024
-"""Larger items are parsed beside the event loop, which they would hold up for longer than a thread costs."""
+APART_FROM_BYTES = 256 * 1024
+"""Larger items are parsed in a child process; a kind may set a smaller limit of this name in its `parse` module."""
 PARSE_SECONDS = 4.0
 """A poison item holds up its own channel for less than 5 s, and no other (I5)."""
 TEXT_CHARACTERS = 64 * 1024
-Parse = Callable[[RawItem, Channel], Parsed]
 Understood = InboundMessage | InboundUnreadable
+APART = Apart()
 log = Log("ingest.understand")
 
 
@@ -31,14 +31,19 @@ async def understand(item: RawItem, channel: Channel, parse: Parse, blobs: Blobs
     """Return what `item` says. `id`: keep this inbound id instead of deriving one. Raises OSError (disk full)."""
     raw = await _raw(item, blobs)
     try:
-        if len(item.data) > PARSE_IN_THREAD_BYTES:
-            parsed = await _parse_beside(parse, item, channel)
+        if len(item.data) > _apart_from(parse):
+            parsed = await APART.parse(parse, item, channel, PARSE_SECONDS)
         else:
             parsed = parse(item, channel)
     except UnreadableItem as error:
         return unreadable(item, channel, raw, str(error) or "unreadable", id)
     except TimeoutError:
         return unreadable(item, channel, raw, f"not understood within {PARSE_SECONDS:.0f} s", id)
+    except ParserDied:
+        return unreadable(item, channel, raw, "the parser ended before it had understood it", id)
+    except BugInParser as bug:
+        log.error("parse_failed", bug, channel_id=channel.id, kind=channel.kind, key=item.key)
+        return unreadable(item, channel, raw, str(bug), id)
     except Exception as bug:
         log.error("parse_failed", bug, channel_id=channel.id, kind=channel.kind, key=item.key)
         return unreadable(item, channel, raw, f"{type(bug).__name__}: {bug}", id)
@@ -46,6 +51,10 @@ async def understand(item: RawItem, channel: Channel, parse: Parse, blobs: Blobs
         parsed = _with_long_texts_as_files(parsed)
     files = await _files(parsed.files, blobs) if parsed.files else ()
     return _message(item, channel, parsed, raw, files, id)
+
+
+def _apart_from(parse: Parse) -> int:
+    return int(getattr(sys.modules.get(parse.__module__), "APART_FROM_BYTES", APART_FROM_BYTES))
 
 
 def unreadable(item: RawItem, channel: Channel, raw: Raw, reason: str, id: UUID | None = None) -> InboundUnreadable:
@@ -133,26 +142,3 @@ def _with_long_texts_as_files(parsed: Parsed) -> Parsed:
 
 def _clipped(name: str) -> str:
     return f"[too long to show here: the whole of it is in the attached file {name}]"
-
-
-async def _parse_beside(parse: Parse, item: RawItem, channel: Channel) -> Parsed:
-    """Parse in a thread of its own that cannot keep the process from ending. Raises TimeoutError."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Parsed] = loop.create_future()
-
-    def resolve(parsed: Parsed | None, error: BaseException | None) -> None:
-        if not future.done():
-            future.set_exception(error) if error else future.set_result(parsed)  # type: ignore[arg-type]
-
-    def work() -> None:
-        parsed, failed = None, None
-        try:
-            parsed = parse(item, channel)
-        except BaseException as error:  # handed to whoever waits
-            failed = error
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(resolve, parsed, failed)
-
-    threading.Thread(target=work, name="okno-parse", daemon=True).start()
-    async with asyncio.timeout(PARSE_SECONDS):
-        return await future

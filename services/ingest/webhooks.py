@@ -5,7 +5,6 @@ Everything else is a problem answer of ours; a request that is refused leaves no
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -19,7 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.ingest.directory import Directory
 from services.ingest.metrics import IN_FLIGHT, REFUSED
-from shared.connector import BadInput, Channel, Inlet, Kind
+from services.ingest.waiting import Waiting
+from shared.connector import BadInput, Channel, Inlet, Kind, RawItem
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.problems import problem, unavailable, wrong_method
@@ -29,8 +29,14 @@ from shared.transport.protocol import TransportUnavailable
 BODY_BYTES = 10 * 1024 * 1024
 MOST_IN_FLIGHT = 2_000
 """Requests answered at once; more are told to come again, so that memory stays bounded."""
+MOST_HELD_BYTES = 256 * 1024 * 1024
+"""Bodies of all requests together."""
+MOST_ACCEPTING = 500
+"""Items on their way to the log at once: more would only make every answer slower, not the log faster."""
 REQUEST_SECONDS = 60.0
-PAUSED_SECONDS = 60
+ACCEPT_SECONDS = 4.8
+"""Tilda, and others, give up after 5 s: what is not durable by then is asked for again, and has the same key."""
+PAUSED_SECONDS, OVERLOAD_SECONDS = 60, 1
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 log = Log("ingest.webhooks")
 
@@ -48,9 +54,10 @@ class Webhooks:
     ) -> None:
         self._directory, self._load, self._make_inlet = directory, load, inlet
         self._body_bytes, self._most_in_flight = body_bytes, most_in_flight
-        self._in_flight = 0
+        self._answering, self._accepting = Waiting(REQUEST_SECONDS), Waiting(ACCEPT_SECONDS)
         self._inlets: dict[UUID, tuple[Channel, Inlet]] = {}
-        IN_FLIGHT.set_function(lambda: self._in_flight)
+        self.held_bytes = 0
+        IN_FLIGHT.set_function(lambda: len(self._answering))
 
     def routes(self, kinds: Iterable[str]) -> list[Route]:
         """Return the routes of those kinds that receive by webhook; their modules are loaded for that."""
@@ -58,7 +65,7 @@ class Webhooks:
         return [
             Route(path, Endpoint(self, kind.name, kind.module("receive")), name=f"webhook-{kind.name}")
             for kind in found
-            if kind.capabilities.receives_by == "webhook"
+            if kind.capabilities.receives_by in ("webhook", "both")
             for path in _paths(kind.module("receive"))
         ]
 
@@ -66,20 +73,18 @@ class Webhooks:
         """Answer one request; never raises but for a client that has gone."""
         if request.method not in module.METHODS:
             return wrong_method(module.METHODS)
-        if self._in_flight >= self._most_in_flight:
-            return unavailable("Too many requests are being answered.", 1)
-        self._in_flight += 1
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
-                return await self._handled(kind, module, request)
+            return await self._answering.for_(self._handled(kind, module, request))
         except BadInput as refused:
             return problem(refused.status, refused.title, refused.detail, refused.headers)
         except ClientDisconnect:
             raise
         except Exception as error:
             return _failed(kind, error)
-        finally:
-            self._in_flight -= 1
+
+    def full(self) -> bool:
+        """Return whether another request would only have to wait."""
+        return len(self._accepting) >= MOST_ACCEPTING or len(self._answering) >= self._most_in_flight
 
     async def _handled(self, kind: str, module: ModuleType, request: Request) -> Response:
         found = await self._find(kind, request.path_params["channel"])
@@ -101,22 +106,50 @@ class Webhooks:
     def _inlet(self, channel: Channel) -> Inlet:
         kept = self._inlets.get(channel.id)
         if kept is None or kept[0] is not channel:
-            kept = self._inlets[channel.id] = channel, self._make_inlet(channel, self._load(channel.kind))
+            made = self._make_inlet(channel, self._load(channel.kind))
+            kept = self._inlets[channel.id] = channel, InTime(made, self._accepting)
         return kept[1]
 
-    def limited(self, receive: Receive) -> Receive:
-        """Count a body while it comes in. What it returns raises BadInput 413."""
-        left = self._body_bytes
+    def body(self, receive: Receive) -> Body:
+        return Body(receive, self, self._body_bytes)
 
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise _too_large(self._body_bytes)
-            return message
 
-        return counted
+class InTime:
+    """An inlet that has ACCEPT_SECONDS to keep an item."""
+
+    def __init__(self, inlet: Inlet, accepting: Waiting) -> None:
+        self._inlet, self._accepting, self.cursor = inlet, accepting, inlet.cursor
+
+    async def accept(self, item: RawItem) -> UUID:
+        return await self._accepting.for_(self._inlet.accept(item))
+
+    def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
+        self._inlet.report(lag=lag, problem=problem)
+
+
+class Body:
+    """Counts a body while it comes in, and with those of all other requests. Raises BadInput 413 and 503."""
+
+    __slots__ = ("_limit", "_receive", "_taken", "_webhooks")
+
+    def __init__(self, receive: Receive, webhooks: Webhooks, limit: int) -> None:
+        self._receive, self._webhooks, self._limit, self._taken = receive, webhooks, limit, 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self._taken += size
+        self._webhooks.held_bytes += size
+        if self._taken > self._limit:
+            raise _too_large(self._limit)
+        if self._webhooks.held_bytes > MOST_HELD_BYTES:
+            raise BadInput(
+                503, "Try again later", "Too much is being received.", {"Retry-After": str(OVERLOAD_SECONDS)}
+            )
+        return message
+
+    def release(self) -> None:
+        self._webhooks.held_bytes -= self._taken
 
 
 class Endpoint:
@@ -126,14 +159,24 @@ class Endpoint:
         self._webhooks, self._kind, self._module = webhooks, kind, module
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, self._webhooks.limited(receive))
+        if self._webhooks.full():
+            REFUSED.labels(self._kind, "503").inc()
+            await _FULL(scope, receive, send)
+            return
+        body = self._webhooks.body(receive)
         try:
-            response = await self._webhooks.answer(self._kind, self._module, request)
+            response = await self._webhooks.answer(self._kind, self._module, Request(scope, body))
         except ClientDisconnect:
             return
+        finally:
+            body.release()
         if response.status_code >= 400:
             REFUSED.labels(self._kind, str(response.status_code)).inc()
         await response(scope, receive, send)
+
+
+_FULL = unavailable("Too many requests are being answered.", OVERLOAD_SECONDS)
+"""Made once: it is given when there is no time to lose."""
 
 
 def _failed(kind: str, error: Exception) -> Response:

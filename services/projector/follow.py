@@ -16,6 +16,8 @@ from shared.pace import Pace
 from shared.read_models import conversations, live
 
 BATCH = 500
+BRIEF_BATCH = 200
+"""SQLite applies events on the event loop, some 20 ms at most."""
 ROUND_SECONDS = 0.04
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
@@ -27,15 +29,16 @@ async def follow(database: Database, store: EventStore) -> None:
     """Keep the live read models at the log's head until cancelled; first rebuild those of an older version."""
     await rebuild_outdated(database)
     listener, pace = store.listen(), Pace(ROUND_SECONDS)
+    batch = BRIEF_BATCH if database.dialect == "sqlite" else BATCH
     position: int | None = None
     while True:
         await pace.keep()
         try:
             if position is None:
                 position = await database.read(live.position)
-            events = await store.after(position, BATCH)
+            events = await store.after(position, batch)
             if events:
-                await database.write(partial(live.take_in, events=events))
+                await database.write(partial(live.take_in, events=events), brief=True)
                 position = events[-1].position
             else:
                 await listener.wait(IDLE_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from services.projector.steps import Steps, steps_of
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
-from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable
+from shared.contracts.inbound import Address, Call, InboundMessage, InboundUnreadable
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -238,18 +238,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.known_as,
         item.thread_key,
         item.fields,
-        e.Call(
-            call.state,
-            call.direction,
-            call.from_,
-            call.to,
-            call.answered_by,
-            call.waiting_seconds,
-            call.talking_seconds,
-            call.recording,
-        )
-        if call
-        else None,
+        _call(call) if call else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
         item.nature,
@@ -259,6 +248,23 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         joined.decision.score,
         item.proves,
         item.topic,
+    )
+
+
+def _call(call: Call) -> e.Call:
+    return e.Call(
+        call.state,
+        call.direction,
+        call.from_,
+        call.to,
+        call.answered_by,
+        call.waiting_seconds,
+        call.talking_seconds,
+        call.recording,
+        call.started_at,
+        call.answered_at,
+        call.ended_at,
+        tuple(e.Leg(*astuple(leg)) for leg in call.legs),
     )
 
 

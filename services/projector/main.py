@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from services.projector import delivery, inbound
+from services.projector.calls import end_overdue_calls
 from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.domain.call import overdue
 from shared.event_store.log import head
 from shared.event_store.store import EventStore
 from shared.logs import Log
@@ -72,7 +74,12 @@ class Projector:
 
     def _follow(self) -> Sequence[Coroutine[None, None, None]]:
         relay = Relay(self._database, self._store, self._transport.publisher())
-        return (follow(self._database, self._store), relay.run(), wake_snoozed(self._database, self._store))
+        return (
+            follow(self._database, self._store),
+            relay.run(),
+            wake_snoozed(self._database, self._store),
+            end_overdue_calls(self._database, self._store, overdue),
+        )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
         return (Feed(self._database, self._store, self._transport.publisher()).run(),)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import lock_schema
+from shared.domain.events import Recorded
 from shared.event_store.log import read_log
 from shared.logs import Log
 from shared.read_models import live
@@ -39,18 +41,37 @@ async def rebuild(
 
     Raises KeyError for an unknown name.
     """
-    chosen = [live.models()[name] for name in names] or list(live.models().values())
-    prefix = await database.write(partial(_prepare, names=[model.name for model in chosen]))
-    position = 0
-    while True:
-        step = partial(_step, names=[m.name for m in chosen], prefix=prefix, after=position)
-        position, total = await database.write(step)
-        progress(position, total)
-        if position >= total:
-            break
-    return await database.write(
-        partial(_finish, names=[m.name for m in chosen], prefix=prefix, after=position, switch=switch)
-    )
+    chosen = [live.models()[name].name for name in names] or list(live.models())
+    prefix, position = await replay(database, chosen, progress)
+    return await database.write(partial(_finish, names=chosen, prefix=prefix, after=position, switch=switch))
+
+
+async def replay(
+    database: Database, names: Sequence[str], progress: Progress = lambda done, total: None
+) -> tuple[str, int]:
+    """Build new tables of these models beside the live ones; return their prefix and the position they contain."""
+    prefix = await database.write(partial(_prepare, names=names))
+    position = await _fill(database, names, prefix, progress)
+    for name in names:
+        await database.write(partial(_index, name=name, prefix=prefix))
+    return prefix, position
+
+
+async def _fill(database: Database, names: Sequence[str], prefix: str, progress: Progress) -> int:
+    """Apply the log as far as the live tables are; return how far that was. Reading runs ahead of writing."""
+    total = await database.read(partial(_reached, names=names))
+    position, ahead = 0, asyncio.create_task(database.read(partial(read_log, after=0, limit=BATCH)))
+    try:
+        while events := [recorded for recorded in await ahead if recorded.position <= total]:
+            position = events[-1].position
+            ahead = asyncio.create_task(database.read(partial(read_log, after=position, limit=BATCH)))
+            await database.write(partial(_apply, names=names, prefix=prefix, events=events))
+            progress(position, total)
+            total = total if position < total else await database.read(partial(_reached, names=names))
+    finally:
+        ahead.cancel()
+    progress(total, total)
+    return position
 
 
 async def rebuild_outdated(database: Database) -> None:
@@ -75,13 +96,17 @@ def _prepare(tx: Transaction, names: Sequence[str]) -> str:
     return prefix
 
 
-def _step(tx: Transaction, names: Sequence[str], prefix: str, after: int) -> tuple[int, int]:
-    """Apply the next batch, never beyond the live tables; return the position reached and theirs."""
-    total = min(standing.position for name, standing in live.standings(tx).items() if name in names)
-    events = [recorded for recorded in read_log(tx, after, BATCH) if recorded.position <= total]
+def _reached(tx: Transaction, names: Sequence[str]) -> int:
+    return min(standing.position for name, standing in live.standings(tx).items() if name in names)
+
+
+def _apply(tx: Transaction, names: Sequence[str], prefix: str, events: Sequence[Recorded]) -> None:
     for name in names:
         live.models()[name].apply(tx, events, prefix)
-    return (events[-1].position, total) if events else (total, total)
+
+
+def _index(tx: Transaction, name: str, prefix: str) -> None:
+    tx.script(live.models()[name].indexes(prefix))
 
 
 def _finish(tx: Transaction, names: Sequence[str], prefix: str, after: int, switch: bool) -> list[Rebuilt]:

@@ -21,8 +21,25 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """One telephone that a call rang. `sequence` and `at` are the provider's number and time of this report."""
+
+    id: str
+    to: str = ""
+    state: Literal["ringing", "consulting", "answered", "on_hold", "ended"] = "ringing"
+    sequence: int = 0
+    at: datetime | None = None
+    answered: bool = False
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    transferred_from: str = ""
+    """The leg whose client this one took over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """The state of a telephone call as far as the provider has told it. Times in seconds."""
+    """A telephone call as one report tells of it; what it does not tell is left out. Times in seconds."""
 
     state: Literal["ringing", "answered", "finished", "missed", "failed"]
     direction: Literal["inbound", "outbound"]
@@ -32,6 +49,10 @@ class Call:
     waiting_seconds: int | None = None
     talking_seconds: int | None = None
     recording: str = ""
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    legs: tuple[Leg, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

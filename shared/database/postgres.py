@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache, partial
@@ -23,8 +23,11 @@ from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
 THREADS = 8
+COPIED_ROWS = 20
 CHANNEL = "okno"
 CONNECT_SECONDS = 10.0
+OPTIONS = "-c plan_cache_mode=force_custom_plan"
+"""A plan made while a table was empty reads the whole of it at every look-up until the table is analyzed: a minute."""
 POOL_SECONDS = 15.0
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
@@ -52,6 +55,9 @@ class PostgresTransaction:
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         return self._execute(sql, parameters).fetchone()
 
+    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        return self.rows(f"{sql} = ANY(?)", (list(keys),)) if keys else []
+
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         return self._execute(sql, parameters).rowcount
 
@@ -60,14 +66,31 @@ class PostgresTransaction:
             cursor.executemany(_percent(sql), parameters)
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        """One INSERT ... SELECT FROM unnest(arrays): a single round trip, no statement per row."""
+        """COPY for many rows, INSERT ... SELECT FROM unnest(arrays) for few and where some may be there already."""
         if not rows:
             return
         types = _column_types(self.connection, table, tuple(columns))
+        if len(rows) >= COPIED_ROWS and not tail:
+            self._copy(f"COPY {table} ({','.join(columns)}) FROM STDIN (FORMAT BINARY)", types, rows)
+            return
         arrays = ",".join(f"%b::{kind}[]" for kind in types)
         self.connection.execute(
             cast("Any", f"INSERT INTO {table} ({','.join(columns)}) SELECT * FROM unnest({arrays}) {tail}"),
             [list(column) for column in zip(*rows, strict=True)],
+            prepare=True,
+        )
+
+    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
+        if not values:
+            return
+        key_type, type_ = _column_types(self.connection, table, (key, column))
+        self.connection.execute(
+            cast(
+                "Any",
+                f"UPDATE {table} SET {column} = given.value FROM unnest(%b::{key_type}[], %b::{type_}[])"
+                f" AS given(key, value) WHERE {table}.{key} = given.key AND {where}",
+            ),
+            [list(values), list(values.values())],
             prepare=True,
         )
 
@@ -81,7 +104,14 @@ class PostgresTransaction:
             self.connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, topic))
 
     def _execute(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
-        return self.connection.execute(_percent(sql), parameters, prepare=True)
+        """Binary results: bytes and UUIDs arrive as they are, which takes a third of the time."""
+        return self.connection.execute(_percent(sql), parameters, prepare=True, binary=True)
+
+    def _copy(self, sql: str, types: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        with self.connection.cursor() as cursor, cursor.copy(cast("Any", sql)) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
 
 
 class _Connection(psycopg.Connection[Row]):
@@ -105,7 +135,7 @@ class PostgresDatabase:
             open=False,
             timeout=POOL_SECONDS,
             check=self._check,
-            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno"},
+            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno", "options": OPTIONS},
         )
         self._broke_at = -SUSPICIOUS_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, "okno-db")
@@ -114,7 +144,7 @@ class PostgresDatabase:
         self._opening = threading.Lock()
         self._open = False
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         return await self._in_thread(self.writing, job)
 
     async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:

@@ -5,7 +5,7 @@ A job is a plain function that runs in a thread within one transaction: it must 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -36,6 +36,9 @@ class Transaction(Protocol):
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Run a statement and return its first row, None when there is none."""
 
+    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+        """Return the rows of `SELECT ... WHERE column` for which the column is one of any number of keys."""
+
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement and return how many rows it touched."""
 
@@ -44,6 +47,9 @@ class Transaction(Protocol):
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
         """Insert rows the fastest way the database has. `tail`: an ON CONFLICT clause."""
+
+    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
+        """Set one column of the rows that have these keys (`values`: key -> value) and meet a condition."""
 
     def script(self, sql: str) -> None:
         """Run several statements separated by `;` (schema)."""
@@ -62,8 +68,8 @@ class Database(Protocol):
 
     dialect: Literal["sqlite", "postgres"]
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
-        """Run a job and return its result once it is committed and durable.
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+        """Run a job and return its result once it is committed and durable. `brief`: as for `read`.
 
         Raises what the job raised (and nothing is written), Conflict, or DatabaseUnavailable.
         """

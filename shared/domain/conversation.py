@@ -13,6 +13,7 @@ from uuid import UUID
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain import files, replies, told
+from shared.domain.call import merge
 from shared.domain.errors import Refused
 from shared.domain.state import (
     NEW,
@@ -30,7 +31,6 @@ __all__ = ["NEW", "TAG_LIMIT", "Conversation", "decide", "evolve"]
 TAG_LIMIT = 64
 SPAM = "spam"
 """The tag of a conversation that spam has opened: closed, so that nobody has to look, and there to be found."""
-_CALL_ORDER = {"ringing": 0, "answered": 1, "failed": 2, "missed": 3, "finished": 4}
 
 
 # --- decide -----------------------------------------------------------------------------------------------
@@ -71,14 +71,7 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
 def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> list[e.ConversationEvent]:
     """A call only moves forward, in whatever order the provider tells of it; later facts fill what was empty."""
     known = state.calls[message.message_id]
-    newest = call if _CALL_ORDER[call.state] > _CALL_ORDER[known.state] else known
-    merged = replace(
-        newest,
-        answered_by=newest.answered_by or call.answered_by or known.answered_by,
-        waiting_seconds=_first(newest.waiting_seconds, call.waiting_seconds, known.waiting_seconds),
-        talking_seconds=_first(newest.talking_seconds, call.talking_seconds, known.talking_seconds),
-        recording=newest.recording or call.recording or known.recording,
-    )
+    merged = merge(known, call)
     if merged == known:
         return []
     return [e.CallProgressed(message.conversation_id, message.customer_id, message.message_id, merged)]
@@ -90,10 +83,6 @@ def _end_call(command: c.EndCall, state: Conversation) -> list[e.ConversationEve
     if known is None or known.state not in ("ringing", "answered") or known == command.call:
         return []
     return [e.CallProgressed(*existing(state), command.message_id, command.call)]
-
-
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
 
 
 def _move_away(command: c.MoveAway, state: Conversation) -> list[e.ConversationEvent]:

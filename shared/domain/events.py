@@ -55,8 +55,30 @@ class Raw:
 
 
 @dataclass(frozen=True, slots=True)
+class Leg:
+    """One telephone that a call rang: an extension, a number or a person, with its last reported state.
+
+    `sequence` and `at` are the provider's number and time of that report; consulting: it talks to a colleague.
+    """
+
+    id: str
+    to: str = ""
+    state: Literal["ringing", "consulting", "answered", "on_hold", "ended"] = "ringing"
+    sequence: int = 0
+    at: datetime | None = None
+    answered: bool = False
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    transferred_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
-    """What is known of a telephone call; times in seconds."""
+    """What is known of a telephone call; times in seconds. What follows from it is in `shared.domain.call`.
+
+    `reported` is False when the call was given up: its end was never told.
+    """
 
     state: Literal["ringing", "answered", "finished", "missed", "failed"]
     direction: Literal["inbound", "outbound"]
@@ -66,6 +88,11 @@ class Call:
     waiting_seconds: int | None = None
     talking_seconds: int | None = None
     recording: str = ""
+    started_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    legs: tuple[Leg, ...] = ()
+    reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)

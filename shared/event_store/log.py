@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 from uuid import UUID
 
-from eventsourcing.persistence import Notification
+import msgspec
 
-from shared.database.protocol import Transaction
+from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.mapper import from_state
 from shared.event_store.recorders import EVENTS, recorder_for
@@ -24,7 +23,7 @@ def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> 
 
 def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
     """Return up to `limit` events recorded after a position, without gaps."""
-    return [_recorded(n) for n in recorder_for(tx).select_notifications(after, limit, inclusive_of_start=False)]
+    return _recorded(_rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +39,26 @@ class Stored:
 
 def read_stored(tx: Transaction, after: int, limit: int) -> list[Stored]:
     """Return up to `limit` events recorded after a position, not decoded."""
-    notifications = recorder_for(tx).select_notifications(after, limit, inclusive_of_start=False)
-    return [Stored(n.id, cast("UUID", n.originator_id), n.originator_version, n.topic, n.state) for n in notifications]
+    rows = _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit))
+    return [Stored(row[0], stream, *row[2:]) for row, stream in zip(rows, _stream_ids(rows), strict=True)]
 
 
 def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> tuple[int, list[Recorded]]:
     """Return up to `limit` events of some types, and the position up to which there is none left out."""
-    recorder, until = recorder_for(tx), head(tx)
-    notifications = recorder.select_notifications(after, limit, stop=until, topics=types, inclusive_of_start=False)
-    events = [_recorded(notification) for notification in notifications]
+    until = head(tx)
+    where = f"{{position}} > ? AND {{position}} <= ? AND topic IN ({','.join('?' * len(types))})"
+    events = _recorded(_rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: datetime | None = None) -> list[Recorded]:
     """Return the events of several streams in the order they were recorded, up to a moment of our clock."""
-    is_sqlite = tx.dialect == "sqlite"
-    columns = f"{'rowid' if is_sqlite else 'notification_id'}, originator_id, originator_version, topic, state"
-    ids = [stream_id.hex if is_sqlite else stream_id for stream_id in stream_ids]
+    ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
     found: list[Recorded] = []
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
-        sql = f"SELECT {columns} FROM {EVENTS} WHERE originator_id IN ({','.join('?' * len(part))})"
-        for position, stream, version, topic, state in tx.rows(sql, part):
-            recorded = from_state(position, UUID(str(stream)), version, topic, bytes(state))
-            if recorded_until is None or recorded.recorded_at <= recorded_until:
-                found.append(recorded)
+        events = _recorded(_rows(tx, f"originator_id IN ({','.join('?' * len(part))})", part))
+        found += [each for each in events if recorded_until is None or each.recorded_at <= recorded_until]
     return sorted(found, key=lambda recorded: recorded.position)
 
 
@@ -73,5 +67,24 @@ def head(tx: Transaction) -> int:
     return recorder_for(tx).max_notification_id() or 0
 
 
-def _recorded(n: Notification) -> Recorded:
-    return from_state(int(n.id), cast("UUID", n.originator_id), n.originator_version, n.topic, n.state)
+def _rows(tx: Transaction, where: str, parameters: Sequence[object]) -> list[Row]:
+    """Return position, stream, version, topic and state; `{position}` stands for the column of the position.
+
+    Plain rows: the library's Notification objects cost as much again as decoding the events.
+    """
+    position = "rowid" if tx.dialect == "sqlite" else "notification_id"
+    sql = f"SELECT {position}, originator_id, originator_version, topic, state FROM {EVENTS} WHERE {where}"
+    return tx.rows(sql.format(position=position), parameters)
+
+
+def _stream_ids(rows: Sequence[Row]) -> list[UUID]:
+    """SQLite has them as hexadecimal text, PostgreSQL's driver gives UUIDs; all at once is five times as fast."""
+    return msgspec.convert([row[1] for row in rows], list[UUID])
+
+
+def _recorded(rows: Sequence[Row]) -> list[Recorded]:
+    streams = _stream_ids(rows)
+    return [
+        from_state(position, stream, version, topic, state)
+        for (position, _, version, topic, state), stream in zip(rows, streams, strict=True)
+    ]

@@ -70,7 +70,7 @@ def _needs_composite_type(statement: str) -> bool:
 def _sqlite_class() -> type[Any]:
     from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore, SQLiteProcessRecorder
 
-    from shared.database.sqlite import SqliteTransaction
+    from shared.database.sqlite_transaction import SqliteTransaction
 
     class BoundDatastore(SQLiteDatastore):
         """A datastore whose only connection is the one we are in a transaction with."""

@@ -5,13 +5,13 @@ Written in the transaction of the events it is derived from, with unique keys: a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from shared.clock import to_text
-from shared.database.protocol import Row, Transaction
+from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
@@ -224,24 +224,23 @@ class Wanted:
 def look_up(tx: Transaction, wanted: Wanted) -> Entries:
     """Return the entries that exist for these keys."""
     found = Entries()
-    for id_, conversation in _rows_in(
-        tx, "SELECT id, conversation_id FROM routing_seen WHERE id", map(str, wanted.ids)
-    ):
+    sql = "SELECT id, conversation_id FROM routing_seen WHERE id"
+    for id_, conversation in tx.rows_in(sql, list(map(str, wanted.ids))):
         found.seen[UUID(id_)] = UUID(conversation) if conversation else None
     addresses = set(wanted.addresses)
     sql = "SELECT kind, address, customer_id FROM routing_addresses WHERE address"
-    for kind, address, customer in _rows_in(tx, sql, {address for _, address in addresses}):
+    for kind, address, customer in tx.rows_in(sql, list({address for _, address in addresses})):
         if (kind, address) in addresses:
             found.addresses[kind, address] = UUID(customer)
     sql = "SELECT external_id, channel_id, conversation_id, customer_id FROM routing_external WHERE external_id"
-    for external_id, channel, conversation, customer in _rows_in(tx, sql, set(wanted.external_ids)):
+    for external_id, channel, conversation, customer in tx.rows_in(sql, list(set(wanted.external_ids))):
         place = Place(UUID(conversation), UUID(customer))
         found.external.setdefault(external_id, []).append((UUID(channel), place))
     sql = "SELECT channel_id, thread_key, conversation_id, customer_id FROM routing_threads WHERE thread_key"
-    for channel, key, conversation, customer in _rows_in(tx, sql, {key for _, key in wanted.threads}):
+    for channel, key, conversation, customer in tx.rows_in(sql, list({key for _, key in wanted.threads})):
         found.threads[UUID(channel), key] = Place(UUID(conversation), UUID(customer))
     sql = "SELECT id, conversation_id, customer_id, at FROM routing_topics WHERE id"
-    for id_, conversation, customer, at in _rows_in(tx, sql, map(str, set(wanted.topics))):
+    for id_, conversation, customer, at in tx.rows_in(sql, list(map(str, set(wanted.topics)))):
         found.topics[UUID(id_)] = (Place(UUID(conversation), UUID(customer)), at)
     return found
 
@@ -270,13 +269,3 @@ def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:
 def customer_of(tx: Transaction, address: str) -> list[UUID]:
     """Return the customers who own an address of any kind."""
     return [UUID(id_) for (id_,) in tx.rows("SELECT customer_id FROM routing_addresses WHERE address = ?", (address,))]
-
-
-def _rows_in(tx: Transaction, select: str, keys: Iterable[str], chunk: int = 100) -> Iterable[Row]:
-    """Run `select IN (keys)`; few different statement lengths, so that they stay prepared."""
-    values = list(keys)
-    for start in range(0, len(values), chunk):
-        part = values[start : start + chunk]
-        size = 1 if len(part) == 1 else 10 if len(part) <= 10 else chunk
-        part += part[-1:] * (size - len(part))
-        yield from tx.rows(f"{select} IN ({','.join('?' * size)})", part)

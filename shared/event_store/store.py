@@ -141,7 +141,7 @@ class EventStore:
                 self._forget(session)
                 raise
 
-        return await self._database.write(job)
+        return await self._database.write(job, brief=True)
 
     def _forget(self, session: Session) -> None:
         self._cache.forget(stream for stream, _, _ in session.appended)
@@ -166,7 +166,7 @@ class EventStore:
             recorder_for(tx).insert([], [Tracking(name, position)])
 
         try:
-            await self._database.write(move)
+            await self._database.write(move, brief=True)
         except Behind:
             return
 

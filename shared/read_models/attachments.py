@@ -22,6 +22,9 @@ class Attachments:
         )
         """
 
+    def indexes(self, prefix: str) -> str:
+        return ""
+
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows = [
             (str(attachment_id(owner, index)), file.sha256, file.name, file.media_type)

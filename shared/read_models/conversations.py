@@ -55,7 +55,11 @@ class Conversations:
             waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
             messages_count BIGINT NOT NULL, last_message TEXT,
             opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
-        );
+        )
+        """
+
+    def indexes(self, prefix: str) -> str:
+        return f"""
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);

@@ -23,7 +23,11 @@ class Customers:
         CREATE TABLE IF NOT EXISTS {prefix}customers (
             id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, identities TEXT NOT NULL,
             created_at TEXT NOT NULL, position BIGINT NOT NULL
-        );
+        )
+        """
+
+    def indexes(self, prefix: str) -> str:
+        return f"""
         CREATE INDEX IF NOT EXISTS {prefix}customers_position ON {prefix}customers (position)
         """
 

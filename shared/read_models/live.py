@@ -55,6 +55,7 @@ def create_tables(database: Database) -> None:
         for model in models().values():
             if model.name not in known:
                 tx.script(model.schema(""))
+                tx.script(model.indexes(""))
                 tx.run("INSERT INTO read_model_positions VALUES (?, ?, 0, 0)", (model.name, model.version))
 
 

@@ -21,7 +21,10 @@ class ReadModel(Protocol):
     tables: tuple[str, ...]
 
     def schema(self, prefix: str) -> str:
-        """Return the script that creates the tables."""
+        """Return the script that creates the tables, with those indexes that `apply` looks things up by."""
+
+    def indexes(self, prefix: str) -> str:
+        """Return the script that creates the indexes of the queries: a rebuild makes them last, which is cheaper."""
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], prefix: str) -> None:
         """Take in events in the order of the log, each once."""

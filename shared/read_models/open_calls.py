@@ -36,6 +36,9 @@ class OpenCalls:
         )
         """
 
+    def indexes(self, prefix: str) -> str:
+        return ""
+
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         opened: list[tuple[str, str, str]] = []
         over: list[tuple[str]] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from shared.database.protocol import Transaction
-from shared.database.sqlite import SqliteTransaction
+from shared.database.sqlite_transaction import SqliteTransaction
 from shared.domain.events import Recorded
 from shared.read_models import live
 
@@ -21,6 +21,7 @@ def tables_of(events: Sequence[Recorded]) -> Iterator[Transaction]:
         for model in live.models().values():
             transaction.script(model.schema(""))
             model.apply(transaction, events, "")
+            transaction.script(model.indexes(""))
         yield transaction
     finally:
         connection.close()

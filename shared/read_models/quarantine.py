@@ -29,6 +29,9 @@ class Quarantine:
         )
         """
 
+    def indexes(self, prefix: str) -> str:
+        return ""
+
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         for recorded in events:
             match recorded.event:

@@ -30,7 +30,11 @@ class Steps:
             id TEXT PRIMARY KEY, customer_id TEXT NOT NULL, conversation_id TEXT, what TEXT NOT NULL,
             note TEXT NOT NULL, state TEXT NOT NULL, due_at TEXT NOT NULL, operator_id TEXT, planned_at TEXT NOT NULL,
             ended_at TEXT, position BIGINT NOT NULL
-        );
+        )
+        """
+
+    def indexes(self, prefix: str) -> str:
+        return f"""
         CREATE INDEX IF NOT EXISTS {prefix}steps_state ON {prefix}steps (state, position);
         CREATE INDEX IF NOT EXISTS {prefix}steps_customer ON {prefix}steps (customer_id)
         """

@@ -145,7 +145,7 @@ class EmbeddedConsumer:
                 tx.notify(log.wake_up(self._group.topic))
 
         try:
-            await self._database.write(job)
+            await self._database.write(job, brief=True)
         except DatabaseUnavailable as error:
             raise TransportUnavailable(str(error)) from error
 

@@ -77,7 +77,7 @@ class EmbeddedPublisher:
         failure: Exception | None = None
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._database.write(partial(_append_all, batch))
+                await self._database.write(partial(_append_all, batch), brief=True)
         except Exception as error:  # the waiters raise it: none may take its record as published
             failure = error
         for waiting in batch:

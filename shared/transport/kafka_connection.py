@@ -43,6 +43,11 @@ class Connection:
         )
         self.broker.config.broker_config.producer = self._producer
 
+    @property
+    def producer(self) -> Any:
+        """aiokafka's own, once connected."""
+        return self._producer.raw
+
     async def connect(self) -> None:
         try:
             async with asking_kafka("connecting", self._seconds):

@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "cluster", "replay")
+NAMES = ("idle", "embedded", "telephony", "cluster", "replay")
 
 
 def main(names: list[str]) -> int:

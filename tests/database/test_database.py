@@ -158,6 +158,33 @@ async def test_rows_that_are_there_are_left_or_replaced_as_the_tail_says(databas
     assert await database.read(names) == ["n1", "n2"]
 
 
+async def test_many_rows_of_which_one_is_there_are_a_conflict_and_none_is_written(database: Database) -> None:
+    await database.write(partial(add, id_=77))
+    rows = [(n, f"n{n}") for n in range(100)]
+    with pytest.raises(Conflict):
+        await database.write(lambda tx: tx.insert_many("things", ("id", "name"), rows))
+    assert await database.read(ids) == [77]
+
+
+async def test_many_odd_values_are_inserted(database: Database) -> None:
+    odd = ["tab\tline\nback\\slash", "\\N", "", None, "Ж'\"%s?"]
+    rows = [(n, odd[n % 5], bytes(range(n)), None if n % 2 else -n) for n in range(50)]
+    columns = ("id", "name", "data", "number")
+    await database.write(lambda tx: tx.insert_many("things", columns, rows))
+    found = await database.read(lambda tx: tx.rows("SELECT id, name, data, number FROM things ORDER BY id"))
+    assert [(i, n, bytes(d), m) for i, n, d, m in found] == rows
+
+
+async def test_a_column_is_set_where_the_key_and_the_condition_hold(database: Database) -> None:
+    rows = [(n, f"n{n}", n) for n in range(4)]
+    await database.write(lambda tx: tx.insert_many("things", ("id", "name", "number"), rows))
+    given = {"n1": 10, "n2": None, "n3": 30, "n9": 90}
+    await database.write(lambda tx: tx.set_many("things", "number", "name", given, "id < 3"))
+    await database.write(lambda tx: tx.set_many("things", "number", "name", {}))
+    found = await database.read(lambda tx: tx.rows("SELECT number FROM things ORDER BY id"))
+    assert found == [(0,), (10,), (None,), (3,)]
+
+
 def _names(tx: Transaction) -> list[str]:
     return [name for (name,) in tx.rows("SELECT name FROM things ORDER BY id")]
 

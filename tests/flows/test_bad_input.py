@@ -140,10 +140,10 @@ import pathlib, sys
 sys.path.insert(0, {root!r})
 from shared.channels.email import quotes
 right = quotes.new_text
-def new_text(text):
+def new_text(*arguments):
     if pathlib.Path({bug!r}).exists():
         raise KeyError("a bug of today")
-    return right(text)
+    return right(*arguments)
 quotes.new_text = new_text
 """
 

@@ -14,7 +14,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, work: Coroutine[object, object, T], timeout_seconds: float = 10) -> T:
+    def run(self, work: Coroutine[object, object, T], timeout_seconds: float = 30) -> T:
         """Do the work in the loop and hand back what it returns; called from any other thread."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout_seconds)
 

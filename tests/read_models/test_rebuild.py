@@ -134,8 +134,7 @@ async def test_what_a_killed_rebuild_left_does_no_harm(database: Database, store
     await record(store, long_history(100))
     await show(database)
     before = await database.read(contents)
-    prefix = await database.write(partial(rebuilding._prepare, names=list(live.models())))
-    await database.write(partial(rebuilding._step, names=list(live.models()), prefix=prefix, after=0))
+    await rebuilding.replay(database, list(live.models()))
     left = await leftovers(database)
     assert left != []
     assert all(rebuilt.equal for rebuilt in await rebuild(database, [], switch=True))

@@ -182,7 +182,7 @@ async def test_a_waiting_reader_gets_a_record_at_once(house: House) -> None:
         waiting = asyncio.create_task(consumer.batch(1, 20))
         await asyncio.sleep(0.1)
         await transport.publisher().publish_many(house.topic, said("now"))
-        assert values(await asyncio.wait_for(waiting, 1)) == ["now"]
+        assert values(await asyncio.wait_for(waiting, 8)) == ["now"]
 
 
 async def test_an_empty_topic_gives_an_empty_batch_after_the_timeout(house: House) -> None:

@@ -43,9 +43,9 @@ class Counting(SqliteDatabase):
 
     writes = 0
 
-    async def write(self, job: Callable[[Transaction], T]) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         self.writes += 1
-        return await super().write(job)
+        return await super().write(job, brief=brief)
 
 
 async def test_concurrent_publishers_share_a_commit(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_the_log_works_in_postgresql_too(database_url: str) -> None:
         waiting = asyncio.create_task(consumer.batch(1, 20))
         await asyncio.sleep(0.2)
         await transport.publisher().publish_many(house.topic, said("now"))
-        assert values(await asyncio.wait_for(waiting, 2)) == ["now"]
+        assert values(await asyncio.wait_for(waiting, 8)) == ["now"]
     database = open_database(database_url)
     assert await trim(database, LATER) == 200
     await database.close()

@@ -13,6 +13,7 @@ from shared.transport.kafka import KafkaTransport
 from shared.transport.kafka_topics import create_topics, topic_id
 from shared.transport.protocol import TransportUnavailable
 from tests.peers.kafka import KafkaServer
+from tests.services.fakes import until
 from tests.transport.house import House, Known, numbered, read, said, values
 
 pytestmark = pytest.mark.cluster
@@ -43,7 +44,7 @@ async def test_what_was_confirmed_survives_the_kill_of_the_broker(own_kafka: Kaf
                 confirmed.append(record.value.decode())
 
         publishing = asyncio.create_task(publish())
-        await asyncio.sleep(1)
+        await until(lambda: len(confirmed) > 100, 30)
         await asyncio.to_thread(own_kafka.kill)
         with pytest.raises(TransportUnavailable):
             await publishing

@@ -27,6 +27,13 @@ _TEXT_TAGS = {
 }
 _NOT_TEXT = {"script", "style", "title", "noscript", "template"}
 _SCHEMES = {"http", "https", "mailto", "tel", "cid"}
+_STYLES = {"color", "background-color", "font-weight", "font-style", "text-decoration", "text-align"}
+"""Harmless ones: none can load anything, cover the window or leave the place of the mail."""
+_ATTRIBUTES = {tag: set(names) for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+_ATTRIBUTES["*"] = {"style", "title", "lang", "dir"}
+_ANY_TAG = re.compile(r'<([a-z][a-z0-9]*)(?:\s+[^\s="<>]+(?:="[^"]*")?)*\s*/?>')
+_LOADING_STYLE = re.compile(r'\sstyle="[^"]*(?:url|image|expression|@|\\)[^"]*"', re.IGNORECASE)
+_SOURCE = re.compile(r'\ssrc="([^"]*)"')
 _TOKEN = re.compile(r"<(/?)([a-z0-9]+)[^>]*>|[^<]+")
 _MANY_EMPTY_LINES = re.compile(r"\n{3,}")
 _SPACES = re.compile(r"[ \t\r\n\f\xa0]+")
@@ -57,10 +64,30 @@ def is_bounded(source: str) -> bool:
 
 
 def safe(source: str) -> str:
-    """Return HTML without scripts, styles, forms and event handlers. Remote images are still named in it."""
-    return nh3.clean(
-        source, url_schemes=_SCHEMES, clean_content_tags=_NOT_TEXT, link_rel="noopener noreferrer nofollow"
+    """Return HTML without scripts, forms and event handlers, that loads nothing from outside.
+
+    Inline images keep their `cid:` (RFC 2392) for whoever serves the files; the address of a remote image is moved to
+    `data-remote-src`, so that the window can show it when asked.
+    """
+    clean = nh3.clean(
+        source,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        clean_content_tags=_NOT_TEXT,
+        filter_style_properties=_STYLES,
+        link_rel="noopener noreferrer nofollow",
     )
+    return _ANY_TAG.sub(_without_remote, clean) if "<img" in clean or " style=" in clean else clean
+
+
+def _without_remote(tag: re.Match[str]) -> str:
+    """Rename `src` of an `img`, drop styles that load; ammonia quotes attributes, so a tag ends where it seems to."""
+    kept = _LOADING_STYLE.sub("", tag[0])
+    return _SOURCE.sub(_remote, kept) if tag[1] == "img" else kept
+
+
+def _remote(src: re.Match[str]) -> str:
+    return src[0] if src[1].lower().startswith("cid:") else f' data-remote-src="{src[1]}"'
 
 
 def to_text(source: str) -> str:

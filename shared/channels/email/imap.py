@@ -1,4 +1,4 @@
-"""One IMAP connection: aioimaplib with a deadline on every call, STARTTLS, and an end once the connection is lost.
+"""One IMAP connection: a deadline on every call, TLS, STARTTLS, XOAUTH2, and an end once the connection is lost.
 
 `arrivals` is set by any EXISTS, also by one within the answer to another command, which aioimaplib drops: a mail that
 arrives between SEARCH and IDLE is not waited for in vain.
@@ -7,18 +7,28 @@ arrives between SEARCH and IDLE is not waited for in vain.
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import socket
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, TypeVar
 
 from aioimaplib import aioimaplib  # type: ignore[import-untyped]
 
 from shared.channels.email.config import Server
+from shared.channels.email.imap_client import Client
+from shared.channels.email.imap_words import (
+    found_bodies,
+    found_folders,
+    found_sizes,
+    found_uids,
+    last_words,
+    mailbox_name,
+    quoted,
+    uid_set,
+)
+from shared.channels.email.oauth import Tokens
 
 CONNECT_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
@@ -26,11 +36,6 @@ SLOWEST_BYTES_PER_SECOND = 20_000
 
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
-_UID = re.compile(rb"\bUID (\d+)")
-_SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
-_FETCH = re.compile(rb"\d+ FETCH \(")
-_EXISTS = re.compile(rb"\* \d+ EXISTS\b", re.IGNORECASE)
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed within 50 s."""
 
@@ -39,6 +44,14 @@ T = TypeVar("T")
 
 class ImapError(ConnectionError):
     """The server refused, was silent for too long or hung up; the text says which and at what."""
+
+
+class LoginRefused(ImapError):
+    """The server does not let this mailbox in."""
+
+
+class CommandRefused(ImapError):
+    """The server said no to one command; the connection is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +63,27 @@ class Folder:
 
 
 class Connection:
-    """A selected folder of one mailbox; any ImapError means: drop it and make a new one."""
+    """One login to a mailbox; any ImapError but CommandRefused means: drop it and make a new one."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, server: Server, tokens: Tokens | None = None) -> None:
+        self._server, self._tokens = server, tokens
         self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.arrivals = asyncio.Event()
-        self._client = _Client(server, self)
+        self._idles = True
+        tls = server.security == "tls"
+        self._client = Client(server.host, server.port, tls=tls, watcher=self, timeout=CONNECT_SECONDS)
 
     async def open(self) -> None:
-        """Connect, encrypt and log in. Raises ImapError."""
+        """Connect, encrypt and log in. Raises ImapError, and what getting an access token raises."""
         await self._within("connect", CONNECT_SECONDS, self._client.wait_hello_from_server())
         self._keep_alive()
         if self._server.security == "starttls":
             await self._within("STARTTLS", CONNECT_SECONDS, self._start_tls())
-        user = aioimaplib.quoted(self._server.username)
-        await self._command("LOGIN", self._client.protocol.login(user, self._server.password))
-        if not self._client.has_capability("IDLE"):
-            await self._within("CAPABILITY", COMMAND_SECONDS, self._client.protocol.capability())
+        await self._log_in()
+        await self._within("CAPABILITY", COMMAND_SECONDS, self._client.protocol.capability())
+
+    def can(self, capability: str) -> bool:
+        return bool(self._client.has_capability(capability))
 
     async def select(self, name: str) -> Folder:
         """Open a folder to read it. Raises ImapError."""
@@ -77,32 +93,63 @@ class Connection:
             raise ImapError(f"the server keeps no lasting UIDs in {name}")
         return Folder(int(validity[1]), int(following[1]) if following else None)
 
+    async def folders(self) -> dict[str, str]:
+        """Return the flags of every folder by its name. Raises ImapError."""
+        answer = self._client.protocol.simple_command("LIST", '""', "*")
+        return found_folders(await self._command("LIST", answer))
+
     async def search(self, criteria: str) -> list[int]:
         """Return the UIDs that match, ascending. Raises ImapError."""
         self.arrivals.clear()
-        lines = await self._command("SEARCH", self._client.protocol.search(criteria, charset=None, by_uid=True))
-        return sorted({int(word) for line in lines[:-1] for word in line.split() if word.isdigit()})
+        answer = self._client.protocol.search(criteria, charset=None, by_uid=True)
+        return found_uids(await self._command("SEARCH", answer))
+
+    async def find(self, message_id: str) -> list[int]:
+        """Return the UIDs of the mails with a Message-ID. Raises ImapError."""
+        return await self.search(f"HEADER Message-ID {quoted(message_id)}")
 
     async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
         """Return the size in bytes of each mail that still exists."""
-        lines = await self._fetch(uids, "(UID RFC822.SIZE)", 0)
-        found = ((_UID.search(line), _SIZE.search(line)) for line in lines if isinstance(line, bytes))
-        return {int(uid[1]): int(size[1]) for uid, size in found if uid and size}
+        return found_sizes(await self._fetch(uids, "(UID RFC822.SIZE)", 0))
 
     async def mails(self, uids: Sequence[int], size: int, *, first_bytes: int | None = None) -> dict[int, bytes]:
         """Return the mails that still exist, without marking them as seen; `size` in bytes sets the deadline."""
         part = "" if first_bytes is None else f"<0.{first_bytes}>"
-        return _bodies(await self._fetch(uids, f"(UID BODY.PEEK[]{part})", size))
+        return found_bodies(await self._fetch(uids, f"(UID BODY.PEEK[]{part})", size))
+
+    async def mark(self, uids: Sequence[int], flag: str) -> None:
+        """Add a flag (\\Seen). Raises CommandRefused, ImapError."""
+        answer = self._client.protocol.store(uid_set(uids), "+FLAGS.SILENT", f"({flag})", by_uid=True)
+        await self._command("STORE", answer)
+
+    async def move(self, uids: Sequence[int], folder: str) -> None:
+        """Move mails, by MOVE (RFC 6851) or in steps; a missing folder is made. Raises CommandRefused, ImapError."""
+        try:
+            await self._move(uids, folder)
+        except CommandRefused as error:
+            if "[TRYCREATE]" not in str(error).upper():
+                raise
+            await self.create(folder)
+            await self._move(uids, folder)
+
+    async def create(self, folder: str) -> None:
+        await self._command("CREATE", self._client.protocol.simple_command("CREATE", mailbox_name(folder)))
+
+    async def append(self, folder: str, mail: bytes, flags: str = r"\Seen") -> None:
+        """Put a mail into a folder. Raises CommandRefused, ImapError."""
+        seconds = COMMAND_SECONDS + len(mail) / SLOWEST_BYTES_PER_SECOND
+        answer = self._client.protocol.append(mail, mailbox_name(folder), flags)
+        await self._command("APPEND", answer, seconds)
 
     async def wait_for_mail(self, seconds: float, poll_seconds: float) -> None:
         """Return when a mail has arrived or the time is over: by IDLE, else after `poll_seconds`. Raises ImapError."""
         if self.arrivals.is_set():
             return
-        if not self._client.has_capability("IDLE"):
+        idle = await self._idle(seconds)
+        if idle is None:
             await self._until_lost_or(asyncio.sleep(poll_seconds))
             await self._command("NOOP", self._client.protocol.simple_command("NOOP"))
             return
-        idle = await self._within("IDLE", COMMAND_SECONDS, self._client.idle_start(timeout=seconds * 2))
         try:
             async with asyncio.timeout(seconds):
                 await self._until_lost_or(self.arrivals.wait())
@@ -123,16 +170,66 @@ class Connection:
             self._lost.set_exception(ImapError(f"the connection was lost: {error or 'closed by the server'}"))
             self._lost.exception()
 
+    async def _idle(self, seconds: float) -> asyncio.Future[Any] | None:
+        """Return what ends with IDLE, None for a server that does not have it or refuses it."""
+        if not self.can("IDLE") or not self._idles:
+            return None
+        start = self._client.idle_start(timeout=seconds * 2)
+        try:
+            idle: asyncio.Future[Any] = await self._within("IDLE", COMMAND_SECONDS, start)
+        except ImapError as error:
+            if not isinstance(error.__cause__, aioimaplib.Abort):
+                raise
+            self._idles = False
+            return None
+        return idle
+
+    async def _log_in(self) -> None:
+        user, password = self._server.username, self._server.password
+        if self._tokens is not None:
+            token = await self._tokens.access_token()
+            await self._authenticate("XOAUTH2", f"user={user}\1auth=Bearer {token}\1\1".encode())
+        elif self.can("AUTH=PLAIN") and (self.can("LOGINDISABLED") or not (user + password).isascii()):
+            await self._authenticate("PLAIN", f"\0{user}\0{password}".encode())
+        else:
+            await self._enter("LOGIN", self._client.protocol.login(quoted(user), password))
+
+    async def _authenticate(self, mechanism: str, response: bytes) -> None:
+        if not self.can(f"AUTH={mechanism}"):
+            raise LoginRefused(f"the server does not offer {mechanism}")
+        try:
+            await self._enter(mechanism, self._client.authenticate(mechanism, response))
+        except LoginRefused as error:
+            if self._tokens is not None:
+                self._tokens.refused()
+            raise LoginRefused(" ".join([str(error), *self._client.protocol.challenges])) from None
+
+    async def _enter(self, name: str, answer: Awaitable[Any]) -> None:
+        try:
+            await self._command(name, answer)
+        except CommandRefused as error:
+            raise LoginRefused(str(error)) from None
+
+    async def _move(self, uids: Sequence[int], folder: str) -> None:
+        protocol, name = self._client.protocol, mailbox_name(folder)
+        if self.can("MOVE"):
+            await self._command("MOVE", protocol.move(uid_set(uids), name, by_uid=True))
+            return
+        await self._command("COPY", protocol.copy(uid_set(uids), name, by_uid=True))
+        await self.mark(uids, r"\Deleted")
+        if self.can("UIDPLUS"):  # a bare EXPUNGE would remove what others have marked
+            await self._command("EXPUNGE", protocol.expunge(uid_set(uids), by_uid=True))
+
     async def _fetch(self, uids: Sequence[int], what: str, size: int) -> list[bytes | bytearray]:
         seconds = COMMAND_SECONDS + size / SLOWEST_BYTES_PER_SECOND
-        fetch = self._client.protocol.fetch(_uid_set(uids), what, by_uid=True, timeout=COMMAND_SECONDS)
+        fetch = self._client.fetch_uids(uid_set(uids), what, COMMAND_SECONDS)
         lines: list[bytes | bytearray] = (await self._within("FETCH", seconds, fetch)).lines
         return lines
 
-    async def _command(self, name: str, answer: Awaitable[Any]) -> list[bytes]:
-        response = await self._within(name, COMMAND_SECONDS, answer)
+    async def _command(self, name: str, answer: Awaitable[Any], seconds: float | None = None) -> list[bytes]:
+        response = await self._within(name, seconds or COMMAND_SECONDS, answer)
         if response.result != "OK":
-            raise ImapError(f"the server refused {name}: {_last_words(response.lines)}")
+            raise CommandRefused(f"the server refused {name}: {last_words(response.lines)}")
         lines: list[bytes] = response.lines
         return lines
 
@@ -170,7 +267,7 @@ class Connection:
         command = aioimaplib.Command("STARTTLS", protocol.new_tag(), loop=protocol.loop)
         response = await protocol.execute(command)
         if response.result != "OK":
-            raise ImapError(f"the server refused STARTTLS: {_last_words(response.lines)}")
+            raise ImapError(f"the server refused STARTTLS: {last_words(response.lines)}")
         protocol.incomplete_line, protocol.current_command = b"", None
         context = ssl.create_default_context()
         protocol.transport = await protocol.loop.start_tls(
@@ -184,109 +281,3 @@ class Connection:
         for name, value in _KEEPALIVE.items():
             if hasattr(socket, name):
                 link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-class _Protocol(aioimaplib.IMAP4ClientProtocol):  # type: ignore[misc]
-    """Tells of arrivals and of a greeting that says BYE; both get lost in the library."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection) -> None:
-        super().__init__(loop, connection.lost)
-        self._connection = connection
-
-    async def welcome(self, command: bytes) -> None:
-        try:
-            await super().welcome(command)
-        except aioimaplib.AioImapException as error:
-            self._connection.lost(error)
-
-    def _untagged_response(self, line: bytes) -> Any:
-        if _EXISTS.match(line):
-            self._connection.arrivals.set()
-        return super()._untagged_response(line)
-
-
-class _Client(aioimaplib.IMAP4):  # type: ignore[misc]
-    """An IMAP4 client, encrypted or not, on the protocol above."""
-
-    def __init__(self, server: Server, connection: Connection) -> None:
-        self._connection = connection
-        context = ssl.create_default_context() if server.security == "tls" else None
-        super().__init__(server.host, server.port, timeout=CONNECT_SECONDS, ssl_context=context)
-
-    def create_client(
-        self,
-        host: str,
-        port: int,
-        loop: asyncio.AbstractEventLoop | None,
-        conn_lost_cb: Any = None,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        running = asyncio.get_running_loop()
-        self.protocol = _Protocol(running, self._connection)
-        self._client_task = running.create_task(
-            running.create_connection(lambda: self.protocol, host, port, ssl=ssl_context)
-        )
-
-    def forget_pushes(self) -> None:
-        while not self.protocol.idle_queue.empty():
-            self.protocol.idle_queue.get_nowait()
-
-    def drop(self) -> None:
-        """Close at once and end every task the library has started."""
-        if self._idle_waiter is not None:
-            self._idle_waiter.cancel()
-        for task in (self._client_task, *self.tasks, *self.protocol.tasks):
-            task.cancel()
-        if self.protocol.transport is not None:
-            self.protocol.transport.abort()
-
-
-def mailbox_name(name: str) -> str:
-    """Return a folder name as IMAP writes it, quoted, in modified UTF-7 (RFC 3501, 5.1.3)."""
-    pieces = re.findall(r"[\x20-\x7e]+|[^\x20-\x7e]+", name)
-    return str(aioimaplib.quoted("".join(_utf7(piece) for piece in pieces)))
-
-
-def imap_date(day: date) -> str:
-    """Return a date as SEARCH takes it, the same in every locale."""
-    return f"{day.day}-{_MONTHS[day.month - 1]}-{day.year}"
-
-
-def _utf7(piece: str) -> str:
-    if piece.isascii():
-        return piece.replace("&", "&-")
-    encoded = base64.b64encode(piece.encode("utf-16-be")).decode("ascii")
-    return f"&{encoded.rstrip('=').replace('/', ',')}-"
-
-
-def _uid_set(uids: Sequence[int]) -> str:
-    """Return ascending UIDs as a short set; only neighbours become ranges, so nothing else is asked for."""
-    ranges: list[list[int]] = []
-    for uid in uids:
-        if ranges and ranges[-1][1] == uid - 1:
-            ranges[-1][1] = uid
-        else:
-            ranges.append([uid, uid])
-    return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in ranges)
-
-
-def _bodies(lines: Sequence[bytes | bytearray]) -> dict[int, bytes]:
-    """Return literals by UID; the UID may stand before or after the literal, and a mail may come without one."""
-    found: dict[int, bytes] = {}
-    uid: int | None = None
-    literal: bytes | None = None
-    for line in lines:
-        if isinstance(line, bytearray):
-            literal = bytes(line)
-            continue
-        if _FETCH.match(line):
-            uid = literal = None
-        if told := _UID.search(line):
-            uid = int(told[1])
-        if uid is not None and literal is not None:
-            found[uid] = literal
-    return found
-
-
-def _last_words(lines: Sequence[bytes]) -> str:
-    return bytes(lines[-1]).decode("utf-8", "replace")[:300] if lines else "no reason given"

@@ -6,17 +6,18 @@ gives up on headers a mail program would show.
 
 from __future__ import annotations
 
-import binascii
-import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared.channels.email import transfer
 from shared.channels.email.words import parameters
 
 MAX_DEPTH = 40
 MAX_PARTS = 1_000
+MAX_DELIMITERS = 100_000
 MAX_HEADERS = 5_000
+MAX_HEADER_LINES = 100_000
 
 _FIELD = re.compile(rb"([!-9;-~]{1,256})[ \t]*:(.*)", re.DOTALL)
 _BLANK = re.compile(rb"\r?\n\r?\n")
@@ -26,7 +27,6 @@ _WELL_KNOWN = re.compile(
     rb"[ \t]*:",
     re.IGNORECASE,
 )
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _SNIFFED_BOUNDARY = re.compile(rb"\n--([!-~]{6,70})[ \t]*\r?\n")
 
 
@@ -55,7 +55,7 @@ class Part:
 
     def body(self) -> bytes:
         """Return the content with its transfer encoding undone as far as it can be."""
-        return decode_transfer(self.data[self.start : self.end], self.header("content-transfer-encoding"))
+        return transfer.decode(self.data[self.start : self.end], self.header("content-transfer-encoding"))
 
 
 def read(data: bytes) -> Part:
@@ -69,42 +69,6 @@ def read(data: bytes) -> Part:
     if not tree.headers:
         raise NoHeaders
     return tree
-
-
-def decode_transfer(body: bytes, encoding: bytes) -> bytes:
-    """Undo base64 or quoted-printable, keeping what is readable of broken ones."""
-    match encoding.strip().strip(b'"').lower():
-        case b"base64":
-            return decode_base64(body)
-        case b"quoted-printable":
-            return quopri.decodestring(body)
-        case b"x-uuencode" | b"uuencode" | b"x-uue" | b"uue":
-            return _decode_uu(body)
-        case _:
-            return body
-
-
-def decode_base64(text: bytes) -> bytes:
-    """Decode leniently: foreign characters are skipped, padding is repaired, concatenated pieces are joined."""
-    pieces = []
-    for piece in re.split(rb"=+", text) if b"=" in text.rstrip(b"=\r\n \t") else [text]:
-        clean = _NOT_BASE64.sub(b"", piece)
-        if len(clean) % 4 == 1:
-            clean = clean[:-1]
-        pieces.append(binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)))
-    return b"".join(pieces)
-
-
-def _decode_uu(body: bytes) -> bytes:
-    decoded = []
-    for line in body.splitlines():
-        if line.startswith((b"begin ", b"end", b"`")) or not line:
-            continue
-        try:
-            decoded.append(binascii.a2b_uu(line))
-        except binascii.Error:
-            return body
-    return b"".join(decoded)
 
 
 class _Reader:
@@ -138,7 +102,7 @@ class _Reader:
         last_known = max((found.start() for found in _WELL_KNOWN.finditer(self.data, start, stop)), default=start)
         fields: list[tuple[str, list[bytes]]] = []
         at = start
-        for line in self.data[start:stop].split(b"\n"):
+        for line in self.data[start:stop].split(b"\n", MAX_HEADER_LINES)[:MAX_HEADER_LINES]:
             field = None if line[:1] in b" \t" else _FIELD.match(line)
             if line[:1] in (b" ", b"\t") and fields:
                 fields[-1][1].append(line.strip(b"\r"))
@@ -159,9 +123,16 @@ class _Reader:
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         boundary = params.get("boundary", "").encode("utf-8", "surrogateescape").rstrip()
         spans = list(self._spans(boundary, start, end)) if boundary else []
-        if not spans and (sniffed := _SNIFFED_BOUNDARY.search(self.data, max(0, start - 1), end)):
-            spans = list(self._spans(sniffed[1], start, end))
+        if not spans and (sniffed := self._sniffed(boundary, max(0, start - 1), end)):
+            spans = list(self._spans(sniffed, start, end))
         return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+
+    def _sniffed(self, declared: bytes, start: int, end: int) -> bytes | None:
+        """Return the boundary that is used where the declared one is not: one that begins like it, or any long one."""
+        longer = re.compile(rb"\n--(" + re.escape(declared[:70]) + rb"[!-~]{1,70})[ \t]*\r?\n") if declared else None
+        found = longer.search(self.data, start, end) if longer else None
+        found = found or _SNIFFED_BOUNDARY.search(self.data, start, end)
+        return found[1] if found else None
 
     def _spans(self, boundary: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield where each part lies; a missing last delimiter is forgiven, parts beyond the limit stay one."""
@@ -182,7 +153,9 @@ class _Reader:
     def _delimiters(self, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (end of what precedes, start of what follows, whether it closes the multipart)."""
         data, at = self.data, self.data.find(delimiter, start, end)
-        while at >= 0:
+        for _ in range(MAX_DELIMITERS):
+            if at < 0:
+                return
             newline = data.find(b"\n", at, end)
             line_end = end if newline < 0 else newline
             rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()

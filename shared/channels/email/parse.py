@@ -6,16 +6,20 @@ import hashlib
 from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 
-from shared.channels.email import body, charset, mime, quotes, words
+from shared.channels.email import authentication, body, charset, mime, natures, quotes, signed, words
+from shared.channels.email.topic import topic
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
 
+APART_FROM_BYTES = 128 * 1024
+"""Larger mails are parsed in a child process (`services.ingest.apart`)."""
 MAX_MAIL_BYTES = 64 * 1024 * 1024
 MAX_RECIPIENTS = 500
 MAX_REFERENCES = 100
 REFUSED = "refused"
 """Key of `RawItem.context`: why the server did not give the whole mail."""
 
+_RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to")
 _OLDEST = datetime(1980, 1, 1, tzinfo=UTC)
 
 
@@ -26,23 +30,38 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     external_id = _message_id(tree) or f"sha256:{fingerprint}"
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
-    new = quotes.new_text(content.text)
+    subject = words.text(tree.header("subject"))
+    full = _with_notes(content, content.text)
+    new = _with_notes(content, quotes.new_text(content.text, subject))
+    refers_to = _refers_to(tree, external_id)
+    key = signed.key_of(channel.settings.get("reply_key", ""))
+    nature, about = natures.read(tree, content.text, key)
     return Parsed(
         external_id=external_id,
         dedup_key=f"{external_id} {fingerprint}",
         sender=sender,
         occurred_at=_occurred_at(tree, item.received_at),
-        subject=words.text(tree.header("subject")),
+        subject=subject,
         text=new,
-        full_text=content.text if content.text != new else "",
+        full_text=full if full != new else "",
         html=content.html,
         recipients=_recipients(tree),
         reply_to=_reply_to(tree, sender),
         cannot_reply=no_sender if not tree.header("reply-to") else "",
-        refers_to=_refers_to(tree, external_id),
+        refers_to=refers_to,
         known_as=(external_id,),
         files=content.files,
+        nature=nature,
+        about=about,
+        proves=_proofs(tree, refers_to, key),
+        topic=topic(subject),
+        warnings=_warnings(tree, channel),
     )
+
+
+def _with_notes(content: body.Body, text: str) -> str:
+    """An invitation or a card is told in its mail's text: nobody opens an .ics to learn what a client wants."""
+    return "\n\n".join(filter(None, (text, content.notes)))
 
 
 def _tree(item: RawItem) -> mime.Part:
@@ -91,6 +110,30 @@ def _refers_to(tree: mime.Part, own_id: str) -> tuple[str, ...]:
     """Return what this mail answers, the nearest first (RFC 5322, 3.6.4)."""
     ids = [*words.message_ids(tree.all("in-reply-to")), *reversed(words.message_ids(tree.all("references")))]
     return tuple(each for each in dict.fromkeys(ids) if each != own_id)[:MAX_REFERENCES]
+
+
+def _proofs(tree: mime.Part, refers_to: tuple[str, ...], key: bytes) -> tuple[str, ...]:
+    """Return what only a reader of our mail can know: our Message-IDs, and `conversation:ID` of our addresses."""
+    values = [value for header in _RECIPIENT_HEADERS for value in tree.all(header)]
+    signed_to = (signed.conversation_of(address, key) for _, address in words.addresses(values, MAX_RECIPIENTS))
+    conversations = [f"conversation:{each}" for each in signed_to if each]
+    return tuple(dict.fromkeys([*(each for each in refers_to if signed.is_ours(each, key)), *conversations]))
+
+
+def _warnings(tree: mime.Part, channel: Channel) -> tuple[str, ...]:
+    results = authentication.results(tree.all("authentication-results"), channel.settings.get("authserv_id", ""))
+    found = {
+        "dmarc_failed": results.get("dmarc") == "fail",
+        "two_senders": len({address for _, address in words.addresses(tree.all("from"), 10)}) > 1,
+        "marked_spam": _is_marked_spam(tree),
+    }
+    return tuple(code for code, is_so in found.items() if is_so)
+
+
+def _is_marked_spam(tree: mime.Part) -> bool:
+    """A filter on the way says so: never reason enough to hide a mail, but to open its links with care."""
+    marks = (words.text(tree.header(name), 20).lower() for name in ("x-spam-flag", "x-spam", "x-spam-status"))
+    return any(mark.startswith("yes") for mark in marks)
 
 
 def _occurred_at(tree: mime.Part, received_at: datetime) -> datetime:

@@ -10,6 +10,11 @@ import re
 
 _MAX_LINES = 20_000
 _MAX_LINE = 2_000
+_MAX_SIGNATURE_LINES = 12
+
+_FORWARDED_SUBJECT = re.compile(
+    r"\s*(fwd?|wg|tr|пересл\w*|пересылка|перенаправлено)\s*(\[\d{1,3}\])?\s*:", re.IGNORECASE
+)
 
 _SEPARATOR = re.compile(
     r"[>\s]*-{2,}\s*(original message|original appointment|reply message|reply above this line"
@@ -17,7 +22,7 @@ _SEPARATOR = re.compile(
     re.IGNORECASE,
 )
 _FORWARDED = re.compile(
-    r"\s*(-{2,}\s*(forwarded message|перес(ланное|ылаемое) (сообщение|письмо)|перенаправленное сообщение)"
+    r"[>\s]*(-{2,}\s*(forwarded message|перес(ланное|ылаемое) (сообщение|письмо)|перенаправленное сообщение)"
     r"|begin forwarded message:|начало переадресованного сообщения:)",
     re.IGNORECASE,
 )
@@ -42,13 +47,27 @@ _SENT_FROM = re.compile(
 )
 
 
-def new_text(full: str) -> str:
-    """Return the new part of a mail's text; the whole where nothing else would remain."""
-    lines = [line.rstrip() for line in full.split("\n")]
+def new_text(full: str, subject: str = "") -> str:
+    """Return the new part of a mail's text; the whole where nothing else would remain.
+
+    A mail whose `subject` says that it is forwarded is new as a whole: what it carries is what it is about.
+    """
+    if _FORWARDED_SUBJECT.match(subject):
+        return full
+    lines = without_history(full).split("\n")
     if len(lines) > _MAX_LINES:
         return full
-    new = _without_mobile_signature(_without_history(lines))
-    return "\n".join(new).strip("\n") if any(line.strip() for line in new) else full
+    return _unless_empty(_without_mobile_signature(_without_signature(lines)), full)
+
+
+def without_history(full: str) -> str:
+    """Return what was written by the sender of a mail, signature included; the whole where nothing would remain."""
+    lines = [line.rstrip() for line in full.split("\n")]
+    return full if len(lines) > _MAX_LINES else _unless_empty(_without_history(lines), full)
+
+
+def _unless_empty(lines: list[str], full: str) -> str:
+    return "\n".join(lines).strip("\n") if any(line.strip() for line in lines) else full
 
 
 def _without_history(lines: list[str]) -> list[str]:
@@ -107,6 +126,17 @@ def _without_rule(lines: list[str]) -> list[str]:
     while end and (not lines[end - 1].strip() or _RULE.match(lines[end - 1][:200])):
         end -= 1
     return lines[:end]
+
+
+def _without_signature(lines: list[str]) -> list[str]:
+    """Drop what follows the line `-- ` (RFC 3676, 4.3), if it is as short as a signature."""
+    end = len(lines)
+    while end and not lines[end - 1].strip():
+        end -= 1
+    for index in range(end - 1, max(0, end - _MAX_SIGNATURE_LINES) - 1, -1):
+        if lines[index] in ("--", "—", "- --"):
+            return lines[:index]
+    return lines
 
 
 def _without_mobile_signature(lines: list[str]) -> list[str]:

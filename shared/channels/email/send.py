@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from shared.channels.email import config
-from shared.channels.email.build import Mail, NoRecipient, ascii_domain, build
-from shared.connector import (
-    Channel,
-    FileReader,
-    SendDelayed,
-    SenderBroken,
-    SendFateUnknown,
-    SendRefused,
-    Sent,
-)
+from shared.channels.email.answers import raise_send_error, words
+from shared.channels.email.build import Mail, NoRecipient, build
+from shared.channels.email.oauth import Tokens
+from shared.channels.email.pool import Pool
+from shared.channels.email.sent_folder import SentFolder
+from shared.connector import Channel, FileReader, SendFateUnknown, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
 
-CONNECTIONS = 4
-CONNECT_SECONDS = 20.0
-COMMAND_SECONDS = 30.0
-DATA_SECONDS = 120.0
-
-_LOGIN_CODES = frozenset({530, 534, 535, 538})
-"""Authentication required, too weak or failed, encryption required (RFC 4954, section 6)."""
+DATA_SECONDS = 40.0
+"""With the look into the Sent folder it stays within the minute that outbound gives a try."""
 
 
 def sender(channel: Channel, read_file: FileReader) -> SmtpSender:
@@ -43,26 +32,24 @@ class SmtpSender:
 
     def __init__(self, channel: Channel, read_file: FileReader, data_seconds: float = DATA_SECONDS) -> None:
         self._channel, self._read_file, self._data_seconds = channel, read_file, data_seconds
-        self._idle: list[SMTP] = []
-        self._slots = asyncio.Semaphore(CONNECTIONS)
+        tokens = Tokens(channel.settings) if config.uses_oauth(channel.settings) else None
+        self._pool = Pool(channel.settings, tokens)
+        self._sent_folder = SentFolder(channel.id, channel.settings, tokens)
 
     async def send(self, reply: OutboundReply) -> Sent:
+        if reply.action != "message":
+            raise SendRefused(f"a mail cannot be changed once it is sent ({reply.action})")
         if not self._channel.settings["smtp_host"]:
             raise SendRefused("this mailbox has no smtp_host: it only receives")
         mail = await self._build(reply)
-        async with self._slots:
-            async with self._envelope(mail) as client:
-                await self._data(client, mail)
-            self._idle.append(client)
+        async with self._pool.slot(), self._envelope(mail) as client:
+            await self._data(client, mail)
+        self._sent_folder.keep(mail)
         return Sent(external_id=mail.message_id)
 
     async def close(self) -> None:
-        while self._idle:
-            client = self._idle.pop()
-            try:
-                await client.quit(timeout=1)
-            except (SMTPException, OSError):
-                client.close()
+        await self._pool.close()
+        await self._sent_folder.close()
 
     async def _build(self, reply: OutboundReply) -> Mail:
         try:
@@ -84,82 +71,34 @@ class SmtpSender:
                 if not reused:
                     raise
                 client.close()
-                client = await self._connect()
+                client = await self._pool.connect()
                 await _name_envelope(client, mail)
             yield client
         except BaseException as error:
-            await self._put_back_or_close(client, error)
+            await self._pool.give_back_after(client, error)
             if isinstance(error, SMTPException | OSError):
-                _raise_send_error(error)
+                raise_send_error(error)
             raise
-
-    async def _data(self, client: SMTP, mail: Mail) -> None:
-        """Hand the mail over. Raises SendFateUnknown when the server's answer to it is lost."""
-        try:
-            await client.data(mail.data, timeout=self._data_seconds)
-        except SMTPResponseException:
-            raise
-        except (SMTPException, OSError) as error:
-            raise SendFateUnknown(f"the connection broke while the mail was handed over: {_words(error)}") from error
+        self._pool.give_back(client)
 
     async def _connection(self) -> tuple[SMTP, bool]:
-        """Return a connection and whether it was used before."""
-        while self._idle:
-            client = self._idle.pop()
-            try:
-                await client.noop(timeout=5)
-            except (SMTPException, OSError):
-                client.close()
-            else:
-                return client, True
         try:
-            return await self._connect(), False
+            return await self._pool.take()
         except (SMTPException, OSError, ValueError) as error:
-            _raise_send_error(error, connecting=True)
+            raise_send_error(error, connecting=True)
 
-    async def _connect(self) -> SMTP:
-        server = config.smtp_server(self._channel.settings)
-        domain = ascii_domain(self._channel.settings["address"]).rpartition("@")[2]
-        client = SMTP(
-            hostname=server.host,
-            port=server.port,
-            use_tls=server.security == "tls",
-            start_tls=server.security == "starttls",
-            username=server.username or None,
-            password=server.password if server.username else None,
-            local_hostname=domain if domain.isascii() else "localhost",
-            timeout=COMMAND_SECONDS,
-        )
+    async def _data(self, client: SMTP, mail: Mail) -> None:
+        """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it."""
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await client.connect(timeout=CONNECT_SECONDS)
-                await _greet(client)
-        except BaseException:
+            await client.data(mail.data, timeout=self._data_seconds)
+        except SMTPResponseException as error:
+            if not 200 <= error.code < 300:  # any 2xx is a yes (RFC 5321, 4.2.1)
+                raise
+        except (SMTPException, OSError) as error:
             client.close()
-            raise
-        return client
-
-    async def _put_back_or_close(self, client: SMTP, error: BaseException) -> None:
-        """Keep a connection whose server only said no; drop it after anything else."""
-        refused = isinstance(error, SMTPResponseException) and error.code != 421
-        try:
-            if not refused or not client.is_connected:
-                raise aiosmtplib.SMTPServerDisconnected("dropped")
-            await client.rset(timeout=5)
-        except (SMTPException, OSError):
-            client.close()
-        else:
-            self._idle.append(client)
-
-
-async def _greet(client: SMTP) -> None:
-    """Ask what the server can do, if the login has not: SIZE and SMTPUTF8 are told in its answer."""
-    if not client.is_ehlo_or_helo_needed:
-        return
-    try:
-        await client.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        await client.helo()
+            if not await self._sent_folder.has(mail.message_id):
+                said = f"the connection broke while the mail was handed over: {words(error)}"
+                raise SendFateUnknown(said) from error
 
 
 async def _name_envelope(client: SMTP, mail: Mail) -> None:
@@ -171,30 +110,3 @@ async def _name_envelope(client: SMTP, mail: Mail) -> None:
     await client.mail(mail.sender, options=options + ["smtputf8"] * mail.needs_utf8, encoding=encoding)
     for recipient in mail.recipients:
         await client.rcpt(recipient, encoding=encoding)
-
-
-def _raise_send_error(error: Exception, *, connecting: bool = False) -> NoReturn:
-    """Raise what the server's answer, or its silence, means for the reply (RFC 5321, 4.2.1)."""
-    if isinstance(error, SMTPResponseException):
-        code, text = str(error.code), f"{error.code} {_words(error)}"
-        if 400 <= error.code < 500:
-            raise SendDelayed(text, code) from error
-        if connecting or error.code in _LOGIN_CODES:
-            raise SenderBroken(text, code) from error
-        raise SendRefused(text, code) from error
-    if _is_certificate(error):
-        raise SenderBroken(f"the server's certificate is not trusted: {_words(error)}") from error
-    if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError) or (connecting and type(error) is SMTPException):
-        raise SenderBroken(f"the server cannot do what the settings ask for: {_words(error)}") from error
-    raise SendDelayed(f"the server cannot be reached: {_words(error)}") from error
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
-def _words(error: BaseException) -> str:
-    words = error.message if isinstance(error, SMTPException) else str(error)
-    return " ".join(str(words).split())[:500] or type(error).__name__

@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
-from shared.channels.email import charset, mime
+from shared.channels.email import charset, transfer
 
 MAX_HEADER_BYTES = 64 * 1024
-MAX_ADDRESSES_BYTES = 1024 * 1024
+MAX_ADDRESSES_BYTES = 128 * 1024
 
 _ENCODED = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
 _PARAMETER = re.compile(rb"""[;\s]*([^=;\s"]{1,256})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
@@ -50,6 +50,9 @@ def unfold(raw: bytes) -> str:
 def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
     """Return a value in lower case and its parameters, continuations joined and decoded: `text/plain; charset=x`."""
     value, _, rest = raw[:MAX_HEADER_BYTES].partition(b";")
+    if b"=" in value:  # the semicolon after the type is missing
+        value, *forgotten = value.split(maxsplit=1)
+        rest = b";".join([*forgotten, rest])
     found: dict[str, bytes] = {}
     for each in _PARAMETER.finditer(rest):
         found.setdefault(each[1].decode("ascii", "replace").lower(), each[2].strip())
@@ -102,7 +105,7 @@ def message_ids(values: list[bytes]) -> list[str]:
 
 def _word(encoding: bytes, content: bytes) -> bytes:
     if encoding in b"bB":
-        return mime.decode_base64(content)
+        return transfer.decode_base64(content)
     return quopri.decodestring(content.replace(b"_", b"=20").replace(b"\n", b"").replace(b" ", b"=20"))
 
 

@@ -1,1 +1,6 @@
-"""Telephony: calls as a provider's webhooks tell of them, posted to `/in/telephony/{channel}`. Receives only."""
+"""Telephony: calls as a provider's webhooks and history tell of them; recordings; click to call.
+
+Can: one call in any order of its webhooks, legs, hold and transfers, recordings in the background, reconciling with
+the provider's history, ringing an operator and then the client. Cannot: write, tell of a delivery, or start the same
+call twice safely: a lost answer leaves its fate unknown.
+"""

@@ -4,14 +4,16 @@ Headers: `webhook-id`, the same when the webhook is repeated; `webhook-timestamp
 of our clock; `webhook-signature`, one or more `v1,BASE64` separated by spaces, each the HMAC-SHA256 of
 `{id}.{timestamp}.{body}` under the channel's secret (`whsec_` and the key in base64). The body, JSON:
 
-    {"type": "call.ringing",                     or call.answered, call.finished, call.missed, call.failed
+    {"type": "call.ringing",                     or call.answered, call.finished, call.missed, call.failed;
+                                                 call.on_hold, call.resumed, call.transferred, call.recorded
      "timestamp": "2026-11-21T09:30:00Z",        when it happened, RFC 3339
      "data": {"call_id": "c-17",                 the same in all webhooks of a call
               "from": "+79161234567", "to": "+74951234567",
               "direction": "inbound",            or outbound: a call we made
               "answered_by": "101",              from here on optional, null when not known
+              "transferred_to": "102",           with call.transferred
               "waiting_seconds": 12, "talking_seconds": 95,
-              "recording": "https://..."}}       where the recording can be fetched
+              "recording": "https://..."}}       fetched when it is below the channel's api_url
 
 The webhooks of a call may come in any order and more than once: a call's state only ever moves forward. A webhook
 that is signed but cannot be understood is kept in the quarantine; one that is not JSON is refused.
@@ -27,21 +29,29 @@ from datetime import datetime
 from typing import Any, Literal
 
 from shared.channels.telephony.numbers import e164
-from shared.channels.telephony.webhook import Webhook, not_authentic
+from shared.channels.telephony.report import ID_CHARACTERS, Report, State, parsed, text
+from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
 from shared.clock import from_text
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
-from shared.contracts.inbound import Address, Call
+from shared.contracts.inbound import Call, Leg, RemoteFile
 
 TOLERANCE_SECONDS = 300
 KEY_BYTES = 16
 """A shorter key is refused: it could be guessed."""
-CALL_BACK = "A call is not answered in writing: call back {number}."
-WITHHELD = "The number was withheld: there is nobody to call back."
 
-State = Literal["ringing", "answered", "finished", "missed", "failed"]
-_STATES: tuple[State, ...] = ("ringing", "answered", "finished", "missed", "failed")
-_TYPES: dict[str, State] = {f"call.{state}": state for state in _STATES}
-_ID_CHARACTERS = 255
+LegState = Literal["ringing", "answered", "on_hold", "ended"]
+_TYPES: dict[str, tuple[State, LegState | None]] = {
+    "call.ringing": ("ringing", None),
+    "call.answered": ("answered", "answered"),
+    "call.on_hold": ("answered", "on_hold"),
+    "call.resumed": ("answered", "answered"),
+    "call.transferred": ("answered", "answered"),
+    "call.finished": ("finished", None),
+    "call.missed": ("missed", None),
+    "call.failed": ("failed", None),
+    "call.recorded": ("ringing", None),
+}
+"""What each type says of the call and of the one who talks; a recording says nothing of either."""
 
 
 def problems(settings: Mapping[str, str]) -> list[str]:
@@ -53,10 +63,10 @@ def problems(settings: Mapping[str, str]) -> list[str]:
     return [] if len(key) >= KEY_BYTES else [f"secret must be whsec_ and a key in base64, of {KEY_BYTES} bytes or more"]
 
 
-def admit(webhook: Webhook, settings: Mapping[str, str]) -> str:
-    """Check signature and time; return the webhook's id. Raises BadInput: 401, or 400 if it is signed but not JSON."""
+def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted:
+    """Check signature and time. Raises BadInput: 401, or 400 if it is signed but not JSON."""
     id_, timestamp = webhook.headers.get("webhook-id", ""), webhook.headers.get("webhook-timestamp", "")
-    if not (0 < len(id_) <= _ID_CHARACTERS and timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 15):
+    if not (0 < len(id_) <= ID_CHARACTERS and timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 15):
         raise not_authentic("The headers webhook-id, webhook-timestamp and webhook-signature are needed.")
     if not _is_signed(f"{id_}.{timestamp}.".encode(), webhook, _key(settings["secret"])):
         raise not_authentic("The signature does not fit the body, the headers and the channel's secret.")
@@ -64,33 +74,20 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> str:
         raise not_authentic(f"webhook-timestamp is more than {TOLERANCE_SECONDS} seconds from the present.")
     if _object(webhook.body) is None:
         raise BadInput(400, "Broken JSON", "The body must be a JSON object.")
-    return id_
+    return Admitted(id_, "application/json", {})
 
 
 def read(item: RawItem, channel: Channel) -> Parsed:
     """Return the call as this webhook tells it; `item.key` is the webhook's id. Raises UnreadableItem."""
     event = _object(item.data) or {}
-    data = event.get("data")
-    state = _TYPES.get(str(event.get("type")))
-    if state is None or not isinstance(data, dict):
-        raise UnreadableItem(f"not an event of a call: type {event.get('type')!r}")
-    call_id = _text(data, "call_id")
-    if not 0 < len(call_id) <= _ID_CHARACTERS:
-        raise UnreadableItem(f"data.call_id must have 1 to {_ID_CHARACTERS} characters")
-    call = _call(data, state, channel.settings["country"])
-    client, ours = (call.from_, call.to) if call.direction == "inbound" else (call.to, call.from_)
-    return Parsed(
-        external_id=call_id,
-        dedup_key=f"{call_id}/{item.key}",
-        sender=Address("phone", client) if client else Address("telephony", call_id),
-        occurred_at=_happened_at(event, item.received_at),
-        kind="call",
-        direction=call.direction,
-        recipients=(ours,) if ours else (),
-        cannot_reply=CALL_BACK.format(number=client) if client else WITHHELD,
-        thread_key=client or call_id,
-        call=call,
-    )
+    type_, data = event.get("type"), event.get("data")
+    if not isinstance(type_, str) or type_ not in _TYPES or not isinstance(data, dict):
+        raise UnreadableItem(f"not an event of a call: type {type_!r}")
+    told_at = _told_at(event)
+    call = _call(type_, data, told_at, channel.settings["country"])
+    client = call.from_ if call.direction == "inbound" else call.to
+    report = Report(text(data, "call_id"), call, client, told_at, _recordings(call, channel))
+    return parsed(report, item, channel)
 
 
 def _key(secret: str) -> bytes:
@@ -116,32 +113,42 @@ def _object(body: bytes) -> dict[str, Any] | None:
     return event if isinstance(event, dict) else None
 
 
-def _call(data: dict[str, Any], state: State, country: str) -> Call:
+def _call(type_: str, data: dict[str, Any], at: datetime | None, country: str) -> Call:
     direction = data.get("direction")
     if direction not in ("inbound", "outbound"):
         raise UnreadableItem("data.direction must be inbound or outbound")
+    state, leg_state = _TYPES[type_]
+    is_end, who = state in ("finished", "missed", "failed"), text(data, "answered_by")
     return Call(
         state=state,
         direction=direction,
-        from_=e164(_text(data, "from"), country),
-        to=e164(_text(data, "to"), country),
-        answered_by=_text(data, "answered_by"),
+        from_=e164(text(data, "from"), country),
+        to=e164(text(data, "to"), country),
+        answered_by=who if is_end else "",
         waiting_seconds=_seconds(data, "waiting_seconds"),
         talking_seconds=_seconds(data, "talking_seconds"),
-        recording=_text(data, "recording"),
+        recording=text(data, "recording"),
+        started_at=at if type_ == "call.ringing" else None,
+        answered_at=at if type_ == "call.answered" else None,
+        ended_at=at if is_end else None,
+        legs=(_leg(type_, leg_state, data, at),) if leg_state else (),
     )
 
 
-def _text(data: dict[str, Any], name: str) -> str:
-    value = data.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > 2000:
-        raise UnreadableItem(f"data.{name} is not a text")
-    text = str(value).strip()
-    if not text.isprintable():
-        raise UnreadableItem(f"data.{name} has control characters")
-    return text
+def _leg(type_: str, state: LegState, data: dict[str, Any], at: datetime | None) -> Leg:
+    """Who talks is a leg of its own by the name that is told."""
+    who, next_ = text(data, "answered_by"), text(data, "transferred_to")
+    if type_ == "call.transferred" and next_:
+        return Leg(next_, next_, state, 0, at, True, answered_at=at, transferred_from=who or "-")
+    return Leg(who or "-", who, state, 0, at, True, answered_at=at if type_ == "call.answered" else None)
+
+
+def _recordings(call: Call, channel: Channel) -> tuple[RemoteFile, ...]:
+    """Only what lies below the address the channel names is fetched: anything else could be a trap."""
+    base = channel.settings.get("api_url", "").rstrip("/")
+    if not base or not call.recording.startswith(f"{base}/"):
+        return ()
+    return (RemoteFile(call.recording, "recording", "audio/mpeg"),)
 
 
 def _seconds(data: dict[str, Any], name: str) -> int | None:
@@ -153,14 +160,14 @@ def _seconds(data: dict[str, Any], name: str) -> int | None:
     return round(value)
 
 
-def _happened_at(event: dict[str, Any], received_at: datetime) -> datetime:
+def _told_at(event: dict[str, Any]) -> datetime | None:
     match event.get("timestamp"):
         case None:
-            return received_at
-        case str(text):
+            return None
+        case str(given):
             try:
-                return from_text(text)
+                return from_text(given)
             except (ValueError, OverflowError) as error:
-                raise UnreadableItem(f"timestamp {text!r} is not RFC 3339") from error
+                raise UnreadableItem(f"timestamp {given!r} is not RFC 3339") from error
         case other:
             raise UnreadableItem(f"timestamp {other!r} is not RFC 3339")

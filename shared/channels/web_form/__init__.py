@@ -1,1 +1,1 @@
-"""Web forms: anything a website's form posts to `/in/forms/{channel}`; answers leave by e-mail. Receives only."""
+"""Web forms: what a site posts to `/in/forms/{channel}`, and a form of ours at `/forms/{channel}`. Receives only."""

@@ -7,27 +7,24 @@ from hashlib import sha256
 from uuid import UUID
 
 from shared.channels.web_form.body import Submission
+from shared.channels.web_form.platforms import platform_of
 from shared.connector import BadInput
 
 WINDOW_SECONDS = 600
 REMEMBERED = 50_000
-PLATFORM_IDS = ("tranid",)
-"""Fields in which a form service numbers its submissions; Tilda repeats a post with the same tranid."""
+PAGE_KEY = "_key"
+"""A random text in each hosted page: the same page sent twice is one submission, unless its text was changed."""
 
 
-def given_key(header: str, submission: Submission) -> str:
-    """Return the key the sender gave, by Idempotency-Key or by the platform's id; empty if it gave none.
+def given_key(header: str) -> str:
+    """Return the key of an Idempotency-Key header, empty without one. Raises BadInput.
 
-    The header is a quoted string in draft-ietf-httpapi-idempotency-key-header, bare in practice.
+    It is a quoted string in draft-ietf-httpapi-idempotency-key-header, bare in practice.
     """
-    if key := header.strip().strip('"'):
-        if len(key) > 255 or not key.isprintable():
-            raise BadInput(400, "Bad Idempotency-Key", "Idempotency-Key is limited to 255 printable characters.")
-        return f"key:{key}"
-    for name, value in submission.fields:
-        if name in PLATFORM_IDS and value.strip():
-            return f"{name}:{value.strip()[:255]}"
-    return ""
+    key = header.strip().strip('"')
+    if len(key) > 255 or not key.isprintable():
+        raise BadInput(400, "Bad Idempotency-Key", "Idempotency-Key is limited to 255 printable characters.")
+    return f"key:{key}" if key else ""
 
 
 def content_hash(channel_id: UUID, submission: Submission) -> str:
@@ -50,6 +47,16 @@ class Windows:
     def __init__(self) -> None:
         self._recent: OrderedDict[str, float] = OrderedDict()
 
+    def key_of(self, channel_id: UUID, submission: Submission, at: float) -> str:
+        """Return the key by the platform's id of the submission, else by what was posted; `at` in Unix seconds."""
+        platform = platform_of(submission)
+        if platform.id:
+            return platform.id
+        content = content_hash(channel_id, submission)
+        if hint := platform.hint or _page_key(submission):
+            return f"id:{hint}:{content}"
+        return self.key(content, at)
+
     def key(self, content: str, at: float) -> str:
         """Return the key of a post by its `content_hash`; `at` is Unix time in seconds."""
         first = self._recent.get(content)
@@ -63,3 +70,10 @@ class Windows:
         self._recent.move_to_end(content)
         if len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
+
+
+def _page_key(submission: Submission) -> str:
+    for name, value in submission.fields:
+        if name == PAGE_KEY:
+            return value.strip()[:64]
+    return ""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from uuid import UUID
 
 import phonenumbers
 
+from shared.channels.web_form import consent
 from shared.channels.web_form.body import Submission, read
 from shared.channels.web_form.names import Role, role_of
+from shared.channels.web_form.once import PAGE_KEY
+from shared.channels.web_form.platforms import platform_of
+from shared.channels.web_form.site import Site, site_of
+from shared.channels.web_form.spam import ELAPSED, SHOWN_AT, is_spam
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
 
@@ -18,9 +22,15 @@ REGION = "RU"
 NO_EMAIL = "The form gave no e-mail address to answer to."
 ONLY_PHONE = "The form gave a phone number only: call {phone}."
 NO_CHANNEL = "No mailbox is set for answers to this form: set reply_channel of the channel."
+CLAIMED = ("claimed_sender",)
+"""Anybody can type any address: what is known of it is shown to operators, never to the sender."""
+OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
+"""What the script and the hosted page add for this server: it stays in the raw bytes."""
+MOST_COMPARED = 10
 
 _EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
 _RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})")
+Said = dict[Role, list[str]]
 
 
 def parse(item: RawItem, channel: Channel) -> Parsed:
@@ -29,31 +39,35 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         submission = read(item.data, item.context.get("content_type", item.media_type))
     except BadInput as error:
         raise UnreadableItem(str(error)) from error
-    said = _by_role(submission)
+    site = site_of(channel)
+    said = _by_role(submission, site)
     email, phone, name = _first_email(said), _first_phone(said), _name(said)
     addresses = [Address(kind, found, name) for kind, found in (("email", email), ("phone", phone)) if found]
-    reply_channel = _channel_id(channel.settings.get("reply_channel", ""))
+    spam = is_spam(submission.fields, site.honeypots, site.least_seconds, item.received_at)
     return Parsed(
         external_id=item.key,
         sender=addresses[0] if addresses else Address("web_form", item.key, name),
         occurred_at=item.received_at,
         kind="form",
         subject=" ".join(_first(said, "subject").split()),
-        text="\n\n".join(said.get("message", ())) or _as_lines(submission),
-        reply_to=Address("email", email, name) if email and reply_channel else None,
-        reply_channel=reply_channel if email else None,
-        cannot_reply=_why_no_reply(email, phone, reply_channel),
-        fields=submission.fields,
+        text=_text(said.get("message", [])) or _as_lines(submission, site),
+        reply_to=addresses[0] if email and site.reply_channel else None,
+        reply_channel=site.reply_channel if email else None,
+        cannot_reply=_why_no_reply(email, phone, site),
+        fields=_fields(submission, site, item) if "consent" in said or "service" in said else submission.fields,
         files=submission.files,
         identities=tuple(addresses[1:]),
+        nature="spam" if spam else "ordinary",
+        warnings=CLAIMED if addresses else (),
     )
 
 
 def says_something(submission: Submission) -> bool:
     """Return whether the post has anything of a client: a file, or a field neither blank nor for the machinery."""
-    return bool(submission.files) or any(
-        value.strip() and role_of(name) != "service" for name, value in submission.fields
-    )
+    for name, value in submission.fields:
+        if value and role_of(name) != "service" and not value.isspace():
+            return True
+    return bool(submission.files)
 
 
 def email_address(text: str) -> str:
@@ -76,42 +90,71 @@ def phone_number(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else ""
 
 
-def _by_role(submission: Submission) -> dict[Role, list[str]]:
-    said: dict[Role, list[str]] = {}
+def _by_role(submission: Submission, site: Site) -> Said:
+    said: Said = {}
+    find = site.role_of if site.field_map else role_of
     for name, value in submission.fields:
         if text := value.strip():
-            said.setdefault(role_of(name), []).append(text)
+            said.setdefault(find(name), []).append(text)
     return said
 
 
-def _first(said: dict[Role, list[str]], role: Role) -> str:
-    return said.get(role, [""])[0]
+def _first(said: Said, role: Role) -> str:
+    found = said.get(role)
+    return found[0] if found else ""
 
 
-def _first_email(said: dict[Role, list[str]]) -> str:
-    return next(filter(None, map(email_address, said.get("email", ()))), "")
+def _first_email(said: Said) -> str:
+    for text in said.get("email", ()):
+        if email := email_address(text):
+            return email
+    return ""
 
 
-def _first_phone(said: dict[Role, list[str]]) -> str:
-    return next((number for text in said.get("phone", ()) if len(text) < 40 and (number := phone_number(text))), "")
+def _first_phone(said: Said) -> str:
+    for text in said.get("phone", ()):
+        if len(text) < 40 and (number := phone_number(text)):
+            return number
+    return ""
 
 
-def _name(said: dict[Role, list[str]]) -> str:
+def _name(said: Said) -> str:
     whole = _first(said, "name") or f"{_first(said, 'first_name')} {_first(said, 'last_name')}"
     return " ".join(whole.split())[:200]
 
 
-def _as_lines(submission: Submission) -> str:
-    shown = [(n, v.strip()) for n, v in submission.fields if v.strip() and role_of(n) != "service"]
-    return "\n".join(f"{name}: {value}" for name, value in shown)
+def _text(messages: list[str]) -> str:
+    """Return what was said; services tell it several times, also cut off (Netlify): the longest stands for those."""
+    if len(messages) == 1:
+        return messages[0]
+    distinct = list(dict.fromkeys(messages))
+    if len(distinct) <= MOST_COMPARED:
+        distinct = [m for m in distinct if not any(m in other and m != other for other in distinct)]
+    return "\n\n".join(distinct)
 
 
-def _why_no_reply(email: str, phone: str, reply_channel: UUID | None) -> str:
+def _as_lines(submission: Submission, site: Site) -> str:
+    """Return the fields a client filled in, for a form that has no message."""
+    machinery = platform_of(submission).machinery
+    shown = [(n, v.strip()) for n, v in submission.fields if v.strip() and n not in machinery]
+    return "\n".join(f"{name}: {value}" for name, value in shown if site.role_of(name) not in ("service", "consent"))
+
+
+def _fields(submission: Submission, site: Site, item: RawItem) -> tuple[tuple[str, str], ...]:
+    """Return every field in order but those of our own machinery, then a record of each consent."""
+    agreed = [(n, v) for n, v in submission.fields if site.role_of(n) == "consent" and consent.given(v)]
+    when = consent.circumstances(submission, item.received_at, item.context) if agreed else ()
+    records = [consent.record(name, value, site.form, when) for name, value in agreed]
+    kept = [pair for pair in submission.fields if not _is_own_machinery(*pair, site)]
+    return (*kept, *((consent.FIELD, record) for record in dict.fromkeys(records)))
+
+
+def _is_own_machinery(name: str, value: str, site: Site) -> bool:
+    ours = (name == "_gotcha" and not value) or (name == "_next" and value.startswith(site.page))
+    return ours or name in OWN_MACHINERY
+
+
+def _why_no_reply(email: str, phone: str, site: Site) -> str:
     if not email:
         return ONLY_PHONE.format(phone=phone) if phone else NO_EMAIL
-    return "" if reply_channel else NO_CHANNEL
-
-
-@lru_cache(maxsize=1024)
-def _channel_id(text: str) -> UUID | None:
-    return UUID(text) if text else None
+    return "" if site.reply_channel else NO_CHANNEL

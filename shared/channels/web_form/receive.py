@@ -1,29 +1,32 @@
-"""The webhook of web forms: refuses what it must before anything is stored, answers 200 once the post is durable."""
+"""The addresses of web forms: posts, refused before anything is stored or answered once durable; script and page."""
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
+from shared.channels.web_form.answers import Accepted, check_passed, refused_page
 from shared.channels.web_form.body import BODY_BYTES, Submission, read, too_large
-from shared.channels.web_form.once import Windows, content_hash, given_key
+from shared.channels.web_form.once import Windows, given_key
+from shared.channels.web_form.page import page, script
 from shared.channels.web_form.parse import says_something
-from shared.channels.web_form.rate import RateLimit
+from shared.channels.web_form.platforms import TILDA_CHECK
+from shared.channels.web_form.rate import RateLimit, network
 from shared.channels.web_form.site import Site, site_of
 from shared.clock import now
 from shared.connector import BadInput, Channel, Inlet, RawItem, Webhook
 
-PATH = "/in/forms/{channel}"
-METHODS = ("POST", "OPTIONS")
-
-_TILDA_CHECK = (("test", "test"),)
-"""Tilda posts `test=test` when the address is entered there, and expects 200."""
+POSTS, SHOWN = "/in/forms/{channel}", "/forms/{channel}"
+PATH = (POSTS, f"{SHOWN}.js", SHOWN)
+METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+Headers = Mapping[bytes, bytes]
 
 
 class FormPosts:
@@ -31,72 +34,108 @@ class FormPosts:
 
     def __init__(self, clock: Callable[[], datetime] = now, steady: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._steady = clock, steady
-        self._sites: dict[UUID, Site] = {}
         self._windows, self._rate = Windows(), RateLimit()
 
     async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
-        site, headers = self._site(channel), _headers(request)
-        origin, host = headers.get("origin", ""), headers.get("host", "")
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers=site.preflight(origin, host))
-        cors = site.cors(origin, host)
+        scope, site = request.scope, site_of(channel)
+        headers: Headers = dict(scope["headers"])
+        if scope.get("path", "").startswith("/forms/"):
+            return _shown(request, channel, site, headers)
+        if scope["method"] == "POST":
+            return await self._post(request, channel.id, site, headers, inlet)
+        if scope["method"] != "OPTIONS":
+            raise BadInput(405, "Method Not Allowed", "Forms are posted here.", {"Allow": "OPTIONS, POST"})
+        return Response(status_code=204, headers=site.preflight(_text(headers, b"origin"), _text(headers, b"host")))
+
+    async def _post(self, request: Request, channel_id: UUID, site: Site, headers: Headers, inlet: Inlet) -> Response:
+        cors: dict[str, str] = {}
         try:
-            submission, item = await self._read(request, headers, channel.id, site)
+            cors = site.cors(_text(headers, b"origin"), _text(headers, b"host"))
+            submission, item = await self._read(request, headers, channel_id, site)
         except BadInput as refused:
+            if _is_browser(headers):
+                return refused_page(refused, cors, _text(headers, b"accept-language"))
             refused.headers.update(cors)
             raise
-        if submission.fields == _TILDA_CHECK:
-            return Response(b"ok", media_type="text/plain", headers=cors)
+        if submission.fields == TILDA_CHECK:
+            return check_passed(cors)
         inbound_id = await inlet.accept(item)
-        if site.thanks and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(site.next_page(submission), 303, cors)
-        answer = b'{"ok":true,"id":"%s"}' % str(inbound_id).encode()
-        return Response(answer, media_type="application/json", headers=cors)
+        if _is_browser(headers) and (next_page := site.next_page(submission)):
+            return RedirectResponse(next_page, 303, cors)
+        return Accepted(inbound_id, cors, _rpc_id(item, submission))
 
     async def _read(
-        self, request: Request, headers: Mapping[str, str], channel_id: UUID, site: Site
+        self, request: Request, headers: Headers, channel_id: UUID, site: Site
     ) -> tuple[Submission, RawItem]:
         """Return what was posted, and the item to keep. Raises BadInput."""
-        remote = request.client.host if request.client else ""
-        self._admit(channel_id, remote, site.rate_limit)
-        content_type = headers.get("content-type", "")
-        body = await _body(request, headers)
+        client = request.scope["client"]
+        remote: str = client[0] if client else ""
+        self._admit(channel_id, remote, site)
+        body, content_type = await _body(request, headers), _text(headers, b"content-type")
         submission = read(body, content_type)
         if not says_something(submission):
             raise BadInput(422, "Empty form", "The form has no field with a value.")
         at = self._clock()
-        key = given_key(headers.get("idempotency-key", ""), submission)
-        key = key or self._windows.key(content_hash(channel_id, submission), at.timestamp())
+        key = given_key(_text(headers, b"idempotency-key") or _text(headers, b"webhook-id"))
+        key = key or self._windows.key_of(channel_id, submission, at.timestamp())
+        context = {"content_type": content_type, "remote": remote}
+        if page_url := _text(headers, b"referer") or _text(headers, b"origin"):
+            context["page"] = page_url[:500]
         media_type = content_type.partition(";")[0].strip().lower()
-        return submission, RawItem(body, media_type, at, key, {"content_type": content_type, "remote": remote})
+        return submission, RawItem(body, media_type, at, key, context)
 
-    def _admit(self, channel_id: UUID, remote: str, per_minute: int) -> None:
-        if wait := self._rate.wait_seconds(channel_id, remote, per_minute, self._steady()):
-            detail = f"No more than {per_minute} posts a minute are taken from one address."
-            raise BadInput(429, "Too many posts", detail, {"Retry-After": str(math.ceil(wait))})
-
-    def _site(self, channel: Channel) -> Site:
-        site = self._sites.get(channel.id)
-        if site is None or site.settings != channel.settings:
-            site = self._sites[channel.id] = site_of(channel)
-        return site
+    def _admit(self, channel_id: UUID, remote: str, site: Site) -> None:
+        at = self._steady()
+        if wait := self._rate.wait_seconds((channel_id, network(remote)), site.rate_limit, at):
+            raise _too_many(wait, f"No more than {site.rate_limit} posts a minute are taken from one address.")
+        if wait := self._rate.wait_seconds(channel_id, site.form_rate_limit, at):
+            raise _too_many(wait, f"No more than {site.form_rate_limit} posts a minute are taken by this form.")
 
 
 handle: Webhook = FormPosts()
 
 
-def _headers(request: Request) -> dict[str, str]:
-    """Return the headers by name, which ASGI gives in lower case; Starlette's own search costs 1 µs a header."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in request.scope["headers"]}
+def _shown(request: Request, channel: Channel, site: Site, headers: Headers) -> Response:
+    if request.method not in ("GET", "HEAD"):
+        raise BadInput(405, "Method Not Allowed", "Forms are posted to /in/forms/.", {"Allow": "GET, HEAD"})
+    if request.url.path.endswith(".js"):
+        return script(channel, site)
+    query = request.query_params
+    return page(channel, site, query.get("lang") or _text(headers, b"accept-language"), sent="sent" in query)
 
 
-async def _body(request: Request, headers: Mapping[str, str]) -> bytes:
+def _too_many(wait_seconds: float, detail: str) -> BadInput:
+    return BadInput(429, "Too many posts", detail, {"Retry-After": str(math.ceil(wait_seconds))})
+
+
+def _text(headers: Headers, name: bytes) -> str:
+    """Return a header, empty if it is not there; a plain dict, as Starlette's own search costs 1 µs a header."""
+    return headers.get(name, b"").decode("latin-1")
+
+
+def _is_browser(headers: Headers) -> bool:
+    return b"text/html" in headers.get(b"accept", b"")
+
+
+def _rpc_id(item: RawItem, submission: Submission) -> object:
+    """Return the id of a JSON-RPC request (Yandex Forms), None for anything else."""
+    if b'"jsonrpc"' not in item.data or not item.media_type.endswith("json"):
+        return None
+    return json.loads(item.data).get("id") if "jsonrpc" in dict(submission.fields) else None
+
+
+async def _body(request: Request, headers: Headers) -> bytes:
     """Return the body, never more than BODY_BYTES of it. Raises BadInput, ClientDisconnect."""
-    if headers.get("content-encoding", "identity") != "identity":
+    if headers.get(b"content-encoding", b"identity") != b"identity":
         raise BadInput(415, "Unsupported encoding", "Post the body without Content-Encoding.")
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        chunks.append(chunk)
-        if (size := size + len(chunk)) > BODY_BYTES:
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size, more = size + len(chunks[-1]), message.get("more_body", False)
+        if size > BODY_BYTES:
             raise too_large(f"The post is limited to {BODY_BYTES} bytes.")
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

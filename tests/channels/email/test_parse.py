@@ -28,6 +28,7 @@ def test_an_ordinary_mail() -> None:
         text="Hello",
         recipients=(ADDRESS,),
         known_as=("<1@example.org>",),
+        topic="question 1",
     )
 
 
@@ -257,10 +258,34 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"=A" * (MEGABYTE // 2),
         b"From: a@b\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * MEGABYTE,
         b"From: a@b\r\n\r\n" + b"\xd0\xcf " * (MEGABYTE // 3),
+        b"From: a@b\r\n\r\nHi\n" + b"--\n" * (MEGABYTE // 3),
+        b"From: a@b\r\nSubject: " + b"Re: " * (MEGABYTE // 4),
+        b"From: a@b\r\nSubject: " + b"[" * MEGABYTE,
+        b"From: a@b\r\nAuthentication-Results: x; " + b"a=b(" * (MEGABYTE // 4),
+        b"From: mailer-daemon@b\r\nX-Failed-Recipients: " + b"a@b, " * (MEGABYTE // 5),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown " + b"a" * MEGABYTE,
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown\n" + b"a@a." * (MEGABYTE // 4),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown\n" + b"<a@b.c>\n" * (MEGABYTE // 8),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown\n" + b"mailbox " * (MEGABYTE // 8),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown\n" + b"-" * MEGABYTE,
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown\n" + b"host the domain " * (MEGABYTE // 16),
+        b"From: mailer-daemon@b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        + b"Action: failed\n\n" * (MEGABYTE // 16),
+        b"From: mailer-daemon@b\r\nContent-Type: message/delivery-status\r\n\r\nA: b\n" + b" x\n" * (MEGABYTE // 3),
+        b'From: a@b\r\n\r\n{"notificationType":"Bounce", ' + b'"emailAddress":"a@b", ' * (MEGABYTE // 22),
+        b"From: a@b\r\nContent-Type: text/calendar\r\n\r\n" + b"BEGIN:VEVENT\n" * (MEGABYTE // 13),
+        b"From: a@b\r\nContent-Type: text/calendar\r\n\r\nA" + b";A=b" * (MEGABYTE // 4),
+        b"From: a@b\r\nContent-Type: text/calendar\r\n\r\nA" + b";" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/vcard\r\n\r\n" + b"BEGIN:VCARD\nFN:x\n" * (MEGABYTE // 17),
+        b"From: a@b\r\nContent-Type: application/ms-tnef\r\n\r\nx\x9f>\x22\0\0" + b"\1" + b"\0" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"<img src=http://a>" * 40_000,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n<p " + b"a=b " * (MEGABYTE // 4) + b">x",
+        b'From: a@b\r\nContent-Type: text/html\r\n\r\n<p style="' + b"color:red;" * (MEGABYTE // 10) + b'">x',
+        b"From: a@b\r\nContent-Type: text/html; charset=utf-7\r\n\r\n" + b"+AGE-" * (MEGABYTE // 5),
     ],
-    ids=range(23),
+    ids=range(46),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parsed(data)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1

@@ -81,13 +81,13 @@ async def test_a_connection_is_used_again(smtp: SmtpServer, post: SmtpSender) ->
     for _ in range(5):
         await post.send(REPLY)
     assert len(smtp.mails) == 5
-    assert len(post._idle) == 1
+    assert len(post._pool.idle) == 1
 
 
 async def test_many_replies_at_once_share_a_few_connections(smtp: SmtpServer, post: SmtpSender) -> None:
     await asyncio.gather(*[post.send(REPLY) for _ in range(30)])
     assert len(smtp.mails) == 30
-    assert len(post._idle) <= 4
+    assert len(post._pool.idle) <= 4
 
 
 async def test_a_kept_connection_that_died_is_replaced(smtp: SmtpServer, post: SmtpSender) -> None:
@@ -104,7 +104,7 @@ async def test_a_kept_connection_that_dies_after_its_check_is_replaced(
     await post.send(REPLY)
     smtp.stop()
     smtp.start()
-    monkeypatch.setattr(post._idle[0], "noop", AsyncMock())
+    monkeypatch.setattr(post._pool.idle[0], "noop", AsyncMock())
     await post.send(REPLY)
     assert len(smtp.mails) == 2
 
@@ -127,6 +127,29 @@ async def test_a_final_refusal_fails_in_the_servers_words(smtp: SmtpServer, post
     assert refused.value.code == "550"
     await post.send(REPLY)
     assert len(smtp.mails) == 1
+
+
+async def test_a_day_s_quota_that_is_used_up_is_waited_for(smtp: SmtpServer, post: SmtpSender) -> None:
+    smtp.faults.answer(550, "5.4.5 Daily user sending limit exceeded")
+    with pytest.raises(SendDelayed, match=r"5\.4\.5 Daily") as delayed:
+        await post.send(REPLY)
+    assert delayed.value.retry_after_seconds == 3600
+
+
+async def test_an_automatic_reply_has_no_envelope_sender(smtp: SmtpServer, post: SmtpSender) -> None:
+    await post.send(replace(REPLY, automatic=True))
+    assert smtp.mails[0].sender == "<>"  # as aiosmtpd writes the empty one
+
+
+async def test_blind_copies_are_recipients(smtp: SmtpServer, post: SmtpSender) -> None:
+    await post.send(replace(REPLY, cc=(Address("email", "c@example.org"),), bcc=(Address("email", "b@example.org"),)))
+    assert smtp.mails[0].recipients == ("client@example.org", "c@example.org", "b@example.org")
+
+
+async def test_what_is_no_message_is_refused(smtp: SmtpServer, post: SmtpSender) -> None:
+    with pytest.raises(SendRefused, match=r"cannot be changed once it is sent \(edit\)"):
+        await post.send(replace(REPLY, action="edit", target=MESSAGE_ID))
+    assert smtp.mails == []
 
 
 async def test_one_refused_recipient_refuses_the_mail_for_all(smtp: SmtpServer, post: SmtpSender) -> None:

@@ -8,27 +8,24 @@ import itertools
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from shared.channels.telephony import receive
-from shared.channels.telephony.numbers import e164
+from shared.channels.telephony import generic
+from shared.channels.telephony.numbers import e164, international
 from shared.channels.telephony.parse import parse
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem, load
-from shared.contracts.inbound import Address, Call, inbound_id
+from shared.channels.telephony.webhook import Webhook
+from shared.connector import BadInput, Parsed, RawItem, UnreadableItem, load
+from shared.contracts.inbound import Address, Call, Leg, RemoteFile, inbound_id
+from tests.channels.telephony.phone import AT, Phone, channel
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()
 anything = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-CHANNEL = Channel(UUID(int=1), "telephony", "Phone", {"provider": "generic", "country": "RU", "secret": SECRET})
+CHANNEL = channel("generic", secret=SECRET)
+TOLD_AT = datetime(2026, 11, 21, 9, 29, 58, tzinfo=UTC)
+KEY = f"call:{CHANNEL.id}/c-1"
 
 
 def event(state: str = "ringing", **data: Any) -> dict[str, Any]:
@@ -46,39 +43,6 @@ def signed(body: bytes, id_: str = "wh-1", at: datetime = AT) -> dict[str, str]:
     return {"webhook-id": id_, "webhook-timestamp": timestamp, "webhook-signature": signature(body, id_, timestamp)}
 
 
-class NotDurable(Exception):
-    """What an inlet raises that could not keep an item."""
-
-
-class Phone:
-    """The channel on a small server of its own, and an inlet that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.items: list[RawItem] = []
-        self.broken = False
-        self._handle = receive.CallWebhooks(lambda: AT)
-        self._app = Starlette(routes=[Route(receive.PATH, self._answer, methods=list(receive.METHODS))])
-
-    async def accept(self, item: RawItem) -> UUID:
-        if self.broken:
-            raise NotDurable
-        self.items.append(item)
-        return inbound_id(CHANNEL.id, item.key)
-
-    async def post(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
-        transport = httpx.ASGITransport(self._app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://okno.test") as client:
-            return await client.post("/in/telephony/1", content=body, headers=headers)
-
-    async def _answer(self, request: Request) -> Response:
-        try:
-            return await self._handle(request, CHANNEL, self)  # type: ignore[arg-type]
-        except BadInput as refused:
-            return JSONResponse({"detail": refused.detail}, refused.status, refused.headers)
-        except NotDurable:
-            return Response(status_code=503)
-
-
 def read(event: Any, id_: str = "wh-1") -> Parsed:
     return parse(RawItem(json.dumps(event).encode(), "application/json", AT, id_), CHANNEL)
 
@@ -87,7 +51,7 @@ BODY = json.dumps(event()).encode()
 
 
 async def test_a_signed_webhook_is_kept_as_it_came_and_answered_with_its_id():
-    phone = Phone()
+    phone = Phone(CHANNEL)
     answer = await phone.post(BODY, signed(BODY))
     assert (answer.status_code, answer.json()) == (200, {"ok": True, "id": str(inbound_id(CHANNEL.id, "wh-1"))})
     assert phone.items == [RawItem(BODY, "application/json", AT, "wh-1", {"provider": "generic"})]
@@ -96,7 +60,7 @@ async def test_a_signed_webhook_is_kept_as_it_came_and_answered_with_its_id():
 async def test_one_good_signature_among_several_is_enough():
     headers = signed(BODY)
     headers["webhook-signature"] = f"v1a,abc v1,not-base64! {signature(b'x', 'y', '1')} {headers['webhook-signature']}"
-    assert (await Phone().post(BODY, headers)).status_code == 200
+    assert (await Phone(CHANNEL).post(BODY, headers)).status_code == 200
 
 
 GOOD = signed(BODY)
@@ -121,7 +85,7 @@ NOT_AUTHENTIC: dict[str, tuple[bytes, dict[str, str]]] = {
 
 @pytest.mark.parametrize("case", NOT_AUTHENTIC)
 async def test_what_is_not_signed_is_refused_and_nothing_is_kept(case: str):
-    phone = Phone()
+    phone = Phone(CHANNEL)
     answer = await phone.post(*NOT_AUTHENTIC[case])
     assert (answer.status_code, phone.items) == (401, [])
     assert answer.headers["www-authenticate"]
@@ -142,7 +106,7 @@ def test_no_changed_byte_of_body_id_time_or_signature_is_admitted(place: int, ch
     body, *values = covered
     headers = dict(zip(GOOD, (value.decode("latin-1") for value in values), strict=True))
     with pytest.raises(BadInput) as refused:
-        receive.PROVIDERS["generic"].admit(receive.Received(headers, body, AT), CHANNEL.settings)
+        generic.admit(Webhook(headers, body, AT), CHANNEL.settings)
     assert refused.value.status == 401
 
 
@@ -156,20 +120,20 @@ def test_no_other_spelling_of_the_signature_is_admitted():
 
 def admitted(headers: dict[str, str]) -> bool:
     try:
-        return receive.PROVIDERS["generic"].admit(receive.Received(headers, BODY, AT), CHANNEL.settings) == "wh-1"
+        return generic.admit(Webhook(headers, BODY, AT), CHANNEL.settings).key == "wh-1"
     except BadInput:
         return False
 
 
 @pytest.mark.parametrize(("body", "status"), [(b'{"type": ', 400), (b"[]", 400), (b" " * (256 * 1024 + 1), 413)])
 async def test_signed_junk_is_refused(body: bytes, status: int):
-    phone = Phone()
+    phone = Phone(CHANNEL)
     answer = await phone.post(body, signed(body))
     assert (answer.status_code, phone.items) == (status, [])
 
 
 async def test_what_could_not_be_made_durable_is_not_confirmed():
-    phone = Phone()
+    phone = Phone(CHANNEL)
     phone.broken = True
     assert (await phone.post(BODY, signed(BODY))).status_code == 503
 
@@ -189,13 +153,41 @@ def test_a_finished_call_has_all_the_provider_told():
         external_id="c-1",
         dedup_key="c-1/wh-1",
         sender=Address("phone", number),
-        occurred_at=datetime(2026, 11, 21, 9, 29, 58, tzinfo=UTC),
+        occurred_at=TOLD_AT,
         kind="call",
         recipients=("+74951234567",),
         cannot_reply=f"A call is not answered in writing: call back {number}.",
+        refers_to=(KEY,),
+        known_as=(KEY,),
         thread_key=number,
-        call=Call("finished", "inbound", number, "+74951234567", "101", 12, 95, "https://pbx.example/r/1"),
+        call=Call(
+            "finished", "inbound", number, "+74951234567", "101", 12, 95, "https://pbx.example/r/1", ended_at=TOLD_AT
+        ),
+        proves=(KEY,),
     )
+
+
+def test_who_talks_is_a_leg_of_the_call():
+    number, line = "+79161234567", "+74951234567"
+    leg = Leg("101", "101", "answered", at=TOLD_AT, answered=True, answered_at=TOLD_AT)
+    assert read(event("answered", answered_by="101")).call == Call(
+        "answered", "inbound", number, line, answered_at=TOLD_AT, legs=(leg,)
+    )
+    held = Leg("101", "101", "on_hold", at=TOLD_AT, answered=True)
+    assert read(event("on_hold", answered_by="101")).call == Call("answered", "inbound", number, line, legs=(held,))
+    next_ = Leg("102", "102", "answered", at=TOLD_AT, answered=True, answered_at=TOLD_AT, transferred_from="101")
+    transferred = read(event("transferred", answered_by="101", transferred_to="102")).call
+    assert transferred == Call("answered", "inbound", number, line, legs=(next_,))
+
+
+def test_a_recording_is_fetched_only_below_the_address_the_channel_names():
+    told = event("recorded", recording="https://pbx.example/rec/1.mp3")
+    assert read(told).remote_files == ()
+    item = RawItem(json.dumps(told).encode(), "application/json", AT, "wh-1")
+    near = channel("generic", secret=SECRET, api_url="https://pbx.example/rec")
+    assert parse(item, near).remote_files == (RemoteFile(told["data"]["recording"], "recording", "audio/mpeg"),)
+    far = channel("generic", secret=SECRET, api_url="https://pbx.example/re")
+    assert parse(item, far).remote_files == ()
 
 
 def test_of_an_outbound_call_the_client_is_the_one_called():
@@ -284,6 +276,24 @@ def test_a_number_is_written_as_e164_where_it_is_one(number: str, country: str, 
     assert e164(number, country) == expected
 
 
+@pytest.mark.parametrize(
+    ("number", "country", "expected"),
+    [
+        ("74951234567", "RU", "+74951234567"),
+        ("74951234567", "DE", "+74951234567"),
+        ("84951234567", "RU", "+74951234567"),
+        ("9161234567", "RU", "+79161234567"),
+        ("4915112345678", "RU", "+4915112345678"),
+        ("14158675309", "US", "+14158675309"),
+        ("12345678", "RU", "12345678"),
+        ("100", "RU", "100"),
+        ("anonymous", "RU", ""),
+    ],
+)
+def test_a_number_of_a_provider_that_leaves_out_the_plus(number: str, country: str, expected: str):
+    assert international(number, country) == expected
+
+
 # --- settings ---------------------------------------------------------------------------------------------
 
 
@@ -291,15 +301,36 @@ def test_a_secret_is_enough():
     assert load("telephony").problems({"secret": SECRET}) == []
 
 
+GOOD_SETTINGS: dict[str, dict[str, str]] = {
+    "generic": {"secret": SECRET},
+    "twilio": {"account_sid": "AC00", "auth_token": "t"},
+    "mango": {"api_key": "k", "api_salt": "s"},
+    "zadarma": {"api_key": "k", "api_secret": "s", "timezone": "Europe/Moscow"},
+    "uis": {"token": "a-long-enough-token"},
+}
+
+
+@pytest.mark.parametrize("provider", GOOD_SETTINGS)
+def test_each_provider_needs_its_own_secrets_and_says_which(provider: str):
+    given = {"provider": provider, **GOOD_SETTINGS[provider]}
+    assert load("telephony").problems(given) == []
+    for name in GOOD_SETTINGS[provider].keys() - {"timezone"}:
+        [problem] = load("telephony").problems({**given, name: ""})
+        assert problem.startswith(name)
+
+
 @pytest.mark.parametrize(
     "settings",
     [{}, {"secret": "whsec_???"}, {"secret": "whsec_c2hvcnQ="}, {"secret": SECRET, "country": "Russia"},
-     {"secret": SECRET, "provider": "pigeon"}],
+     {"secret": SECRET, "provider": "pigeon"}, {"secret": SECRET, "timezone": "Moscow"},
+     {"secret": SECRET, "timezone": "../../etc/passwd"}, {"secret": SECRET, "api_url": "file:///etc/passwd"},
+     {"secret": SECRET, "public_url": "okno.example"}],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(settings: dict[str, str]):
     [problem] = load("telephony").problems(settings)
     assert (["secret", *settings])[-1] in problem
 
 
-def test_the_secret_is_kept_secret():
-    assert [field.name for field in load("telephony").fields if field.secret] == ["secret"]
+def test_the_secrets_are_kept_secret():
+    secret = {field.name for field in load("telephony").fields if field.secret}
+    assert secret == {"secret", "auth_token", "api_key", "api_salt", "api_secret", "token", "access_token"}

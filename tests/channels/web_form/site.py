@@ -50,9 +50,9 @@ class Site:
     def __init__(self, **settings: str) -> None:
         given = {"reply_channel": str(MAILBOX), "rate_limit": "0", **settings}
         self.channel = Channel(CHANNEL_ID, "web_form", "Site", load("web_form").complete(given))
-        self.inlet, self.at = KeepingInlet(), START
+        self.inlet, self.at, self.remote = KeepingInlet(), START, "127.0.0.1"
         self._handle = receive.FormPosts(lambda: self.at, lambda: self.at.timestamp())
-        self.app = Starlette(routes=[Route(receive.PATH, self._answer, methods=list(receive.METHODS))])
+        self.app = Starlette(routes=[Route(path, self._answer, methods=list(receive.METHODS)) for path in receive.PATH])
 
     def later(self, **delta: float) -> None:
         self.at += timedelta(**delta)
@@ -60,16 +60,23 @@ class Site:
     async def post(self, *, headers: Mapping[str, str] | None = None, **body: object) -> httpx.Response:
         return await self.request("POST", headers=headers, **body)
 
-    async def request(self, method: str, headers: Mapping[str, str] | None = None, **body: object) -> httpx.Response:
+    async def request(
+        self, method: str, headers: Mapping[str, str] | None = None, path: str = "/in/forms", **body: object
+    ) -> httpx.Response:
         async with self._client() as client:
-            return await client.request(method, f"/in/forms/{CHANNEL_ID}", headers=headers, **body)  # type: ignore[arg-type]
+            return await client.request(method, f"{path}/{CHANNEL_ID}", headers=headers, **body)  # type: ignore[arg-type]
+
+    async def get(self, suffix: str = "", headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """The hosted page, or what its address with a suffix is."""
+        async with self._client() as client:
+            return await client.get(f"/forms/{CHANNEL_ID}{suffix}", headers=headers)
 
     def parsed(self) -> list[Parsed]:
         return [parse(item, self.channel) for item in self.inlet.items]
 
     @asynccontextmanager
     async def _client(self):  # type: ignore[no-untyped-def]
-        transport = httpx.ASGITransport(self.app)
+        transport = httpx.ASGITransport(self.app, client=(self.remote, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://okno.test") as client:
             yield client
 

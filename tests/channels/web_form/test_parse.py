@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.channels.web_form import body
+from shared.channels.web_form.definition import DEFAULT
 from shared.channels.web_form.names import role_of
 from shared.channels.web_form.parse import email_address, parse, phone_number
+from shared.channels.web_form.site import site_of
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem, load
 from shared.contracts.inbound import Address
 
@@ -94,6 +96,17 @@ def test_numbers_in_json_stay_as_they_were_written():
 def test_a_form_in_windows_1251_is_read(content_type: str):
     data = b"message=" + quote_plus("Здравствуйте", encoding="cp1251").encode()
     assert parsed(data, content_type).text == "Здравствуйте"
+
+
+@pytest.mark.parametrize("mark", ["\x1e", "\x1f", "&", "=", "%", "\\", "\\x41", "%41", "+", "\N{BULLET}"])
+def test_a_character_that_means_something_on_the_way_is_only_a_character(mark: str):
+    pairs = (("a" + mark, "b" + mark + "c"), (mark, ""), ("d", mark))
+    fields = tuple((body.clean(name), body.clean(value)) for name, value in pairs)
+    assert body.read(urlencode(pairs).encode(), URLENCODED).fields == fields
+
+
+def test_a_raw_equals_sign_belongs_to_the_value():
+    assert parsed(b"a=b=c&d&=e").fields == (("a", "b=c"), ("d", ""), ("", "e"))
 
 
 def test_raw_utf_8_and_a_lone_percent_sign_are_taken_as_they_are():
@@ -211,6 +224,25 @@ def test_the_defaults_are_right():
     assert load("web_form").problems({}) == []
 
 
+def test_every_setting_together_is_right():
+    settings = {
+        "allowed_origins": "https://example.com",
+        "form_rate_limit": "1000",
+        "field_map": '{"Пожелания": "message"}',
+        "honeypot": "website2 url2",
+        "least_seconds": "0",
+        "fields": '[{"name": "email"}]',
+        "title": '{"ru": "Окна", "en": "Windows"}',
+    }
+    assert load("web_form").problems(settings) == []
+
+
+def test_a_channel_that_is_older_than_a_setting_has_its_default():
+    channel = Channel(UUID(int=7), "web_form", "Old", {"reply_channel": str(MAILBOX), "rate_limit": "5"})
+    site = site_of(channel)
+    assert (site.rate_limit, site.form_rate_limit, site.least_seconds, site.form) == (5, 500, 2.0, DEFAULT)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -220,6 +252,15 @@ def test_the_defaults_are_right():
         {"rate_limit": "many"},
         {"rate_limit": "-1"},
         {"thanks_url": "javascript:alert(1)"},
+        {"form_rate_limit": "1.5"},
+        {"field_map": "message"},
+        {"field_map": '["message"]'},
+        {"field_map": '{"x": "colour"}'},
+        {"field_map": '{"x": ["email"]}'},
+        {"least_seconds": "soon"},
+        {"least_seconds": "61"},
+        {"fields": "name, email"},
+        {"title": "{"},
         {"colour": "red"},
     ],
 )

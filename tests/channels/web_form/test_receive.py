@@ -280,6 +280,7 @@ async def test_a_form_becomes_a_message_answered_by_mail():
     assert [(i.kind, i.address) for i in parsed.identities] == [("phone", "+79161234567")]
     assert (parsed.reply_to, parsed.reply_channel, parsed.cannot_reply) == (parsed.sender, MAILBOX, "")
     assert [name for name, _ in parsed.fields] == ["Ваше имя", "E-mail", "Телефон", "Тема", "Размер", "Сообщение"]
+    assert (parsed.nature, parsed.warnings) == ("ordinary", ("claimed_sender",))
     assert isinstance(parsed.occurred_at, datetime)
     assert site.channel.id == CHANNEL_ID
 

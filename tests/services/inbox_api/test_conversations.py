@@ -154,6 +154,8 @@ async def test_a_call_shows_how_it_went(office: Office) -> None:
     assert entry["call"] == {
         "state": "finished", "direction": "inbound", "from": "+4915112345678", "to": "+4930123",
         "answered_by": "Olga", "waiting_seconds": 3, "talking_seconds": 60, "recording": None,
+        "on_hold": False, "transferred_to": None, "reported": True,
+        "started_at": None, "answered_at": None, "ended_at": None, "legs": [],
     }  # fmt: skip
 
 

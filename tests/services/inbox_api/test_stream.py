@@ -35,7 +35,7 @@ class Stream:
     async def next(self) -> Frame:
         """Return the next frame that is one: its name, id and data."""
         name, position, data = "", None, None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for line in self._lines:
                 field, _, value = line.partition(": ")
                 match field:

@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
 
+from services.ingest import webhooks
 from services.ingest.main import Ingest
 from shared.connector import BadInput
 from shared.contracts import topics
@@ -223,6 +224,47 @@ async def test_more_requests_than_can_be_held_are_told_to_come_again(site, monke
     assert statuses == [200, 200, 200, 503, 503]
 
 
+async def test_a_log_that_hangs_gets_few_to_wait_and_the_others_an_answer_at_once(site, monkeypatch):
+    monkeypatch.setattr(webhooks, "MOST_ACCEPTING", 3)
+    monkeypatch.setattr(webhooks, "ACCEPT_SECONDS", 1.0)
+    await add_channel(site.database, name="site")
+    hanging, publish = asyncio.Event(), site.transport.publish
+
+    async def hang(topic, record):
+        await hanging.wait()
+        await publish(topic, record)
+
+    monkeypatch.setattr(site.transport, "publish", hang)
+    async with site.running() as client:
+        first = [asyncio.create_task(client.post("/in/lines/site", content=f"a|{n}")) for n in range(3)]
+        await until(lambda: len(webhooks_of(site)._accepting) == 3)
+        answer = await client.post("/in/lines/site", content="a|4")
+        assert is_problem(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert not any(post.done() for post in first)
+        assert all([is_problem(await post, 503) for post in first])
+        hanging.set()
+        assert (await client.post("/in/lines/site", content="a|5")).status_code == 200
+
+
+async def test_bodies_of_all_requests_together_are_bounded(site, monkeypatch):
+    monkeypatch.setattr(webhooks, "MOST_HELD_BYTES", 1000)
+    await add_channel(site.database, name="site")
+    site.gate = asyncio.Event()
+    async with site.running() as client:
+        held = asyncio.create_task(client.post("/in/lines/site", content="a|" + "x" * 700))
+        await until(lambda: webhooks_of(site).held_bytes > 700)
+        assert is_problem(await client.post("/in/lines/site", content="a|" + "x" * 700), 503)
+        site.gate.set()
+        assert (await held).status_code == 200
+        assert (await client.post("/in/lines/site", content="a|" + "x" * 700, headers={"key": "2"})).status_code == 200
+        assert webhooks_of(site).held_bytes == 0
+
+
+def webhooks_of(site):
+    return site.ingest.routes[0].endpoint._webhooks
+
+
 async def test_quarantined_item_is_read_again_under_its_id(site, blobs):
     await add_channel(site.database, name="site")
     async with site.running() as client:
@@ -279,7 +321,7 @@ async def test_bug_in_a_background_task_ends_the_service(site, monkeypatch):
     async with site.running():
         monkeypatch.setattr(site.ingest._directory, "_registry", None)
         with pytest.raises(AttributeError):
-            await asyncio.wait_for(site.ingest.run(), 10)
+            await asyncio.wait_for(site.ingest.run(), 20)
         assert site.ingest.ready() == "ingest-channels has stopped"
 
 

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
-import threading
-import time
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -138,27 +135,6 @@ async def test_message_with_endless_fields_goes_to_the_quarantine(inlet, transpo
     assert unreadable.id == id_ == inbound_id(CHANNEL.id, "x")
     assert unreadable.reason.startswith("too large")
     assert unreadable.raw.data == b"x"
-
-
-async def test_large_item_is_parsed_beside_the_event_loop(inlet, transport, monkeypatch):
-    threads = []
-
-    def parse(given, channel):
-        threads.append(threading.current_thread().name)
-        return parse_line(given, channel)
-
-    inlet._parse = parse
-    await inlet.accept(item("a@b.c|small"))
-    await inlet.accept(item("a@b.c|" + "x" * understanding.PARSE_IN_THREAD_BYTES))
-    assert threads == ["MainThread", "okno-parse"]
-
-
-async def test_parse_that_takes_too_long_makes_the_item_unreadable(inlet, transport, monkeypatch):
-    monkeypatch.setattr(understanding, "PARSE_SECONDS", 0.05)
-    inlet._parse = lambda item, channel: time.sleep(0.2)
-    await inlet.accept(item("x" * (understanding.PARSE_IN_THREAD_BYTES + 1)))
-    assert only(transport).reason.startswith("not understood within")
-    await asyncio.sleep(0.3)  # the thread tells its late result to nobody
 
 
 async def test_nothing_is_confirmed_while_the_transport_is_down(inlet, transport):

@@ -427,7 +427,7 @@ async def test_bug_in_a_background_task_ends_the_service(house, monkeypatch):
         monkeypatch.setattr(outbound._ledger, "claim", broken)
         await add_channel(house.database)
         with pytest.raises(ZeroDivisionError):
-            await asyncio.wait_for(outbound.run(), 5)
+            await asyncio.wait_for(outbound.run(), 20)
         assert outbound.ready() == "outbound-send has stopped"
 
 

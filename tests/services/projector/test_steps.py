@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from shared.contracts.inbound import Address, InboundMessage
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
-from shared.domain import events as e
+from shared.domain.call import overdue
 from shared.event_store.store import EventStore
 from shared.read_models import steps
 from tests.event_store.index import derived, standing
@@ -103,19 +103,14 @@ async def test_in_one_batch_it_is_planned_and_ends(database: Database, store: Ev
     assert await states(database) == ["done"]
 
 
-def after_an_hour(call: e.Call, now: datetime, seen_at: datetime | None) -> e.Call | None:
-    """Stands for the rule of telephony."""
-    is_late = seen_at is not None and now - seen_at > timedelta(hours=1)
-    return replace(call, state="missed" if call.state == "ringing" else "finished") if is_late else None
-
-
 async def test_a_call_whose_end_is_never_reported_is_ended_by_the_clock(database: Database, store: EventStore) -> None:
     other = call_report("answered", "taken", phone="+4930999")
     await take(store, call_report("ringing"), other, call_report("finished", "over"))
     await show(database)
-    assert await end_overdue(database, store, after_an_hour, AT + timedelta(minutes=59)) == 0
-    assert await end_overdue(database, store, after_an_hour, AT + timedelta(minutes=61)) == 2
+    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=9)) == 0
+    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=11)) == 1
+    assert await end_overdue(database, store, overdue, AT + timedelta(hours=4, minutes=1)) == 1
     assert await states(database) == ["planned"]
-    assert await end_overdue(database, store, after_an_hour, AT + timedelta(days=1)) == 0
+    assert await end_overdue(database, store, overdue, AT + timedelta(days=1)) == 0
     assert len(await take(store, call_report("finished", talking_seconds=60))) == 2
     assert await states(database) == ["done"]

@@ -1,0 +1,132 @@
+"""The mailbox's folder of sent mails: a copy of each goes there behind the sending, and it can settle a fate.
+
+Losing a copy loses no mail, so nobody waits for one; the same Message-ID is put there once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID
+
+from shared.channels.email import config
+from shared.channels.email.build import Mail
+from shared.channels.email.imap import CommandRefused, Connection
+from shared.channels.email.oauth import Tokens
+from shared.logs import Log
+
+WAITING_BYTES = 64 * 1024 * 1024
+TRIES = 3
+PAUSES_SECONDS = (1.0, 10.0)
+LINGER_SECONDS = 20.0
+LOOK_SECONDS = 12.0
+LOOK_AGAIN_SECONDS = 2.0
+CLOSE_SECONDS = 5.0
+log = Log("email.sent_folder")
+
+
+class SentFolder:
+    """One IMAP connection, opened when there is something to do and closed soon after."""
+
+    def __init__(self, channel_id: UUID, settings: Mapping[str, str], tokens: Tokens | None = None) -> None:
+        self._channel_id, self._settings, self._tokens = channel_id, settings, tokens
+        self._name = settings["sent_folder"]
+        self._waiting: asyncio.Queue[Mail] = asyncio.Queue()
+        self._bytes = 0
+        self._worker: asyncio.Task[None] | None = None
+
+    def keep(self, mail: Mail) -> None:
+        """Put a copy there, soon; more than WAITING_BYTES at once are not kept."""
+        if not self._name:
+            return
+        if self._bytes + len(mail.data) > WAITING_BYTES:
+            log.warning("sent_copy_skipped", channel_id=self._channel_id, message_id=mail.message_id)
+            return
+        self._bytes += len(mail.data)
+        self._waiting.put_nowait(mail)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work(), name=f"sent-folder-{self._channel_id}")
+
+    async def has(self, message_id: str) -> bool:
+        """Tell whether the provider has put a mail there itself; False as well when nobody can tell in time."""
+        if not self._name:
+            return False
+        with suppress(OSError):  # a time-out is one
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await self._found(message_id)
+        return False
+
+    async def close(self) -> None:
+        """Give what waits a moment to get there."""
+        if self._worker is None or self._worker.done():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._waiting.join()
+        self._worker.cancel()
+        await asyncio.wait({self._worker})
+
+    async def _found(self, message_id: str) -> bool:
+        connection = await self._opened()
+        try:
+            while not await connection.find(message_id):  # noqa: ASYNC110 (the provider has no event for it)
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            return True
+        finally:
+            connection.close()
+
+    async def _work(self) -> None:
+        connection: Connection | None = None
+        try:
+            while mail := await self._next():
+                connection = await self._kept(connection, mail)
+                self._bytes -= len(mail.data)
+                self._waiting.task_done()
+        finally:
+            if connection is not None:
+                connection.close()
+
+    async def _next(self) -> Mail | None:
+        """Return the next mail, None when none came for a while."""
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                return await self._waiting.get()
+        except TimeoutError:
+            return None if self._waiting.empty() else self._waiting.get_nowait()
+
+    async def _kept(self, connection: Connection | None, mail: Mail) -> Connection | None:
+        """Put one copy there and return the connection to go on with."""
+        for number in range(TRIES):
+            try:
+                connection = connection or await self._opened()
+                await self._put(connection, mail)
+                return connection
+            except OSError as error:
+                if connection is not None:
+                    connection.close()
+                    connection = None
+                problem = error
+            if number < len(PAUSES_SECONDS):
+                await asyncio.sleep(PAUSES_SECONDS[number])
+        fields = {"channel_id": self._channel_id, "message_id": mail.message_id}
+        log.warning("sent_copy_failed", reason=str(problem), **fields)
+        return None
+
+    async def _put(self, connection: Connection, mail: Mail) -> None:
+        if not await connection.find(mail.message_id):
+            await connection.append(self._name, mail.data)
+
+    async def _opened(self) -> Connection:
+        connection = Connection(config.imap_server(self._settings), self._tokens)
+        try:
+            await connection.open()
+            try:
+                await connection.select(self._name)
+            except CommandRefused:
+                await connection.create(self._name)
+                await connection.select(self._name)
+        except BaseException:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,35 @@
+"""Past calls from the provider's own history, as its webhooks would have told them: what was lost comes after all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shared.channels.telephony.api import ForeignAddress, NoAnswer, NotReached, TooLarge, open_api
+from shared.channels.telephony.apis import APIS
+from shared.channels.telephony.provider_api import HistoryRefused, Told
+from shared.channels.telephony.webhook import content_key
+from shared.clock import now
+from shared.connector import Channel, FetchDelayed, RawItem
+
+
+async def history(channel: Channel, since: datetime, until: datetime) -> list[RawItem]:
+    """Return the calls that began between two moments; none where the provider has no history.
+
+    The same call gives the same item each time. Raises FetchDelayed when the provider does not give its history.
+    """
+    name = channel.settings["provider"]
+    api = APIS.get(name)
+    if api is None or (name == "uis" and not channel.settings["access_token"]):
+        return []
+    try:
+        async with open_api(channel, api.base, api.hosts) as opened:
+            told = await api.history(opened, channel, since, until)
+    except (HistoryRefused, ForeignAddress, NotReached, NoAnswer, TooLarge) as error:
+        raise FetchDelayed(str(error)) from error
+    at = now()
+    return [_item(name, one, at) for one in told]
+
+
+def _item(provider: str, told: Told, at: datetime) -> RawItem:
+    key = content_key("history", *sorted(told.context.values()), told.body)
+    return RawItem(told.body, told.media_type, at, key, {"provider": provider, **told.context})

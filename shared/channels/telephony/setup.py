@@ -1,0 +1,31 @@
+"""What is said when a telephony channel is added: where the provider must post, and what is missing for more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.channels.telephony.config import public_path
+from shared.connector import Channel, SetUp
+
+_WHERE = {
+    "generic": "Post signed webhooks to {address}.",
+    "twilio": "In Twilio, set the number's status callback, or its voice URL, to {address} (POST).",
+    "mango": "In Mango Office, enter {address} as the address of the external system.",
+    "zadarma": "In Zadarma, enter {address} for the notifications of the PBX; the address is checked at once.",
+    "uis": "In UIS, post the notifications (HTTP, POST, JSON) to {address}?token=... with the channel's token.",
+}
+_MORE = {
+    "twilio": ("caller_number",),
+    "uis": ("access_token", "caller_number"),
+}
+
+
+async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+    """Return what to enter at the provider; Twilio signs our public address, so the channel keeps it."""
+    provider, settings = channel.settings["provider"], channel.settings
+    base = (settings["public_url"] or public_url).rstrip("/")
+    fact = _WHERE[provider].format(address=f"{base}{public_path(channel.id)}")
+    missing = [f"{name}: without it no call can be started from Okno" for name in _MORE.get(provider, ())]
+    missing = [line for line in missing if not settings[line.partition(":")[0]]]
+    keeps = {"public_url": base} if provider == "twilio" and base and not settings["public_url"] else {}
+    return SetUp((fact,), tuple(missing), keeps)

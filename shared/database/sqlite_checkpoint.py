@@ -1,0 +1,80 @@
+"""Copies the write-ahead log into the file beside the writer, so that no commit waits for it.
+
+Source: sqlite.org/wal.html, "Checkpointing": a PASSIVE checkpoint blocks nobody; the log starts anew once it is copied
+as a whole and nobody reads in it.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from shared.logs import Log
+
+COPY_BYTES = 64 * 1024 * 1024
+"""A page that changes often is copied once for all its changes, so not too early."""
+KEPT_BYTES = 32 * 1024 * 1024
+"""What the log keeps when it begins anew: to write over it is cheaper than to make it grow."""
+SMALL_PAGES = 500
+BOUND_BYTES = 512 * 1024 * 1024
+LOOK_COMMITS = 16
+log = Log("database")
+
+
+class Checkpoints:
+    """`look` is called by the writer after its commits; the copying has a thread and a connection of its own."""
+
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._wal = Path(f"{path}-wal")
+        self._connect = connect
+        self._thread = ThreadPoolExecutor(1, "okno-checkpoint")
+        self._connection: sqlite3.Connection | None = None
+        self._copying: Future[None] | None = None
+        self._commits = 0
+
+    def look(self, writer: sqlite3.Connection) -> None:
+        """Start a copy when the log has grown; finish it on the writer's connection when little is left."""
+        try:
+            if self._copying is not None and self._copying.done():
+                copying, self._copying = self._copying, None
+                copying.result()
+                self._finish(writer)
+            self._commits += 1
+            if self._copying is None and self._commits % LOOK_COMMITS == 0 and self._size() > COPY_BYTES:
+                self._copying = self._thread.submit(self._copy)
+        except sqlite3.Error as error:  # what is committed is safe in the log; the next look tries again
+            log.warning("checkpoint_failed", reason=str(error))
+
+    def stop(self) -> None:
+        """Return when no copy runs any more."""
+        self._thread.shutdown()
+
+    def _finish(self, writer: sqlite3.Connection) -> None:
+        """What came meanwhile is little: with it copied the next commit begins the log anew.
+
+        Beyond BOUND_BYTES the readers are waited for, so that the disk does not fill up.
+        """
+        how = "RESTART" if self._size() > BOUND_BYTES else "PASSIVE"
+        writer.execute(f"PRAGMA wal_checkpoint({how})")
+
+    def _copy(self) -> None:
+        """Copy until what comes meanwhile is little."""
+        if self._connection is None:
+            self._connection = self._connect()
+        before = sys.maxsize
+        while True:
+            _, pages, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            left = pages - copied
+            if left <= SMALL_PAGES or left >= before:
+                return
+            before = left
+
+    def _size(self) -> int:
+        try:
+            return os.stat(self._wal).st_size
+        except FileNotFoundError:
+            return 0

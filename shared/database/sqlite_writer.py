@@ -1,0 +1,186 @@
+"""The one writer of an SQLite file: whatever waits is committed as one transaction (group commit).
+
+Brief jobs run on the event loop and only COMMIT, which waits for the disk, runs in the thread: a thread that runs
+statements fights the loop for Python's lock at every one of them, which took more time than the statements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints
+from shared.database.sqlite_transaction import SqliteTransaction, translated
+
+JOBS_PER_COMMIT = 64
+BUSY_MILLISECONDS = 30_000
+"""How long the thread waits for another process that writes; the loop never does."""
+
+IDLE_SECONDS = 0.002
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    run: Callable[[SqliteTransaction], Any]
+    brief: bool
+    done: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class SqliteWriter:
+    """Runs jobs of one event loop at a time; `stop` lets what waits be committed first."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, checkpoints: Checkpoints, committed: Callable[[set[str]], None]
+    ) -> None:
+        self._connection, self._checkpoints, self._committed = connection, checkpoints, committed
+        self._thread = ThreadPoolExecutor(1, "okno-write")
+        self._waiting: deque[_Job] = deque()
+        self._lock = threading.Lock()
+        self._busy = False
+        self._connection.execute("PRAGMA busy_timeout=0")
+        self._connection.execute(f"PRAGMA journal_size_limit={KEPT_BYTES}")
+
+    async def do(self, run: Callable[[SqliteTransaction], Any], *, brief: bool) -> Any:
+        """Return what the job returned once it is committed. Raises what it raised, translated."""
+        loop = asyncio.get_running_loop()
+        job = _Job(run, brief, loop.create_future())
+        with self._lock:
+            self._waiting.append(job)
+            first, self._busy = not self._busy, True
+        if first:
+            loop.call_soon(self._round)  # not at once: who else is about to write joins this commit
+        return await job.done
+
+    def stop(self) -> None:
+        """Return when what waits is committed and the thread has ended; not from an event loop whose jobs wait."""
+        while self._busy:
+            time.sleep(IDLE_SECONDS)
+        self._thread.shutdown()
+
+    def _round(self) -> None:
+        """Begin the next transaction, or rest."""
+        jobs = self._next()
+        if not jobs:
+            return
+        transaction = SqliteTransaction(self._connection)
+        if not jobs[0].brief or not self._begun():
+            self._thread.submit(self._whole, jobs, transaction)
+            return
+        try:
+            _run_all(jobs, transaction)
+        except BaseException as failure:  # every waiter must learn that nothing was committed
+            self._undo(jobs, failure)
+            self._end(jobs, transaction)
+        else:
+            self._thread.submit(self._commit, jobs, transaction)
+
+    def _next(self) -> list[_Job]:
+        """Take what waits, of one loop and either brief or not."""
+        with self._lock:
+            if not self._waiting:
+                self._busy = False
+                return []
+            head = self._waiting[0]
+            loop = head.done.get_loop()
+            alike = takewhile(lambda job: job.brief == head.brief and job.done.get_loop() is loop, self._waiting)
+            return [self._waiting.popleft() for _ in range(min(JOBS_PER_COMMIT, sum(1 for _ in alike)))]
+
+    def _begun(self) -> bool:
+        """False when another process is writing: the thread waits for it then."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def _whole(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        try:
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("PRAGMA busy_timeout=0")
+            _run_all(jobs, transaction)
+        except BaseException as failure:
+            self._undo(jobs, failure)
+            self._ended(jobs, transaction)
+        else:
+            self._commit(jobs, transaction)
+
+    def _commit(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException as failure:
+            self._undo(jobs, failure)
+        else:
+            self._checkpoints.look(self._connection)
+        self._ended(jobs, transaction)  # the last use of the connection here: the loop may begin the next one
+
+    def _undo(self, jobs: list[_Job], failure: BaseException) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        for job in jobs:
+            job.result, job.error = None, translated(failure)
+
+    def _ended(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        """From the thread: tell the loop, or go on with another loop's jobs when that one has closed."""
+        try:
+            jobs[0].done.get_loop().call_soon_threadsafe(self._end, jobs, transaction)
+        except RuntimeError:
+            self._pass_on()
+
+    def _end(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        if any(job.error is None for job in jobs):
+            self._committed(transaction.topics)
+        for job in jobs:
+            if not job.done.done():
+                _resolve(job)
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let the loop whose jobs wait begin the next transaction; forget those of loops that have closed."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._busy = False
+                    return
+                head = self._waiting[0]
+            try:
+                head.done.get_loop().call_soon_threadsafe(self._round)
+            except RuntimeError:
+                with self._lock:
+                    self._waiting.remove(head)
+            else:
+                return
+
+
+def _resolve(job: _Job) -> None:
+    if job.error is None:
+        job.done.set_result(job.result)
+    else:
+        job.done.set_exception(job.error)
+
+
+def _run_all(jobs: list[_Job], transaction: SqliteTransaction) -> None:
+    """Run the jobs so that the failure of one leaves the others standing; a job that is alone may fail them all."""
+    if len(jobs) == 1:
+        jobs[0].result = jobs[0].run(transaction)
+        return
+    for job in jobs:
+        topics = set(transaction.topics)
+        transaction.connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.run(transaction)
+        except Exception as error:
+            transaction.connection.execute("ROLLBACK TO job")
+            transaction.topics = topics
+            job.error = translated(error)
+        transaction.connection.execute("RELEASE job")

@@ -1,0 +1,146 @@
+"""Forms in embedded mode, offered at a fixed rate whatever the answers are: what it must take, and more than it can."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from tests.benchmarks.embedded import Running, okno_up
+from tests.benchmarks.load import form_post, percentile
+from tests.benchmarks.table import Figure
+
+OFFERED_PER_SECOND, OFFERED_SECONDS = 2_000, 60
+STEADY_PER_SECOND, STEADY_SECONDS = 500, 20
+CONNECTIONS = 1_000
+"""So many clients wait at once; with fewer the offer would follow the answers."""
+DEADLINE_SECONDS = 300.0
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(slots=True)
+class Offered:
+    """What became of the posts: answers by status, ids confirmed, seconds each answer took."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    confirmed: list[str] = field(default_factory=list)
+    seconds: dict[bool, list[float]] = field(default_factory=lambda: {True: [], False: []})
+    without_retry_after: int = 0
+
+
+def figures() -> Iterator[Figure]:
+    with okno_up() as okno:
+        yield from _beyond_capacity(okno)
+    with okno_up() as okno:
+        yield from _steady(okno)
+
+
+def _beyond_capacity(okno: Running) -> Iterator[Figure]:
+    before = _megabytes(okno, "VmRSS")
+    outcome = _offer(okno, OFFERED_PER_SECOND, OFFERED_SECONDS)
+    after = _megabytes(okno, "VmRSS")
+    behind = _wait_for_timeline(okno, len(outcome.confirmed))
+    _say(okno, outcome, before, after, behind)
+    assert set(outcome.statuses) <= {200, 429, 503}, outcome.statuses
+    assert outcome.without_retry_after == 0
+    entries = _entries(okno.database)
+    missing = len(set(outcome.confirmed) - entries.keys())
+    doubled = sum(count - 1 for count in entries.values()) + len(outcome.confirmed) - len(set(outcome.confirmed))
+    offer = f"forms at {OFFERED_PER_SECOND:,}/s offered for {OFFERED_SECONDS} s"
+    yield Figure(f"{offer}: confirmed", len(outcome.confirmed) / OFFERED_SECONDS, "/s", 500, True)
+    yield Figure(f"{offer}: confirmed and not on a timeline", missing, "", 0, False)
+    yield Figure(f"{offer}: on a timeline twice", doubled, "", 0, False)
+    yield Figure(f"{offer}: p99 of a confirmation", 1000 * percentile(outcome.seconds[True], 0.99), "ms", 5000, False)
+    yield Figure(f"{offer}: memory afterwards", _megabytes(okno, "VmRSS"), "MB", 400, False)
+    yield Figure(f"{offer}: most memory", _megabytes(okno, "VmHWM"), "MB", 500, False)
+
+
+def _steady(okno: Running) -> Iterator[Figure]:
+    outcome = _offer(okno, STEADY_PER_SECOND, STEADY_SECONDS)
+    offer, refused = f"forms at {STEADY_PER_SECOND}/s", STEADY_PER_SECOND * STEADY_SECONDS - outcome.statuses[200]
+    yield Figure(f"{offer}: refused", refused, "", 0, False)
+    yield Figure(f"{offer}: p99 of the answer", 1000 * percentile(outcome.seconds[True], 0.99), "ms", 100, False)
+
+
+def _offer(okno: Running, per_second: int, seconds: int) -> Offered:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_posts(okno, per_second, seconds))
+
+
+async def _posts(okno: Running, per_second: int, seconds: int) -> Offered:
+    """Post at a fixed rate over the connection that was free first."""
+    outcome = Offered()
+    free = deque([await asyncio.open_connection(okno.host, okno.port) for _ in range(CONNECTIONS)])
+    asked: set[asyncio.Task[None]] = set()
+    began = time.perf_counter()
+    for number in range(per_second * seconds):
+        if (pause := began + number / per_second - time.perf_counter()) > 0:
+            await asyncio.sleep(pause)
+        while not free:
+            await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        post = form_post(okno.host, f"/in/forms/{okno.form}", number)
+        task = asyncio.create_task(_post(free.popleft(), free, post, outcome))
+        asked.add(task)
+        task.add_done_callback(asked.discard)
+    await asyncio.gather(*asked)
+    took = time.perf_counter() - began
+    print(f"offered {per_second * seconds / took:,.0f}/s for {took:.0f} s", file=sys.stderr)
+    for _, writer in free:
+        writer.close()
+    return outcome
+
+
+async def _post(connection: Connection, free: deque[Connection], post: bytes, outcome: Offered) -> None:
+    reader, writer = connection
+    began = time.perf_counter()
+    writer.write(post)
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    body = await reader.readexactly(int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]))
+    status = int(head[9:12])
+    outcome.statuses[status] += 1
+    outcome.seconds[status == 200].append(time.perf_counter() - began)
+    if status == 200:
+        outcome.confirmed.append(json.loads(body)["id"])
+    elif b"\r\nretry-after:" not in head:
+        outcome.without_retry_after += 1
+    free.append(connection)
+
+
+def _wait_for_timeline(okno: Running, count: int) -> float:
+    """Return how many seconds the timelines were behind the last answer."""
+    began = time.perf_counter()
+    while sum(_entries(okno.database).values()) < count:
+        if time.perf_counter() - began > DEADLINE_SECONDS:
+            break
+        time.sleep(0.5)
+    return time.perf_counter() - began
+
+
+def _entries(database: Path) -> Counter[str]:
+    """Return how often each message is on a timeline."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return Counter(id_ for (id_,) in connection.execute("SELECT id FROM timeline"))
+
+
+def _megabytes(okno: Running, what: str) -> float:
+    lines = Path(f"/proc/{okno.process.pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
+def _say(okno: Running, outcome: Offered, before: float, after: float, behind: float) -> None:
+    refused = outcome.seconds[False] or [0.0]
+    print(
+        f"answers {dict(outcome.statuses)}; a refusal took {1000 * percentile(refused, 0.99):.0f} ms (p99); timelines"
+        f" whole {behind:.1f} s later; memory {before:.0f} MB before, {after:.0f} MB after the last answer,"
+        f" {_megabytes(okno, 'VmRSS'):.0f} MB when all was on a timeline",
+        file=sys.stderr,
+    )

@@ -1,0 +1,136 @@
+"""What only an SQLite file's writer has: brief jobs on the event loop, the log beside the file, other processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.database.protocol import Conflict, Transaction
+from shared.database.sqlite import SqliteDatabase
+from shared.database.sqlite_checkpoint import COPY_BYTES
+
+
+@pytest_asyncio.fixture
+async def database(tmp_path: Path):
+    database = SqliteDatabase(tmp_path / "okno.db")
+    await database.write(lambda tx: tx.script("CREATE TABLE things (id INTEGER PRIMARY KEY, data BLOB)"))
+    yield database
+    await database.close()
+
+
+def add(tx: Transaction, id_: int) -> int:
+    return tx.run("INSERT INTO things (id) VALUES (?)", (id_,))
+
+
+def ids(tx: Transaction) -> list[int]:
+    return [id_ for (id_,) in tx.rows("SELECT id FROM things ORDER BY id")]
+
+
+async def test_brief_jobs_of_one_moment_share_a_commit_and_only_the_bad_one_fails(database: SqliteDatabase) -> None:
+    await database.write(lambda tx: add(tx, 7))
+    thread = threading.get_ident()
+    seen: set[int] = set()
+
+    def job(tx: Transaction, id_: int) -> None:
+        seen.add(threading.get_ident())
+        add(tx, id_)
+
+    jobs = [database.write(lambda tx, n=n: job(tx, n), brief=True) for n in range(10)]
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, Conflict)] == [7]
+    assert seen == {thread}
+    assert await database.read(ids) == list(range(10))
+
+
+async def test_brief_and_long_jobs_keep_their_order(database: SqliteDatabase) -> None:
+    order: list[int] = []
+    jobs = [database.write(lambda tx, n=n: order.append(n), brief=n % 3 != 0) for n in range(200)]
+    await asyncio.gather(*jobs)
+    assert order == list(range(200))
+
+
+async def test_a_bug_in_a_brief_job_writes_nothing_and_the_next_job_goes_on(database: SqliteDatabase) -> None:
+    def broken(tx: Transaction) -> None:
+        add(tx, 1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.write(broken, brief=True)
+    await database.write(lambda tx: add(tx, 2), brief=True)
+    assert await database.read(ids) == [2]
+
+
+async def test_the_loop_goes_on_while_another_process_writes(database: SqliteDatabase) -> None:
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    writing = asyncio.create_task(database.write(lambda tx: add(tx, 1), brief=True))
+    turns = 0
+    while time.monotonic() - began < 0.3:
+        await asyncio.sleep(0.01)
+        turns += 1
+    assert turns > 5
+    assert not writing.done()
+    other.execute("ROLLBACK")
+    other.close()
+    assert await writing == 1
+
+
+async def test_a_cancelled_waiter_leaves_the_others_standing(database: SqliteDatabase) -> None:
+    first = asyncio.create_task(database.write(lambda tx: add(tx, 1), brief=True))
+    second = asyncio.create_task(database.write(lambda tx: add(tx, 2), brief=True))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 1
+    assert await database.read(ids) == [1, 2]
+
+
+async def test_close_commits_what_waits(database: SqliteDatabase, tmp_path: Path) -> None:
+    another = SqliteDatabase(database.path)
+    tasks = [asyncio.create_task(another.write(lambda tx, n=n: add(tx, n), brief=n % 2 == 0)) for n in range(100)]
+    await asyncio.sleep(0)
+    await another.close()
+    assert [await task for task in tasks] == [1] * 100
+    assert await database.read(ids) == list(range(100))
+
+
+def test_jobs_left_by_a_loop_that_closed_hold_up_no_other(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "okno.db")
+    release = threading.Event()
+
+    async def leave() -> None:
+        await database.write(lambda tx: tx.script("CREATE TABLE things (id INTEGER PRIMARY KEY, data BLOB)"))
+        long = asyncio.create_task(database.write(lambda tx: release.wait(5)))
+        brief = asyncio.create_task(database.write(lambda tx: add(tx, 1), brief=True))
+        await asyncio.wait((long, brief), timeout=0.05)
+
+    async def go_on() -> list[int]:
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        await database.write(lambda tx: add(tx, 2), brief=True)
+        found = await database.read(ids)
+        await database.close()
+        return found
+
+    asyncio.run(leave())
+    assert asyncio.run(go_on()) == [2]
+
+
+async def test_the_log_beside_the_file_stays_bounded_while_writing_goes_on(database: SqliteDatabase) -> None:
+    wal, sizes = f"{database.path}-wal", [0]
+    page = b"x" * 100_000
+    for _ in range(3 * COPY_BYTES // (len(page) * 4)):
+        for _ in range(4):
+            await database.write(lambda tx: tx.run("INSERT INTO things (data) VALUES (?)", (page,)), brief=True)
+        sizes.append(_size(wal))
+    assert COPY_BYTES < max(sizes) < 2 * COPY_BYTES
+
+
+def _size(file: str) -> int:
+    return os.path.getsize(file)
