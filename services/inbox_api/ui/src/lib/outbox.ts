@@ -1,5 +1,6 @@
 /** Answers on their way: kept in the browser's storage until the server has confirmed them, so that none is lost.
  *  Each has its own key: two windows of one operator never overwrite each other's. */
+import type { Extras } from './api/types'
 import type { DraftKind } from './drafts'
 
 export interface Pending {
@@ -7,6 +8,8 @@ export interface Pending {
   conversation_id: string
   kind: DraftKind
   text: string
+  /** Recipients, files and form of an answer that is more than words. */
+  extras?: Extras
   created_at: string
 }
 

@@ -1,12 +1,14 @@
 /** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
 export type Route =
-  | { name: 'inbox' | 'channels' | 'quarantine' | 'setup' | 'login' | 'missing' }
+  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'setup' | 'login' | 'missing' }
   | { name: 'conversation' | 'customer'; id: string }
 
-export function routeOf(path: string): Route {
+export const STEPS = '/?show=steps'
+
+export function routeOf(path: string, search = ''): Route {
   const [first, second, ...rest] = path.split('/').filter(Boolean)
   if (rest.length > 0) return { name: 'missing' }
-  if (first === undefined) return { name: 'inbox' }
+  if (first === undefined) return { name: new URLSearchParams(search).get('show') === 'steps' ? 'steps' : 'inbox' }
   if (first === 'c' && second !== undefined) return { name: 'conversation', id: second }
   if (first === 'customers' && second !== undefined) return { name: 'customer', id: second }
   if (second === undefined && isPage(first)) return { name: first }
@@ -20,7 +22,7 @@ function isPage(name: string): name is 'channels' | 'quarantine' | 'setup' | 'lo
 class Router {
   path = $state(location.pathname)
   search = $state(location.search)
-  route: Route = $derived(routeOf(this.path))
+  route: Route = $derived(routeOf(this.path, this.search))
   /** The moment whose state is shown, as RFC 3339, or null for the present. */
   asOf: string | null = $derived(new URLSearchParams(this.search).get('as_of'))
 

@@ -1,6 +1,8 @@
 /** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
 import { Problem, problemFrom } from './problem'
-import type { Channel, Conversation, Customer, Entry, Operator, Page, Quarantined, StatusFilter } from './types'
+import type {
+  Channel, Conversation, Customer, Draft, Entry, Extras, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step,
+} from './types'
 
 const BASE = '/api/v1'
 const DEADLINE_MILLISECONDS = 30_000
@@ -26,15 +28,28 @@ export const api = {
 
   conversations: (status: StatusFilter, page: PageRequest = {}) =>
     request<Page<Conversation>>('GET', `/conversations${query({ status, ...page })}`),
+  conversationsOf: (customer_id: string) =>
+    request<Page<Conversation>>('GET', `/conversations${query({ status: 'all', customer_id })}`),
   conversation: (id: string) => request<Conversation>('GET', `/conversations/${id}`),
   messages: (id: string, page: PageRequest = {}) =>
     request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
 
-  reply: (id: string, body: { id: string; text: string }) =>
+  draft: (id: string) => request<Draft>('GET', `/conversations/${id}/draft`),
+  reply: (id: string, body: { id: string; text: string } & Partial<Extras>) =>
     request<Entry>('POST', `/conversations/${id}/replies`, body),
   note: (id: string, body: { id: string; text: string }) => request<Entry>('POST', `/conversations/${id}/notes`, body),
   retry: (id: string, message: string) =>
     request<Entry>('POST', `/conversations/${id}/messages/${message}/retry`, {}),
+  edit: (id: string, message: string, text: string, markup: Markup) =>
+    request<Entry>('POST', `/conversations/${id}/messages/${message}/edit`, { id: crypto.randomUUID(), text, markup }),
+  delete: (id: string, message: string) =>
+    request<Entry>('POST', `/conversations/${id}/messages/${message}/delete`, { id: crypto.randomUUID() }),
+  react: (id: string, message: string, reaction: string) =>
+    request<Entry>('POST', `/conversations/${id}/messages/${message}/react`, { id: crypto.randomUUID(), reaction }),
+  move: (id: string, message: string, to: string | null) =>
+    request<Conversation>('POST', `/conversations/${id}/messages/${message}/move`, { to }),
+  call: (id: string, to: string, channel_id: string) =>
+    request<Entry>('POST', `/conversations/${id}/call`, { id: crypto.randomUUID(), to, channel_id }),
 
   close: (id: string) => request<Conversation>('POST', `/conversations/${id}/close`, {}),
   reopen: (id: string) => request<Conversation>('POST', `/conversations/${id}/reopen`, {}),
@@ -48,6 +63,13 @@ export const api = {
   customer: (id: string) => request<Customer>('GET', `/customers/${id}`),
   timeline: (id: string, as_of: string | null, page: PageRequest = {}) =>
     request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', as_of, ...page })}`),
+
+  steps: (page: PageRequest = {}) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', ...page })}`),
+  stepsOf: (customer_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', customer_id, limit: 200 })}`),
+  planStep: (step: NewStep) => request<Step>('POST', '/steps', step),
+  stepDone: (id: string) => request<Step>('POST', `/steps/${id}/done`, {}),
+  declineStep: (id: string) => request<Step>('POST', `/steps/${id}/decline`, {}),
+  postponeStep: (id: string, until: Date) => request<Step>('POST', `/steps/${id}/postpone`, { due_at: until.toISOString() }),
 
   channels: () => request<Page<Channel>>('GET', '/channels'),
   operators: () => request<Page<Operator>>('GET', '/operators'),

@@ -6,7 +6,13 @@ export type Direction = 'inbound' | 'outbound'
 export type DeliveryState = 'queued' | 'sent' | 'delivered' | 'failed' | 'bounced' | 'unknown'
 export type CallState = 'ringing' | 'answered' | 'finished' | 'missed' | 'failed'
 export type MessageKind = 'text' | 'call' | 'form' | 'note'
-export type EntryKind = MessageKind | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged'
+export type ActionKind = 'action_edit' | 'action_delete' | 'action_react' | 'action_call'
+export type StepKind = 'step_planned' | 'step_done' | 'step_postponed' | 'step_declined'
+export type EntryKind =
+  | MessageKind | ActionKind | StepKind
+  | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'reach' | 'renamed' | 'deleted' | 'reacted'
+export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
+export type Markup = 'plain' | 'markdown'
 
 export interface Page<T> {
   items: T[]
@@ -61,9 +67,28 @@ export interface Attachment {
   id: string
   name: string | null
   media_type: string
-  size: number
-  sha256: string
-  url: string
+  size: number | null
+  sha256: string | null
+  /** null while it is being fetched, and when it cannot be had. */
+  url: string | null
+  state?: 'fetching' | 'missing'
+  problem?: string | null
+  content_id?: string | null
+}
+
+/** What a message said before it was edited. */
+export interface Version {
+  text: string
+  full_text: string | null
+  html: string | null
+  attachments: Attachment[]
+  at: string
+}
+
+export interface Reaction {
+  author: { kind: 'customer' | 'operator' | 'system'; name: string | null }
+  reactions: string[]
+  at: string
 }
 
 export interface Raw {
@@ -77,6 +102,16 @@ export interface Delivery {
   attempts: number
   error: string | null
   changed_at: string
+  notices?: DeliveryNotice[]
+}
+
+/** What the client's side said of a message of ours. */
+export interface DeliveryNotice {
+  state: 'delivered' | 'read' | 'delayed' | 'bounced' | 'complained'
+  recipient: string | null
+  code: string | null
+  error: string | null
+  at: string
 }
 
 export interface Call {
@@ -88,12 +123,25 @@ export interface Call {
   waiting_seconds: number | null
   talking_seconds: number | null
   recording: { url: string } | string | null
+  on_hold?: boolean
+  transferred_to?: string | null
+  /** false: its end was never told, we gave it up. */
+  reported?: boolean
+  legs?: CallLeg[]
+}
+
+export interface CallLeg {
+  id: string
+  to: string | null
+  state: 'ringing' | 'consulting' | 'answered' | 'on_hold' | 'ended'
+  answered: boolean
 }
 
 /** A message, or an entry of a timeline: the same fields with further kinds, and no direction for those. */
 export interface Entry {
   id: string
-  conversation_id: string
+  /** null for what belongs to no conversation, such as some next steps. */
+  conversation_id: string | null
   customer_id: string
   direction: Direction | null
   kind: EntryKind
@@ -111,7 +159,73 @@ export interface Entry {
   delivery: Delivery | null
   fields: [string, string][] | null
   call: Call | null
+  nature?: Nature
+  warnings?: string[]
+  edited_at?: string | null
+  versions?: Version[]
+  deleted_at?: string | null
+  reactions?: Reaction[]
+  to?: string[]
+  cc?: string[]
+  bcc?: string[]
+  markup?: Markup
+  due_at?: string | null
+  reachable?: boolean
   position: number
+}
+
+/** To whom a reply would go. */
+export interface Draft {
+  to: { kind: string; address: string; name: string | null }[]
+  cc: string[]
+  bcc: string[]
+  /** Who else was written to. */
+  others: string[]
+  subject: string
+  cannot_reply: string | null
+  channel: ChannelRef | null
+}
+
+export interface UploadedFile {
+  sha256: string
+  size: number
+  name: string
+  media_type: string
+}
+
+/** What an answer has besides its words; `to` null: to whom the message answered says. */
+export interface Extras {
+  to: string[] | null
+  cc: string[]
+  bcc: string[]
+  quotes: boolean
+  markup: Markup
+  files: UploadedFile[]
+}
+
+export interface Step {
+  id: string
+  customer_id: string
+  customer: { id: string; name: string | null; address: string | null }
+  conversation_id: string | null
+  what: string
+  note: string
+  state: 'planned' | 'done' | 'declined'
+  due_at: string
+  operator: { id: string; name: string } | null
+  planned_at: string
+  ended_at: string | null
+  position: number
+}
+
+export interface NewStep {
+  id: string
+  customer_id: string
+  conversation_id: string | null
+  what: string
+  due_at: string
+  operator_id: string | null
+  note: string
 }
 
 export interface Customer {

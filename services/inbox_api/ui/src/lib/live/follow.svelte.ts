@@ -4,6 +4,7 @@ import { calls } from '../state/calls.svelte'
 import { health } from '../state/health.svelte'
 import { inbox } from '../state/inbox.svelte'
 import type { Person } from '../state/person.svelte'
+import { steps } from '../state/steps.svelte'
 import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
 import type { StreamListener } from './stream.svelte'
 
@@ -12,10 +13,11 @@ export const screen: { thread: Thread | null; person: Person | null } = { thread
 
 export const follower: StreamListener = {
   change(change: Change): void {
+    if (change.kind === 'call') void calls.changed(change) // first: browsers ask one server a few things at a time
     if (change.conversation_id !== null) followConversation(change, change.conversation_id)
     else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
     if (change.customer_id !== null && screen.person?.id === change.customer_id) void screen.person.changed(change)
-    if (change.kind === 'call') void calls.changed(change)
+    if (/^Step/.test(change.type)) void steps.changed(change.customer_id)
     if (/quarantine/i.test(change.type)) void health.refreshQuarantine()
     if (/channel/i.test(change.type)) void health.refreshChannels()
   },
@@ -27,12 +29,14 @@ export const follower: StreamListener = {
     void screen.thread?.refresh()
     if (screen.person?.asOf === null) void screen.person.refresh()
     void health.refresh()
+    void steps.refresh()
   },
 }
 
 function followConversation(change: Change, id: string): void {
   const thread = loadedThread(id)
-  thread?.feed.mark(change.message_id)
+  if (change.type === 'MessageMoved' && change.message_id !== null) thread?.feed.remove(change.message_id)
+  else thread?.feed.mark(change.message_id)
   if (thread && thread === screen.thread) void thread.refreshMessages()
   void inbox.changed([id])
 }

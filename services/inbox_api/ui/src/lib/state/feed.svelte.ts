@@ -52,6 +52,12 @@ export class Feed {
     this.#merge([entry])
   }
 
+  /** An entry that was moved elsewhere. */
+  remove(id: string): void {
+    this.items = this.items.filter((item) => item.id !== id)
+    this.#changed.delete(id)
+  }
+
   async #readNewest(): Promise<void> {
     const known = new Set(this.items.map((item) => item.id))
     const wanted = new Set([...this.#changed].filter((id) => known.has(id)))

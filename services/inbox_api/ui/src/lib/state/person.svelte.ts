@@ -4,6 +4,7 @@ import { Problem } from '../api/problem'
 import type { Change, Customer } from '../api/types'
 import { Coalescer } from '../live/coalesce'
 import { Feed } from './feed.svelte'
+import { steps } from './steps.svelte'
 
 export class Person {
   customer = $state.raw<Customer | null>(null)
@@ -19,7 +20,7 @@ export class Person {
   }
 
   async refresh(): Promise<void> {
-    await Promise.all([this.feed.refresh(), this.#refreshCustomer()])
+    await Promise.all([this.feed.refresh(), this.#refreshCustomer(), this.asOf === null ? steps.show(this.id) : undefined])
   }
 
   async changed(change: Change): Promise<void> {

@@ -3,12 +3,14 @@
 import { untrack } from 'svelte'
 import { api } from '../api/client'
 import { Problem } from '../api/problem'
-import type { Conversation, Entry } from '../api/types'
+import type { Conversation, Draft, Entry, Extras, UploadedFile } from '../api/types'
 import { DraftStore, type DraftKind } from '../drafts'
 import { Coalescer } from '../live/coalesce'
 import { OutboxStore, type Pending } from '../outbox'
+import { isPlain, NO_EXTRAS } from '../recipients'
 import { Feed } from './feed.svelte'
 import { inbox } from './inbox.svelte'
+import { Uploads } from './uploads.svelte'
 
 const drafts = new DraftStore(localStorage)
 const outbox = new OutboxStore(localStorage)
@@ -23,6 +25,10 @@ export class Thread {
   sending = $state.raw<Sending[]>([])
   problem = $state.raw<Problem | null>(null)
   readonly texts: Record<DraftKind, string> = $state({ reply: '', note: '' })
+  extras = $state.raw<Extras>(NO_EXTRAS)
+  /** To whom an answer would go, as far as asked. */
+  draft = $state.raw<Draft | null>(null)
+  readonly uploads = new Uploads((file) => this.attach(file))
   readonly feed: Feed
   readonly #fetches = new Coalescer()
 
@@ -31,6 +37,7 @@ export class Thread {
     this.conversation = inbox.find(id) ?? null
     this.texts.reply = drafts.read(id, 'reply')
     this.texts.note = drafts.read(id, 'note')
+    this.extras = drafts.readExtras(id)
     this.sending = outbox.of(id).map((each) => ({ ...each, state: 'unconfirmed', problem: null }))
   }
 
@@ -57,6 +64,17 @@ export class Thread {
     })
   }
 
+  refreshDraft(): Promise<void> {
+    return this.#fetches.request('draft', async () => {
+      try {
+        this.draft = await api.draft(this.id)
+      } catch (cause) {
+        if (!(cause instanceof Problem)) throw cause
+        this.draft = null
+      }
+    })
+  }
+
   put(conversation: Conversation): void {
     if ((this.conversation?.position ?? -1) <= conversation.position) this.conversation = conversation
   }
@@ -67,11 +85,24 @@ export class Thread {
     drafts.write(this.id, kind, text)
   }
 
+  /** What the answer has besides its words, kept like them. */
+  change(extras: Partial<Extras>): void {
+    this.extras = { ...this.extras, ...extras }
+    drafts.writeExtras(this.id, this.extras)
+  }
+
+  attach(file: UploadedFile): void {
+    const others = this.extras.files.filter((each) => each.sha256 !== file.sha256 || each.name !== file.name)
+    this.change({ files: [...others, file] })
+  }
+
   /** Puts the text on screen at once and posts it. It leaves the outbox only when the server has it. */
   send(kind: DraftKind, text: string): Promise<void> {
-    const pending = { id: crypto.randomUUID(), conversation_id: this.id, kind, text, created_at: new Date().toISOString() }
+    const head = { id: crypto.randomUUID(), conversation_id: this.id, kind, text, created_at: new Date().toISOString() }
+    const pending: Pending = kind === 'note' || isPlain(this.extras) ? head : { ...head, extras: this.extras }
     outbox.put(pending)
     this.write(kind, '')
+    if (kind === 'reply') this.change({ to: null, cc: [], bcc: [], files: [] })
     return this.post(pending)
   }
 
@@ -79,7 +110,7 @@ export class Thread {
   async post(pending: Pending): Promise<void> {
     this.#mark({ ...pending, state: 'sending', problem: null })
     try {
-      const body = { id: pending.id, text: pending.text }
+      const body = { id: pending.id, text: pending.text, ...pending.extras }
       const entry = await (pending.kind === 'note' ? api.note(this.id, body) : api.reply(this.id, body))
       outbox.confirm(pending.id)
       this.feed.put(entry)
@@ -93,6 +124,7 @@ export class Thread {
   /** Puts what was not confirmed back into the box, before what is being written there. */
   takeBack(pending: Pending): void {
     this.write(pending.kind, [pending.text, this.texts[pending.kind]].filter(Boolean).join('\n\n'))
+    if (pending.extras) this.change(pending.extras)
     outbox.confirm(pending.id)
     this.#drop(pending.id)
   }

@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest'
+import { abilitiesOf, canDoAnything } from '../src/lib/abilities'
+import { nameOf } from '../src/lib/api/upload'
+import type { Draft } from '../src/lib/api/types'
+import { DraftStore } from '../src/lib/drafts'
+import { changedTo, isMail, NO_EXTRAS, typed } from '../src/lib/recipients'
+import { blocks } from '../src/lib/text/markdown'
+import { entry, shelf } from './examples'
+
+const draft: Draft = {
+  to: [{ kind: 'email', address: 'Maria@client.example', name: null }], cc: [], bcc: [], others: ['boss@client.example'], subject: 'Receipt', cannot_reply: null, channel: null,
+}
+
+test('addresses are read as people type them, each once', () => {
+  expect(typed('Ann <a@b.example>, d@e.example; A@B.example\nпочта@пример.рф')).toEqual({
+    addresses: ['A@B.example', 'd@e.example', 'почта@пример.рф'],
+    wrong: [],
+  })
+  expect(typed('nobody, a@b@c, a b@c.example')).toEqual({ addresses: [], wrong: ['nobody', 'a@b@c', 'a b@c.example'] })
+})
+
+test('the usual recipient is not sent along, another one is', () => {
+  expect(changedTo(['maria@client.example'], draft)).toBeNull()
+  expect(changedTo(['maria@client.example', 'boss@client.example'], draft)).toEqual(['maria@client.example', 'boss@client.example'])
+  expect([isMail(draft), isMail(null), isMail({ ...draft, to: [] })]).toEqual([true, false, false])
+})
+
+test('what an answer has besides its words is kept, and leaves nothing behind', () => {
+  const storage = shelf()
+  const drafts = new DraftStore(storage)
+  const extras = { ...NO_EXTRAS, cc: ['boss@client.example'], quotes: true }
+  drafts.writeExtras('c1', extras)
+  expect([drafts.readExtras('c1'), drafts.readExtras('c2')]).toEqual([extras, NO_EXTRAS])
+  drafts.writeExtras('c1', NO_EXTRAS)
+  expect(storage.length).toBe(0)
+})
+
+test('a file name that is too long keeps its ending', () => {
+  const name = nameOf({ name: `${'я'.repeat(400)}.pdf` })
+  expect([[...name].length, name.endsWith('.pdf'), nameOf({ name: ' ' })]).toEqual([251, true, 'file'])
+})
+
+test('only what can be done is offered', () => {
+  const telegram = { id: 't1', kind: 'telegram', name: 'Bot' }
+  const sent = { state: 'sent' as const, attempts: 1, error: null, changed_at: '' }
+  const ours = entry({ channel: telegram, direction: 'outbound', delivery: sent })
+  expect(abilitiesOf(ours)).toEqual({ edit: true, delete: true, react: true, move: false })
+  expect(abilitiesOf({ ...ours, delivery: { ...sent, state: 'queued' } })).toEqual({ edit: false, delete: false, react: false, move: false })
+  expect(abilitiesOf(entry({ channel: telegram }))).toEqual({ edit: false, delete: false, react: true, move: true })
+  expect(abilitiesOf(entry({}))).toEqual({ edit: false, delete: false, react: false, move: true })
+  expect(canDoAnything(abilitiesOf(entry({ kind: 'note', direction: null })))).toBe(false)
+})
+
+const said = (text: string) => blocks(text).map(({ kind, mark, words }) => [kind, mark, words.map((each) => each.text).join('')])
+
+test('Markdown is read by blocks', () => {
+  expect(said('# Hello\nfirst\nsecond\n\n- one\n- two\n1. three\n> quoted\n> more\n```\na *b*\n```\nend')).toEqual([
+    ['heading', '#', 'Hello'], ['paragraph', '', 'first\nsecond'], ['item', '•', 'one'], ['item', '•', 'two'], ['item', '1.', 'three'],
+    ['quote', '', 'quoted\nmore'], ['code', '', 'a *b*\n'], ['paragraph', '', 'end'],
+  ])
+})
+
+test('Markdown is read within a line, and only safe links are links', () => {
+  const words = blocks('**bold *both*** `co*d*e` [site](https://a.example/) snake_case_name 2*3*4 [x](javascript:alert(1))')[0]?.words
+  expect(words?.filter(({ bold }) => bold).map(({ text, italic }) => [text, italic])).toEqual([['bold ', false], ['both', true]])
+  expect(words?.find(({ code }) => code)?.text).toBe('co*d*e')
+  expect(words?.filter(({ href }) => href).map(({ text, href }) => [text, href])).toEqual([['site', 'https://a.example/']])
+  expect(words?.map(({ text }) => text).join('')).toContain(' snake_case_name 2*3*4 [x](javascript:alert(1))')
+})
