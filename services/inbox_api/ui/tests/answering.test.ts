@@ -3,7 +3,7 @@ import { abilitiesOf, canDoAnything } from '../src/lib/abilities'
 import { nameOf } from '../src/lib/api/upload'
 import type { Draft } from '../src/lib/api/types'
 import { DraftStore } from '../src/lib/drafts'
-import { changedTo, isMail, NO_EXTRAS, typed } from '../src/lib/recipients'
+import { changedTo, isMail, NO_EXTRAS, quotesOf, typed } from '../src/lib/recipients'
 import { blocks } from '../src/lib/text/markdown'
 import { entry, shelf } from './examples'
 
@@ -23,6 +23,11 @@ test('the usual recipient is not sent along, another one is', () => {
   expect(changedTo(['maria@client.example'], draft)).toBeNull()
   expect(changedTo(['maria@client.example', 'boss@client.example'], draft)).toEqual(['maria@client.example', 'boss@client.example'])
   expect([isMail(draft), isMail(null), isMail({ ...draft, to: [] })]).toEqual([true, false, false])
+})
+
+test('an answer to a form quotes it unless told otherwise', () => {
+  const asked = (quotes: boolean | null, kind: string) => quotesOf({ ...NO_EXTRAS, quotes }, { kind })
+  expect([asked(null, 'web_form'), asked(null, 'email'), asked(false, 'web_form'), asked(true, 'email')]).toEqual([true, false, false, true])
 })
 
 test('what an answer has besides its words is kept, and leaves nothing behind', () => {

@@ -17,13 +17,16 @@ export function typed(text: string): Typed {
   return { addresses: [...new Map(addresses.map((each) => [each.toLowerCase(), each])).values()], wrong: found.filter((each) => !ADDRESS.test(each)) }
 }
 
-export const NO_EXTRAS: Extras = { to: null, cc: [], bcc: [], quotes: false, markup: 'plain', files: [] }
+export const NO_EXTRAS: Extras = { to: null, cc: [], bcc: [], quotes: null, markup: 'plain', files: [] }
 
 export const isPlain = (extras: Extras): boolean =>
-  extras.to === null && !extras.quotes && extras.markup === 'plain' && [...extras.cc, ...extras.bcc, ...extras.files].length === 0
+  extras.to === null && extras.quotes === null && extras.markup === 'plain' && [...extras.cc, ...extras.bcc, ...extras.files].length === 0
 
 /** Only mail has recipients that can be chosen. */
 export const isMail = (draft: Draft | null): boolean => draft?.to[0]?.kind === 'email'
+
+/** A mail program shows no form: who filled one in would not know what is answered. */
+export const quotesOf = (extras: Extras, channel: { kind: string }): boolean => extras.quotes ?? channel.kind === 'web_form'
 
 /** null when it is what it would be anyway. */
 export function changedTo(addresses: string[], draft: Draft): string[] | null {

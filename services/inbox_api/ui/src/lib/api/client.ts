@@ -35,7 +35,7 @@ export const api = {
     request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
 
   draft: (id: string) => request<Draft>('GET', `/conversations/${id}/draft`),
-  reply: (id: string, body: { id: string; text: string } & Partial<Extras>) =>
+  reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes'>> & { quotes?: boolean }) =>
     request<Entry>('POST', `/conversations/${id}/replies`, body),
   note: (id: string, body: { id: string; text: string }) => request<Entry>('POST', `/conversations/${id}/notes`, body),
   retry: (id: string, message: string) =>

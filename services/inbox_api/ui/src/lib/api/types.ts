@@ -198,7 +198,8 @@ export interface Extras {
   to: string[] | null
   cc: string[]
   bcc: string[]
-  quotes: boolean
+  /** null: as is usual for what is answered. */
+  quotes: boolean | null
   markup: Markup
   files: UploadedFile[]
 }

@@ -102,7 +102,7 @@ export class Thread {
     const pending: Pending = kind === 'note' || isPlain(this.extras) ? head : { ...head, extras: this.extras }
     outbox.put(pending)
     this.write(kind, '')
-    if (kind === 'reply') this.change({ to: null, cc: [], bcc: [], files: [] })
+    if (kind === 'reply') this.change({ ...NO_EXTRAS, markup: this.extras.markup })
     return this.post(pending)
   }
 
@@ -110,7 +110,7 @@ export class Thread {
   async post(pending: Pending): Promise<void> {
     this.#mark({ ...pending, state: 'sending', problem: null })
     try {
-      const body = { id: pending.id, text: pending.text, ...pending.extras }
+      const body = { id: pending.id, text: pending.text, ...pending.extras, quotes: pending.extras?.quotes ?? false }
       const entry = await (pending.kind === 'note' ? api.note(this.id, body) : api.reply(this.id, body))
       outbox.confirm(pending.id)
       this.feed.put(entry)
