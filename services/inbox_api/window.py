@@ -13,7 +13,7 @@ DIST = Path(__file__).parent / "ui" / "dist"
 PAGES = ("/", "/c/{id}", "/customers/{id}", "/channels", "/quarantine", "/setup", "/login")
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self';"
+        "default-src 'self'; img-src 'self' data: blob: https:; object-src 'none'; base-uri 'none'; form-action 'self';"
         " frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
