@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from services.house import House
@@ -15,6 +17,8 @@ from shared.registry.health import Health, health_of_channels
 from shared.settings import Settings
 
 COMMANDS = {"channels": "connect and look after channels"}
+ASKED_ANEW = {"oauth_refresh_token": ""}
+"""What set_up must find empty to ask a person for it."""
 STATES: dict[str, State] = {"pause": "paused", "resume": "active", "remove": "removed"}
 
 
@@ -34,6 +38,9 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="is a channel in order?")
     check.add_argument("channel", metavar="ID")
     check.set_defaults(run=in_house(_check))
+    renew = actions.add_parser("renew", help="set a channel up again: another consent, another webhook")
+    renew.add_argument("channel", metavar="ID")
+    renew.set_defaults(run=in_house(_renew))
     for name in STATES:
         action = actions.add_parser(name, help=f"{name} a channel")
         action.add_argument("channel", metavar="ID")
@@ -70,8 +77,7 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     except Conflict as error:
         raise WrongChannel(f"there is a channel {options.name!r} already") from error
     found = SetUp() if options.no_check else await _set_up(house, channel, quiet=options.json)
-    path = load(channel.kind).module("config").public_path(channel.id)
-    address = (house.settings.public_url or "http://127.0.0.1:8000") + path if path else None
+    address = _address(house, channel)
     answer = {"id": str(channel.id), "kind": channel.kind, "name": channel.name, "address": address}
     if options.json:
         print_json({**answer, "facts": found.facts, "missing": found.missing})
@@ -79,10 +85,38 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     print(channel.id)
     if address:
         print(f"it receives at {address}")
+    _print(found)
+
+
+def _address(house: House, channel: Channel) -> str | None:
+    """Return where the provider posts to; None for a channel that asks the provider itself."""
+    config = load(channel.kind).module("config")
+    by = config.CAPABILITIES.receives_by
+    if by == "polling" or (by == "both" and channel.settings.get("mode") != "webhook"):
+        return None
+    return str((house.settings.public_url or "http://127.0.0.1:8000") + config.public_path(channel.id))
+
+
+def _print(found: SetUp) -> None:
     for line in found.facts:
         print(line)
     for line in found.missing:
         print(f"still missing: {line}")
+
+
+async def _renew(options: argparse.Namespace, house: House) -> None:
+    """What goes wrong leaves the settings as they are."""
+    channel = (await house.registry.find(options.channel)).channel
+    anew = {name: value for name, value in ASKED_ANEW.items() if name in channel.settings}
+    asking = replace(channel, settings={**channel.settings, **anew})
+    try:
+        found = await _ask_kind(house, asking, quiet=options.json)
+    except SetUpProblem as error:
+        raise WrongChannel(str(error)) from error
+    if options.json:
+        print_json({"id": str(channel.id), "name": channel.name, "facts": found.facts, "missing": found.missing})
+    else:
+        _print(found)
 
 
 async def _set_up(house: House, channel: Channel, *, quiet: bool) -> SetUp:
@@ -91,21 +125,29 @@ async def _set_up(house: House, channel: Channel, *, quiet: bool) -> SetUp:
     Raises WrongChannel with what is wrong.
     """
     try:
-        module = load(channel.kind).module("setup")
-    except ModuleNotFoundError as error:
-        if error.name != f"{PACKAGE}.{channel.kind}.setup":
-            raise
-        return SetUp()
-    say: Callable[[str], None] = (lambda line: None) if quiet else print
-    try:
-        found: SetUp = await module.set_up(channel, house.settings.public_url, say)
-        if found.settings:
-            await house.registry.change(channel, found.settings)
+        return await _ask_kind(house, channel, quiet=quiet)
     except BaseException as error:
         await house.registry.set_state(channel.id, "removed")
         if isinstance(error, SetUpProblem):
             raise WrongChannel(str(error)) from error
         raise
+
+
+async def _ask_kind(house: House, channel: Channel, *, quiet: bool) -> SetUp:
+    """Return what the kind's own set-up found, its settings stored. Raises SetUpProblem, WrongChannel.
+
+    `quiet`: what it says on the way (a page to open) goes to stderr, so that stdout is JSON only.
+    """
+    try:
+        module = load(channel.kind).module("setup")
+    except ModuleNotFoundError as error:
+        if error.name != f"{PACKAGE}.{channel.kind}.setup":
+            raise
+        return SetUp()
+    say: Callable[[str], None] = (lambda line: print(line, file=sys.stderr)) if quiet else print
+    found: SetUp = await module.set_up(channel, house.settings.public_url, say)
+    if found.settings:
+        await house.registry.change(channel, found.settings)
     return found
 
 

@@ -14,6 +14,7 @@ from services.ingest.directory import Directory
 from services.ingest.fetch import Fetcher
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease
 from services.ingest.publish import ChannelInlet
 from services.ingest.retries import Retries
@@ -46,11 +47,12 @@ class Ingest:
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._directory = Directory(registry)
         self._health = HealthReports(database)
+        self._kept = KeptSettings(registry)
         self._fetches = FetchQueue(database)
         self._fetcher = Fetcher(self._fetches, self._directory, load, blobs, self._publisher)
         self._alone = settings.embedded
         self._retries = Retries(transport, self._publisher, self._directory, load, blobs, self._fetches)
-        self._supervisor = Supervisor(self._directory, load, self._inlet, self._lease, self._health)
+        self._supervisor = Supervisor(self._directory, load, self._inlet, self._lease, self._health, self._kept)
         self._tasks: list[asyncio.Task[None]] = []
         self.routes: list[Route] = Webhooks(self._directory, load, self._inlet).routes(kinds())
 
@@ -90,7 +92,8 @@ class Ingest:
 
     def _inlet(self, channel: Channel, kind: Kind) -> Inlet:
         cursor = DatabaseCursor(self._database, channel.id)
-        return ChannelInlet(channel, kind.parse, cursor, self._publisher, self._blobs, self._health, self._fetches)
+        to = self._publisher, self._blobs, self._health, self._kept, self._fetches
+        return ChannelInlet(channel, kind.parse, cursor, *to)
 
     def _lease(self, channel_id: UUID) -> Lease:
         return Lease(self._database, channel_id, self._owner)

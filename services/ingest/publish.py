@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.metrics import ACCEPT_SECONDS, ACCEPTED
 from services.ingest.understand import Parse, Understood, understand
 from shared.blobs import Blobs
@@ -34,11 +36,13 @@ class ChannelInlet:
         publisher: Publisher,
         blobs: Blobs,
         health: HealthReports,
+        kept: KeptSettings,
         fetches: FetchQueue | None = None,
     ) -> None:
         self.cursor = cursor
         self._channel, self._parse = channel, parse
-        self._publisher, self._blobs, self._health, self._fetches = publisher, blobs, health, fetches
+        self._publisher, self._blobs, self._fetches = publisher, blobs, fetches
+        self._health, self._kept = health, kept
         self._messages = ACCEPTED.labels(channel.kind, "message")
         self._unreadable = ACCEPTED.labels(channel.kind, "unreadable")
         self._seconds = ACCEPT_SECONDS.labels(channel.kind)
@@ -54,6 +58,10 @@ class ChannelInlet:
 
     def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
         self._health.report(self._channel.id, problem or "", lag)
+
+    async def keep_settings(self, changes: Mapping[str, str]) -> None:
+        """Return once settings that the provider changed are durable; the receiver that tells of them runs on."""
+        self._channel = await self._kept.keep(self._channel, changes)
 
 
 async def publish(

@@ -11,6 +11,7 @@ from uuid import UUID
 from services.ingest.backoff import backoff_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
 from services.ingest.metrics import RECEIVERS, RESTARTS
 from shared.connector import Channel, Inlet, Kind, Receiver
@@ -40,10 +41,11 @@ class Supervisor:
         inlet: Callable[[Channel, Kind], Inlet],
         lease: Callable[[UUID], Lease],
         health: HealthReports,
+        kept: KeptSettings,
         good_seconds: float = GOOD_SECONDS,
     ) -> None:
         self._directory, self._load, self._inlet, self._lease, self._health = directory, load, inlet, lease, health
-        self._good_seconds = good_seconds
+        self._kept, self._good_seconds = kept, good_seconds
         self._running: dict[UUID, tuple[Channel, asyncio.Task[None]]] = {}
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -73,7 +75,8 @@ class Supervisor:
             if each.state == "active" and self._polls(each.channel)
         }
         for channel_id, (channel, _) in list(self._running.items()):
-            if wanted.get(channel_id) != channel:
+            shown = wanted.get(channel_id)
+            if shown is None or not self._kept.knows(channel, shown):
                 self._stop(channel_id)
         for channel in wanted.values():
             if channel.id not in self._running:
@@ -94,6 +97,7 @@ class Supervisor:
     def _stop(self, channel_id: UUID) -> None:
         _, task = self._running.pop(channel_id)
         task.cancel()
+        self._kept.forget(channel_id)
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
         self._health.report(channel_id, "")
@@ -114,7 +118,7 @@ class Supervisor:
             await lease.take()
             started = time.monotonic()
             try:
-                await self._receive(channel, lease)
+                await self._receive(self._kept.newest(channel), lease)
             except LeaseLost as error:
                 log.warning("lease_lost", channel_id=channel.id, reason=str(error))
                 continue

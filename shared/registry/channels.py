@@ -64,19 +64,27 @@ class ChannelRegistry:
         return channel
 
     async def change(self, channel: Channel, settings: Mapping[str, str]) -> Channel:
-        """Change some settings of a channel. Raises WrongChannel with every problem of the whole of them."""
-        connector = load(channel.kind)
-        changed = Channel(channel.id, channel.kind, channel.name, {**channel.settings, **settings})
-        if problems := connector.problems(changed.settings):
-            raise WrongChannel("; ".join(problems))
-        _, _, _, public, secrets, *_ = self._row(changed, {f.name for f in connector.fields if f.secret})
+        """Change some settings of a channel; the others stay as they are kept, whatever `channel` says of them.
 
-        def update(tx: Transaction) -> None:
+        Raises WrongChannel with every problem of the whole of them.
+        """
+        connector = load(channel.kind)
+        secret = {f.name for f in connector.fields if f.secret}
+
+        def update(tx: Transaction) -> Channel:
+            kept = tx.row(f"SELECT {_COLUMNS} FROM channels WHERE id = ?{_lock(tx)}", (str(channel.id),))
+            if kept is None:
+                raise WrongChannel(f"no channel {str(channel.id)!r}")
+            before = self._registered(kept).channel
+            changed = Channel(before.id, before.kind, before.name, {**before.settings, **settings})
+            if problems := connector.problems(changed.settings):
+                raise WrongChannel("; ".join(problems))
+            _, _, _, public, secrets, *_ = self._row(changed, secret)
             tx.run("UPDATE channels SET settings = ?, secrets = ? WHERE id = ?", (public, secrets, str(channel.id)))
             tx.notify(TOPIC)
+            return changed
 
-        await self._database.write(update)
-        return changed
+        return await self._database.write(update)
 
     async def all(self) -> list[Registered]:
         """Return every channel that is not removed, in the order they were added."""
@@ -100,7 +108,7 @@ class ChannelRegistry:
         await self._database.write(update)
 
     def listen(self) -> Listener:
-        """Return a listener that wakes when any channel was added, paused, resumed or removed."""
+        """Return a listener that wakes when any channel was added, changed, paused, resumed or removed."""
         return self._database.listen(TOPIC)
 
     def _row(self, channel: Channel, secret: set[str]) -> Row:
@@ -113,6 +121,11 @@ class ChannelRegistry:
         id_, kind, name, settings, secrets, state, created_at = row
         values = {**json.loads(settings), **self._box.open(secrets)}
         return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
+
+
+def _lock(tx: Transaction) -> str:
+    """Two who change different settings at once must not undo each other's."""
+    return " FOR UPDATE" if tx.dialect == "postgres" else ""
 
 
 def channel_names(tx: Transaction) -> dict[str, tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,32 @@ async def test_a_change_of_channels_wakes_who_listens(registry: ChannelRegistry)
     await registry.set_state(channel.id, "paused")
     assert await listener.wait(5)
     assert (await registry.find("Support")).state == "paused"
+
+
+async def test_changed_settings_are_added_to_those_that_are_kept_by_now(registry: ChannelRegistry) -> None:
+    as_read = await registry.add("email", "Support", SETTINGS)
+    await registry.change(as_read, {"imap_host": "other.okno.example"})
+    changed = await registry.change(as_read, {"imap_password": "new-s3cret"})
+    expected = {**as_read.settings, "imap_host": "other.okno.example", "imap_password": "new-s3cret"}
+    assert changed.settings == expected
+    assert (await registry.find("Support")).channel == changed
+
+
+async def test_both_of_two_changes_at_once_stay(registry: ChannelRegistry) -> None:
+    as_read = await registry.add("email", "Support", SETTINGS)
+    changes = [{"imap_host": "a.example"}, {"smtp_host": "b.example"}, {"imap_password": "c"}, {"smtp_password": "d"}]
+    await asyncio.gather(*[registry.change(as_read, change) for change in changes])
+    settings = (await registry.find("Support")).channel.settings
+    assert settings == {**as_read.settings, **{name: value for each in changes for name, value in each.items()}}
+
+
+async def test_a_change_that_is_wrong_changes_nothing(registry: ChannelRegistry) -> None:
+    channel = await registry.add("email", "Support", SETTINGS)
+    with pytest.raises(WrongChannel, match="imap_security must be one of"):
+        await registry.change(channel, {"imap_security": "maybe", "imap_host": "other.okno.example"})
+    with pytest.raises(WrongChannel, match="no channel"):
+        await registry.change(replace(channel, id=FORM), {"imap_host": "other.okno.example"})
+    assert (await registry.find("Support")).channel == channel
 
 
 async def test_a_cursor_remembers_its_place(database: Database) -> None:

@@ -218,6 +218,40 @@ def test_a_kind_that_can_sets_its_channel_up(okno: Cli, monkeypatch: pytest.Monk
     assert okno.json(*bad, "--no-check")["missing"] == []
 
 
+def test_a_channel_is_set_up_anew_and_a_problem_leaves_it_as_it_was(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    okno(*MAILBOX, "--set", "oauth_refresh_token=old")
+    outcomes: list[SetUp | SetUpProblem] = [
+        SetUpProblem("no consent"),
+        SetUp(("logged in",), ("the consent ends soon",), {"oauth_refresh_token": "new"}),
+    ]
+    found_empty: list[str] = []
+
+    async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+        found_empty.append(channel.settings["oauth_refresh_token"])
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, SetUpProblem):
+            raise outcome
+        say("open a page")
+        return outcome
+
+    async def stored(house: House) -> str:
+        return (await house.registry.find("Support")).channel.settings["oauth_refresh_token"]
+
+    monkeypatch.setitem(sys.modules, "shared.channels.email.setup", SimpleNamespace(set_up=set_up))
+    assert okno.wrong("channels", "renew", "Support") == "no consent"
+    assert okno.in_house(stored) == "old"
+    said = okno("channels", "renew", "Support").splitlines()
+    assert said == ["open a page", "logged in", "still missing: the consent ends soon"]
+    assert (okno.in_house(stored), found_empty) == ("new", ["", ""])
+
+
+@pytest.mark.parametrize(("mode", "path"), [("polling", None), ("webhook", "/in/telegram/")])
+def test_a_bot_has_an_address_only_in_mode_webhook(okno: Cli, mode: str, path: str | None) -> None:
+    token = "token=123456789:" + "A" * 35
+    bot = okno.json("channels", "add", "telegram", "Bot", "--set", token, "--set", f"mode={mode}", "--no-check")
+    assert bot["address"] == (path and f"http://127.0.0.1:8000{path}{bot['id']}")
+
+
 def test_history_is_shown_by_todays_rules(okno: Cli) -> None:
     okno.receive(item_of(), item_of())
     assert okno.json("rethread", "--dry-run") == {"items": [], "next": None, "messages": 2}

@@ -17,6 +17,7 @@ from services.ingest.directory import Directory
 from services.ingest.fetch import GIVE_UP_AFTER, Fetcher
 from services.ingest.fetch_queue import HELD, LEASE, FetchQueue
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.publish import ChannelInlet
 from shared.blobs import Blobs
 from shared.connector import Channel, FetchDelayed, FetchRefused, Parsed, ParsedFile, RawItem
@@ -72,7 +73,8 @@ async def house(database: Database, tmp_path: Path) -> House:
     await directory.load()
     fetcher = Fetcher(queue, directory, loader(kind), blobs, transport)  # type: ignore[arg-type]
     health: Any = HealthReports(database)
-    inlet = ChannelInlet(channel, photo, None, transport, blobs, health, queue)  # type: ignore[arg-type]
+    kept = KeptSettings(registry_of(database))
+    inlet = ChannelInlet(channel, photo, None, transport, blobs, health, kept, queue)  # type: ignore[arg-type]
     made = House(channel, queue, inlet, fetcher, transport, clock)
     kind.modules["fetch"] = SimpleNamespace(fetch=made.fetch)
     return made

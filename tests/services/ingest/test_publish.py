@@ -9,12 +9,13 @@ import pytest
 
 from services.ingest import understand as understanding
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.publish import MESSAGE_BYTES, ChannelInlet
 from shared.connector import Channel, Parsed, ParsedFile, RawItem
 from shared.contracts import topics
 from shared.contracts.inbound import Address, FileRef, InboundMessage, InboundUnreadable, Raw, inbound_id
 from shared.transport.protocol import TransportUnavailable
-from tests.services.fakes import AT, MemoryTransport, item, parse_line
+from tests.services.fakes import AT, MemoryTransport, item, parse_line, registry_of
 
 CHANNEL = Channel(uuid4(), "lines", "Lines", {})
 
@@ -26,7 +27,8 @@ def transport():
 
 @pytest.fixture
 def inlet(database, blobs, transport):
-    return ChannelInlet(CHANNEL, parse_line, None, transport, blobs, HealthReports(database))
+    kept = KeptSettings(registry_of(database))
+    return ChannelInlet(CHANNEL, parse_line, None, transport, blobs, HealthReports(database), kept)
 
 
 def parsing(inlet, **parsed):

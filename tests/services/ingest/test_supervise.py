@@ -13,6 +13,7 @@ from services.ingest import supervise
 from services.ingest.backoff import backoff_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
+from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
 from services.ingest.supervise import Supervisor
 from shared.database.protocol import DatabaseUnavailable
@@ -72,6 +73,7 @@ async def supervised(database, boxes, owner="me", good_seconds=60.0, lease_secon
         ),
         lambda channel_id: Lease(database, channel_id, owner, lease_seconds),
         health,
+        KeptSettings(registry_of(database)),
         good_seconds,
     )
     tasks = [asyncio.create_task(supervisor.run()), asyncio.create_task(directory.run())]
