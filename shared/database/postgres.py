@@ -253,7 +253,8 @@ async def _watch(connection: psycopg.AsyncConnection[Row]) -> None:
     """Raises DatabaseUnavailable once the connection, and the lock with it, is lost."""
     try:
         while True:
-            await asyncio.wait_for(connection.execute("SELECT 1"), CONNECT_SECONDS)
+            async with asyncio.timeout(CONNECT_SECONDS):  # not wait_for: before Python 3.12 it can lose a cancellation
+                await connection.execute("SELECT 1")
             await asyncio.sleep(WATCH_SECONDS)
     except (psycopg.Error, TimeoutError) as error:
         raise DatabaseUnavailable(f"lost the connection that leads: {error}") from error

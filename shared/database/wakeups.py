@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 POLL_SECONDS = 0.25
 """What other processes commit to an SQLite file is only what the command line does."""
@@ -29,10 +30,9 @@ class TopicListener:
             left = deadline - self._loop.time()
             if left <= 0:
                 return False
-            try:
-                await asyncio.wait_for(self._event.wait(), min(left, POLL_SECONDS) if self._version else left)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):  # not wait_for: before Python 3.12 it can lose a cancellation
+                async with asyncio.timeout(min(left, POLL_SECONDS) if self._version else left):
+                    await self._event.wait()
         self._event.clear()
         return True
 

@@ -9,7 +9,7 @@ from typing import Literal
 from uuid import UUID, uuid4
 
 from shared.clock import now, to_text
-from shared.connector import Channel, load
+from shared.connector import Channel, kinds, load
 from shared.database.protocol import Database, Listener, Row, Transaction
 from shared.registry.secrets import SecretBox
 
@@ -119,8 +119,13 @@ class ChannelRegistry:
 
     def _registered(self, row: Row) -> Registered:
         id_, kind, name, settings, secrets, state, created_at = row
-        values = {**json.loads(settings), **self._box.open(secrets)}
+        values = {**_defaults(kind), **json.loads(settings), **self._box.open(secrets)}
         return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
+
+
+def _defaults(kind: str) -> dict[str, str]:
+    """A channel that is older than a setting of its kind has the default; one of a kind that is gone has none."""
+    return load(kind).complete({}) if kind in kinds() else {}
 
 
 def _lock(tx: Transaction) -> str:
