@@ -192,6 +192,7 @@ def every_event() -> list[e.Event]:
         joined_score=80,
         proves=("<a@b>",),
         topic="question",
+        same_as=(uuid4(),),
     )
     notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
     return [

@@ -60,6 +60,12 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         is_known = item.id in session.entries.seen or item.id in known.seen
         if is_known and not _is_quarantined(item.id, session, known):
             continue
+        if isinstance(item, InboundMessage) and item.same_as:
+            if conversation_id := _where_it_is(item, session, known):
+                if is_known:
+                    _resolve(session, item, conversation_id)
+                continue
+            item = replace(item, same_as=_free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
         elif not fits(item.sender.address):
@@ -86,7 +92,10 @@ def _checked(contract: Contract) -> Inbound:
 def _wanted(items: Sequence[Inbound]) -> Wanted:
     messages = [item for item in items if isinstance(item, InboundMessage)]
     return Wanted(
-        [item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)],
+        [
+            *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
+            *(id_ for m in messages if m.same_as for id_ in m.same_as),
+        ],
         [(m.sender.kind, m.sender.address) for m in messages],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
@@ -97,6 +106,23 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
 def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
     """A quarantined item is known without a conversation."""
     return session.entries.seen.get(item_id, known.seen.get(item_id)) is None
+
+
+def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
+    """Return the conversation of a copy that came under another id."""
+    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in item.same_as)
+    return next(filter(None, found), None)
+
+
+def _free(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID, ...]:
+    """Return the further ids that nobody has: a copy that could not be read keeps its own in the quarantine."""
+    ids = dict.fromkeys(id_ for id_ in item.same_as if id_ != item.id)
+    return tuple(id_ for id_ in ids if id_ not in session.entries.seen and id_ not in known.seen)
+
+
+def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> None:
+    about = About(item.received_at, e.Actor("system"), item.id)
+    session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
 
 
 # --- a message --------------------------------------------------------------------------------------------
@@ -248,6 +274,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         joined.decision.score,
         item.proves,
         item.topic,
+        item.same_as,
     )
 
 

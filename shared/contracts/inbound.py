@@ -193,6 +193,8 @@ class InboundMessage:
     topic: str = ""
     warnings: tuple[str, ...] = ()
     vouched: tuple[Address, ...] = ()
+    same_as: tuple[UUID, ...] = ()
+    """Ids under which this same item may have come or may still come: of all of them one is received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,8 @@ class MessageReceived:
     """As `resolve` counted the reasons to be in this conversation."""
     proves: tuple[str, ...] = ()
     topic: str = ""
+    same_as: tuple[UUID, ...] = ()
+    """Further ids under which the same item is known from now on."""
 
     @property
     def waits(self) -> bool:

@@ -82,6 +82,8 @@ class Entries:
         match happening.event:
             case e.MessageReceived() as event:
                 self.seen[happening.about.cause or event.message_id] = event.conversation_id
+                for id_ in event.same_as:
+                    self.seen[id_] = event.conversation_id
                 place = Place(event.conversation_id, event.customer_id)
                 for external_id in event.known_as:
                     self._add_external(external_id, event.channel_id, place)
@@ -128,6 +130,8 @@ class Entries:
                 self.ended.append((event.customer_id, event.step_id))
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
+            case e.QuarantineResolved() as event if self.seen.get(event.item_id) is None:
+                self.seen[event.item_id] = event.conversation_id  # by a copy of it that was understood
             case e.ReplySent() as event:
                 place = Place(event.conversation_id, event.customer_id)
                 for external_id in (event.external_id, *event.known_as):

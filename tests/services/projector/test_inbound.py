@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
 from shared.contracts.codec import Contract
-from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef
+from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef, InboundMessage, inbound_id
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
@@ -238,6 +241,55 @@ async def test_the_client_of_a_call_is_its_phone_number(store: EventStore) -> No
         "",
         e.Address("phone", "+4915112345678"),  # type: ignore[union-attr]
     )
+
+
+# --- one item under several ids ---------------------------------------------------------------------------
+
+
+def windows(*numbers: int) -> dict[int, InboundMessage]:
+    """The same post in windows of time, each known as those of the two windows before as well."""
+    return {
+        n: inbound(external_id=f"w{n}", known_as=(), same_as=tuple(inbound_id(MAILBOX, f"w{n - b}") for b in (1, 2)))
+        for n in numbers
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations((3, 4, 5))))
+async def test_copies_under_ids_that_overlap_are_one_message_in_any_order(
+    database: Database, store: EventStore, order: tuple[int, ...]
+) -> None:
+    copies = windows(3, 4, 5)
+    for n in order:
+        await take(store, copies[n])
+    await take(store, *copies.values())
+    assert list(await messages(database)) == [copies[order[0]].id]
+
+
+async def test_copies_in_one_batch_are_one_message(database: Database, store: EventStore) -> None:
+    copies = windows(3, 5, 6)
+    await take(store, copies[5], copies[3], copies[6])
+    assert list(await messages(database)) == [copies[5].id]
+    await take(store, *windows(8, 11).values())
+    assert len(await messages(database)) == 3, "out of reach they are new"
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 5), (5, 3)])
+async def test_copies_at_once_at_two_processes_are_one_message(
+    database: Database, store: EventStore, first: int, second: int
+) -> None:
+    copies = windows(first, second)
+    await asyncio.gather(take(store, copies[first]), take(EventStore(database), copies[second]))
+    assert len(await messages(database)) == 1
+
+
+async def test_a_copy_goes_past_one_that_nobody_could_read(database: Database, store: EventStore) -> None:
+    copies = windows(4, 5)
+    await take(store, unreadable(id=copies[4].id), copies[5])
+    assert await names(database) == ["InboundQuarantined", *NEW]
+    await take(store, copies[4])
+    assert list(await messages(database)) == [copies[5].id]
+    assert (await names(database))[-1] == "QuarantineResolved"
+    assert len(await names(database)) == 5
 
 
 # --- quarantine -------------------------------------------------------------------------------------------
