@@ -187,14 +187,16 @@ def every_event() -> list[e.Event]:
         claimed=(e.Address("phone", "+491511"),),
         nature="bounce",
         warnings=("dmarc_failed",),
-        about=e.DeliveryNotice(("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user"),
+        about=e.DeliveryNotice(
+            ("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user", "user_unknown", True
+        ),
         edited_before=True,
         joined_score=80,
         proves=("<a@b>",),
         topic="question",
         same_as=(uuid4(),),
     )
-    notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
+    notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user", "user_unknown", True)
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from services.projector.targets import Target, find, thread_of
@@ -115,10 +116,16 @@ def notices(session: Session, tx: Transaction, item: InboundMessage) -> list[tup
         return []
     found = [find(session, tx, item, external_id) for external_id in dict.fromkeys(told.external_ids)]
     return [
-        (target, c.RecordNotice(target.message_id, target.attempt, told.state, told.recipient, told.code, told.error))
+        (target, c.RecordNotice(target.message_id, target.attempt, *_details(told)))
         for target in found
         if target is not None and target.is_reply
     ]
+
+
+def _details(
+    told: contract.DeliveryNotice,
+) -> tuple[Literal["delivered", "read", "delayed", "bounced", "complained"], str, str, str, str, bool | None]:
+    return told.state, told.recipient, told.code, told.error, told.reason, told.hard
 
 
 def _head(place: Place) -> tuple[UUID, UUID]:

@@ -297,7 +297,7 @@ def _call(call: Call) -> e.Call:
 
 def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
     told = item.about.delivery if item.about else None
-    return e.DeliveryNotice(told.external_ids, told.state, told.recipient, told.code, told.error) if told else None
+    return e.DeliveryNotice(*astuple(told)) if told else None
 
 
 # --- what nobody understands ------------------------------------------------------------------------------

@@ -116,6 +116,8 @@ class DeliveryNotice:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 # --- customer ---------------------------------------------------------------------------------------------
@@ -322,6 +324,8 @@ class ReplyDelivered:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +339,8 @@ class ReplyRead:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +354,8 @@ class ReplyDelayed:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +369,8 @@ class ReplyBounced:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +384,8 @@ class ReplyComplained:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.Conver
     if known is not None and known.state == "queued" and known.attempt > 1:
         return []
     attempt = known.attempt if known else command.attempt
-    details = (command.recipient, command.code, command.error)
+    details = (command.recipient, command.code, command.error, command.reason, command.hard)
     events: list[e.ConversationEvent] = [_NOTICES[command.state](*head, command.reply_id, attempt, *details)]
     if command.state == "bounced" and state.status != "open":
         events.append(e.ConversationReopened(*head, "bounce"))

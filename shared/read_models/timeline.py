@@ -133,8 +133,9 @@ def _note_delivery(
         return
     said, at = _NOTICES[type(event)], to_text(recorded.occurred_at)
     delivery = orjson.loads(str(known))
-    notice = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
-    delivery.setdefault("notices", []).append({**notice, "error": event.error or None, "at": at})
+    notice: Body = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
+    notice |= {"error": event.error or None, "reason": event.reason or None, "hard": event.hard, "at": at}
+    delivery.setdefault("notices", []).append(notice)
     if said == "bounced":
         delivery |= {"state": said, "error": event.error or event.code or None, "changed_at": at}
     elif said in ("delivered", "read") and delivery["state"] in ("sent", "unknown"):

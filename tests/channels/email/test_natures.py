@@ -120,6 +120,8 @@ def test_a_report_names_our_message_the_recipient_the_code_and_the_reason() -> N
             "ivan@example.org",
             "550 5.1.1",
             "there is no such mailbox: 550 5.1.1 <ivan@example.org>: User unknown",
+            "user_unknown",
+            True,
         )
     )
 
@@ -149,7 +151,13 @@ def test_the_words_of_mail_ru_are_understood_without_a_report() -> None:
         f"Return-path: <{ADDRESS}>\nFrom: {ADDRESS}\nMessage-Id: {OURS}\n\nHello",
     )
     notice = DeliveryNotice(
-        (OURS,), "bounced", "ivan@example.org", "552 5.2.2", "the mailbox is full: 552 5.2.2 Mailbox full"
+        (OURS,),
+        "bounced",
+        "ivan@example.org",
+        "552 5.2.2",
+        "the mailbox is full: 552 5.2.2 Mailbox full",
+        "mailbox_full",
+        False,
     )
     assert (message.nature, message.about) == ("bounce", About(delivery=notice))
 

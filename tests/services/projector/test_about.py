@@ -90,7 +90,7 @@ async def replied(store: EventStore, conversation_id: UUID, external_id: str = "
 
 
 def bounce(*external_ids: str, state: str = "bounced", nature: str = "bounce") -> InboundMessage:
-    notice = DeliveryNotice(external_ids, state, "anna@example.com", "5.1.1", "no such user")  # type: ignore[arg-type]
+    notice = DeliveryNotice(external_ids, state, "anna@example.com", "5.1.1", "no such user", "user_unknown", True)  # type: ignore[arg-type]
     return inbound("Undelivered", "mailer-daemon@x", nature=nature, about=About(delivery=notice))
 
 
@@ -113,7 +113,7 @@ async def test_a_bounce_stands_in_the_conversation_of_the_reply_and_changes_its_
         "error": "no such user",
         "notices": [
             {"state": "bounced", "recipient": "anna@example.com", "code": "5.1.1", "error": "no such user",
-             "at": reply["delivery"]["changed_at"]}
+             "reason": "user_unknown", "hard": True, "at": reply["delivery"]["changed_at"]}
         ],
     }  # fmt: skip
     assert (notice["text"], notice["nature"]) == ("Undelivered", "bounce")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import permutations
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -53,6 +54,7 @@ async def take(store: EventStore, *contracts: Contract) -> Sequence[e.Event]:
 async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
     database: Database, store: EventStore
 ) -> None:
+    told: Any = (("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user", "user_unknown", True)
     item = inbound(
         "Привет",
         recipients=("support@example.com",),
@@ -71,7 +73,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         warnings=("two_senders",),
         proves=("<proof@x>",),
         topic="question",
-        about=About(delivery=DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user")),
+        about=About(delivery=DeliveryNotice(*told)),
     )
     registered, opened, message = await take(store, item)
     assert isinstance(message, e.MessageReceived)
@@ -86,7 +88,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         "<p>Привет</p>", ("support@example.com",), e.Address("email", "other@example.com", "Other"), FORM, "",
         ("<unknown@x>",), (item.external_id, "<gateway@x>"), "chat", (("Имя", "Анна"),), None,
         (e.File("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),), (e.Address("phone", "+49151"),),
-        "bounce", ("two_senders",), e.DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user"),
+        "bounce", ("two_senders",), e.DeliveryNotice(*told),
         False, 0, ("<proof@x>",), "question",
     )  # fmt: skip
     last = (await events(database))[-1]
