@@ -109,6 +109,12 @@ class Told:
         return e.Raw(self.item.raw.sha256, self.item.raw.size, self.item.raw.media_type)
 
 
+def echoed(session: Session, tx: Transaction, item: InboundMessage) -> Place | None:
+    """Return where the reply stands that an item is: our own come back, which says nothing new."""
+    found = (find(session, tx, item, external_id) for external_id in (item.external_id, *item.known_as))
+    return next((target.place for target in found if target is not None and target.is_reply), None)
+
+
 def notices(session: Session, tx: Transaction, item: InboundMessage) -> list[tuple[Target, c.RecordNotice]]:
     """Return what an item says of replies of ours, as far as they are found."""
     told = item.about.delivery if item.about else None

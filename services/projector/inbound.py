@@ -68,6 +68,10 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
             item = replace(item, same_as=_free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
+        elif item.nature == "loop" and (place := about_items.echoed(session, tx, item)):
+            session.entries.seen[item.id] = place.conversation_id
+            if is_known:
+                _resolve(session, item, place.conversation_id)
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:

@@ -57,6 +57,11 @@ def test_the_header_tells_the_nature(header: str, nature: str) -> None:
     assert (message.nature, message.about) == (nature, None)
 
 
+def test_our_own_mail_under_another_message_id_is_known_by_the_one_we_gave_it() -> None:
+    assert read("From: a@b.example", "Message-ID: <new@server>", f"X-Okno-Reply: {OURS}").known_as[1:] == (OURS,)
+    assert read("From: a@b.example", "Message-ID: <new@server>").known_as[1:] == ()
+
+
 def test_an_automatic_reply_to_a_list_is_automatic() -> None:
     assert read("From: a@b.example", "List-Id: <x>", "Auto-Submitted: auto-replied").nature == "automatic"
 
