@@ -139,6 +139,8 @@ class Parsed:
     """Those of `refers_to` that only somebody who got that message can know (signed by us)."""
     topic: str = ""
     """The subject without Re:, Fwd: and case, to find a conversation by; empty when it says too little."""
+    part_of: str = ""
+    """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
 

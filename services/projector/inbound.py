@@ -32,6 +32,7 @@ log = Log("projector")
 _LOW = (1 << 64) - 1
 QUOTES_A_STRANGER = "quotes_a_stranger"
 """Warns of a sender who refers to a message that was never theirs."""
+PART = "another part of the same message"
 Inbound = InboundMessage | InboundUnreadable | FileFetched | FileUnavailable
 
 
@@ -99,6 +100,7 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
         [
             *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
             *(id_ for m in messages if m.same_as for id_ in m.same_as),
+            *(message_id_of(m) for m in messages if m.part_of),
         ],
         [(m.sender.kind, m.sender.address) for m in messages],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
@@ -193,6 +195,8 @@ def _home(session: Session, known: Entries, item: InboundMessage, about: About) 
     A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
     member of a group) stands on that customer's timeline, under its own author.
     """
+    if item.part_of and (whole := _whole(session, known, item)):
+        return whole
     sender = (item.sender.kind, item.sender.address)
     customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
     decision, place = home_of(session, known, item, customer_id)
@@ -200,6 +204,16 @@ def _home(session: Session, known: Entries, item: InboundMessage, about: About) 
         return Joined(place.conversation_id, False, decision), place.customer_id
     customer_id = customer_id or _register(session, item, about)
     return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
+
+
+def _whole(session: Session, known: Entries, item: InboundMessage) -> tuple[Joined, UUID] | None:
+    """Return where the message is that an item is another part of."""
+    id_ = message_id_of(item)
+    conversation_id = session.entries.seen.get(id_) or known.seen.get(id_)
+    customer_id = session.conversation(conversation_id).state.customer_id if conversation_id else None
+    if conversation_id is None or customer_id is None:
+        return None
+    return Joined(conversation_id, False, Decision(conversation_id, PART, SCORES["proof"])), customer_id
 
 
 def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
@@ -279,6 +293,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.proves,
         item.topic,
         item.same_as,
+        item.id if item.part_of else None,
     )
 
 

@@ -198,6 +198,7 @@ class InboundMessage:
     vouched: tuple[Address, ...] = ()
     same_as: tuple[UUID, ...] = ()
     """Ids under which this same item may have come or may still come: of all of them one is received."""
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
