@@ -98,6 +98,8 @@ class Parsed:
     occurred_at: datetime
     dedup_key: str = ""
     """Tells duplicates from different items with the same external id; the external id itself when empty."""
+    same_as: tuple[str, ...] = ()
+    """Further dedup keys under which this same item may be here already, or may still come."""
     kind: Literal["text", "call", "form"] = "text"
     direction: Literal["inbound", "outbound"] = "inbound"
     """outbound: a call we made; written mail of ours is never read back as inbound."""
@@ -137,6 +139,8 @@ class Parsed:
     """Those of `refers_to` that only somebody who got that message can know (signed by us)."""
     topic: str = ""
     """The subject without Re:, Fwd: and case, to find a conversation by; empty when it says too little."""
+    part_of: str = ""
+    """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
 

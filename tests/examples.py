@@ -187,13 +187,17 @@ def every_event() -> list[e.Event]:
         claimed=(e.Address("phone", "+491511"),),
         nature="bounce",
         warnings=("dmarc_failed",),
-        about=e.DeliveryNotice(("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user"),
+        about=e.DeliveryNotice(
+            ("<ours@okno>",), "bounced", "anna@example.com", "5.1.1", "no such user", "user_unknown", True
+        ),
         edited_before=True,
         joined_score=80,
         proves=("<a@b>",),
         topic="question",
+        same_as=(uuid4(),),
+        part_id=uuid4(),
     )
-    notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user")
+    notice = (*head, reply, 2, "anna@example.com", "5.1.1", "no such user", "user_unknown", True)
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
@@ -216,6 +220,7 @@ def every_event() -> list[e.Event]:
         e.FileMissing(*head, uuid4(), uuid4(), "f1", "larger than 20 MB"),
         e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True),
         e.MessageAdopted(*head, message, uuid4(), moment),
+        e.MessageExtended(*head, message),
         e.CallProgressed(*head, uuid4(), call),
         requested(
             reply,

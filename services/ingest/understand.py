@@ -107,6 +107,8 @@ def _message(
         topic=parsed.topic,
         warnings=parsed.warnings,
         vouched=parsed.vouched,
+        part_of=parsed.part_of,
+        same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
     )
 
 

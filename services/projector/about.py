@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from services.projector.targets import Target, find, thread_of
@@ -108,6 +109,12 @@ class Told:
         return e.Raw(self.item.raw.sha256, self.item.raw.size, self.item.raw.media_type)
 
 
+def echoed(session: Session, tx: Transaction, item: InboundMessage) -> Place | None:
+    """Return where the reply stands that an item is: our own come back, which says nothing new."""
+    found = (find(session, tx, item, external_id) for external_id in (item.external_id, *item.known_as))
+    return next((target.place for target in found if target is not None and target.is_reply), None)
+
+
 def notices(session: Session, tx: Transaction, item: InboundMessage) -> list[tuple[Target, c.RecordNotice]]:
     """Return what an item says of replies of ours, as far as they are found."""
     told = item.about.delivery if item.about else None
@@ -115,10 +122,16 @@ def notices(session: Session, tx: Transaction, item: InboundMessage) -> list[tup
         return []
     found = [find(session, tx, item, external_id) for external_id in dict.fromkeys(told.external_ids)]
     return [
-        (target, c.RecordNotice(target.message_id, target.attempt, told.state, told.recipient, told.code, told.error))
+        (target, c.RecordNotice(target.message_id, target.attempt, *_details(told)))
         for target in found
         if target is not None and target.is_reply
     ]
+
+
+def _details(
+    told: contract.DeliveryNotice,
+) -> tuple[Literal["delivered", "read", "delayed", "bounced", "complained"], str, str, str, str, bool | None]:
+    return told.state, told.recipient, told.code, told.error, told.reason, told.hard
 
 
 def _head(place: Place) -> tuple[UUID, UUID]:

@@ -21,13 +21,15 @@ log = Log("projector")
 
 
 def message_id_of(item: InboundMessage) -> UUID:
-    """A call is one message however many webhooks tell of it."""
+    """A call is one message however many webhooks tell of it, an album however many parts it has."""
+    if item.part_of and item.about is None:
+        return inbound_id(item.channel_id, f"all of {item.part_of}")
     return item.id if item.call is None else inbound_id(item.channel_id, item.external_id)
 
 
 def announce(session: Session, tx: Transaction, item: InboundMessage, conversation_id: UUID, about: About) -> None:
     """Say of which files an item speaks; those of an edit belong to the message it changes."""
-    message_id = message_id_of(item)
+    message_id = item.id if item.part_of else message_id_of(item)
     if item.about is not None and item.about.edited is not None:
         target = find(session, tx, item, item.about.edited.external_id)
         message_id = target.message_id if target else inbound_id(item.channel_id, item.about.edited.external_id)

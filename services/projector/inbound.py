@@ -32,6 +32,7 @@ log = Log("projector")
 _LOW = (1 << 64) - 1
 QUOTES_A_STRANGER = "quotes_a_stranger"
 """Warns of a sender who refers to a message that was never theirs."""
+PART = "another part of the same message"
 Inbound = InboundMessage | InboundUnreadable | FileFetched | FileUnavailable
 
 
@@ -60,8 +61,18 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         is_known = item.id in session.entries.seen or item.id in known.seen
         if is_known and not _is_quarantined(item.id, session, known):
             continue
+        if isinstance(item, InboundMessage) and item.same_as:
+            if conversation_id := _where_it_is(item, session, known):
+                if is_known:
+                    _resolve(session, item, conversation_id)
+                continue
+            item = replace(item, same_as=_free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
+        elif item.nature == "loop" and (place := about_items.echoed(session, tx, item)):
+            session.entries.seen[item.id] = place.conversation_id
+            if is_known:
+                _resolve(session, item, place.conversation_id)
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
@@ -86,7 +97,11 @@ def _checked(contract: Contract) -> Inbound:
 def _wanted(items: Sequence[Inbound]) -> Wanted:
     messages = [item for item in items if isinstance(item, InboundMessage)]
     return Wanted(
-        [item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)],
+        [
+            *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
+            *(id_ for m in messages if m.same_as for id_ in m.same_as),
+            *(message_id_of(m) for m in messages if m.part_of),
+        ],
         [(m.sender.kind, m.sender.address) for m in messages],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
@@ -97,6 +112,23 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
 def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
     """A quarantined item is known without a conversation."""
     return session.entries.seen.get(item_id, known.seen.get(item_id)) is None
+
+
+def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
+    """Return the conversation of a copy that came under another id."""
+    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in item.same_as)
+    return next(filter(None, found), None)
+
+
+def _free(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID, ...]:
+    """Return the further ids that nobody has: a copy that could not be read keeps its own in the quarantine."""
+    ids = dict.fromkeys(id_ for id_ in item.same_as if id_ != item.id)
+    return tuple(id_ for id_ in ids if id_ not in session.entries.seen and id_ not in known.seen)
+
+
+def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> None:
+    about = About(item.received_at, e.Actor("system"), item.id)
+    session.decide_quarantine(item.id, c.ResolveQuarantined(conversation_id), about)
 
 
 # --- a message --------------------------------------------------------------------------------------------
@@ -163,6 +195,8 @@ def _home(session: Session, known: Entries, item: InboundMessage, about: About) 
     A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
     member of a group) stands on that customer's timeline, under its own author.
     """
+    if item.part_of and (whole := _whole(session, known, item)):
+        return whole
     sender = (item.sender.kind, item.sender.address)
     customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
     decision, place = home_of(session, known, item, customer_id)
@@ -170,6 +204,16 @@ def _home(session: Session, known: Entries, item: InboundMessage, about: About) 
         return Joined(place.conversation_id, False, decision), place.customer_id
     customer_id = customer_id or _register(session, item, about)
     return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
+
+
+def _whole(session: Session, known: Entries, item: InboundMessage) -> tuple[Joined, UUID] | None:
+    """Return where the message is that an item is another part of."""
+    id_ = message_id_of(item)
+    conversation_id = session.entries.seen.get(id_) or known.seen.get(id_)
+    customer_id = session.conversation(conversation_id).state.customer_id if conversation_id else None
+    if conversation_id is None or customer_id is None:
+        return None
+    return Joined(conversation_id, False, Decision(conversation_id, PART, SCORES["proof"])), customer_id
 
 
 def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
@@ -248,6 +292,8 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         joined.decision.score,
         item.proves,
         item.topic,
+        item.same_as,
+        item.id if item.part_of else None,
     )
 
 
@@ -270,7 +316,7 @@ def _call(call: Call) -> e.Call:
 
 def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
     told = item.about.delivery if item.about else None
-    return e.DeliveryNotice(told.external_ids, told.state, told.recipient, told.code, told.error) if told else None
+    return e.DeliveryNotice(*astuple(told)) if told else None
 
 
 # --- what nobody understands ------------------------------------------------------------------------------

@@ -125,7 +125,8 @@ class ThreadRenamed:
 class DeliveryNotice:
     """What somebody says of messages of ours (DSN, receipt, complaint). `external_ids`: as they were sent under.
 
-    delayed and a temporary bounce change nothing for good. `code` is the provider's, `error` for the operator.
+    delayed and a temporary bounce change nothing for good. `code` is the provider's, `error` for the operator,
+    `reason` a word for its class (mailbox_full, user_unknown), `hard`: the address never works (None: not said).
     """
 
     external_ids: tuple[str, ...]
@@ -133,6 +134,8 @@ class DeliveryNotice:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,9 @@ class InboundMessage:
     topic: str = ""
     warnings: tuple[str, ...] = ()
     vouched: tuple[Address, ...] = ()
+    same_as: tuple[UUID, ...] = ()
+    """Ids under which this same item may have come or may still come: of all of them one is received."""
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

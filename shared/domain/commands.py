@@ -88,6 +88,8 @@ class RecordNotice:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

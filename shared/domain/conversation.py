@@ -45,8 +45,10 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
     message = command.message
     if message.call is not None and message.message_id in state.calls:
         return _progress(message, message.call, state)
-    if message.message_id in state.edited_ahead:
+    if message.said_id in state.edited_ahead:
         message = replace(message, edited_before=True)
+    if message.part_id is not None and message.message_id in state.albums:
+        return _extend(message, state)
     events: list[e.ConversationEvent] = []
     if state.status == "new":
         events.append(
@@ -66,6 +68,14 @@ def _receive(command: c.ReceiveMessage, state: Conversation) -> list[e.Conversat
         events.append(e.ConversationReopened(message.conversation_id, message.customer_id, "message"))
     events.append(message)
     return events
+
+
+def _extend(message: e.MessageReceived, state: Conversation) -> list[e.ConversationEvent]:
+    head = (message.conversation_id, message.customer_id)
+    extended = e.MessageExtended(*head, message)
+    if state.status != "open" and message.waits:
+        return [e.ConversationReopened(*head, "message"), extended]
+    return [extended]
 
 
 def _progress(message: e.MessageReceived, call: e.Call, state: Conversation) -> list[e.ConversationEvent]:
@@ -201,7 +211,9 @@ def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:
     if event.edited_before:
-        state = replace(state, edited_ahead=state.edited_ahead - {event.message_id})
+        state = replace(state, edited_ahead=state.edited_ahead - {event.said_id})
+    if event.part_id is not None:
+        state = replace(state, albums=state.albums | {event.message_id})
     if event.waits and state.unreachable:
         state = replace(state, unreachable="")
     if event.call is not None:
@@ -278,6 +290,7 @@ def _same(state: Conversation, event: e.ConversationEvent) -> Conversation:
 _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.ConversationOpened: _opened,
     e.MessageReceived: _received,
+    e.MessageExtended: lambda state, event: _received(state, event.message),
     e.CallProgressed: _call_progressed,
     e.ReplyRequested: replies.requested,
     e.ActionRequested: replies.action_requested,

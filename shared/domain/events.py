@@ -116,6 +116,8 @@ class DeliveryNotice:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 # --- customer ---------------------------------------------------------------------------------------------
@@ -194,11 +196,37 @@ class MessageReceived:
     """As `resolve` counted the reasons to be in this conversation."""
     proves: tuple[str, ...] = ()
     topic: str = ""
+    same_as: tuple[UUID, ...] = ()
+    """Further ids under which the same item is known from now on."""
+    part_id: UUID | None = None
+    """The item this was, where several are one message: others follow as MessageExtended."""
+
+    @property
+    def said_id(self) -> UUID:
+        """The id by which others speak of what was said here: a part's own."""
+        return self.part_id or self.message_id
 
     @property
     def waits(self) -> bool:
         """Whether somebody has to look at it: only what a person wrote, or a list sent, reopens and waits."""
         return self.direction == "inbound" and self.nature in ("ordinary", "list")
+
+
+@dataclass(frozen=True, slots=True)
+class MessageExtended:
+    """Another part of a message that is there already (an album) came: `message` is that part."""
+
+    conversation_id: UUID
+    customer_id: UUID
+    message: MessageReceived
+
+    @property
+    def message_id(self) -> UUID:
+        return self.message.message_id
+
+    @property
+    def raw(self) -> Raw:
+        return self.message.raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,6 +348,8 @@ class ReplyDelivered:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +363,8 @@ class ReplyRead:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,6 +378,8 @@ class ReplyDelayed:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +393,8 @@ class ReplyBounced:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +408,8 @@ class ReplyComplained:
     recipient: str = ""
     code: str = ""
     error: str = ""
+    reason: str = ""
+    hard: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -642,6 +680,7 @@ Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplai
 ConversationEvent = (
     ConversationOpened
     | MessageReceived
+    | MessageExtended
     | CallProgressed
     | ReplyRequested
     | ActionRequested

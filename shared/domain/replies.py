@@ -159,8 +159,9 @@ def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.Conver
     if known is not None and known.state == "queued" and known.attempt > 1:
         return []
     attempt = known.attempt if known else command.attempt
-    details = (command.recipient, command.code, command.error)
-    events: list[e.ConversationEvent] = [_NOTICES[command.state](*head, command.reply_id, attempt, *details)]
+    made = _NOTICES[command.state]
+    what = (command.recipient, command.code, command.error, command.reason)
+    events: list[e.ConversationEvent] = [made(*head, command.reply_id, attempt, *what, hard=command.hard)]
     if command.state == "bounced" and state.status != "open":
         events.append(e.ConversationReopened(*head, "bounce"))
     return events

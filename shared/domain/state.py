@@ -71,6 +71,8 @@ class Conversation:
     """Kind and address of everybody who has written here or was written to."""
     edited_ahead: frozenset[UUID] = frozenset()
     """Messages of which a new version came before themselves."""
+    albums: frozenset[UUID] = frozenset()
+    """Messages that consist of parts."""
 
 
 NEW = Conversation()
@@ -99,6 +101,7 @@ def with_message(
         state.named_once,
         participants,
         state.edited_ahead,
+        state.albums,
     )
 
 

@@ -81,14 +81,11 @@ class Entries:
         """Take in one event."""
         match happening.event:
             case e.MessageReceived() as event:
-                self.seen[happening.about.cause or event.message_id] = event.conversation_id
-                place = Place(event.conversation_id, event.customer_id)
-                for external_id in event.known_as:
-                    self._add_external(external_id, event.channel_id, place)
-                if event.thread_key and fits(event.thread_key):
-                    self.threads[event.channel_id, event.thread_key] = place
-                if event.topic:
-                    self._add_topic(event, place, happening.about.occurred_at)
+                if event.part_id is not None:
+                    self.seen[event.message_id] = event.conversation_id
+                self._add_message(event, happening)
+            case e.MessageExtended() as event:
+                self._add_message(event.message, happening)
             case e.ConversationOpened() as event:
                 if event.thread_key and fits(event.thread_key):
                     place = Place(event.conversation_id, event.customer_id)
@@ -128,10 +125,24 @@ class Entries:
                 self.ended.append((event.customer_id, event.step_id))
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
+            case e.QuarantineResolved() as event if self.seen.get(event.item_id) is None:
+                self.seen[event.item_id] = event.conversation_id  # by a copy of it that was understood
             case e.ReplySent() as event:
                 place = Place(event.conversation_id, event.customer_id)
                 for external_id in (event.external_id, *event.known_as):
                     self._add_external(external_id, event.channel_id, place)
+
+    def _add_message(self, message: e.MessageReceived, happening: Happening) -> None:
+        self.seen[happening.about.cause or message.message_id] = message.conversation_id
+        for id_ in message.same_as:
+            self.seen[id_] = message.conversation_id
+        place = Place(message.conversation_id, message.customer_id)
+        for external_id in message.known_as:
+            self._add_external(external_id, message.channel_id, place)
+        if message.thread_key and fits(message.thread_key):
+            self.threads[message.channel_id, message.thread_key] = place
+        if message.topic:
+            self._add_topic(message, place, happening.about.occurred_at)
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
         if external_id and fits(external_id):

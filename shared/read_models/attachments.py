@@ -51,7 +51,9 @@ READ_MODEL = Attachments()
 def _files(event: e.Event) -> list[tuple[UUID, tuple[e.File, ...]]]:
     match event:
         case e.MessageReceived() if event.files:
-            return [(event.message_id, event.files)]
+            return [(event.said_id, event.files)]
+        case e.MessageExtended() if event.message.files:
+            return [(event.message.said_id, event.message.files)]
         case e.ReplyRequested() if event.files:
             return [(event.reply_id, event.files)]
         case e.MessageEdited() if event.files:

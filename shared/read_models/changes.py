@@ -5,7 +5,7 @@ Kept beside the timeline and put together when it is read: so it does not matter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,7 +14,9 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models.entries import Body, dumps, file_fields, remote_id
+from shared.read_models.albums import merged
+from shared.read_models.entries import Body, dumps, file_fields, part, remote_id
+from shared.read_models.entries import shown as whole_of
 
 TABLE = "timeline_changes"
 COLUMNS = ("position", "message_id", "kind", "body")
@@ -34,6 +36,8 @@ def schema(prefix: str) -> str:
 def change_of(recorded: e.Recorded) -> Row | None:
     """Return the row that an event adds, None for events that add none."""
     match recorded.event:
+        case e.MessageExtended() as event:
+            kind, body = "part", part(event.message, recorded)
         case e.MessageEdited() as event:
             kind, body = "edited", _version(event)
         case e.MessageDeleted() as event:
@@ -84,14 +88,35 @@ def changes_of(tx: Transaction, message_ids: Sequence[str]) -> Changes:
     return found
 
 
+def parts_of(bodies: Sequence[Body], became: Changes) -> Iterator[str]:
+    """Return the ids of the parts that messages consist of."""
+    for body in bodies:
+        if "part" in body:
+            yield body["part"]
+            yield from (each["part"] for each in _of_kind(became.get(body["id"], ()), "part"))
+
+
+def as_it_is(shown: Body, changes: Sequence[tuple[str, Body]], of_parts: Changes) -> Body:
+    """PURE: return a message with what became of it and of its parts."""
+    if "part" in shown:
+        shown = together(shown, _of_kind(changes, "part"), of_parts)
+        changes = [change for change in changes if change[0] != "part"]
+    return changed(shown, changes) if changes else shown
+
+
 def changed(shown: Body, changes: Sequence[tuple[str, Body]]) -> Body:
     """PURE: return a message as it is after its changes, in whatever order they were recorded."""
     shown = _newest_version(shown, _of_kind(changes, "edited"), _announcements(changes))
-    shown["reactions"] = _reactions(_of_kind(changes, "reacted"))
+    shown["reactions"] = shown["reactions"] + _reactions(_of_kind(changes, "reacted"))
     if deletions := _of_kind(changes, "deleted"):
         gone: Body = {"text": "", "full_text": "", "html": None, "attachments": [], "versions": []}
         shown = {**shown, **gone, "deleted_at": _at(deletions[0])}
     return shown
+
+
+def together(first: Body, further: Sequence[Body], of_parts: Changes) -> Body:
+    """PURE: return one message of its parts, each with what became of it, in whichever order they came."""
+    return merged(first, [changed(whole_of(each), of_parts.get(each["part"], ())) for each in (first, *further)])
 
 
 def _of_kind(changes: Sequence[tuple[str, Body]], wanted: str) -> list[Body]:

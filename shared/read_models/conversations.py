@@ -139,6 +139,21 @@ def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -
     }
 
 
+def _extended(event: e.MessageExtended, recorded: e.Recorded, values: _Values) -> Body:
+    """A further part is no further message; what stood in for it is none any more."""
+    message = event.message
+    changed: Body = {}
+    if message.edited_before:
+        changed["messages_count"] = values[_INDEX["messages_count"]] - 1
+    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
+    if last.get("id") == str(message.message_id) and not last["preview"]:
+        changed["last_message"] = orjson.dumps({**last, "preview": _preview(message.text)}).decode()
+    if message.waits:
+        waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
+        changed |= {"waiting_since": waiting, "unreachable": None, **_target(message)}
+    return changed
+
+
 def _said(
     id_: UUID,
     direction: str,
@@ -296,6 +311,7 @@ def _tagged(event: e.ConversationTagged, recorded: e.Recorded, values: _Values) 
 _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.ConversationOpened: lambda event, recorded, values: {},
     e.MessageReceived: _received,
+    e.MessageExtended: _extended,
     e.CallProgressed: _progressed,
     e.ReplyRequested: _replied,
     e.ActionRequested: lambda event, recorded, values: {},

@@ -141,7 +141,9 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
     if event.html:
         body["html"] = event.html
     if event.files:
-        body["attachments"] = _files(event.message_id, event.files)
+        body["attachments"] = _files(event.said_id, event.files)
+    if event.part_id:
+        body["part"] = event.part_id
     if event.fields:
         body["fields"] = event.fields
     if event.call:
@@ -151,6 +153,12 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
     if event.warnings:
         body["warnings"] = event.warnings
     return body
+
+
+def part(event: e.MessageReceived, recorded: e.Recorded) -> Body:
+    """Return a further part of a message: as if it stood for itself."""
+    times = {"occurred_at": to_text(recorded.occurred_at), "recorded_at": to_text(recorded.recorded_at)}
+    return _message(event, recorded) | times
 
 
 def _plain(id_: UUID, kind: str, recorded: e.Recorded, text: str = "", **more: Any) -> Body:

@@ -89,7 +89,7 @@ _NOTICES: dict[type, str] = {
     e.ReplyComplained: "complained",
 }
 _CHANGES = {
-    e.CallProgressed, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
+    e.CallProgressed, e.MessageExtended, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
     e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved, e.FilesAnnounced, e.FileArrived, e.FileMissing,
 }  # fmt: skip
 
@@ -120,8 +120,15 @@ def _change(tx: Transaction, recorded: e.Recorded, prefix: str, deliveries: dict
             )
             ids = (event.to_conversation_id, event.to_customer_id, event.conversation_id, event.message_id)
             tx.run(sql, [str(id_) for id_ in ids])
-        case e.MessageReceived() as event:  # what stood in for it
-            tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
+        case e.MessageReceived() as event:
+            _end_standing_in(tx, prefix, event)
+        case e.MessageExtended() as event if event.message.edited_before:
+            _end_standing_in(tx, prefix, event.message)
+
+
+def _end_standing_in(tx: Transaction, prefix: str, message: e.MessageReceived) -> None:
+    """A new version stood there before what it changes came."""
+    tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(message.said_id),))
 
 
 def _note_delivery(
@@ -133,8 +140,9 @@ def _note_delivery(
         return
     said, at = _NOTICES[type(event)], to_text(recorded.occurred_at)
     delivery = orjson.loads(str(known))
-    notice = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
-    delivery.setdefault("notices", []).append({**notice, "error": event.error or None, "at": at})
+    notice: Body = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
+    notice |= {"error": event.error or None, "reason": event.reason or None, "hard": event.hard, "at": at}
+    delivery.setdefault("notices", []).append(notice)
     if said == "bounced":
         delivery |= {"state": said, "error": event.error or event.code or None, "changed_at": at}
     elif said in ("delivered", "read") and delivery["state"] in ("sent", "unknown"):
@@ -187,7 +195,8 @@ def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
     """Return entries with what became of them since."""
     bodies = [_shown(row) for row in rows]
     became = changes.changes_of(tx, [body["id"] for body in bodies])
-    return [changes.changed(body, became[body["id"]]) if body["id"] in became else body for body in bodies]
+    of_parts = changes.changes_of(tx, list(changes.parts_of(bodies, became)))
+    return [changes.as_it_is(body, became.get(body["id"], ()), of_parts) for body in bodies]
 
 
 def _shown(row: Row) -> Body:

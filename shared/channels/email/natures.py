@@ -36,4 +36,5 @@ def _notice(report: bounce.Report) -> DeliveryNotice:
     """`error` begins with the reason in words an operator knows."""
     words = bounce_reason.REASONS.get(report.reason, "")
     error = ": ".join(filter(None, (words, report.error)))
-    return DeliveryNotice(report.original_ids, report.state, ", ".join(report.recipients)[:1_000], report.code, error)
+    recipients, hard = ", ".join(report.recipients)[:1_000], report.hard if report.state == "bounced" else None
+    return DeliveryNotice(report.original_ids, report.state, recipients, report.code, error, report.reason, hard)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 
 from shared.channels.email import authentication, body, charset, mime, natures, quotes, signed, words
+from shared.channels.email.header_nature import REPLY_HEADER
 from shared.channels.email.topic import topic
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
@@ -49,7 +50,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         reply_to=_reply_to(tree, sender),
         cannot_reply=no_sender if not tree.header("reply-to") else "",
         refers_to=refers_to,
-        known_as=(external_id,),
+        known_as=(external_id, *(_sent_as(tree, key) if nature == "loop" else ())),
         files=content.files,
         nature=nature,
         about=about,
@@ -83,6 +84,12 @@ def _message_id(tree: mime.Part) -> str:
         return ids[0]
     bare = words.text(tree.header("message-id"), 990).strip("<> ")
     return f"<{bare}>" if bare else ""
+
+
+def _sent_as(tree: mime.Part, key: bytes) -> tuple[str, ...]:
+    """Return the Message-ID we gave a mail of ours that has got another one on its way."""
+    ids = words.message_ids(tree.all(REPLY_HEADER)[:1])[:1]
+    return tuple(each for each in ids if signed.is_ours(each, key))
 
 
 def _sender(tree: mime.Part, fingerprint: str) -> tuple[Address, str]:

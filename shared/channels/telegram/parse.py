@@ -83,7 +83,7 @@ class _Reader:
             html=said.html,
             direction="outbound" if self.where.is_ours() else "inbound",
             refers_to=self.where.answered(),
-            known_as=self.where.album(),
+            part_of=self.where.album(),
             thread_key=str(self.where.thread()),
             fields=said.fields,
             vouched=self.vouched(),

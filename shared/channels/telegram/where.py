@@ -64,10 +64,10 @@ class Where:
         opened = whole(self.body, "message_thread_id") if self.body.get("is_topic_message") is True else 0
         return (self.external_id(target),) if target and target != opened else ()
 
-    def album(self) -> tuple[str, ...]:
+    def album(self) -> str:
         """What the parts of an album have in common."""
         group = text(self.body, "media_group_id")
-        return (f"{whole(obj(self.body, 'chat'), 'id')}/album/{group}",) if group else ()
+        return f"{whole(obj(self.body, 'chat'), 'id')}/album/{group}" if group else ""
 
     def is_ours(self) -> bool:
         """Written in the name of the business, whose own account a business chat shows, too."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from hashlib import sha256
 from uuid import UUID
 
@@ -10,10 +9,11 @@ from shared.channels.web_form.body import Submission
 from shared.channels.web_form.platforms import platform_of
 from shared.connector import BadInput
 
-WINDOW_SECONDS = 600
-REMEMBERED = 50_000
+WINDOW_SECONDS = 300
+WINDOWS_BEFORE = 2
 PAGE_KEY = "_key"
 """A random text in each hosted page: the same page sent twice is one submission, unless its text was changed."""
+_OF_A_WINDOW = "hash:"
 
 
 def given_key(header: str) -> str:
@@ -37,39 +37,27 @@ def content_hash(channel_id: UUID, submission: Submission) -> str:
     return digest.hexdigest()[:32]
 
 
-class Windows:
-    """Keys for posts without one: hash and ten-minute window, so that the same text next day is new.
+def key_of(channel_id: UUID, submission: Submission, at: float) -> str:
+    """Return the key by the platform's id of the submission, else by what was posted; `at` in Unix seconds."""
+    platform = platform_of(submission)
+    if platform.id:
+        return platform.id
+    content = content_hash(channel_id, submission)
+    if hint := platform.hint or _page_key(submission):
+        return f"id:{hint}:{content}"
+    return f"{_OF_A_WINDOW}{content}:{int(at // WINDOW_SECONDS)}"
 
-    The key is the same in every process. Where two posts straddle the edge of a window, the later one takes the
-    key of the earlier if this process has seen it within ten minutes (of the last 50,000 posts).
+
+def same_as(key: str) -> tuple[str, ...]:
+    """Return the further keys of a post: those it would have had in the windows before; none with a key of its own.
+
+    The later of two posts finds the earlier one's key among these, the earlier one its own if it comes last; so the
+    same text is one submission for 10 to 15 minutes, at however many processes, and new the next day.
     """
-
-    def __init__(self) -> None:
-        self._recent: OrderedDict[str, float] = OrderedDict()
-
-    def key_of(self, channel_id: UUID, submission: Submission, at: float) -> str:
-        """Return the key by the platform's id of the submission, else by what was posted; `at` in Unix seconds."""
-        platform = platform_of(submission)
-        if platform.id:
-            return platform.id
-        content = content_hash(channel_id, submission)
-        if hint := platform.hint or _page_key(submission):
-            return f"id:{hint}:{content}"
-        return self.key(content, at)
-
-    def key(self, content: str, at: float) -> str:
-        """Return the key of a post by its `content_hash`; `at` is Unix time in seconds."""
-        first = self._recent.get(content)
-        if first is None or not 0 <= at - first < WINDOW_SECONDS:
-            first = at
-            self._remember(content, at)
-        return f"hash:{content}:{int(first // WINDOW_SECONDS)}"
-
-    def _remember(self, content: str, at: float) -> None:
-        self._recent[content] = at
-        self._recent.move_to_end(content)
-        if len(self._recent) > REMEMBERED:
-            self._recent.popitem(last=False)
+    if not key.startswith(_OF_A_WINDOW):
+        return ()
+    content, _, window = key.rpartition(":")
+    return tuple(f"{content}:{int(window) - before}" for before in range(1, WINDOWS_BEFORE + 1))
 
 
 def _page_key(submission: Submission) -> str:

@@ -57,6 +57,11 @@ def test_the_header_tells_the_nature(header: str, nature: str) -> None:
     assert (message.nature, message.about) == (nature, None)
 
 
+def test_our_own_mail_under_another_message_id_is_known_by_the_one_we_gave_it() -> None:
+    assert read("From: a@b.example", "Message-ID: <new@server>", f"X-Okno-Reply: {OURS}").known_as[1:] == (OURS,)
+    assert read("From: a@b.example", "Message-ID: <new@server>").known_as[1:] == ()
+
+
 def test_an_automatic_reply_to_a_list_is_automatic() -> None:
     assert read("From: a@b.example", "List-Id: <x>", "Auto-Submitted: auto-replied").nature == "automatic"
 
@@ -120,6 +125,8 @@ def test_a_report_names_our_message_the_recipient_the_code_and_the_reason() -> N
             "ivan@example.org",
             "550 5.1.1",
             "there is no such mailbox: 550 5.1.1 <ivan@example.org>: User unknown",
+            "user_unknown",
+            True,
         )
     )
 
@@ -149,7 +156,13 @@ def test_the_words_of_mail_ru_are_understood_without_a_report() -> None:
         f"Return-path: <{ADDRESS}>\nFrom: {ADDRESS}\nMessage-Id: {OURS}\n\nHello",
     )
     notice = DeliveryNotice(
-        (OURS,), "bounced", "ivan@example.org", "552 5.2.2", "the mailbox is full: 552 5.2.2 Mailbox full"
+        (OURS,),
+        "bounced",
+        "ivan@example.org",
+        "552 5.2.2",
+        "the mailbox is full: 552 5.2.2 Mailbox full",
+        "mailbox_full",
+        False,
     )
     assert (message.nature, message.about) == ("bounce", About(delivery=notice))
 

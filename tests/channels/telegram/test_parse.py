@@ -113,9 +113,9 @@ def test_a_file_without_a_caption_says_nothing_but_is_no_unsupported_message():
     assert told(voice={"file_id": "v"}).text == ""
 
 
-def test_the_parts_of_an_album_have_the_album_in_common():
+def test_the_parts_of_an_album_are_parts_of_one_message():
     parts = [told(message_id=n, photo=[{"file_id": f"{n}"}], media_group_id="77") for n in (15, 16)]
-    assert [part.known_as for part in parts] == [("7/album/77",)] * 2
+    assert [part.part_of for part in parts] == ["7/album/77"] * 2
     assert [part.external_id for part in parts] == ["7:15", "7:16"]
 
 

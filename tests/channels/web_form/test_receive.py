@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from starlette.requests import Request
 
 from shared.channels.web_form import body, once
 from shared.channels.web_form.receive import FormPosts
-from shared.connector import BadInput
+from shared.connector import BadInput, Parsed
 from shared.contracts.inbound import inbound_id
 from tests.channels.web_form.site import CHANNEL_ID, MAILBOX, START, Site
 
@@ -139,18 +139,29 @@ async def test_the_id_of_tilda_is_the_key():
     assert keys(site) == ["tranid:1234567:987654321"]
 
 
-@pytest.mark.parametrize("minutes_past_the_hour", [0, 5, 9.99])
-async def test_the_same_text_is_one_submission_for_ten_minutes_wherever_the_clock_stands(minutes_past_the_hour: float):
+def known_as(parsed: Parsed) -> set[str]:
+    return {parsed.external_id, *parsed.same_as}
+
+
+@pytest.mark.parametrize("seconds_past_the_hour", [0, 1, 150, 299.9])
+async def test_the_same_text_is_one_submission_for_ten_to_fifteen_minutes_at_any_process(seconds_past_the_hour: float):
+    for pause, is_same in ((1, True), (299, True), (599, True), (900, False), (86_400, False)):
+        one, other = Site(), Site()
+        one.at = other.at = START.replace(minute=0) + timedelta(seconds=seconds_past_the_hour)
+        other.later(seconds=pause)
+        await one.post(data=FORM)
+        await other.post(data=FORM)
+        [first], [second] = one.parsed(), other.parsed()
+        assert bool(known_as(first) & known_as(second)) == is_same
+        assert (first.external_id in known_as(second)) == is_same, "the later one finds the earlier one"
+
+
+async def test_a_post_with_a_key_of_its_own_is_known_under_that_only():
     site = Site()
-    site.at = START.replace(minute=0)
-    site.later(minutes=minutes_past_the_hour)
-    for pause in (0, 1, 598):
-        site.later(seconds=pause)
-        await site.post(data=FORM)
-    site.later(seconds=2)
-    await site.post(data=FORM)
-    first, second, third, fourth = keys(site)
-    assert first == second == third != fourth
+    await site.post(headers={"Idempotency-Key": "hash:ab:5"}, data=FORM)
+    await site.post(data={**FORM, "tranid": "1:2", "formid": "form1"})
+    await site.post(data={**FORM, once.PAGE_KEY: "page"})
+    assert [parsed.same_as for parsed in site.parsed()] == [(), (), ()]
 
 
 async def test_posts_at_once_have_one_key():
@@ -171,13 +182,6 @@ async def test_different_files_under_the_same_text_are_different_submissions():
     for content in (b"one", b"two"):
         await site.post(data=FORM, files={"file": ("plan.pdf", content)})
     assert len(set(keys(site))) == 2
-
-
-def test_the_memory_of_recent_posts_is_bounded():
-    windows = once.Windows()
-    for n in range(once.REMEMBERED + 10):
-        windows.key(str(n), 1000.0)
-    assert len(windows._recent) == once.REMEMBERED
 
 
 # --- origins ----------------------------------------------------------------------------------------------

@@ -78,6 +78,13 @@ async def test_message_is_published_whole_under_the_key_of_its_sender(inlet, tra
     assert record.headers["ce_source"] == f"/channels/{CHANNEL.id}"
 
 
+async def test_further_keys_become_ids_and_parts_keep_what_they_are_part_of(inlet, transport):
+    parsing(inlet, same_as=("a", "b"), part_of="7/album/1")
+    await inlet.accept(item("anna@example.com|Hello"))
+    ids = tuple(inbound_id(CHANNEL.id, key) for key in ("a", "b"))
+    assert (only(transport).same_as, only(transport).part_of) == (ids, "7/album/1")
+
+
 async def test_dedup_key_decides_the_id_before_the_external_id(inlet, transport):
     parsing(inlet, dedup_key="call-1:ringing")
     assert await inlet.accept(item("x")) == inbound_id(CHANNEL.id, "call-1:ringing")

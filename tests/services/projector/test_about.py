@@ -31,6 +31,7 @@ from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.raw_items import raw_at, raw_item
+from shared.event_store.routing import conversation_of
 from shared.event_store.store import EventStore
 from shared.read_models import conversations, timeline
 from tests.event_store.index import derived, standing
@@ -90,8 +91,49 @@ async def replied(store: EventStore, conversation_id: UUID, external_id: str = "
 
 
 def bounce(*external_ids: str, state: str = "bounced", nature: str = "bounce") -> InboundMessage:
-    notice = DeliveryNotice(external_ids, state, "anna@example.com", "5.1.1", "no such user")  # type: ignore[arg-type]
+    notice = DeliveryNotice(external_ids, state, "anna@example.com", "5.1.1", "no such user", "user_unknown", True)  # type: ignore[arg-type]
     return inbound("Undelivered", "mailer-daemon@x", nature=nature, about=About(delivery=notice))
+
+
+# --- what we have said ourselves --------------------------------------------------------------------------
+
+
+def echo(external_id: str, *known_as: str) -> InboundMessage:
+    """Our own message as the channel gives it back."""
+    return inbound("Hi", external_id=external_id, nature="loop", direction="outbound", known_as=known_as)
+
+
+@pytest.mark.parametrize("ids", [("<ours@okno>",), ("<new@server>", "<ours@okno>")])
+async def test_our_own_reply_that_comes_back_stands_nowhere_again(
+    database: Database, store: EventStore, ids: tuple[str, ...]
+) -> None:
+    *_, message = await take(store, inbound())
+    id_ = message.conversation_id  # type: ignore[union-attr]
+    await replied(store, id_)
+    item = echo(*ids)
+    handled = await store.record(lambda session, tx: intake.receive(session, tx, [item, item]), {"inbound/0": 1})
+    assert handled.happenings == []
+    assert await database.read(partial(conversation_of, id_=item.id)) == id_
+    assert len(await shown(database, id_)) == 2
+    await forget(database, item)
+
+
+async def test_our_own_message_that_we_know_nothing_of_is_kept(database: Database, store: EventStore) -> None:
+    """What the business wrote from its own telephone, or another Okno sent."""
+    *_, message = await take(store, inbound(), echo("<stranger@okno>"))
+    assert isinstance(message, e.MessageReceived)
+    assert message.nature == "loop"
+
+
+async def test_a_client_who_quotes_the_id_of_our_reply_is_heard(store: EventStore) -> None:
+    *_, message = await take(store, inbound())
+    await replied(store, message.conversation_id)  # type: ignore[union-attr]
+    assert len(await take(store, inbound(refers_to=("<ours@okno>",)))) == 1
+
+
+async def forget(database: Database, item: InboundMessage) -> None:
+    """An echo leaves no event, so nothing in the log tells of its id."""
+    await database.write(lambda tx: tx.run("DELETE FROM routing_seen WHERE id = ?", (str(item.id),)))
 
 
 # --- delivery ---------------------------------------------------------------------------------------------
@@ -113,7 +155,7 @@ async def test_a_bounce_stands_in_the_conversation_of_the_reply_and_changes_its_
         "error": "no such user",
         "notices": [
             {"state": "bounced", "recipient": "anna@example.com", "code": "5.1.1", "error": "no such user",
-             "at": reply["delivery"]["changed_at"]}
+             "reason": "user_unknown", "hard": True, "at": reply["delivery"]["changed_at"]}
         ],
     }  # fmt: skip
     assert (notice["text"], notice["nature"]) == ("Undelivered", "bounce")

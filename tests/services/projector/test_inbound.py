@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
+from typing import Any
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
 from shared.contracts.codec import Contract
-from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef
+from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef, InboundMessage, inbound_id
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
@@ -50,6 +54,7 @@ async def take(store: EventStore, *contracts: Contract) -> Sequence[e.Event]:
 async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
     database: Database, store: EventStore
 ) -> None:
+    told: Any = (("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user", "user_unknown", True)
     item = inbound(
         "Привет",
         recipients=("support@example.com",),
@@ -68,7 +73,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         warnings=("two_senders",),
         proves=("<proof@x>",),
         topic="question",
-        about=About(delivery=DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user")),
+        about=About(delivery=DeliveryNotice(*told)),
     )
     registered, opened, message = await take(store, item)
     assert isinstance(message, e.MessageReceived)
@@ -83,7 +88,7 @@ async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(
         "<p>Привет</p>", ("support@example.com",), e.Address("email", "other@example.com", "Other"), FORM, "",
         ("<unknown@x>",), (item.external_id, "<gateway@x>"), "chat", (("Имя", "Анна"),), None,
         (e.File("cd" * 32, 5, "a.pdf", "application/pdf", "cid"),), (e.Address("phone", "+49151"),),
-        "bounce", ("two_senders",), e.DeliveryNotice(("<nobody@x>",), "bounced", "a@b", "5.1.1", "no such user"),
+        "bounce", ("two_senders",), e.DeliveryNotice(*told),
         False, 0, ("<proof@x>",), "question",
     )  # fmt: skip
     last = (await events(database))[-1]
@@ -238,6 +243,55 @@ async def test_the_client_of_a_call_is_its_phone_number(store: EventStore) -> No
         "",
         e.Address("phone", "+4915112345678"),  # type: ignore[union-attr]
     )
+
+
+# --- one item under several ids ---------------------------------------------------------------------------
+
+
+def windows(*numbers: int) -> dict[int, InboundMessage]:
+    """The same post in windows of time, each known as those of the two windows before as well."""
+    return {
+        n: inbound(external_id=f"w{n}", known_as=(), same_as=tuple(inbound_id(MAILBOX, f"w{n - b}") for b in (1, 2)))
+        for n in numbers
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations((3, 4, 5))))
+async def test_copies_under_ids_that_overlap_are_one_message_in_any_order(
+    database: Database, store: EventStore, order: tuple[int, ...]
+) -> None:
+    copies = windows(3, 4, 5)
+    for n in order:
+        await take(store, copies[n])
+    await take(store, *copies.values())
+    assert list(await messages(database)) == [copies[order[0]].id]
+
+
+async def test_copies_in_one_batch_are_one_message(database: Database, store: EventStore) -> None:
+    copies = windows(3, 5, 6)
+    await take(store, copies[5], copies[3], copies[6])
+    assert list(await messages(database)) == [copies[5].id]
+    await take(store, *windows(8, 11).values())
+    assert len(await messages(database)) == 3, "out of reach they are new"
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 5), (5, 3)])
+async def test_copies_at_once_at_two_processes_are_one_message(
+    database: Database, store: EventStore, first: int, second: int
+) -> None:
+    copies = windows(first, second)
+    await asyncio.gather(take(store, copies[first]), take(EventStore(database), copies[second]))
+    assert len(await messages(database)) == 1
+
+
+async def test_a_copy_goes_past_one_that_nobody_could_read(database: Database, store: EventStore) -> None:
+    copies = windows(4, 5)
+    await take(store, unreadable(id=copies[4].id), copies[5])
+    assert await names(database) == ["InboundQuarantined", *NEW]
+    await take(store, copies[4])
+    assert list(await messages(database)) == [copies[5].id]
+    assert (await names(database))[-1] == "QuarantineResolved"
+    assert len(await names(database)) == 5
 
 
 # --- quarantine -------------------------------------------------------------------------------------------
