@@ -6,16 +6,26 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from services.house import House, open_house
+from shared.clock import from_text
 from shared.settings import Settings
 
 
 class WrongRequest(Exception):
     """The command was given something it cannot use; the text says what would be right."""
+
+
+def moment(option: str, text: str) -> datetime:
+    """Return the time given to an option. Raises WrongRequest."""
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise WrongRequest(f"{option} wants a time such as 2026-11-21T14:05:00Z, not {text!r}") from error
 
 
 def in_house(

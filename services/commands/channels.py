@@ -6,11 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from services.house import House
-from services.terminal import WrongRequest, in_house, print_json, show
-from shared.connector import PACKAGE, Channel, Kind, SetUp, SetUpProblem, kinds, load
+from services.ingest.fetch_queue import FetchQueue
+from services.ingest.reconcile import Reconciler, has_history
+from services.terminal import WrongRequest, in_house, moment, print_json, show
+from shared.clock import now
+from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, SetUp, SetUpProblem, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
@@ -41,6 +45,11 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     renew = actions.add_parser("renew", help="set a channel up again: another consent, another webhook")
     renew.add_argument("channel", metavar="ID")
     renew.set_defaults(run=in_house(_renew))
+    reconcile = actions.add_parser("reconcile", help="take in what the provider's history has and we may not have")
+    reconcile.add_argument("channel", metavar="ID")
+    reconcile.add_argument("--since", metavar="TIME", help="RFC 3339; a day ago if not given")
+    reconcile.add_argument("--until", metavar="TIME", help="RFC 3339; now if not given")
+    reconcile.set_defaults(run=in_house(_reconcile))
     for name in STATES:
         action = actions.add_parser(name, help=f"{name} a channel")
         action.add_argument("channel", metavar="ID")
@@ -155,6 +164,25 @@ async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None
     """A setting that names another channel may be given by name; the id is what is kept."""
     if name := settings.get("reply_channel"):
         settings["reply_channel"] = str((await house.registry.find(name)).channel.id)
+
+
+async def _reconcile(options: argparse.Namespace, house: House) -> None:
+    """Raises ConnectionError when the provider does not give its history now."""
+    channel = (await house.registry.find(options.channel)).channel
+    until = moment("--until", options.until) if options.until else now()
+    since = moment("--since", options.since) if options.since else until - timedelta(days=1)
+    if not has_history(channel.kind) or since >= until:
+        raise WrongRequest(f"{channel.kind} has no history of a provider" if since < until else "--since is not before")
+    transport = house.transport()
+    await transport.start()
+    try:
+        reconciler = Reconciler(transport.publisher(), house.blobs, FetchQueue(house.database))
+        count = await reconciler.all(channel, load(channel.kind), since, until)
+    except FetchDelayed as error:
+        raise ConnectionError(str(error)) from error
+    finally:
+        await transport.close()
+    show(options.json, [{"id": str(channel.id), "name": channel.name, "told": count}], ("id", "name", "told"))
 
 
 async def _list(options: argparse.Namespace, house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,8 +10,7 @@ from uuid import UUID
 from services.house import House
 from services.inbox_api.channel_names import with_channels
 from services.inbox_api.past import timeline_as_of
-from services.terminal import WrongRequest, in_house, print_json, show
-from shared.clock import from_text
+from services.terminal import in_house, moment, print_json, show
 from shared.database.protocol import Transaction
 from shared.domain.errors import NoSuchThing
 from shared.event_store.routing import customer_of
@@ -29,7 +27,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:
-    at = _moment(options.as_of) if options.as_of else None
+    at = moment("--as-of", options.as_of) if options.as_of else None
     customer_id = await house.database.read(partial(_customer, wanted=options.customer))
     if at is None:
         job = partial(timeline.of_customer, customer_id=customer_id, page=EVERYTHING)
@@ -41,13 +39,6 @@ async def _run(options: argparse.Namespace, house: House) -> None:
     else:
         columns = ("recorded_at", "kind", "direction", "channel", "author", "delivery", "text")
         show(False, [_row(entry) for entry in entries], columns)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return from_text(text)
-    except ValueError as error:
-        raise WrongRequest(f"--as-of wants a time such as 2026-11-21T14:05:00Z, not {text!r}") from error
 
 
 def _customer(tx: Transaction, wanted: str) -> UUID:

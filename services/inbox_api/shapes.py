@@ -29,6 +29,8 @@ class Attachment(msgspec.Struct):
     sha256: str | None
     url: str | None
     """None while it is being fetched."""
+    content_id: str | None
+    """What `cid:` in the message's HTML calls it."""
     state: str | msgspec.UnsetType = msgspec.UNSET
     problem: str | msgspec.UnsetType | None = msgspec.UNSET
 

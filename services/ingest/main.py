@@ -17,6 +17,7 @@ from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease
 from services.ingest.publish import ChannelInlet
+from services.ingest.reconcile import Reconciler, Reconciling
 from services.ingest.retries import Retries
 from services.ingest.supervise import Supervisor
 from services.ingest.webhooks import Webhooks
@@ -50,6 +51,8 @@ class Ingest:
         self._kept = KeptSettings(registry)
         self._fetches = FetchQueue(database)
         self._fetcher = Fetcher(self._fetches, self._directory, load, blobs, self._publisher)
+        reconciler = Reconciler(self._publisher, blobs, self._fetches)
+        self._reconciling = Reconciling(database, self._directory, load, reconciler)
         self._alone = settings.embedded
         self._retries = Retries(transport, self._publisher, self._directory, load, blobs, self._fetches)
         self._supervisor = Supervisor(self._directory, load, self._inlet, self._lease, self._health, self._kept)
@@ -65,6 +68,7 @@ class Ingest:
             "ingest-receivers": self._supervisor.run(),
             "ingest-retries": self._retries.run(),
             "ingest-files": self._fetcher.run(alone=self._alone),
+            "ingest-history": self._reconciling.run(),
         }
         self._tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
 

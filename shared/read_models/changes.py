@@ -71,7 +71,7 @@ def _version(event: e.MessageEdited) -> Body:
 def _announced(item_id: UUID, file: e.RemoteFile) -> Body:
     id_ = str(remote_id(item_id, file.ref))
     head = {"id": id_, "name": file.name, "media_type": file.media_type, "size": file.size}
-    return {**head, "sha256": None, "url": None, "state": "fetching", "problem": None}
+    return {**head, "sha256": None, "url": None, "content_id": None, "state": "fetching", "problem": None}
 
 
 # --- queries ----------------------------------------------------------------------------------------------

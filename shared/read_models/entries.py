@@ -115,6 +115,7 @@ def file_fields(id_: UUID, file: e.File) -> Body:
         "size": file.size,
         "sha256": file.sha256,
         "url": f"/api/v1/attachments/{id_}",
+        "content_id": file.content_id or None,
     }
 
 

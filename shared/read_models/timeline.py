@@ -32,7 +32,7 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 3
+    version = 4
     tables = ("timeline", changes.TABLE)
 
     def schema(self, prefix: str) -> str:

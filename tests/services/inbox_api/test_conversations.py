@@ -96,7 +96,7 @@ async def test_a_message_as_it_is_shown(office: Office) -> None:
         "text": "New",
         "full_text": "New\n> old",
         "html": "<p>New</p>",
-        "attachments": [{**file, "url": f"/api/v1/attachments/{id_}"}],
+        "attachments": [{**file, "url": f"/api/v1/attachments/{id_}", "content_id": None}],
         "raw": raw,
         "fields": [["Имя", "Анна"]],
         "call": None,

@@ -1,0 +1,114 @@
+"""Fills holes from the provider's history: calls whose webhooks never came. What is known already stays as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.ingest.directory import Directory
+from services.ingest.fetch_queue import FetchQueue
+from services.ingest.publish import publish
+from services.ingest.understand import understand
+from shared.blobs import Blobs
+from shared.clock import now
+from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, RawItem, kinds
+from shared.database.protocol import Database, DatabaseUnavailable
+from shared.logs import Log
+from shared.registry import health
+from shared.transport.protocol import Publisher, TransportUnavailable
+
+EVERY_SECONDS = 900.0
+SPAN = timedelta(hours=2)
+LOOK_SECONDS = 120.0
+AGAIN_SECONDS = 1.0
+ROLE = "history"
+log = Log("ingest.reconcile")
+
+
+def has_history(kind: str) -> bool:
+    """Return whether a kind can ask its provider what there was."""
+    return kind in kinds() and importlib.util.find_spec(f"{PACKAGE}.{kind}.history") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    """What is needed to take in an item as its webhook would have."""
+
+    publisher: Publisher
+    blobs: Blobs
+    fetches: FetchQueue
+
+    async def items(self, channel: Channel, kind: Kind, since: datetime, until: datetime) -> list[RawItem]:
+        """Return what the provider tells of that time. Raises FetchDelayed."""
+        found: list[RawItem] = await kind.module("history").history(channel, since, until)
+        return found
+
+    async def all(self, channel: Channel, kind: Kind, since: datetime, until: datetime) -> int:
+        """Take in everything of that time; return how much it was. Raises FetchDelayed, TransportUnavailable."""
+        items = await self.items(channel, kind, since, until)
+        for item in items:
+            await self.take_in(channel, kind, item)
+        return len(items)
+
+    async def take_in(self, channel: Channel, kind: Kind, item: RawItem) -> None:
+        """Return once the item is durable; one that is known already changes nothing."""
+        understood = await understand(item, channel, kind.parse, self.blobs)
+        await publish(self.publisher, understood, item.received_at, self.fetches)
+
+
+class Reconciling:
+    """Does it again and again, in one process at a time, until cancelled."""
+
+    def __init__(
+        self, database: Database, directory: Directory, load: Callable[[str], Kind], reconciler: Reconciler
+    ) -> None:
+        self._database, self._directory, self._load, self._reconciler = database, directory, load, reconciler
+        self._told: dict[UUID, set[str]] = {}
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with self._database.leadership(ROLE) as watch, asyncio.TaskGroup() as group:
+                    group.create_task(_run(watch))
+                    group.create_task(self._rounds())
+            except* DatabaseUnavailable as errors:
+                log.warning("lead_lost", error=str(errors.exceptions[0])[:500])
+            await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _rounds(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311 (not for secrets)
+            await self.round(now())
+
+    async def round(self, until: datetime) -> None:
+        """Look at every active channel whose kind has a history; what fails is told in its health."""
+        active = [found.channel for found in self._directory.channels if found.state == "active"]
+        await asyncio.gather(*(self._look(each, until) for each in active if has_history(each.kind)))
+
+    async def _look(self, channel: Channel, until: datetime) -> None:
+        problem = ""
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self._take_in_new(channel, until)
+        except (FetchDelayed, TimeoutError, TransportUnavailable) as error:
+            problem = f"the provider's history cannot be read: {error or 'no answer in time'}"
+            log.warning("history_unread", channel_id=channel.id, error=str(error)[:500])
+        await health.report(self._database, channel.id, ROLE, problem, None, None)
+
+    async def _take_in_new(self, channel: Channel, until: datetime) -> None:
+        """What the last round has taken in is not published again: the same call has the same item."""
+        kind, told = self._load(channel.kind), self._told.get(channel.id, set())
+        items = await self._reconciler.items(channel, kind, until - SPAN, until)
+        for item in items:
+            if item.key not in told:
+                await self._reconciler.take_in(channel, kind, item)
+        self._told[channel.id] = {item.key for item in items}
+
+
+async def _run(watch: Callable[[], Awaitable[None]]) -> None:
+    await watch()

@@ -1,0 +1,107 @@
+"""What a provider's history has is taken in as its webhooks would have been, once, and its failures are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest_asyncio
+
+from services.ingest.directory import Directory
+from services.ingest.fetch_queue import FetchQueue
+from services.ingest.reconcile import SPAN, Reconciler, Reconciling, has_history
+from shared.blobs import Blobs
+from shared.connector import Channel, FetchDelayed, RawItem
+from shared.contracts import topics
+from shared.contracts.inbound import InboundMessage
+from tests.examples import AT
+from tests.services.fakes import (
+    MemoryTransport,
+    add_channel,
+    item,
+    lines_kind,
+    loader,
+    problem_of,
+    registry_of,
+    sqlite,
+)
+
+
+@dataclass
+class Provider:
+    """Tells `told` of any time; an exception in it is raised."""
+
+    told: list[Any] = field(default_factory=list)
+    asked: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    async def history(self, channel: Channel, since: datetime, until: datetime) -> list[RawItem]:
+        self.asked.append((since, until))
+        for each in self.told:
+            if isinstance(each, Exception):
+                raise each
+        return list(self.told)
+
+
+@dataclass
+class House:
+    channel: Channel
+    provider: Provider
+    transport: MemoryTransport
+    reconciling: Reconciling
+    database: Any
+
+    def published(self) -> list[str]:
+        return [c.text for c in self.transport.contracts(topics.INBOUND) if isinstance(c, InboundMessage)]
+
+
+@pytest_asyncio.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    database, transport, provider = sqlite(tmp_path), MemoryTransport(), Provider()
+    channel = await add_channel(database, "telephony")
+    await add_channel(database, "lines")
+    kind = lines_kind("telephony")
+    kind.modules["history"] = SimpleNamespace(history=provider.history)
+    directory = Directory(registry_of(database))
+    await directory.load()
+    reconciler = Reconciler(transport.publisher(), Blobs(tmp_path / "blobs"), FetchQueue(database))
+    reconciling = Reconciling(database, directory, loader(kind, lines_kind()), reconciler)
+    yield House(channel, provider, transport, reconciling, database)
+    await database.close()
+
+
+def test_only_kinds_whose_provider_can_be_asked_have_a_history() -> None:
+    assert [has_history(kind) for kind in ("telephony", "web_form", "no such kind")] == [True, False, False]
+
+
+async def test_what_the_history_tells_is_taken_in_and_not_published_again(house: House) -> None:
+    house.provider.told = [item("a@b.c|one", "one"), item("a@b.c|two", "two")]
+    await house.reconciling.round(AT)
+    house.provider.told = [*house.provider.told, item("a@b.c|three", "three")]
+    await house.reconciling.round(AT)
+    assert house.published() == ["one", "two", "three"]
+    assert house.provider.asked == [(AT - SPAN, AT)] * 2
+    assert await problem_of(house.database, house.channel.id) in ("", None)
+
+
+async def test_a_history_that_cannot_be_read_is_told_until_it_can(house: House) -> None:
+    house.provider.told = [FetchDelayed("the provider is away")]
+    await house.reconciling.round(AT)
+    assert "the provider is away" in str(await problem_of(house.database, house.channel.id))
+    house.provider.told = [item("a@b.c|one", "one")]
+    await house.reconciling.round(AT)
+    assert not await problem_of(house.database, house.channel.id)
+    assert house.published() == ["one"]
+
+
+async def test_what_could_not_be_published_is_taken_in_by_the_next_round(house: House) -> None:
+    house.provider.told = [item("a@b.c|one", "one")]
+    house.transport.down = True
+    await house.reconciling.round(AT)
+    assert await problem_of(house.database, house.channel.id)
+    house.transport.down = False
+    await house.reconciling.round(AT)
+    assert house.published() == ["one"]
