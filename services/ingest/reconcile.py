@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +17,7 @@ from services.ingest.understand import understand
 from shared.blobs import Blobs
 from shared.clock import now
 from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, RawItem, kinds
+from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable
 from shared.logs import Log
 from shared.registry import health
@@ -25,7 +26,6 @@ from shared.transport.protocol import Publisher, TransportUnavailable
 EVERY_SECONDS = 900.0
 SPAN = timedelta(hours=2)
 LOOK_SECONDS = 120.0
-AGAIN_SECONDS = 1.0
 ROLE = "history"
 log = Log("ingest.reconcile")
 
@@ -71,14 +71,7 @@ class Reconciling:
         self._told: dict[UUID, set[str]] = {}
 
     async def run(self) -> None:
-        while True:
-            try:
-                async with self._database.leadership(ROLE) as watch, asyncio.TaskGroup() as group:
-                    group.create_task(_run(watch))
-                    group.create_task(self._rounds())
-            except* DatabaseUnavailable as errors:
-                log.warning("lead_lost", error=str(errors.exceptions[0])[:500])
-            await asyncio.sleep(AGAIN_SECONDS)
+        await lead_forever(self._database, ROLE, lambda: (self._rounds(),))
 
     async def _rounds(self) -> None:
         while True:
@@ -98,6 +91,11 @@ class Reconciling:
         except (FetchDelayed, TimeoutError, TransportUnavailable) as error:
             problem = f"the provider's history cannot be read: {error or 'no answer in time'}"
             log.warning("history_unread", channel_id=channel.id, error=str(error)[:500])
+        except DatabaseUnavailable:
+            raise
+        except Exception as bug:  # what one provider answers must not stop the others
+            problem = f"the provider's history cannot be understood: {type(bug).__name__}: {bug}"
+            log.error("history_failed", bug, channel_id=channel.id, kind=channel.kind)
         await health.report(self._database, channel.id, ROLE, problem, None, None)
 
     async def _take_in_new(self, channel: Channel, until: datetime) -> None:
@@ -108,7 +106,3 @@ class Reconciling:
             if item.key not in told:
                 await self._reconciler.take_in(channel, kind, item)
         self._told[channel.id] = {item.key for item in items}
-
-
-async def _run(watch: Callable[[], Awaitable[None]]) -> None:
-    await watch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 
 from services.projector import delivery, inbound
 from services.projector.calls import end_overdue_calls
@@ -11,6 +11,7 @@ from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
+from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.call import overdue
 from shared.event_store.log import head
@@ -19,7 +20,6 @@ from shared.logs import Log
 from shared.read_models import live
 from shared.transport.protocol import Transport
 
-LEAD_AGAIN_SECONDS = 1.0
 log = Log("projector")
 
 
@@ -39,9 +39,9 @@ class Projector:
         async with asyncio.TaskGroup() as group:
             for loop in self._intakes:
                 group.create_task(loop.run(), name="intake")
-            group.create_task(self._lead_forever("projector", self._follow), name="follow")
+            group.create_task(lead_forever(self._database, "projector", self._follow), name="follow")
             if not self._embedded:  # in one process the log itself is there for other systems
-                group.create_task(self._lead_forever("feed", self._feed), name="feed")
+                group.create_task(lead_forever(self._database, "feed", self._feed), name="feed")
 
     async def ready(self) -> str | None:
         """Return what is missing, None when messages are being taken in."""
@@ -59,19 +59,6 @@ class Projector:
         """Return how many log positions the read models are behind."""
         return await self._database.read(_behind)
 
-    async def _lead_forever(self, name: str, work: Callable[[], Sequence[Coroutine[None, None, None]]]) -> None:
-        """Do what one process at a time does, whenever it is this one."""
-        while True:
-            try:
-                async with self._database.leadership(name) as watch, asyncio.TaskGroup() as group:
-                    log.info("leading", what=name)
-                    group.create_task(_run(watch))
-                    for part in work():
-                        group.create_task(part)
-            except* DatabaseUnavailable as errors:
-                log.warning("lead_lost", what=name, error=str(errors.exceptions[0])[:500])
-            await asyncio.sleep(LEAD_AGAIN_SECONDS)
-
     def _follow(self) -> Sequence[Coroutine[None, None, None]]:
         relay = Relay(self._database, self._store, self._transport.publisher())
         return (
@@ -83,10 +70,6 @@ class Projector:
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
         return (Feed(self._database, self._store, self._transport.publisher()).run(),)
-
-
-async def _run(watch: Callable[[], Awaitable[None]]) -> None:
-    await watch()
 
 
 def _behind(tx: Transaction) -> int:

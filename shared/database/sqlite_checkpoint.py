@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 
 COPY_BYTES = 64 * 1024 * 1024
@@ -46,7 +47,11 @@ class Checkpoints:
             self._commits += 1
             if self._copying is None and self._commits % LOOK_COMMITS == 0 and self._size() > COPY_BYTES:
                 self._copying = self._thread.submit(self._copy)
-        except sqlite3.Error as error:  # what is committed is safe in the log; the next look tries again
+        except (
+            sqlite3.Error,
+            DatabaseUnavailable,
+            OSError,
+        ) as error:  # what is committed is safe in the log; the next look tries again
             log.warning("checkpoint_failed", reason=str(error))
 
     def stop(self) -> None:

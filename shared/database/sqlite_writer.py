@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,12 +18,12 @@ from typing import Any
 
 from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints
 from shared.database.sqlite_transaction import SqliteTransaction, translated
+from shared.logs import Log
 
 JOBS_PER_COMMIT = 64
 BUSY_MILLISECONDS = 30_000
 """How long the thread waits for another process that writes; the loop never does."""
-
-IDLE_SECONDS = 0.002
+log = Log("database")
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +45,8 @@ class SqliteWriter:
         self._thread = ThreadPoolExecutor(1, "okno-write")
         self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
-        self._busy = False
+        self._rests = threading.Event()
+        self._rests.set()
         self._connection.execute("PRAGMA busy_timeout=0")
         self._connection.execute(f"PRAGMA journal_size_limit={KEPT_BYTES}")
 
@@ -56,15 +56,15 @@ class SqliteWriter:
         job = _Job(run, brief, loop.create_future())
         with self._lock:
             self._waiting.append(job)
-            first, self._busy = not self._busy, True
+            first = self._rests.is_set()
+            self._rests.clear()
         if first:
             loop.call_soon(self._round)  # not at once: who else is about to write joins this commit
         return await job.done
 
     def stop(self) -> None:
         """Return when what waits is committed and the thread has ended; not from an event loop whose jobs wait."""
-        while self._busy:
-            time.sleep(IDLE_SECONDS)
+        self._rests.wait()
         self._thread.shutdown()
 
     def _round(self) -> None:
@@ -88,7 +88,7 @@ class SqliteWriter:
         """Take what waits, of one loop and either brief or not."""
         with self._lock:
             if not self._waiting:
-                self._busy = False
+                self._rests.set()
                 return []
             head = self._waiting[0]
             loop = head.done.get_loop()
@@ -125,10 +125,13 @@ class SqliteWriter:
         self._ended(jobs, transaction)  # the last use of the connection here: the loop may begin the next one
 
     def _undo(self, jobs: list[_Job], failure: BaseException) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
         for job in jobs:
             job.result, job.error = None, translated(failure)
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:  # the next BEGIN fails then, and tries the ROLLBACK again
+            log.warning("rollback_failed", reason=str(error))
 
     def _ended(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
         """From the thread: tell the loop, or go on with another loop's jobs when that one has closed."""
@@ -150,7 +153,7 @@ class SqliteWriter:
         while True:
             with self._lock:
                 if not self._waiting:
-                    self._busy = False
+                    self._rests.set()
                     return
                 head = self._waiting[0]
             try:
@@ -180,6 +183,8 @@ def _run_all(jobs: list[_Job], transaction: SqliteTransaction) -> None:
         try:
             job.result = job.run(transaction)
         except Exception as error:
+            if not transaction.connection.in_transaction:  # a full disk: SQLite has rolled all of it back by itself
+                raise
             transaction.connection.execute("ROLLBACK TO job")
             transaction.topics = topics
             job.error = translated(error)

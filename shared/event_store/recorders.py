@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Protocol, cast
 from uuid import UUID
 
-from eventsourcing.persistence import Notification, StoredEvent, Tracking
+from eventsourcing.persistence import StoredEvent, Tracking
 
 from shared.database.protocol import Transaction
 
@@ -27,16 +27,6 @@ class Recorder(Protocol):
         """Append events and move positions forward. Raises a driver's unique violation, or Behind."""
 
     def select_events(self, originator_id: UUID | str, *, gt: int | None = None) -> Sequence[StoredEvent]: ...
-
-    def select_notifications(
-        self,
-        start: int | None,
-        limit: int,
-        stop: int | None = None,
-        topics: Sequence[str] = (),
-        *,
-        inclusive_of_start: bool = True,
-    ) -> Sequence[Notification]: ...
 
     def max_notification_id(self) -> int | None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -123,6 +124,7 @@ class ChannelRegistry:
         return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
 
 
+@cache
 def _defaults(kind: str) -> dict[str, str]:
     """A channel that is older than a setting of its kind has the default; one of a kind that is gone has none."""
     return load(kind).complete({}) if kind in kinds() else {}

@@ -7,14 +7,16 @@ import os
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from shared.database.protocol import Conflict, Transaction
+from shared.database.protocol import Conflict, DatabaseUnavailable, Transaction
 from shared.database.sqlite import SqliteDatabase
-from shared.database.sqlite_checkpoint import COPY_BYTES
+from shared.database.sqlite_checkpoint import COPY_BYTES, Checkpoints
+from shared.database.sqlite_writer import SqliteWriter
 
 
 @pytest_asyncio.fixture
@@ -134,3 +136,66 @@ async def test_the_log_beside_the_file_stays_bounded_while_writing_goes_on(datab
 
 def _size(file: str) -> int:
     return os.path.getsize(file)
+
+
+class Breaking:
+    """A connection of which some statements fail, once each."""
+
+    def __init__(self, connection: sqlite3.Connection, *failing: str) -> None:
+        self._connection, self.failing = connection, list(failing)
+
+    def execute(self, sql: str, *arguments: object) -> sqlite3.Cursor:
+        if sql in self.failing:
+            self.failing.remove(sql)
+            raise sqlite3.OperationalError("disk I/O error")
+        return self._connection.execute(sql, *arguments)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._connection, name)
+
+
+@pytest.mark.parametrize("brief", [True, False])
+async def test_a_disk_that_fails_even_the_rollback_holds_up_nobody_after_it(
+    database: SqliteDatabase, brief: bool
+) -> None:
+    connection = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    writer = SqliteWriter(Breaking(connection, "COMMIT", "ROLLBACK"), Checkpoints(database.path, connect), ignored)
+    async with asyncio.timeout(20):
+        with pytest.raises(DatabaseUnavailable, match="disk I/O"):
+            await writer.do(lambda tx: add(tx, 1), brief=brief)
+        with suppress(DatabaseUnavailable, sqlite3.OperationalError):  # the transaction that hung on is ended first
+            await writer.do(lambda tx: add(tx, 2), brief=brief)
+        await writer.do(lambda tx: add(tx, 3), brief=brief)
+    writer.stop()
+    connection.close()
+    assert 1 not in await database.read(ids)
+    assert 3 in await database.read(ids)
+
+
+async def test_what_is_committed_is_confirmed_whatever_becomes_of_the_checkpoint(database: SqliteDatabase) -> None:
+    checkpoints = Checkpoints(Path(f"{database.path}/no folder"), connect)
+    connection = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    writer = SqliteWriter(connection, checkpoints, ignored)
+    async with asyncio.timeout(20):
+        for number in range(40):
+            assert await writer.do(lambda tx, n=number: add(tx, n), brief=True) == 1
+    writer.stop()
+    checkpoints.stop()
+    connection.close()
+
+
+async def test_a_full_disk_is_told_to_everybody_who_waits_as_such(database: SqliteDatabase) -> None:
+    pages = await database.write(lambda tx: tx.rows("PRAGMA page_count")[0][0])
+    await database.write(lambda tx: tx.rows(f"PRAGMA max_page_count = {pages + 4}"))
+    sql = "INSERT INTO things (data) VALUES (zeroblob(100000))"
+    jobs = [database.write(lambda tx: tx.run(sql), brief=True) for _ in range(5)]
+    outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 5
+
+
+def connect() -> sqlite3.Connection:
+    raise DatabaseUnavailable("no connection")
+
+
+def ignored(topics: set[str]) -> None:
+    """Nobody listens."""

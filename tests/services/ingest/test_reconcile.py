@@ -97,6 +97,12 @@ async def test_a_history_that_cannot_be_read_is_told_until_it_can(house: House) 
     assert house.published() == ["one"]
 
 
+async def test_a_history_that_is_nonsense_stops_no_other_channel(house: House) -> None:
+    house.provider.told = [KeyError("calls")]
+    await house.reconciling.round(AT)
+    assert "KeyError: 'calls'" in str(await problem_of(house.database, house.channel.id))
+
+
 async def test_what_could_not_be_published_is_taken_in_by_the_next_round(house: House) -> None:
     house.provider.told = [item("a@b.c|one", "one")]
     house.transport.down = True
