@@ -93,7 +93,7 @@ class Tokens:
         """Return what to tell the person when the consent ends soon."""
         if self._consent_ends_at is None or self._consent_ends_at - self._clock() > WARN_BEFORE:
             return None
-        return f"the consent for this mailbox ends on {self._consent_ends_at:%Y-%m-%d}: add the channel's consent anew"
+        return f"the consent for this mailbox ends on {self._consent_ends_at:%Y-%m-%d}: use `okno channels renew`"
 
     async def _renewed(self) -> Grant:
         if not self._refresh_token:

@@ -94,7 +94,7 @@ async def test_the_end_of_the_consent_is_told_before_it_comes(provider: TokenSer
     tokens = Tokens(channel(provider).settings, clock=Clock())
     assert tokens.warning() is None
     await tokens.access_token()
-    assert tokens.warning() == "the consent for this mailbox ends on 2026-12-02: add the channel's consent anew"
+    assert tokens.warning() == "the consent for this mailbox ends on 2026-12-02: use `okno channels renew`"
 
 
 async def test_a_withdrawn_consent_says_what_to_do(provider: TokenServer) -> None:
