@@ -51,7 +51,10 @@ def outbound(house: House, transport: Transport) -> Part:
 
 
 def projector(house: House, transport: Transport) -> Part:
-    service = Projector(house.database, transport, house.store, embedded=house.settings.embedded)
+    settings = house.settings
+    service = Projector(
+        house.database, transport, house.store, embedded=settings.embedded, events_in_full=settings.events_in_full
+    )
 
     async def behind() -> float:
         return await service.behind()

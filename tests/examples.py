@@ -201,6 +201,7 @@ def every_event() -> list[e.Event]:
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
+        e.CustomerErased(CUSTOMER, uuid4(), "asked for it"),
         replace(opened(), thread_key="chat-1"),
         message,
         e.ReplyDelivered(*notice),

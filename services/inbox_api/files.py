@@ -7,7 +7,7 @@ from functools import partial
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api.context import Call, answer, read_limited
 from shared.database.protocol import Transaction
@@ -30,10 +30,13 @@ async def get_attachment(call: Call) -> Response:
     found = await call.context.database.read(partial(attachment, id_=call.id()))
     if found is None:
         raise HTTPException(404)
-    path = call.context.blobs.path(found["sha256"])
-    if not path.exists():
-        raise HTTPException(404, "the file is not in the blob folder")
-    return FileResponse(path, media_type=_media_type(found["media_type"]), headers={**SAFE, **_download(found["name"])})
+    blobs, sha256 = call.context.blobs, found["sha256"]
+    try:
+        size = await blobs.size(sha256)
+    except FileNotFoundError:
+        raise HTTPException(404, "the file is not in the blob folder") from None
+    headers = {**SAFE, **_download(found["name"]), "Content-Length": str(size)}
+    return StreamingResponse(blobs.read(sha256, 0, size), media_type=_media_type(found["media_type"]), headers=headers)
 
 
 async def upload(call: Call) -> Response:

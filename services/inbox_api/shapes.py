@@ -65,6 +65,8 @@ class Message(msgspec.Struct):
     deleted_at: str | None
     reactions: list[dict[str, Any]]
     position: int
+    erased: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: its content was erased, what it said is empty."""
 
 
 class Messages(msgspec.Struct):

@@ -224,7 +224,7 @@ def _place_at_home(session: Session, known: Entries, item: InboundMessage, about
 def _register(session: Session, item: InboundMessage, about: About) -> UUID:
     """Make a customer of an address that nobody has used before."""
     address = e.Address(item.sender.kind, item.sender.address, item.sender.name)
-    customer_id = customers.customer_id_for(address)
+    customer_id = session.new_customer_id(address)
     for event in customers.register(customer_id, address, customers.Customer()):
         session.append(customer_id, 1, Happening(event, about))
     return customer_id

@@ -26,9 +26,17 @@ log = Log("projector")
 class Projector:
     """Runs until cancelled; any number of processes may run it on one database."""
 
-    def __init__(self, database: Database, transport: Transport, store: EventStore, *, embedded: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        transport: Transport,
+        store: EventStore,
+        *,
+        embedded: bool,
+        events_in_full: bool = False,
+    ) -> None:
         self._database, self._transport, self._store = database, transport, store
-        self._embedded = embedded
+        self._embedded, self._events_in_full = embedded, events_in_full
         self._intakes = [
             IntakeLoop(store, transport, intake, BRIEF_BATCH if embedded else BATCH)
             for intake in (inbound.intake(), delivery.intake())
@@ -69,7 +77,8 @@ class Projector:
         )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
-        return (Feed(self._database, self._store, self._transport.publisher()).run(),)
+        publisher = self._transport.publisher()
+        return (Feed(self._database, self._store, publisher, in_full=self._events_in_full).run(),)
 
 
 def _behind(tx: Transaction) -> int:

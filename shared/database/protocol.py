@@ -25,6 +25,8 @@ class Transaction(Protocol):
     """One open transaction. Unique-key violations raise Conflict."""
 
     dialect: Literal["sqlite", "postgres"]
+    keys: Any
+    """As given to the database."""
 
     @property
     def connection(self) -> Any:
@@ -67,6 +69,8 @@ class Database(Protocol):
     """Made by `open_database`."""
 
     dialect: Literal["sqlite", "postgres"]
+    keys: Any
+    """What its transactions seal personal content with (`shared.keys.ring.KeyRing`); None: content is plain."""
 
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         """Run a job and return its result once it is committed and durable. `brief`: as for `read`.
@@ -95,5 +99,8 @@ class Database(Protocol):
 
         What the leader does must be safe without it (positions move forward only): it saves doing things twice.
         """
+
+    def wipe(self, tables: Sequence[str]) -> None:
+        """Leave nothing in the files of what was deleted from tables or overwritten; blocks until it is done."""
 
     async def close(self) -> None: ...

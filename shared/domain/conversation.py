@@ -206,7 +206,8 @@ def evolve(state: Conversation, event: e.ConversationEvent) -> Conversation:
 
 
 def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
-    return Conversation(id=event.conversation_id, customer_id=event.customer_id, status="open")
+    ids = {"id": event.conversation_id, "customer_id": event.customer_id, "channel_id": event.channel_id}
+    return Conversation(**ids, status="open")
 
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:

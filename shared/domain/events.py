@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_privacy import CustomerErased as CustomerErased
+
 # --- values -----------------------------------------------------------------------------------------------
 
 
@@ -673,7 +675,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered | IdentityLinked
+CustomerEvent = CustomerRegistered | IdentityLinked | CustomerErased
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
@@ -719,3 +721,5 @@ class Recorded:
     cause: UUID | None
     actor: Actor
     event: Event
+    erased: bool = False
+    """The key of its personal content was destroyed: those fields are empty."""

@@ -11,30 +11,37 @@ import msgspec
 
 from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
-from shared.event_store.mapper import from_state
+from shared.event_store.mapper import NO_KEYS, Openers, from_state, keys_of, plain_part
 from shared.event_store.recorders import EVENTS, recorder_for
+from shared.keys.pages import WrongKeyStore
 
 
 def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> list[Recorded]:
     """Return the events of a stream in order; their `position` is 0, as streams do not need it."""
     stored = recorder_for(tx).select_events(stream_id, gt=after_version)
-    return [from_state(0, stream_id, s.originator_version, s.topic, s.state) for s in stored]
+    openers = openers_of(tx, [s.state for s in stored])
+    return [from_state(0, stream_id, s.originator_version, s.topic, s.state, openers=openers) for s in stored]
 
 
 def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
     """Return up to `limit` events recorded after a position, without gaps."""
-    return _recorded(_rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
+    return _recorded(tx, _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as it lies in the log: `type` is its stored name, `state` the JSON of its envelope."""
+    """An event as it lies in the log: `type` is its stored name, `state` as the mapper made it."""
 
     position: int
     stream_id: UUID
     version: int
     type: str
     state: bytes
+
+    @property
+    def plain(self) -> bytes:
+        """The JSON of the envelope without what is personal."""
+        return plain_part(self.state)
 
 
 def read_stored(tx: Transaction, after: int, limit: int) -> list[Stored]:
@@ -47,7 +54,7 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     """Return up to `limit` events of some types, and the position up to which there is none left out."""
     until = head(tx)
     where = f"{{position}} > ? AND {{position}} <= ? AND topic IN ({','.join('?' * len(types))})"
-    events = _recorded(_rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+    events = _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
@@ -57,9 +64,25 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: da
     found: list[Recorded] = []
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
-        events = _recorded(_rows(tx, f"originator_id IN ({','.join('?' * len(part))})", part))
+        events = _recorded(tx, _rows(tx, f"originator_id IN ({','.join('?' * len(part))})", part))
         found += [each for each in events if recorded_until is None or each.recorded_at <= recorded_until]
     return sorted(found, key=lambda recorded: recorded.position)
+
+
+def opened(tx: Transaction, stored: Sequence[Stored]) -> list[Recorded]:
+    """Return the events of what was read undecoded."""
+    openers = openers_of(tx, [each.state for each in stored])
+    return [from_state(s.position, s.stream_id, s.version, s.type, s.state, openers=openers) for s in stored]
+
+
+def openers_of(tx: Transaction, states: Sequence[bytes]) -> Openers:
+    """Return the keys of some states, all at once."""
+    if not (ids := keys_of(states)):
+        return NO_KEYS
+    if tx.keys is None:
+        raise WrongKeyStore("the log is sealed: it can be read with its key store only")
+    openers: Openers = tx.keys.to_open(ids)
+    return openers
 
 
 def head(tx: Transaction) -> int:
@@ -82,9 +105,10 @@ def _stream_ids(rows: Sequence[Row]) -> list[UUID]:
     return msgspec.convert([row[1] for row in rows], list[UUID])
 
 
-def _recorded(rows: Sequence[Row]) -> list[Recorded]:
+def _recorded(tx: Transaction, rows: Sequence[Row]) -> list[Recorded]:
     streams = _stream_ids(rows)
+    openers = openers_of(tx, [row[4] for row in rows])
     return [
-        from_state(position, stream, version, topic, state)
+        from_state(position, stream, version, topic, state, openers=openers)
         for (position, _, version, topic, state), stream in zip(rows, streams, strict=True)
     ]

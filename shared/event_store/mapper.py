@@ -1,22 +1,39 @@
-"""Events to stored bytes and back, by type: msgspec JSON of the envelope, the event's class name as the topic."""
+"""Events to stored bytes and back, by type: msgspec JSON of the envelope, the event's class name as the topic.
+
+Personal fields are sealed with the customer's key and stand behind the plain ones; the two together are one JSON.
+"""
 
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.domain.events import Actor, Event, Recorded
+from shared.event_store.personal import CLASSES, Classes, Pseudonym, Reduce, blank, has_default, hints, personal_fields
 from shared.event_store.upcasts import UPCASTS, Upcast
+from shared.keys.ring import KEY_ID_BYTES, Key, nonce
 
 E = TypeVar("E")
+Openers = Mapping[bytes, AESGCM | None]
+NO_KEYS: Openers = {}
 
 TYPES: dict[str, type[Event]] = {event.__name__: event for event in typing.get_args(Event)}
+
+SEALED = 1
+"""The first byte of a sealed state, then key id, number and length of the plain part (4 bytes each), plain part, sealed
+part. A plain state begins with a brace.
+"""
+_HEAD = 1 + KEY_ID_BYTES + 4 + 4
+_END = b"}}"
 
 
 class UnknownEvent(Exception):
@@ -50,18 +67,64 @@ class Happening:
 
 _encode = msgspec.json.Encoder().encode
 _decoders = {name: msgspec.json.Decoder(_State[event]) for name, event in TYPES.items()}  # type: ignore[valid-type]
+_CUSTOMER = Actor("customer")
 
 
 def to_state(happening: Happening, recorded_at: datetime) -> bytes:
-    """Return the bytes to store."""
+    """Return the bytes to store, everything plain."""
     about = happening.about
     return _encode(_State(recorded_at, about.occurred_at, about.cause, about.actor, happening.event))
 
 
+def to_sealed_state(happening: Happening, recorded_at: datetime, key: Callable[[], Key], pseudonym: Pseudonym) -> bytes:
+    """Return the bytes to store, what is personal sealed; `key` is asked only if anything is."""
+    event, about = happening.event, happening.about
+    split = _split(type(event))
+    plain, personal = split.plain(event, pseudonym), split.personal(event)
+    actor, is_customer = about.actor, about.actor.kind == "customer"
+    if personal is None and not is_customer:
+        return _encode(_State(recorded_at, about.occurred_at, about.cause, actor, plain))
+    beginning = _encode(
+        _State(recorded_at, about.occurred_at, about.cause, _CUSTOMER if is_customer else actor, plain)
+    )  # fmt: skip
+    rest = b"," + _encode(personal)[1:-1] if personal is not None else b""
+    rest += b'},"actor":' + _encode(actor) + b"}" if is_customer else _END
+    sealing = key()
+    number, sealed = sealing.seal(rest, beginning)
+    head = (bytes((SEALED,)), sealing.id, number.to_bytes(4, "big"), len(beginning).to_bytes(4, "big"))
+    return b"".join((*head, beginning, sealed))
+
+
+def plain_part(state: bytes) -> bytes:
+    """Return the JSON of an envelope without what is sealed."""
+    if state[0] != SEALED:
+        return state
+    return state[_HEAD : _HEAD + int.from_bytes(state[_HEAD - 4 : _HEAD], "big")]
+
+
+def key_of(state: bytes) -> bytes | None:
+    """Return the id of the key that a state was sealed with, None for a plain one."""
+    return state[1 : 1 + KEY_ID_BYTES] if state[0] == SEALED else None
+
+
+def keys_of(states: Sequence[bytes]) -> Collection[bytes]:
+    """Return the ids of the keys that states were sealed with."""
+    return {state[1 : 1 + KEY_ID_BYTES] for state in states if state[0] == SEALED}
+
+
 def from_state(
-    position: int, stream_id: UUID, version: int, topic: str, state: bytes, upcasts: Mapping[str, Upcast] = UPCASTS
+    position: int,
+    stream_id: UUID,
+    version: int,
+    topic: str,
+    state: bytes,
+    upcasts: Mapping[str, Upcast] = UPCASTS,
+    openers: Openers = NO_KEYS,
 ) -> Recorded:
-    """Return the event of stored bytes. Raises UnknownEvent."""
+    """Return the event of stored bytes; `openers`: the keys of sealed ones. Raises UnknownEvent."""
+    erased = False
+    if state[0] == SEALED:
+        state, erased = _opened(topic, state, openers)
     if topic in upcasts:
         topic, state = _upcast(state, upcasts[topic])
     decoder = _decoders.get(topic)
@@ -77,7 +140,19 @@ def from_state(
         stored.cause,
         stored.actor,
         stored.event,
+        erased,
     )
+
+
+def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:
+    """Return the whole envelope, or what is left of it, and whether its key is gone."""
+    cipher = openers[state[1 : 1 + KEY_ID_BYTES]]
+    number, end = _HEAD - 8, _HEAD + int.from_bytes(state[_HEAD - 4 : _HEAD], "big")
+    beginning = state[_HEAD:end]
+    if cipher is None:
+        return beginning[:-2] + _blanks(topic) + _END, True
+    opened = cipher.decrypt(nonce(int.from_bytes(state[number : number + 4], "big")), state[end:], beginning)
+    return beginning[:-2] + opened, False
 
 
 def _upcast(state: bytes, upcast: Upcast) -> tuple[str, bytes]:
@@ -85,3 +160,74 @@ def _upcast(state: bytes, upcast: Upcast) -> tuple[str, bytes]:
     envelope = msgspec.json.decode(state)
     envelope["event"] = change(envelope["event"])
     return topic, _encode(envelope)
+
+
+# --- the two parts of an event ----------------------------------------------------------------------------
+
+
+@cache
+def _blanks(topic: str) -> bytes:
+    """Return what stands for sealed fields that have no default."""
+    event = TYPES.get(topic)
+    lacking = [each for each in personal_fields(event) if not has_default(each)] if event else []
+    return b"".join(
+        b"," + _encode(each.name) + b":" + _encode(blank(hints(event)[each.name])) for each in lacking if event
+    )
+
+
+class _Split:
+    """Takes the events of one type apart; fields that have their defaults are left out of both parts."""
+
+    def __init__(self, event: type) -> None:
+        personal = {each.name for each in personal_fields(event)}
+        left: Mapping[str, Reduce] = CLASSES.get(event, Classes()).left
+        plain = [each.name for each in fields(event) if each.name not in personal]
+        self._plain = _Part(event, plain)
+        self._left = [(plain.index(name), reduce) for name, reduce in left.items()]
+        sealed = [each.name for each in fields(event) if each.name in personal or each.name in left]
+        self._personal = _Part(event, sealed) if sealed else None
+
+    def plain(self, event: Any, pseudonym: Pseudonym) -> Any:
+        """Return what is stored plain, reduced where a part of it is personal."""
+        values = self._plain.values(event)
+        for index, reduce in self._left:
+            if values[index]:
+                values[index] = reduce(values[index], pseudonym)
+        return self._plain.make(*values)
+
+    def personal(self, event: Any) -> Any | None:
+        """Return what is sealed, None when there is nothing."""
+        if self._personal is None:
+            return None
+        values = self._personal.values(event)
+        return None if values == self._personal.nothing else self._personal.make(*values)
+
+
+class _Part:
+    """Some fields of an event type, as a type of its own."""
+
+    def __init__(self, event: type, names: Sequence[str]) -> None:
+        chosen = {each.name: each for each in fields(event)}
+        ordered = sorted(names, key=lambda name: has_default(chosen[name]))
+        if list(names) != ordered:
+            raise TypeError(f"{event.__name__}: fields without a default come first")
+        shape = [(name, Any, *_default(chosen[name])) for name in names]
+        self.make: Callable[..., Any] = msgspec.defstruct(f"{event.__name__}Part", shape, omit_defaults=True, gc=False)
+        self.nothing = [_default(chosen[name])[0] if has_default(chosen[name]) else MISSING for name in names]
+        self._get = attrgetter(*names)
+        self._is_one = len(names) == 1
+
+    def values(self, event: Any) -> list[Any]:
+        return [self._get(event)] if self._is_one else list(self._get(event))
+
+
+def _default(each: Any) -> tuple[Any, ...]:
+    """Return the default as defstruct takes it: an empty mapping is made anew for each."""
+    if each.default is not MISSING:
+        return (each.default,)
+    return (each.default_factory(),) if each.default_factory is not MISSING else ()
+
+
+@cache
+def _split(event: type) -> _Split:
+    return _Split(event)

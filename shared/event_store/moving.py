@@ -84,7 +84,7 @@ def _new_place(session: Session, tx: Transaction, message: e.MessageReceived, co
     key = (sender.kind, sender.address)
     customer_id = look_up(tx, Wanted((), (key,), (), ())).addresses.get(key)
     if customer_id is None:
-        customer_id = customers.customer_id_for(sender)
+        customer_id = session.new_customer_id(sender)
         events: Sequence[e.CustomerRegistered] = customers.register(customer_id, sender, customers.Customer())
         for event in events:
             session.append(customer_id, 1, Happening(event, about))

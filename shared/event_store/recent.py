@@ -34,6 +34,11 @@ class Recent:
             while len(self._events) > self._kept or self._characters > self._most:
                 self._characters -= _characters(self._events.popleft())
 
+    def clear(self) -> None:
+        with self._lock:
+            self._events.clear()
+            self._characters = 0
+
     def after(self, position: int, limit: int) -> list[Recorded]:
         """Return up to `limit` events that follow a position without a gap; none when they are not here."""
         with self._lock:

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
-from uuid import UUID
+from functools import partial
+from typing import Any, cast
+from uuid import UUID, uuid5
 
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from shared.database.protocol import Transaction
+from shared.database.protocol import Conflict, Transaction
 from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
 from shared.domain import next_step, quarantine
+from shared.domain.customer import customer_id_for
 from shared.domain.errors import Refused
+from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
-from shared.event_store.mapper import About, Happening, to_state
+from shared.event_store.mapper import About, Happening, to_sealed_state, to_state
+from shared.event_store.raw_items import sealed_raw
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries
+from shared.keys.ring import Key
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
@@ -31,8 +36,11 @@ class Session:
     `careful`: look into the log even for streams that should be new (after a Conflict).
     """
 
-    def __init__(self, tx: Transaction, cache: StateCache, *, careful: bool = False) -> None:
+    def __init__(
+        self, tx: Transaction, cache: StateCache, *, careful: bool = False, erased: erasures.Erased | None = None
+    ) -> None:
         self._tx, self._cache, self._careful = tx, cache, careful
+        self._erasures = erased or erasures.read(tx)
         self.states: dict[UUID, Versioned] = {}
         self.entries = Entries()
         self.resolved: list[UUID] = []
@@ -119,10 +127,12 @@ class Session:
         """
         if tx.dialect == "postgres" and self.appended:
             tx.run("LOCK TABLE stored_events IN EXCLUSIVE MODE")
+        if self.appended and erasures.number(tx) != self._erasures.number:
+            raise Conflict("somebody was erased meanwhile: what is remembered of them must not be used")
         recorder = recorder_for(tx)
         recorder.insert(
             [
-                StoredEvent(stream, version, type(happening.event).__name__, to_state(happening, recorded_at))
+                StoredEvent(stream, version, type(happening.event).__name__, self._state(tx, happening, recorded_at))
                 for stream, version, happening in self.appended
             ],
             tracking,
@@ -136,7 +146,7 @@ class Session:
             return []
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
-        raw_items = [(first + index, data) for index, data in self.raw_items]
+        raw_items = [(first + index, self._raw(tx, index, data, recorded_at)) for index, data in self.raw_items]
         tx.insert_many("raw_items", ("position", "data"), raw_items)
         return [
             e.Recorded(
@@ -151,6 +161,31 @@ class Session:
             )
             for position, (stream, version, happening) in enumerate(self.appended, first)
         ]
+
+    def new_customer_id(self, address: e.Address) -> UUID:
+        """Return the id of a customer to be registered from an address; one who was erased comes back as another."""
+        customer_id = customer_id_for(address)
+        while customer_id in self._erasures.customers:
+            customer_id = uuid5(customer_id, "after the erasure")
+        return customer_id
+
+    def _state(self, tx: Transaction, happening: Happening, recorded_at: datetime) -> bytes:
+        if tx.keys is None:
+            return to_state(happening, recorded_at)
+        key = partial(self._key, tx, happening.event, recorded_at)
+        return to_sealed_state(happening, recorded_at, key, tx.keys.pseudonym)
+
+    def _raw(self, tx: Transaction, index: int, data: bytes, recorded_at: datetime) -> bytes:
+        return data if tx.keys is None else sealed_raw(self._key(tx, self.appended[index][2].event, recorded_at), data)
+
+    def _key(self, tx: Transaction, event: Any, recorded_at: datetime) -> Key:
+        """A quarantined item is nobody's yet: it has keys of its own."""
+        owner = getattr(event, "customer_id", None) or event.item_id
+        channel_id = getattr(event, "channel_id", None)
+        if channel_id is None and (known := self.states.get(getattr(event, "conversation_id", None) or owner)):
+            channel_id = known.state.channel_id
+        key: Key = tx.keys.to_seal(owner, channel_id, recorded_at)
+        return key
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
         """Return `known` brought up to date from the log."""

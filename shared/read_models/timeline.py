@@ -32,7 +32,7 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 4
+    version = 5
     tables = ("timeline", changes.TABLE)
 
     def schema(self, prefix: str) -> str:
@@ -62,7 +62,7 @@ class Timeline:
                 delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
                 kind = body["kind"]
                 may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
-                heads.append((body["id"], event.customer_id, event.conversation_id or ""))
+                heads.append((body["id"], event.customer_id, getattr(event, "conversation_id", None) or ""))
                 rests.append((recorded.position, kind, may_change, dumps(body), delivery))
             if type(recorded.event) in _CHANGES or getattr(recorded.event, "edited_before", False):
                 changed.append(recorded)
