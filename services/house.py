@@ -20,13 +20,13 @@ from shared.keys.derive import derived
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
 from shared.read_models import live
-from shared.registry import channels, cursors, health, operators
+from shared.registry import channels, cursors, erasures, health, operators
 from shared.registry.channels import ChannelRegistry
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.sealed import SealedTransport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES)
+SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, erasures.SCHEMA, LEDGER, FETCHES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -10,6 +12,7 @@ from services.house import House
 from services.inbox_api.main import InboxApi
 from services.ingest.main import Ingest
 from services.outbound.main import Outbound
+from services.privacy.main import Privacy, stores_of
 from services.projector.main import Projector
 from services.serve import Part
 from shared.read_models import quarantine
@@ -56,6 +59,13 @@ def projector(house: House, transport: Transport) -> Part:
         house.database, transport, house.store, embedded=settings.embedded, events_in_full=settings.events_in_full
     )
 
+    privacy = Privacy(stores_of(house, transport))
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(service.run(), name="projector")
+            group.create_task(privacy.run(), name="privacy")
+
     async def behind() -> float:
         return await service.behind()
 
@@ -63,7 +73,7 @@ def projector(house: House, transport: Transport) -> Part:
         return await service.lag()
 
     gauges = {"okno_read_models_behind_events": behind, "okno_transport_lag_records": lag}
-    return Part("projector", service.run, service.ready, gauges=gauges)
+    return Part("projector", run, service.ready, gauges=gauges)
 
 
 def inbox_api(house: House, transport: Transport) -> Part:

@@ -35,5 +35,7 @@ def number(tx: Transaction) -> int:
 
 def add(tx: Transaction, customers: Iterable[UUID]) -> None:
     """Raises a unique violation when somebody else is being erased at the same moment."""
-    rows = [(n, str(customer_id)) for n, customer_id in enumerate(customers, number(tx) + 1)]
+    if not (wanted := list(customers)):
+        return
+    rows = [(n, str(customer_id)) for n, customer_id in enumerate(wanted, number(tx) + 1)]
     tx.insert_many("erased_customers", ("number", "customer_id"), rows)

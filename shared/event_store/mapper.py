@@ -65,6 +65,17 @@ class Happening:
     about: About
 
 
+class _Beginning(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The plain part of a sealed state. `channel_id`: of the key, where the event itself tells none."""
+
+    recorded_at: datetime
+    occurred_at: datetime
+    cause: UUID | None
+    actor: Actor
+    channel_id: UUID | None = None
+    event: Any = None
+
+
 _encode = msgspec.json.Encoder().encode
 _decoders = {name: msgspec.json.Decoder(_State[event]) for name, event in TYPES.items()}  # type: ignore[valid-type]
 _CUSTOMER = Actor("customer")
@@ -76,8 +87,14 @@ def to_state(happening: Happening, recorded_at: datetime) -> bytes:
     return _encode(_State(recorded_at, about.occurred_at, about.cause, about.actor, happening.event))
 
 
-def to_sealed_state(happening: Happening, recorded_at: datetime, key: Callable[[], Key], pseudonym: Pseudonym) -> bytes:
-    """Return the bytes to store, what is personal sealed; `key` is asked only if anything is."""
+def to_sealed_state(
+    happening: Happening,
+    recorded_at: datetime,
+    key: Callable[[], Key],
+    pseudonym: Pseudonym,
+    channel_id: UUID | None = None,
+) -> bytes:
+    """Return the bytes to store, what is personal sealed; `key`, of a channel, is asked only if anything is."""
     event, about = happening.event, happening.about
     split = _split(type(event))
     plain, personal = split.plain(event, pseudonym), split.personal(event)
@@ -85,7 +102,10 @@ def to_sealed_state(happening: Happening, recorded_at: datetime, key: Callable[[
     if personal is None and not is_customer:
         return _encode(_State(recorded_at, about.occurred_at, about.cause, actor, plain))
     beginning = _encode(
-        _State(recorded_at, about.occurred_at, about.cause, _CUSTOMER if is_customer else actor, plain)
+        _Beginning(
+            recorded_at, about.occurred_at, about.cause, _CUSTOMER if is_customer else actor,
+            None if hasattr(event, "channel_id") else channel_id, plain,
+        )
     )  # fmt: skip
     rest = b"," + _encode(personal)[1:-1] if personal is not None else b""
     rest += b'},"actor":' + _encode(actor) + b"}" if is_customer else _END

@@ -144,6 +144,7 @@ class Session:
         self.entries.save(tx)
         if not self.appended:
             return []
+        erasures.add(tx, [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)])
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
         raw_items = [(first + index, self._raw(tx, index, data, recorded_at)) for index, data in self.raw_items]
@@ -172,19 +173,26 @@ class Session:
     def _state(self, tx: Transaction, happening: Happening, recorded_at: datetime) -> bytes:
         if tx.keys is None:
             return to_state(happening, recorded_at)
-        key = partial(self._key, tx, happening.event, recorded_at)
-        return to_sealed_state(happening, recorded_at, key, tx.keys.pseudonym)
+        channel_id = self._channel(happening.event)
+        key = partial(self._key, tx, happening.event, channel_id, recorded_at)
+        return to_sealed_state(happening, recorded_at, key, tx.keys.pseudonym, channel_id)
 
     def _raw(self, tx: Transaction, index: int, data: bytes, recorded_at: datetime) -> bytes:
-        return data if tx.keys is None else sealed_raw(self._key(tx, self.appended[index][2].event, recorded_at), data)
+        if tx.keys is None:
+            return data
+        event = self.appended[index][2].event
+        return sealed_raw(self._key(tx, event, self._channel(event), recorded_at), data)
 
-    def _key(self, tx: Transaction, event: Any, recorded_at: datetime) -> Key:
-        """A quarantined item is nobody's yet: it has keys of its own."""
-        owner = getattr(event, "customer_id", None) or event.item_id
-        channel_id = getattr(event, "channel_id", None)
-        if channel_id is None and (known := self.states.get(getattr(event, "conversation_id", None) or owner)):
+    def _channel(self, event: Any) -> UUID | None:
+        """Return the channel an event is of, None for those of a customer as a whole."""
+        channel_id: UUID | None = getattr(event, "channel_id", None)
+        if channel_id is None and (known := self.states.get(getattr(event, "conversation_id", None))):
             channel_id = known.state.channel_id
-        key: Key = tx.keys.to_seal(owner, channel_id, recorded_at)
+        return channel_id
+
+    def _key(self, tx: Transaction, event: Any, channel_id: UUID | None, recorded_at: datetime) -> Key:
+        """A quarantined item is nobody's yet: it has keys of its own."""
+        key: Key = tx.keys.to_seal(getattr(event, "customer_id", None) or event.item_id, channel_id, recorded_at)
         return key
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
