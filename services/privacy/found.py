@@ -68,9 +68,7 @@ def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set
     """Return everything of a channel that was recorded before a moment, but of those who are held."""
     found = Found()
     for trace in _traces(database, until):
-        if trace.recorded_at >= before:
-            break
-        if trace.channel_id == channel_id and trace.owner not in kept:
+        if trace.recorded_at < before and trace.channel_id == channel_id and trace.owner not in kept:
             found.add(trace)
             if trace.key:
                 found.keys.add(trace.key)

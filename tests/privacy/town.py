@@ -62,6 +62,10 @@ class Person:
     def say(self, what: str) -> str:
         return self.texts.setdefault(what, f"{what}-{self.mark}")
 
+    def id(self, what: str) -> str:
+        """Return an id that has nothing of the words themselves."""
+        return self.texts.setdefault(f"id of {what}", hashlib.sha256(f"{what}{self.mark}".encode()).hexdigest()[:20])
+
     @property
     def name(self) -> str:
         return self.texts.setdefault("name", f"Любовь {self.mark}ова")
@@ -128,7 +132,7 @@ class Town:
             name=who.name,
             channel_id=self.channels[channel].id,
             channel_kind=channel,
-            external_id=f"<{who.say('id-' + what)}@lubov.example>",
+            external_id=f"<{who.id(what)}@lubov.example>",
             subject=who.say("subject-" + what),
             occurred_at=now(),
             received_at=now(),
