@@ -131,6 +131,7 @@ def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     owner = erasure.subject_id
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
     stores.keys.destroy(keys)
+    stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
     stores.keys.pages.wipe()
     _forget(stores, erasure, what)
     kinds = dict(sorted(what.kinds.items()))

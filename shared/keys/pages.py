@@ -9,6 +9,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,7 +27,8 @@ _NOTHING = bytes(KEY_BYTES)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS key_pages (id BLOB PRIMARY KEY, sealed BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS key_destructions (number BIGINT PRIMARY KEY, keys BIGINT NOT NULL, at BIGINT NOT NULL)
+CREATE TABLE IF NOT EXISTS key_destructions (number BIGINT PRIMARY KEY, keys BIGINT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (customer_id TEXT PRIMARY KEY, at BIGINT NOT NULL)
 """
 
 
@@ -74,6 +76,16 @@ class KeyPages:
             with self._database.writing() as tx:
                 destroyed += self._overwrite(tx, {page: slots[page] for page in pages[start : start + 200]})
         return destroyed
+
+    def note_erased(self, customers: Collection[UUID]) -> None:
+        """Remember who was erased: a backup that is restored may not know."""
+        rows = [(str(customer_id), int(time.time())) for customer_id in customers]
+        with self._database.writing() as tx:
+            tx.insert_many("erased", ("customer_id", "at"), rows, "ON CONFLICT DO NOTHING")
+
+    def erased(self) -> list[UUID]:
+        with self._database.reading() as tx:
+            return [UUID(id_) for (id_,) in tx.rows("SELECT customer_id FROM erased ORDER BY at, customer_id")]
 
     def destructions(self) -> int:
         """Return how often keys were destroyed: who holds keys in memory drops them when this grows."""
