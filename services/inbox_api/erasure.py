@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,8 @@ from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
 from shared.read_models import customers
 from shared.registry import erasures
+
+T = TypeVar("T")
 
 
 class Erase(msgspec.Struct):
@@ -106,7 +109,7 @@ async def _one(call: Call, id_: UUID, status: int = 200) -> Response:
     return answer(found.shown(), status)
 
 
-async def _write(call: Call, job: partial[UUID | None]) -> UUID | None:
+async def _write(call: Call, job: Callable[[Transaction], T]) -> T:
     try:
         return await call.context.database.write(job)
     except erasures.Held as error:

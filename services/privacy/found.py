@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.clock import from_text, to_text
@@ -135,12 +136,13 @@ def _files(database: Database, until: int, wanted: Callable[[int], bool]) -> Ite
             yield _sha256s(recorded.event)
 
 
-def _sha256s(event: object) -> set[str]:
+def _sha256s(event: Any) -> set[str]:
     """Return the sha256 of every file an event speaks of."""
     found: set[str] = set()
     raw, file = getattr(event, "raw", None), getattr(event, "file", None)
-    for each in (raw, file, *getattr(event, "files", ())):
-        if each is not None and getattr(each, "sha256", ""):
+    files = [each for each in getattr(event, "files", ()) if isinstance(each, e.File)]
+    for each in (raw, file, *files):
+        if each is not None and each.sha256:
             found.add(each.sha256)
     message = getattr(event, "message", None) or getattr(event, "left", None)
     if message is not None:

@@ -206,8 +206,9 @@ def evolve(state: Conversation, event: e.ConversationEvent) -> Conversation:
 
 
 def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
-    ids = {"id": event.conversation_id, "customer_id": event.customer_id, "channel_id": event.channel_id}
-    return Conversation(**ids, status="open")
+    return Conversation(
+        id=event.conversation_id, customer_id=event.customer_id, status="open", channel_id=event.channel_id
+    )  # fmt: skip
 
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:

@@ -5,13 +5,14 @@ Personal fields are sealed with the customer's key and stand behind the plain on
 
 from __future__ import annotations
 
+import struct
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -32,7 +33,8 @@ SEALED = 1
 """The first byte of a sealed state, then key id, number and length of the plain part (4 bytes each), plain part, sealed
 part. A plain state begins with a brace.
 """
-_HEAD = 1 + KEY_ID_BYTES + 4 + 4
+_HEADER = struct.Struct(f">B{KEY_ID_BYTES}sII")
+_PACK, _UNPACK, _HEAD = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
 _END = b"}}"
 
 
@@ -96,30 +98,29 @@ def to_sealed_state(
 ) -> bytes:
     """Return the bytes to store, what is personal sealed; `key`, of a channel, is asked only if anything is."""
     event, about = happening.event, happening.about
-    split = _split(type(event))
+    split = _split(type(event).__name__)
     plain, personal = split.plain(event, pseudonym), split.personal(event)
     actor, is_customer = about.actor, about.actor.kind == "customer"
-    if personal is None and not is_customer:
+    if not personal and not is_customer:
         return _encode(_State(recorded_at, about.occurred_at, about.cause, actor, plain))
     beginning = _encode(
         _Beginning(
             recorded_at, about.occurred_at, about.cause, _CUSTOMER if is_customer else actor,
-            None if hasattr(event, "channel_id") else channel_id, plain,
+            None if split.tells_channel else channel_id, plain,
         )
     )  # fmt: skip
-    rest = b"," + _encode(personal)[1:-1] if personal is not None else b""
+    rest = b"," + personal if personal else b""
     rest += b'},"actor":' + _encode(actor) + b"}" if is_customer else _END
     sealing = key()
     number, sealed = sealing.seal(rest, beginning)
-    head = (bytes((SEALED,)), sealing.id, number.to_bytes(4, "big"), len(beginning).to_bytes(4, "big"))
-    return b"".join((*head, beginning, sealed))
+    return _PACK(SEALED, sealing.id, number, len(beginning)) + beginning + sealed
 
 
 def plain_part(state: bytes) -> bytes:
     """Return the JSON of an envelope without what is sealed."""
     if state[0] != SEALED:
         return state
-    return state[_HEAD : _HEAD + int.from_bytes(state[_HEAD - 4 : _HEAD], "big")]
+    return state[_HEAD : _HEAD + _UNPACK(state)[3]]
 
 
 def key_of(state: bytes) -> bytes | None:
@@ -166,13 +167,12 @@ def from_state(
 
 def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:
     """Return the whole envelope, or what is left of it, and whether its key is gone."""
-    cipher = openers[state[1 : 1 + KEY_ID_BYTES]]
-    number, end = _HEAD - 8, _HEAD + int.from_bytes(state[_HEAD - 4 : _HEAD], "big")
+    _, id_, number, length = _UNPACK(state)
+    cipher, end = openers[id_], _HEAD + length
     beginning = state[_HEAD:end]
     if cipher is None:
         return beginning[:-2] + _blanks(topic) + _END, True
-    opened = cipher.decrypt(nonce(int.from_bytes(state[number : number + 4], "big")), state[end:], beginning)
-    return beginning[:-2] + opened, False
+    return beginning[:-2] + cipher.decrypt(nonce(number), state[end:], beginning), False
 
 
 def _upcast(state: bytes, upcast: Upcast) -> tuple[str, bytes]:
@@ -191,7 +191,7 @@ def _blanks(topic: str) -> bytes:
     event = TYPES.get(topic)
     lacking = [each for each in personal_fields(event) if not has_default(each)] if event else []
     return b"".join(
-        b"," + _encode(each.name) + b":" + _encode(blank(hints(event)[each.name])) for each in lacking if event
+        b"," + _encode(each.name) + b":" + _encode(blank(hints(cast("type", event))[each.name])) for each in lacking
     )
 
 
@@ -200,6 +200,7 @@ class _Split:
 
     def __init__(self, event: type) -> None:
         personal = {each.name for each in personal_fields(event)}
+        self.tells_channel = any(each.name == "channel_id" for each in fields(event))
         left: Mapping[str, Reduce] = CLASSES.get(event, Classes()).left
         plain = [each.name for each in fields(event) if each.name not in personal]
         self._plain = _Part(event, plain)
@@ -215,12 +216,9 @@ class _Split:
                 values[index] = reduce(values[index], pseudonym)
         return self._plain.make(*values)
 
-    def personal(self, event: Any) -> Any | None:
-        """Return what is sealed, None when there is nothing."""
-        if self._personal is None:
-            return None
-        values = self._personal.values(event)
-        return None if values == self._personal.nothing else self._personal.make(*values)
+    def personal(self, event: Any) -> bytes:
+        """Return the JSON of what is sealed without its braces, empty when there is nothing."""
+        return _encode(self._personal.make(*self._personal.values(event)))[1:-1] if self._personal else b""
 
 
 class _Part:
@@ -233,7 +231,6 @@ class _Part:
             raise TypeError(f"{event.__name__}: fields without a default come first")
         shape = [(name, Any, *_default(chosen[name])) for name in names]
         self.make: Callable[..., Any] = msgspec.defstruct(f"{event.__name__}Part", shape, omit_defaults=True, gc=False)
-        self.nothing = [_default(chosen[name])[0] if has_default(chosen[name]) else MISSING for name in names]
         self._get = attrgetter(*names)
         self._is_one = len(names) == 1
 
@@ -249,5 +246,5 @@ def _default(each: Any) -> tuple[Any, ...]:
 
 
 @cache
-def _split(event: type) -> _Split:
-    return _Split(event)
+def _split(name: str) -> _Split:
+    return _Split(TYPES[name])

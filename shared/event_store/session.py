@@ -186,7 +186,8 @@ class Session:
     def _channel(self, event: Any) -> UUID | None:
         """Return the channel an event is of, None for those of a customer as a whole."""
         channel_id: UUID | None = getattr(event, "channel_id", None)
-        if channel_id is None and (known := self.states.get(getattr(event, "conversation_id", None))):
+        conversation_id: UUID | None = getattr(event, "conversation_id", None)
+        if channel_id is None and conversation_id and (known := self.states.get(conversation_id)):
             channel_id = known.state.channel_id
         return channel_id
 

@@ -22,6 +22,7 @@ KEY_BYTES = 32
 KEYS = 64
 """Keys of a page: making or reading one page costs little more than one key would."""
 PAGE_ID_BYTES = 16
+CHECKPOINT_PAGES = 512
 _NONCE_BYTES = 12
 _NOTHING = bytes(KEY_BYTES)
 
@@ -40,7 +41,7 @@ class KeyPages:
     """The table of one key store. Its calls block for a moment and may come from any thread."""
 
     def __init__(self, database: Database, secret_key: bytes) -> None:
-        self._database = database
+        self._database, self._made = database, 0
         self._wrapping = AESGCM(derived(secret_key, "content keys"))
 
     def create_tables(self) -> None:
@@ -54,6 +55,10 @@ class KeyPages:
         rows = [(id_, self._sealed(id_, keys)) for id_, keys in pages]
         with self._database.writing() as tx:
             tx.insert_many("key_pages", ("id", "sealed"), rows)
+        self._made += count
+        if self._made >= CHECKPOINT_PAGES and self._database.dialect == "sqlite":
+            self._made = 0
+            self._database.wipe(())  # nobody else copies the write-ahead log of this file
         return pages
 
     def load(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:

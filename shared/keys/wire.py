@@ -52,6 +52,8 @@ class WireKeys:
 
     async def present(self) -> tuple[str, AESGCM]:
         """Return the key to seal with and its id. Raises DatabaseUnavailable, WrongKeyStore."""
+        if self._present is not None and time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return self._present
         async with self._looking:
             if self._present is None or time.monotonic() - self._looked_at > LOOK_SECONDS:
                 at = time.monotonic()

@@ -9,7 +9,6 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -151,4 +150,6 @@ def _opened(record: Record, ciphers: Mapping[str, AESGCM | None]) -> Record | No
         value = cipher.decrypt(record.value[:_NONCE_BYTES], record.value[_NONCE_BYTES:], id_.encode())
     except InvalidTag:
         return record
-    return replace(record, value=value, headers={name: text for name, text in record.headers.items() if name != KEY})
+    headers = dict(record.headers)
+    del headers[KEY]
+    return Record(record.source, record.offset, record.key, value, headers)
