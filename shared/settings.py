@@ -48,7 +48,7 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
     if database and not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise WrongSettings("OKNO_DATABASE_URL must start with sqlite:/// or postgresql://")
-    if env.get("OKNO_EVENTS", "ids") not in ("ids", "full"):
+    if env.get("OKNO_EVENTS", "") not in ("", "ids", "full"):
         raise WrongSettings("OKNO_EVENTS says what okno.events carries: ids (the default), or full")
     return Settings(
         data=folder,

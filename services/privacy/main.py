@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from functools import partial
 
 from services.house import House
 from services.privacy import retention
 from services.privacy.job import Stores, carry_out
+from services.privacy.restore import erase_again
 from shared.database.lead import lead_forever
 from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.keys.pages import WrongKeyStore
@@ -56,6 +58,8 @@ class Privacy:
         if time.monotonic() - self._rules_at > RULES_SECONDS or await self._stores.database.read(_has_new_rule):
             await self._stores.database.write(retention.due)
             await self._stores.wire_keys.destroy_old()
+            erased = await asyncio.to_thread(self._stores.keys.pages.erased)
+            await self._stores.database.write(partial(erase_again, erased=erased))  # an older copy may have come back
             self._rules_at = time.monotonic()
         return await carry_out(self._stores)
 

@@ -55,7 +55,7 @@ async def restore(house: House, file: Path) -> dict[str, Any]:
         _load_files(archive, house.blobs.folder)
     events = reindex(house.database)
     await rebuild_all(house)
-    again = await house.database.write(partial(_erase_again, erased=house.keys.pages.erased()))
+    again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
     return {"events": events, "blobs": manifest["blobs"], "made_at": manifest["made_at"], "erased_again": again}
 
 
@@ -137,7 +137,7 @@ def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
             shutil.copyfileobj(source, out)
 
 
-def _erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
+def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
     """Ask for the erasure of those whom the log does not know to be erased."""
     asked = 0
     for customer_id in erased:

@@ -183,13 +183,17 @@ class PostgresDatabase:
             raise DatabaseUnavailable(str(error)) from error
 
     def wipe(self, tables: Sequence[str]) -> None:
-        """Write the tables anew. What is in the server's write-ahead log goes with its old segments."""
+        """Write the tables anew, and the statistics, which have samples of them.
+
+        What is in the server's write-ahead log goes with its old segments.
+        """
         with (
             self._errors(),
             psycopg.connect(self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection,
         ):
             for table in tables:
-                connection.execute(cast("Any", f"VACUUM (FULL) {table}"))
+                connection.execute(cast("Any", f"VACUUM (FULL, ANALYZE) {table}"))
+            connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
 
     async def close(self) -> None:
         if self._listening is not None:
