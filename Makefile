@@ -7,7 +7,7 @@ run: .venv/ready
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2
 	cd services/inbox_api/ui && npm test
 
 check: .venv/dev
