@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,6 +16,7 @@ from uuid import UUID
 
 from shared.contracts.inbound import About, Address, Call, Nature, RemoteFile
 from shared.contracts.outbound import OutboundReply
+from shared.values import dataclass
 
 if TYPE_CHECKING:
     from starlette.requests import Request

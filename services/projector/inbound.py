@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from functools import partial
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
 from shared.logs import Log
+from shared.values import dataclass
 
 log = Log("projector")
 _LOW = (1 << 64) - 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from uuid import UUID
 
 from shared.contracts.inbound import InboundMessage, inbound_id
@@ -13,6 +12,7 @@ from shared.domain import events as e
 from shared.event_store.log import read_stream
 from shared.event_store.routing import Place, Wanted, conversation_of, look_up
 from shared.event_store.session import Session
+from shared.values import dataclass
 
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 

@@ -6,7 +6,6 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2 (binary content mo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -18,6 +17,7 @@ from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.inbound import InboundMessage, InboundUnreadable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
+from shared.values import dataclass
 
 Contract = (
     InboundMessage

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid5
+
+from shared.values import dataclass
 
 INLINE_RAW_BYTES = 64 * 1024
 """Raw bytes up to this size travel with the event; larger ones are in blobs under their sha256."""

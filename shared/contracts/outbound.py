@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from shared.contracts.inbound import Address, FileRef
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

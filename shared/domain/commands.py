@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -17,6 +16,7 @@ from shared.domain.events import (
     RemoteFile,
     Told,
 )
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ Streams: one per customer, one per conversation, one per quarantined item. Each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
+
+from shared.values import dataclass
 
 # --- values -----------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.mapper import from_state
 from shared.event_store.recorders import EVENTS, recorder_for
+from shared.values import dataclass
 
 
 def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> list[Recorded]:

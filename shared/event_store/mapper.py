@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -13,6 +12,7 @@ import msgspec
 
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.upcasts import UPCASTS, Upcast
+from shared.values import dataclass
 
 E = TypeVar("E")
 

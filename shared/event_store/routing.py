@@ -6,7 +6,7 @@ Written in the transaction of the events it is derived from, with unique keys: a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -15,6 +15,7 @@ from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
+from shared.values import dataclass
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT) WITHOUT ROWID;

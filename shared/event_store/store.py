@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -27,6 +26,7 @@ from shared.event_store.mapper import About, Happening
 from shared.event_store.recent import Recent
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
+from shared.values import dataclass
 
 ATTEMPTS = 20
 Decide = Callable[[Transaction], Session]
