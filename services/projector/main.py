@@ -20,6 +20,8 @@ from shared.logs import Log
 from shared.read_models import live
 from shared.transport.protocol import Transport
 
+MEMBERS = 2
+"""Of the group that takes in messages, in one process: one decides while the other waits for the database."""
 log = Log("projector")
 
 
@@ -31,7 +33,7 @@ class Projector:
         self._embedded = embedded
         self._intakes = [
             IntakeLoop(store, transport, intake, BRIEF_BATCH if embedded else BATCH)
-            for intake in (inbound.intake(), delivery.intake())
+            for intake in (*[inbound.intake()] * (1 if embedded else MEMBERS), delivery.intake())
         ]
 
     async def run(self) -> None:
