@@ -91,13 +91,8 @@ def _conversation_id(recorded: e.Recorded) -> UUID:
 
 
 def _load(tx: Transaction, ids: set[UUID], prefix: str) -> dict[UUID, _Values]:
-    rows: dict[UUID, _Values] = {}
-    wanted = [str(id_) for id_ in ids]
-    for start in range(0, len(wanted), 100):
-        part = wanted[start : start + 100]
-        sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id IN ({','.join('?' * len(part))})"
-        rows.update((UUID(row[0]), list(row)) for row in tx.rows(sql, part))
-    return rows
+    sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id"
+    return {UUID(row[0]): list(row) for row in tx.rows_in(sql, [str(id_) for id_ in ids])}
 
 
 def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
