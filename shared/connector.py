@@ -52,6 +52,16 @@ class Capabilities:
     files: bool = False
     delivery_reports: bool = False
     edits: bool = False
+    """What was sent can be changed and deleted."""
+    reacts: bool = False
+    markup: bool = False
+    """Markdown becomes the channel's own formatting."""
+    recipients: bool = False
+    """Others than the client can be written to, openly or in copy."""
+    typing: bool = False
+    """The client can be shown that an operator is writing: the sender has `typing(thread_key)`, raising SendError."""
+    calls: bool = False
+    """It can ring the operator's telephone and then the client's."""
     repeat_is_safe: bool = False
     """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
 

@@ -233,6 +233,7 @@ def every_event() -> list[e.Event]:
             bcc=(ANNA,),
             quotes=True,
             automatic=True,
+            target="<a@b>",
         ),
         e.ActionRequested(
             *head, reply, "edit", MAILBOX, (ANNA,), MESSAGE, "7", "Hello *Anna*", "markdown", "chat-1", "+4930"

@@ -35,7 +35,10 @@ class UploadedFile(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """`to` null: to whom the message answered says. Others than the client can be written to by mail only."""
+    """`to` null: to whom the message answered says. Others than the client can be written to by mail only.
+
+    `answers`: a message of this conversation to be answered by name; null: the client's last one.
+    """
 
     text: str = ""
     id: UUID | None = None
@@ -45,6 +48,7 @@ class Reply(msgspec.Struct):
     bcc: list[str] = []
     files: list[UploadedFile] = []
     quotes: bool | None = None
+    answers: UUID | None = None
 
 
 class Edit(msgspec.Struct):
@@ -96,9 +100,21 @@ async def reply(call: Call) -> Response:
         _mails(asked.cc),
         _mails(asked.bcc),
         asked.quotes,
+        answers=asked.answers,
+        target=await _target(call, asked.answers) if asked.answers else "",
     )
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
+
+
+async def _target(call: Call, message_id: UUID) -> str:
+    """Return what the channel calls the message that is answered. Raises Refused."""
+    about = await call.context.database.read(partial(known_as, conversation_id=call.id(), message_id=message_id))
+    if about is None:
+        raise NoSuchThing("no_such_message", "There is no such message in this conversation")
+    if not about.external_id:
+        raise Refused("not_sent", "The channel does not know this message, or not yet")
+    return about.external_id
 
 
 async def edit(call: Call) -> Response:

@@ -22,6 +22,7 @@ from services.inbox_api import (
     quarantine,
     shapes,
     steps,
+    typing,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -99,6 +100,7 @@ SIGNED_IN: tuple[Address, ...] = (
         "POST", f"{CONVERSATION}/call", "Ring the operator's telephone, then the client's", answers.ring, answers.Ring,
         status=201, answers=shapes.Message,
     ),
+    Address("POST", f"{CONVERSATION}/typing", "Show the client that somebody is writing", typing.tell, status=204),
     Address("POST", "/files", "Keep a file for a reply", files.upload, query=("name",), status=201),
     Address(
         "POST", f"{CONVERSATION}/notes", "Write a note that never leaves", conversations.note,

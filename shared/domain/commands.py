@@ -40,6 +40,10 @@ class RequestReply:
     quotes: bool | None = None
     """Whether the client's own text stands below the answer; None: where they do not have it in a mail of theirs."""
     automatic: bool = False
+    answers: UUID | None = None
+    """A message the operator picked; None: the client's last one."""
+    target: str = ""
+    """The external id of the message that was picked."""
 
 
 @dataclass(frozen=True, slots=True)

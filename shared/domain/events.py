@@ -261,6 +261,8 @@ class ReplyRequested:
     bcc: tuple[Address, ...] = ()
     quotes: bool = False
     automatic: bool = False
+    target: str = ""
+    """The external id of the message that the operator picked to answer."""
 
 
 @dataclass(frozen=True, slots=True)

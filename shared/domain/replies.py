@@ -35,12 +35,12 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             conversation_id,
             customer_id,
             command.reply_id,
-            target.message_id,
+            command.answers or target.message_id,
             target.channel_id,
             _recipients(command, target),
             target.subject,
             text,
-            in_reply_to=target.external_id,
+            in_reply_to=command.target or target.external_id,
             references=state.thread,
             thread_key=target.thread_key,
             files=command.files,
@@ -49,6 +49,7 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             bcc=command.bcc,
             quotes=target.is_form if command.quotes is None else command.quotes,
             automatic=command.automatic,
+            target=command.target,
         )
     ]
 

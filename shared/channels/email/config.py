@@ -59,7 +59,10 @@ FIELDS = (
     Field("listen_port", "for receive_by lmtp or smtp", ""),
     Field("listen_for", "addresses and @domains taken, with commas; empty: the address and its address+...@", ""),
 )
-CAPABILITIES = Capabilities(receives_by="polling", sends=True, threads=True, files=True, repeat_is_safe=True)
+CAPABILITIES = Capabilities(
+    receives_by="polling", sends=True, threads=True, files=True, delivery_reports=True, markup=True, recipients=True,
+    repeat_is_safe=True,
+)  # fmt: skip
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

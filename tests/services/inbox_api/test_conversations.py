@@ -347,6 +347,8 @@ async def test_the_timeline_of_a_past_moment(office: Office) -> None:
 async def test_channels_and_operators(office: Office) -> None:
     await report(office.database, MAILBOX, "receive", "login refused", 4, AT)
     (channel,) = (await office.get("/channels"))["items"]
+    can = {"sends", "files", "threads", "delivery_reports", "markup", "recipients"}
+    assert {ability for ability, has_it in channel.pop("can").items() if has_it} == can
     assert channel == {
         **CHANNEL, "state": "failing", "problem": "login refused", "lag": 4, "last_received_at": to_text(AT)
     }  # fmt: skip

@@ -35,8 +35,9 @@ export const api = {
     request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
 
   draft: (id: string) => request<Draft>('GET', `/conversations/${id}/draft`),
-  reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes'>> & { quotes?: boolean }) =>
+  reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes' | 'answers'>> & { quotes?: boolean; answers?: string | null }) =>
     request<Entry>('POST', `/conversations/${id}/replies`, body),
+  typing: (id: string) => request<void>('POST', `/conversations/${id}/typing`),
   note: (id: string, body: { id: string; text: string }) => request<Entry>('POST', `/conversations/${id}/notes`, body),
   retry: (id: string, message: string) =>
     request<Entry>('POST', `/conversations/${id}/messages/${message}/retry`, {}),

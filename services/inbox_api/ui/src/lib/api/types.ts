@@ -202,6 +202,14 @@ export interface Extras {
   quotes: boolean | null
   markup: Markup
   files: UploadedFile[]
+  answers: Answered | null
+}
+
+/** A message picked to be answered. */
+export interface Answered {
+  id: string
+  name: string
+  text: string
 }
 
 export interface Step {
@@ -242,7 +250,14 @@ export interface Channel extends ChannelRef {
   problem: string | null
   lag: number | null
   last_received_at: string | null
+  can: ChannelAbilities
 }
+
+/** What a kind of channel can do. */
+export type ChannelAbilities = Record<
+  'sends' | 'files' | 'threads' | 'delivery_reports' | 'edits' | 'reacts' | 'markup' | 'recipients' | 'typing' | 'calls',
+  boolean
+>
 
 export interface Quarantined {
   id: string

@@ -2,6 +2,7 @@
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { answering } from './answering.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
@@ -307,6 +308,7 @@ export const en = {
     help: 'This help',
     layout: 'The keys work on any keyboard layout.',
   },
+  answering,
 }
 
 export type Texts = typeof en

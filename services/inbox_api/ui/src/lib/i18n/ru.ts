@@ -1,4 +1,5 @@
 /** Russian. The type makes it have every key of English and no other. */
+import { answering } from './answering.ru'
 import type { Texts } from './en'
 
 const rules = new Intl.PluralRules('ru')
@@ -310,4 +311,5 @@ export const ru: Texts = {
     help: 'Эта подсказка',
     layout: 'Клавиши работают в любой раскладке.',
   },
+  answering,
 }

@@ -110,7 +110,8 @@ export class Thread {
   async post(pending: Pending): Promise<void> {
     this.#mark({ ...pending, state: 'sending', problem: null })
     try {
-      const body = { id: pending.id, text: pending.text, ...pending.extras, quotes: pending.extras?.quotes ?? false }
+      const { answers, quotes, ...extras } = pending.extras ?? NO_EXTRAS
+      const body = { id: pending.id, text: pending.text, ...(pending.extras ? extras : {}), quotes: quotes ?? false, answers: answers?.id ?? null }
       const entry = await (pending.kind === 'note' ? api.note(this.id, body) : api.reply(this.id, body))
       outbox.confirm(pending.id)
       this.feed.put(entry)
