@@ -212,6 +212,7 @@ def every_event() -> list[e.Event]:
             *head, uuid4(), uuid4(), MAILBOX, "7", ANNA, "Привет!", "Привет!\n> раньше", "<p>!</p>", (file,), False, RAW
         ),
         e.MessageDeleted(*head, uuid4(), MAILBOX, False, RAW),
+        e.EchoReceived(*head, reply, uuid4(), MAILBOX, "7:16", ("7:17",)),
         e.MessageReacted(*head, uuid4(), MAILBOX, ("👍",), False, RAW),
         e.CustomerReachChanged(*head, MAILBOX, True, "blocked", RAW),
         e.ThreadRenamed(*head, MAILBOX, "-7", "-1007", RAW),

@@ -14,6 +14,7 @@ from services.projector.arrived import message_id_of
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
 from services.projector.steps import Steps, steps_of
+from services.projector.targets import Target
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
@@ -70,10 +71,10 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
             item = replace(item, same_as=_free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
-        elif item.nature == "loop" and (place := about_items.echoed(session, tx, item)):
-            session.entries.seen[item.id] = place.conversation_id
+        elif item.nature == "loop" and (reply := about_items.echoed(session, tx, item)):
+            _hear_echo(session, item, reply)
             if is_known:
-                _resolve(session, item, place.conversation_id)
+                _resolve(session, item, reply.place.conversation_id)
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
@@ -125,6 +126,11 @@ def _free(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID,
     """Return the further ids that nobody has: a copy that could not be read keeps its own in the quarantine."""
     ids = dict.fromkeys(id_ for id_ in item.same_as if id_ != item.id)
     return tuple(id_ for id_ in ids if id_ not in session.entries.seen and id_ not in known.seen)
+
+
+def _hear_echo(session: Session, item: InboundMessage, reply: Target) -> None:
+    echo = c.HearEcho(reply.message_id, item.id, item.channel_id, item.external_id, item.known_as)
+    session.decide(reply.place.conversation_id, echo, About(item.occurred_at, e.Actor("system"), item.id))
 
 
 def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> None:

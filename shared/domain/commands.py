@@ -97,6 +97,17 @@ class RecordNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class HearEcho:
+    """The item is a reply of ours as the channel gives it back."""
+
+    reply_id: UUID
+    item_id: UUID
+    channel_id: UUID
+    external_id: str
+    known_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """Something of a message, a thread or a client that is there already; `opening` is used when it is not."""
 
@@ -202,6 +213,7 @@ ConversationCommand = (
     | RetryReply
     | RecordDelivery
     | RecordNotice
+    | HearEcho
     | Tell
     | AnnounceFiles
     | TakeFile

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_echo import EchoReceived as EchoReceived
 from shared.values import dataclass
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -692,6 +693,7 @@ ConversationEvent = (
     | ReplyFailed
     | ReplyFateUnknown
     | Notice
+    | EchoReceived
     | Told
     | FilesAnnounced
     | FileArrived

@@ -168,6 +168,17 @@ def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.Conver
     return events
 
 
+def hear_echo(command: c.HearEcho, state: Conversation) -> list[e.ConversationEvent]:
+    """What came back was sent: that settles a fate nobody knew."""
+    head = (*existing(state), command.reply_id)
+    ids = (command.external_id, command.known_as)
+    events: list[e.ConversationEvent] = [e.EchoReceived(*head, command.item_id, command.channel_id, *ids)]
+    reply = state.replies.get(command.reply_id)
+    if reply is not None and reply.state == "unknown":
+        events.append(e.ReplySent(*head, command.channel_id, reply.attempt, 1, *ids))
+    return events
+
+
 _NOTICES: dict[str, type[e.Notice]] = {
     "delivered": e.ReplyDelivered,
     "read": e.ReplyRead,

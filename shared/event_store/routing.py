@@ -124,6 +124,11 @@ class Entries:
             case (e.StepDone() | e.StepDeclined()) as event if event.what == CALL_BACK:
                 self.call_backs.pop(event.step_id, None)
                 self.ended.append((event.customer_id, event.step_id))
+            case e.EchoReceived() as event:
+                self.seen[event.item_id] = event.conversation_id
+                place = Place(event.conversation_id, event.customer_id)
+                for external_id in (event.external_id, *event.known_as):
+                    self._add_external(external_id, event.channel_id, place)
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
             case e.QuarantineResolved() as event if self.seen.get(event.item_id) is None:

@@ -319,6 +319,7 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.ReplyDelayed: lambda event, recorded, values: {},
     e.ReplyBounced: _bounced,
     e.ReplyComplained: lambda event, recorded, values: {},
+    e.EchoReceived: lambda event, recorded, values: {},
     e.MessageEdited: _edited,
     e.MessageDeleted: _deleted,
     e.MessageReacted: _reacted,
