@@ -11,10 +11,12 @@ from services.projector import about as about_items
 from services.projector import arrived
 from services.projector.about import Told
 from services.projector.arrived import message_id_of
+from services.projector.auto_reply import AutoReplies
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
 from services.projector.steps import Steps, steps_of
 from services.projector.targets import Target
+from shared.clock import now
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
@@ -47,6 +49,14 @@ class Joined:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """What a message may lead to besides its own events."""
+
+    steps: Steps
+    auto_replies: AutoReplies
+
+
 def intake() -> Intake:
     """Return what the projector does with okno.inbound."""
     return Intake(topics.INBOUND, "projector", receive, give_up)
@@ -55,7 +65,7 @@ def intake() -> Intake:
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
-    known, steps = look_up(tx, _wanted(items)), steps_of(session, tx)
+    known, after = look_up(tx, _wanted(items)), After(steps_of(session, tx), AutoReplies(session, tx, now()))
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -78,7 +88,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, tx, known, item, steps, resolves=is_known)
+            _receive(session, tx, known, item, after, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -142,12 +152,12 @@ def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> N
 
 
 def _receive(
-    session: Session, tx: Transaction, known: Entries, item: InboundMessage, steps: Steps, *, resolves: bool
+    session: Session, tx: Transaction, known: Entries, item: InboundMessage, after: After, *, resolves: bool
 ) -> None:
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
     if item.about is None:
-        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), steps)
+        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), after)
     elif item.about.delivery is not None:
         conversation_id = _receive_notice(session, tx, known, item, about)
     else:
@@ -167,7 +177,7 @@ def _receive_message(
     item: InboundMessage,
     about: About,
     home: tuple[Joined, UUID],
-    steps: Steps | None = None,
+    after: After | None = None,
 ) -> UUID:
     joined, customer_id = home
     if item.vouched:
@@ -177,8 +187,9 @@ def _receive_message(
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
         session.keep_raw(item.raw.data)
-    if steps is not None:
-        steps.follow(message, decided, about)
+    if after is not None:
+        after.steps.follow(message, decided, about)
+        after.auto_replies.follow(message, decided, about)
     return joined.conversation_id
 
 

@@ -35,7 +35,8 @@ CREATE TABLE IF NOT EXISTS routing_topics (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_call_backs (
     customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_auto_replies (address TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID
 """
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
@@ -75,6 +76,8 @@ class Entries:
     """Steps that wait for a client to be reached: whose, and since when."""
     ended: list[tuple[UUID, UUID]] = field(default_factory=list)
     """Such steps that wait no more."""
+    auto_replies: dict[str, str] = field(default_factory=dict)
+    """When an address was last answered automatically."""
     left: list[tuple[str, UUID]] = field(default_factory=list)
     """External ids of messages that left a conversation."""
 
@@ -118,6 +121,8 @@ class Entries:
                     self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
             case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
+                if isinstance(event, e.ReplyRequested) and event.automatic:
+                    self._add_auto_reply(event.to[0].address, happening.about.occurred_at)
             case e.StepPlanned() as event:
                 if event.what == CALL_BACK:
                     self.call_backs[event.step_id] = (event.customer_id, to_text(happening.about.occurred_at))
@@ -149,6 +154,9 @@ class Entries:
             self.threads[message.channel_id, message.thread_key] = place
         if message.topic:
             self._add_topic(message, place, happening.about.occurred_at)
+
+    def _add_auto_reply(self, address: str, at: datetime) -> None:
+        self.auto_replies[address] = max(self.auto_replies.get(address, ""), to_text(at))
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
         if external_id and fits(external_id):
@@ -217,6 +225,13 @@ class Entries:
         if self.call_backs:
             rows = [(str(customer), str(step), since) for step, (customer, since) in self.call_backs.items()]
             tx.insert_many("routing_call_backs", ("customer_id", "step_id", "since"), rows)
+        if self.auto_replies:
+            tx.insert_many(
+                "routing_auto_replies",
+                ("address", "at"),
+                list(self.auto_replies.items()),
+                "ON CONFLICT (address) DO UPDATE SET at = excluded.at WHERE routing_auto_replies.at < excluded.at",
+            )
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -275,6 +290,12 @@ def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 10
     else:
         rows = tx.rows(f"{sql} WHERE customer_id = ? LIMIT ?", (str(customer_id), limit))
     return [(UUID(customer), UUID(step), since) for customer, step, since in rows]
+
+
+def auto_replied_at(tx: Transaction, address: str) -> str | None:
+    """Return when an address was last answered automatically."""
+    row = tx.row("SELECT at FROM routing_auto_replies WHERE address = ?", (address,))
+    return row[0] if row else None
 
 
 def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:

@@ -203,6 +203,9 @@ def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) 
 
 
 def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
+    """What no person wrote ends no waiting."""
+    if event.automatic:
+        return {"messages_count": values[_INDEX["messages_count"]] + 1}
     said = _said(event.reply_id, "outbound", "text", recorded.actor.name, event.text, recorded, values)
     return {**said, "waiting_since": None}
 

@@ -17,6 +17,7 @@ TABLES = (
     "routing_threads",
     "routing_topics",
     "routing_call_backs",
+    "routing_auto_replies",
 )
 
 
@@ -40,6 +41,7 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
             for channel, place in places
         ],
         "routing_call_backs": [(str(c), str(step), since) for step, (c, since) in entries.call_backs.items()],
+        "routing_auto_replies": list(entries.auto_replies.items()),
         "routing_topics": [
             (str(i), str(place.conversation_id), str(place.customer_id), at)
             for i, (place, at) in entries.topics.items()

@@ -41,6 +41,7 @@ FIELDS = (
     Field("smtp_password", "empty: no login", "", secret=True),
     Field("sent_folder", "IMAP folder for copies of what was sent; empty: none", ""),
     Field("signature", "below every reply; {operator}, {channel} and {address} are filled in, \\n is a new line", ""),
+    Field("auto_reply", "sent by itself to whoever writes, once a day; \\n is a new line; empty: nothing is sent", ""),
     Field("plus_addressing", "answers go to a signed address+...@", "no", choices=("no", "yes")),
     Field("reply_key", "signs Message-IDs and reply addresses; made when the channel is added", "", secret=True),
     Field("authserv_id", "the name your own mail server has in Authentication-Results; empty: none is believed", ""),
@@ -127,7 +128,7 @@ def public_path(channel_id: UUID) -> str:
 
 def check(settings: Mapping[str, str]) -> list[str]:
     """Return what is wrong with complete settings, in words for the person who set them."""
-    lines = {**settings, "signature": settings["signature"].replace("\n", "")}
+    lines = {**settings, **{name: settings[name].replace("\n", "") for name in ("signature", "auto_reply")}}
     wrong = [f"{name} contains a control character" for name, value in lines.items() if _CONTROL.search(value)]
     if not _ADDRESS.fullmatch(settings["address"]):
         wrong.append("address must look like support@example.com")
@@ -163,6 +164,8 @@ def _sending(settings: Mapping[str, str]) -> list[str]:
     if settings["reply_key"] and len(key_of(settings["reply_key"])) < SHORTEST_KEY_BYTES:
         wrong.append(f"reply_key must be at least {SHORTEST_KEY_BYTES} bytes in hex")
     unknown = sorted(set(re.findall(r"\{(\w+)\}", settings["signature"])) - set(SIGNATURE_VARIABLES))
+    if settings["auto_reply"] and not settings["smtp_host"]:
+        wrong.append("auto_reply needs smtp_host")
     wrong += [f"signature: there is no {{{name}}}" for name in unknown]
     return wrong
 
