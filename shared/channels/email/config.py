@@ -58,6 +58,8 @@ FIELDS = (
     Field("receive_by", "fetch by imap, or let a mail server hand over", "imap", choices=("imap", "lmtp", "smtp")),
     Field("listen_host", "for receive_by lmtp or smtp: where to listen", "127.0.0.1"),
     Field("listen_port", "for receive_by lmtp or smtp", ""),
+    Field("listen_certificate", "file with the certificate chain (PEM): mail is taken after STARTTLS only", ""),
+    Field("listen_key", "file with its key; empty: in the same file", ""),
     Field("listen_for", "addresses and @domains taken, with commas; empty: the address and its address+...@", ""),
 )
 CAPABILITIES = Capabilities(
