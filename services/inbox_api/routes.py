@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.inbox_api import (
     answers,
+    cards,
     channels,
     conversations,
     customers,
@@ -19,6 +20,7 @@ from services.inbox_api import (
     live,
     moving,
     operators,
+    own_fields,
     quarantine,
     shapes,
     steps,
@@ -33,7 +35,7 @@ PAGE = ("limit", "cursor")
 class Address:
     """One method of one path below PREFIX."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     summary: str
     handler: Handler
@@ -123,6 +125,19 @@ SIGNED_IN: tuple[Address, ...] = (
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
         customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
+    Address("GET", "/customers/{id}/card", "A customer's card", cards.one),
+    Address("PATCH", "/customers/{id}/card", "Change fields of a card", cards.change, cards.CardChanges),
+    Address(
+        "GET", "/customers/{id}/card/history", "Who changed what on a card, the newest first", cards.history,
+        query=("field", *PAGE),
+    ),
+    Address(
+        "POST", "/customers/{id}/consents", "What a customer agreed to or withdrew", cards.consent, cards.ConsentSaid,
+    ),
+    Address("GET", "/customers/{id}/card.vcf", "A customer as vCard 4.0", cards.visiting_card),
+    Address("GET", "/fields", "Own fields of cards", own_fields.list_),
+    Address("POST", "/fields", "Define an own field (admins)", own_fields.define, own_fields.NewField, status=201),
+    Address("DELETE", "/fields/{key}", "Remove an own field (admins)", own_fields.remove, status=204),
     Address(
         "GET", "/steps", "What is due, the one changed last first", steps.list_,
         query=("state", "customer_id", "operator_id", *PAGE),

@@ -11,6 +11,25 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_card import CardChanged as CardChanged
+from shared.domain.events_card import CardEvent as CardEvent
+from shared.domain.events_card import Consent as Consent
+from shared.domain.events_card import ConsentGiven as ConsentGiven
+from shared.domain.events_card import ConsentWithdrawn as ConsentWithdrawn
+from shared.domain.events_card import CustomerRestored as CustomerRestored
+from shared.domain.events_card import CustomerRetired as CustomerRetired
+from shared.domain.events_card import FieldChange as FieldChange
+from shared.domain.events_card import ImportAdvanced as ImportAdvanced
+from shared.domain.events_card import ImportEvent as ImportEvent
+from shared.domain.events_card import ImportFinished as ImportFinished
+from shared.domain.events_card import ImportStarted as ImportStarted
+from shared.domain.events_card import ImportUndone as ImportUndone
+from shared.domain.events_card import ImportUndoStarted as ImportUndoStarted
+from shared.domain.events_card import OwnFieldDefined as OwnFieldDefined
+from shared.domain.events_card import OwnFieldEvent as OwnFieldEvent
+from shared.domain.events_card import OwnFieldRemoved as OwnFieldRemoved
+from shared.domain.events_card import Values as Values
+
 # --- values -----------------------------------------------------------------------------------------------
 
 
@@ -673,7 +692,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered | IdentityLinked
+CustomerEvent = CustomerRegistered | IdentityLinked | CardEvent
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
@@ -704,7 +723,7 @@ ConversationEvent = (
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | OwnFieldEvent | ImportEvent
 
 
 @dataclass(frozen=True, slots=True)
