@@ -16,7 +16,9 @@ from services.inbox_api import (
     conversations,
     customers,
     events,
+    exporting,
     files,
+    imports,
     live,
     moving,
     operators,
@@ -120,6 +122,16 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", f"{CONVERSATION}/reopen", "Open again", conversations.reopen),
     Address("POST", f"{CONVERSATION}/tags", "Add and remove tags", conversations.tag, conversations.Tags),
     Address("GET", "/customers", "Customers, the newest first", customers.list_, query=PAGE),
+    Address(
+        "POST", "/customers/import/preview", "How a CSV file (the body) would be read", imports.preview,
+    ),
+    Address(
+        "POST", "/customers/import", "Import customers from CSV (the body), or say what that would do", imports.import_,
+        query=("dry_run", "map", "country", "id", "name", "limit"),
+    ),
+    Address("GET", "/customers/export.csv", "All customers as CSV", exporting.export, query=("separator",)),
+    Address("GET", "/imports", "Imports of customers, the newest first", imports.list_, query=PAGE),
+    Address("POST", "/imports/{id}/undo", "Take an import back", imports.undo),
     Address("GET", "/customers/{id}", "One customer", customers.one),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
