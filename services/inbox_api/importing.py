@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, BinaryIO
 from uuid import UUID
 
-from shared.csv_file import Shape, rows_of, shape_of
+from shared.csv_file import PIECE, Shape, rows_of, shape_of
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.domain.card import Rules
@@ -200,7 +200,10 @@ async def _batches(plan: Plan) -> AsyncIterator[list[Line]]:
 
 def _sha256(file: BinaryIO) -> str:
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _added(totals: Totals, judged: Sequence[Judged]) -> Totals:
