@@ -175,6 +175,7 @@ export interface Entry {
   due_at?: string | null
   reachable?: boolean
   changes?: { field: string; before: string[]; after: string[] }[]
+  consent?: { for: string; state: 'given' | 'withdrawn' }
   position: number
 }
 
