@@ -11,6 +11,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
@@ -18,12 +19,13 @@ from services.inbox_api import exporting, importing
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import events as e
+from shared.event_store.log import read_log
 from shared.event_store.mapper import Happening
 from shared.event_store.store import EventStore
+from shared.read_models import live
 from tests.benchmarks.table import Figure
 from tests.examples import MAILBOX, OLGA, about
 from tests.peers.postgres import PostgresServer
-from tests.read_models.contents import show
 from tests.stores import create_all_tables
 
 ROWS, WARM = 50_000, 5_000
@@ -46,7 +48,8 @@ async def _measure(name: str, url: str) -> list[Figure]:
     file = _file(ROWS, "client")
     dry = await _dry(database, file)
     imported = await _run(database, store, file, import_id)
-    await show(database)
+    while events := await database.read(lambda tx: read_log(tx, live.position(tx), 500)):
+        await database.write(partial(live.take_in, events=events))
     exported = await _export(database)
     undone = await _undo(database, store, import_id)
     grown = _peak_megabytes() - before

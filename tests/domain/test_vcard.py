@@ -91,4 +91,5 @@ def test_whatever_a_note_says_it_reads_back_and_no_line_is_too_long_or_ends_with
 def test_a_line_of_exactly_75_octets_is_not_folded() -> None:
     assert fold("x" * 75) == "x" * 75
     assert fold("x" * 76) == "x" * 75 + "\r\n x"
+    assert [len(piece) for piece in fold("x" * 200).split("\r\n")] == [75, 75, 52]
     assert fold("x" * 74 + "я") == "x" * 74 + "\r\n я"
