@@ -46,9 +46,9 @@ async def define(call: Call) -> Response:
 
 
 async def remove(call: Call) -> Response:
-    """DELETE /fields/{key}: what cards hold of it stays in the log."""
+    """DELETE /fields/{id}, the key: what cards hold of it stays in the log."""
     only_admins(call)
-    key: str = call.request.path_params["key"]
+    key: str = call.request.path_params["id"]
 
     def decide(session: Session, tx: Transaction) -> None:
         store.remove_field(session, tx, key, about(call))

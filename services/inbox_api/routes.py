@@ -149,7 +149,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/customers/{id}/card.vcf", "A customer as vCard 4.0", cards.visiting_card),
     Address("GET", "/fields", "Own fields of cards", own_fields.list_),
     Address("POST", "/fields", "Define an own field (admins)", own_fields.define, own_fields.NewField, status=201),
-    Address("DELETE", "/fields/{key}", "Remove an own field (admins)", own_fields.remove, status=204),
+    Address("DELETE", "/fields/{id}", "Remove an own field (admins)", own_fields.remove, status=204),
     Address(
         "GET", "/steps", "What is due, the one changed last first", steps.list_,
         query=("state", "customer_id", "operator_id", *PAGE),
