@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -106,7 +106,7 @@ async def preview(database: Database, file: BinaryIO, rows: int) -> dict[str, An
     }
 
 
-async def dry_run(database: Database, plan: Plan) -> AsyncIterator[Progress]:
+async def dry_run(database: Database, plan: Plan) -> AsyncGenerator[Progress, None]:
     """Yield what would become of the rows. Raises WrongFile."""
     totals = counts(())
     claims = importing.Claims()
@@ -122,7 +122,7 @@ def _dry(tx: Transaction, lines: Sequence[Line], claims: importing.Claims) -> li
     return importing.judge_lines(Session(tx, StateCache(1)), tx, lines, claims)
 
 
-async def run(store: EventStore, plan: Plan, import_id: UUID, about: About) -> AsyncIterator[Progress]:
+async def run(store: EventStore, plan: Plan, import_id: UUID, about: About) -> AsyncGenerator[Progress, None]:
     """Take the rows in; yield what became of them. Run again with the same id, it goes on where it stopped.
 
     Raises WrongFile, and Refused when the id is another import's or this one was undone.
@@ -153,7 +153,7 @@ def _take(
     taken[:] = importing.take_lines(session, tx, import_id, lines, claims, about)
 
 
-async def undo(store: EventStore, database: Database, import_id: UUID, about: About) -> AsyncIterator[Undoing]:
+async def undo(store: EventStore, database: Database, import_id: UUID, about: About) -> AsyncGenerator[Undoing, None]:
     """Take an import back; yield how far that is, at last when it is done. Raises NoSuchThing."""
     about = About(about.occurred_at, about.actor, import_id)
     await store.record(lambda session, tx: importing.start_undo(session, tx, import_id, about))

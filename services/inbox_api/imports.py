@@ -6,7 +6,7 @@ Answers are one JSON document, or with `Accept: application/x-ndjson` a line for
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import asdict
 from functools import partial
 from tempfile import SpooledTemporaryFile
@@ -27,7 +27,7 @@ from shared.event_store.importing import Left
 from shared.read_models import imports
 
 Body = dict[str, Any]
-Steps = AsyncIterator[importing.Progress]
+Steps = AsyncGenerator[importing.Progress, None]
 FILE_BYTES = 100 * 1024 * 1024
 IN_MEMORY = 1024 * 1024
 PREVIEW_ROWS = 20
@@ -139,6 +139,7 @@ async def _told(
         yield {"problem": str(error), "counts": totals}
         return
     finally:
+        await steps.aclose()
         file.close()
     if import_id is not None:
         await call.context.views.reach(position)

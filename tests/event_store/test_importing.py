@@ -44,7 +44,7 @@ async def take_in(
     async for step in steps:
         totals, stop_after = dict(step.totals), stop_after - 1
         if not stop_after:
-            await steps.aclose()  # type: ignore[attr-defined]
+            await steps.aclose()
             break
     return totals
 
@@ -100,7 +100,7 @@ async def test_an_undoing_that_was_cut_off_is_gone_on_with(database: Database, s
     await take_in(database, store, file_of(250), import_id)
     steps = importing.undo(store, database, import_id, ABOUT)
     await anext(steps)
-    await steps.aclose()  # type: ignore[attr-defined]
+    await steps.aclose()
     await take_back(database, store, import_id)
     before = len(await events(database))
     await take_back(database, store, import_id)
