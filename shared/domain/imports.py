@@ -12,7 +12,7 @@ from typing import Literal
 from uuid import UUID
 
 from shared.domain import events as e
-from shared.domain.card import FIELDS, Card
+from shared.domain.card import Card
 from shared.domain.customer import customer_id_for
 from shared.domain.errors import NoSuchThing, Refused
 
@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row as it was read; `same_as` is an earlier row that speaks of the same customer."""
+    """A row as it was read: whom it is about, what it says of them, and what of it cannot be understood."""
 
     number: int
     customer_id: UUID | None = None
@@ -100,7 +100,7 @@ def _column(headings: Sequence[str], name: str, wanted: str, fields: set[str]) -
 
 
 def judge(line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], same_as: int | None) -> Judged:
-    """Return what a row leads to. `known`: the cards of everybody whom the row may be about."""
+    """Return what a row leads to. `known`: the cards of `candidates`; `same_as`: an earlier row about the same one."""
     if line.wrong:
         return Judged(line.number, "wrong", problems=line.wrong)
     if line.customer_id is not None and known[line.customer_id].customer_id is None:
@@ -243,5 +243,3 @@ def can_retire(card: Card, import_id: UUID) -> bool:
     ours = all(held.import_id == import_id or not held.values for held in card.fields.values())
     return ours and not card.consents and not card.retired
 
-
-FIELD_NAMES = (EMAIL, PHONE, ID, *FIELDS)
