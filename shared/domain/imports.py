@@ -242,4 +242,3 @@ def can_retire(card: Card, import_id: UUID) -> bool:
     """Whether all that is known of a customer is what this import said."""
     ours = all(held.import_id == import_id or not held.values for held in card.fields.values())
     return ours and not card.consents and not card.retired
-
