@@ -164,6 +164,26 @@ def about(actor: e.Actor = SYSTEM, at: datetime = AT, cause: UUID | None = None)
     return About(at, actor, cause)
 
 
+def every_card_event() -> list[e.Event]:
+    """One event of every kind about cards, own fields and imports, with every field filled."""
+    import_id, said = uuid4(), e.Consent("withdrawn", "Пишите мне", AT, "by telephone")
+    consent = (CUSTOMER, "email", "Я согласна", AT, "form", said, CONVERSATION)
+    return [
+        e.CardChanged(CUSTOMER, (e.FieldChange("tags", ("vip",), ("vip", "опт")),), import_id, 7, True),
+        e.ConsentGiven(*consent),
+        e.ConsentWithdrawn(*consent),
+        e.CustomerRetired(CUSTOMER, import_id),
+        e.CustomerRestored(CUSTOMER, import_id),
+        e.OwnFieldDefined("size", "Размер", "choice", ("S", "M")),
+        e.OwnFieldRemoved("size"),
+        e.ImportStarted(import_id, "клиенты.csv", "ab" * 32, (("Имя", "name"),), "RU"),
+        e.ImportAdvanced(import_id, 200, 1, 2, 3, 4, 5),
+        e.ImportFinished(import_id),
+        e.ImportUndoStarted(import_id),
+        e.ImportUndone(import_id, 1, 2, 3),
+    ]
+
+
 def every_event() -> list[e.Event]:
     """One event of every kind with every field filled."""
     head, reply, moment = (CONVERSATION, CUSTOMER), uuid4(), AT + timedelta(microseconds=7)
@@ -201,6 +221,7 @@ def every_event() -> list[e.Event]:
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
+        *every_card_event(),
         replace(opened(), thread_key="chat-1"),
         message,
         e.ReplyDelivered(*notice),

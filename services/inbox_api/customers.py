@@ -8,6 +8,7 @@ from uuid import UUID
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.inbox_api.cards import card
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, listed, time_of
 from services.inbox_api.past import timeline_as_of
@@ -26,7 +27,7 @@ async def one(call: Call) -> Response:
     found = await call.context.database.read(partial(customers.customer, customer_id=call.id()))
     if found is None:
         raise HTTPException(404)
-    return answer(found)
+    return answer(found | {"card": await card(call)})
 
 
 async def timeline_(call: Call) -> Response:

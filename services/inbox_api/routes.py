@@ -11,14 +11,18 @@ from starlette.responses import Response
 
 from services.inbox_api import (
     answers,
+    cards,
     channels,
     conversations,
     customers,
     events,
+    exporting,
     files,
+    imports,
     live,
     moving,
     operators,
+    own_fields,
     quarantine,
     shapes,
     steps,
@@ -34,7 +38,7 @@ PAGE = ("limit", "cursor")
 class Address:
     """One method of one path below PREFIX."""
 
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     summary: str
     handler: Handler
@@ -120,11 +124,34 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", f"{CONVERSATION}/reopen", "Open again", conversations.reopen),
     Address("POST", f"{CONVERSATION}/tags", "Add and remove tags", conversations.tag, conversations.Tags),
     Address("GET", "/customers", "Customers, the newest first", customers.list_, query=PAGE),
+    Address(
+        "POST", "/customers/import/preview", "How a CSV file (the body) would be read", imports.preview,
+    ),
+    Address(
+        "POST", "/customers/import", "Import customers from CSV (the body), or say what that would do", imports.import_,
+        query=("dry_run", "map", "country", "id", "name", "limit"),
+    ),
+    Address("GET", "/customers/export.csv", "All customers as CSV", exporting.export, query=("separator",)),
+    Address("GET", "/imports", "Imports of customers, the newest first", imports.list_, query=PAGE),
+    Address("POST", "/imports/{id}/undo", "Take an import back", imports.undo),
     Address("GET", "/customers/{id}", "One customer", customers.one),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
         customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
+    Address("GET", "/customers/{id}/card", "A customer's card", cards.one),
+    Address("PATCH", "/customers/{id}/card", "Change fields of a card", cards.change, cards.CardChanges),
+    Address(
+        "GET", "/customers/{id}/card/history", "Who changed what on a card, the newest first", cards.history,
+        query=("field", *PAGE),
+    ),
+    Address(
+        "POST", "/customers/{id}/consents", "What a customer agreed to or withdrew", cards.consent, cards.ConsentSaid,
+    ),
+    Address("GET", "/customers/{id}/card.vcf", "A customer as vCard 4.0", cards.visiting_card),
+    Address("GET", "/fields", "Own fields of cards", own_fields.list_),
+    Address("POST", "/fields", "Define an own field (admins)", own_fields.define, own_fields.NewField, status=201),
+    Address("DELETE", "/fields/{id}", "Remove an own field (admins)", own_fields.remove, status=204),
     Address(
         "GET", "/steps", "What is due, the one changed last first", steps.list_,
         query=("state", "customer_id", "operator_id", *PAGE),

@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from services.projector import about as about_items
-from services.projector import arrived
+from services.projector import arrived, consents
 from services.projector.about import Told
 from services.projector.arrived import message_id_of
 from services.projector.auto_reply import AutoReplies
@@ -187,6 +187,8 @@ def _receive_message(
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
         session.keep_raw(item.raw.data)
+    if decided:
+        consents.keep(session, tx, message, about)
     if after is not None:
         after.steps.follow(message, decided, about)
         after.auto_replies.follow(message, decided, about)

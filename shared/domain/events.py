@@ -10,6 +10,24 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_card import CardChanged as CardChanged
+from shared.domain.events_card import CardEvent as CardEvent
+from shared.domain.events_card import Consent as Consent
+from shared.domain.events_card import ConsentGiven as ConsentGiven
+from shared.domain.events_card import ConsentWithdrawn as ConsentWithdrawn
+from shared.domain.events_card import CustomerRestored as CustomerRestored
+from shared.domain.events_card import CustomerRetired as CustomerRetired
+from shared.domain.events_card import FieldChange as FieldChange
+from shared.domain.events_card import ImportAdvanced as ImportAdvanced
+from shared.domain.events_card import ImportEvent as ImportEvent
+from shared.domain.events_card import ImportFinished as ImportFinished
+from shared.domain.events_card import ImportStarted as ImportStarted
+from shared.domain.events_card import ImportUndone as ImportUndone
+from shared.domain.events_card import ImportUndoStarted as ImportUndoStarted
+from shared.domain.events_card import OwnFieldDefined as OwnFieldDefined
+from shared.domain.events_card import OwnFieldEvent as OwnFieldEvent
+from shared.domain.events_card import OwnFieldRemoved as OwnFieldRemoved
+from shared.domain.events_card import Values as Values
 from shared.domain.events_echo import EchoReceived as EchoReceived
 from shared.values import dataclass
 
@@ -677,7 +695,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered | IdentityLinked
+CustomerEvent = CustomerRegistered | IdentityLinked | CardEvent
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
@@ -709,7 +727,7 @@ ConversationEvent = (
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | OwnFieldEvent | ImportEvent
 
 
 @dataclass(frozen=True, slots=True)

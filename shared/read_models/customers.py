@@ -10,12 +10,13 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models.cards import SHOWN
 from shared.read_models.entries import Body, dumps
 
 
 class Customers:
     name = "customers"
-    version = 2
+    version = 3
     tables = ("customers",)
 
     def schema(self, prefix: str) -> str:
@@ -37,6 +38,8 @@ class Customers:
         for recorded in events:
             if isinstance(recorded.event, e.IdentityLinked):
                 _link(tx, recorded.event, prefix)
+            elif isinstance(recorded.event, e.CardChanged):
+                _rename(tx, recorded.event, prefix)
 
 
 READ_MODEL = Customers()
@@ -54,6 +57,13 @@ def _link(tx: Transaction, event: e.IdentityLinked, prefix: str) -> None:
     if row is not None:
         identities = dumps([*orjson.loads(row[0]), _identity(event.address)])
         tx.run(f"UPDATE {prefix}customers SET identities = ? WHERE id = ?", (identities, *where))
+
+
+def _rename(tx: Transaction, event: e.CardChanged, prefix: str) -> None:
+    for change in event.changes:
+        if change.field == "name":
+            values = ("".join(change.after), str(event.customer_id))
+            tx.run(f"UPDATE {prefix}customers SET name = ? WHERE id = ?", values)
 
 
 def _identity(address: e.Address) -> Body:
@@ -75,7 +85,7 @@ def customer(tx: Transaction, customer_id: UUID) -> Body | None:
 
 def page(tx: Transaction, before: int | None, limit: int) -> list[Body]:
     """Return customers, the newest first; each with `position` for the cursor."""
-    where = "WHERE c.position < ?" if before is not None else ""
+    where = f"WHERE {SHOWN}" + (" AND c.position < ?" if before is not None else "")
     parameters = [limit] if before is None else [before, limit]
     return [_shown(row) for row in tx.rows(f"{_SELECT} {where} ORDER BY c.position DESC LIMIT ?", parameters)]
 

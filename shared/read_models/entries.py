@@ -5,6 +5,7 @@ What every entry has unless it says otherwise (`NOTHING`) is not stored: a row i
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 from shared.clock import to_text
 from shared.domain import call as calls
 from shared.domain import events as e
+from shared.read_models.card_entries import card_entry
 
 Body = dict[str, Any]
 NOTHING: Body = {
@@ -270,6 +272,11 @@ def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "tagged", recorded, added=event.added, removed=event.removed)
 
 
+def _card(event: e.CardEvent, recorded: e.Recorded) -> Body:
+    kind, text, more = card_entry(event)
+    return _plain(_event_id(recorded), kind, recorded, text, **more)
+
+
 _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReceived: _message,
     e.ReplyRequested: _reply,
@@ -287,4 +294,5 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.ConversationReopened: _reopened,
     e.ConversationClosed: lambda event, recorded: _plain(_event_id(recorded), "closed", recorded),
     e.ConversationTagged: _tagged,
+    **dict.fromkeys(typing.get_args(e.CardEvent), _card),
 }

@@ -298,6 +298,7 @@ async def test_customers_with_their_addresses(office: Office) -> None:
         "created_at": shown["created_at"],
         "conversations": 2,
         "position": 1,
+        "card": await office.get(f"/customers/{anna.customer_id}/card"),
     }
     listed = [item["id"] for page in await pages(office, "/customers", limit=1) for item in page]
     assert listed == [str(ben.customer_id), str(anna.customer_id)]

@@ -1,6 +1,6 @@
 /** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
 export type Route =
-  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'setup' | 'login' | 'missing' }
+  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'setup' | 'login' | 'missing' }
   | { name: 'conversation' | 'customer'; id: string }
 
 export const STEPS = '/?show=steps'
@@ -15,8 +15,8 @@ export function routeOf(path: string, search = ''): Route {
   return { name: 'missing' }
 }
 
-function isPage(name: string): name is 'channels' | 'quarantine' | 'setup' | 'login' {
-  return ['channels', 'quarantine', 'setup', 'login'].includes(name)
+function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'setup' | 'login' {
+  return ['channels', 'quarantine', 'fields', 'import', 'setup', 'login'].includes(name)
 }
 
 class Router {

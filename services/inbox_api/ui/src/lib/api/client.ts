@@ -4,7 +4,7 @@ import type {
   Channel, Conversation, Customer, Draft, Entry, Extras, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step,
 } from './types'
 
-const BASE = '/api/v1'
+export const BASE = '/api/v1'
 const DEADLINE_MILLISECONDS = 30_000
 
 let onSignedOut: () => void = () => {}
@@ -78,14 +78,14 @@ export const api = {
   retryQuarantined: (id: string) => request<void>('POST', `/quarantine/${id}/retry`, {}),
 }
 
-async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
+export async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
   const response = await answer(method, path, body)
   if (response.ok) return (await content(response)) as T
   if (response.status === 401 && !anonymous) onSignedOut()
   throw await problemFrom(response)
 }
 
-async function answer(method: string, path: string, body: unknown): Promise<Response> {
+export async function answer(method: string, path: string, body: unknown): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', 'X-Okno': '1' }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   try {

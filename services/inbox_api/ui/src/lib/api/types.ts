@@ -1,5 +1,7 @@
 /** The shapes the API speaks, as they stand in the JSON: snake_case, RFC 3339 times, UUID ids. */
 
+import type { Card } from './card'
+
 export type Status = 'open' | 'snoozed' | 'closed'
 export type StatusFilter = Status | 'all'
 export type Direction = 'inbound' | 'outbound'
@@ -10,6 +12,7 @@ export type ActionKind = 'action_edit' | 'action_delete' | 'action_react' | 'act
 export type StepKind = 'step_planned' | 'step_done' | 'step_postponed' | 'step_declined'
 export type EntryKind =
   | MessageKind | ActionKind | StepKind
+  | 'card' | 'consent' | 'retired' | 'restored'
   | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'reach' | 'renamed' | 'deleted' | 'reacted'
 export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
 export type Markup = 'plain' | 'markdown'
@@ -171,6 +174,8 @@ export interface Entry {
   markup?: Markup
   due_at?: string | null
   reachable?: boolean
+  changes?: { field: string; before: string[]; after: string[] }[]
+  consent?: { for: string; state: 'given' | 'withdrawn' }
   position: number
 }
 
@@ -243,6 +248,7 @@ export interface Customer {
   identities: { kind: string; address: string; name: string | null }[]
   created_at: string
   conversations: number
+  card: Card
 }
 
 export interface Channel extends ChannelRef {

@@ -1,4 +1,5 @@
 /** English: the shape of all texts. Russian must have the same keys, which the compiler checks. */
+import { card } from './card.en'
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
@@ -25,7 +26,7 @@ export const en = {
   system: 'Okno',
   you: 'You',
 
-  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
+  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
 
   login: {
     title: 'Sign in', email: 'E-mail', password: 'Password', submit: 'Sign in', busy: 'Signing in…',
@@ -233,7 +234,7 @@ export const en = {
       snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', reach: 'Reachability changed', renamed: 'Thread renamed',
       deleted: 'A message was deleted', reacted: 'Reacted', action_edit: 'Change of a message', action_delete: 'Deletion of a message',
       action_react: 'Reaction', action_call: 'Call requested', step_planned: 'Next step', step_done: 'Step done', step_postponed: 'Step postponed',
-      step_declined: 'Step declined',
+      step_declined: 'Step declined', ...card.entry,
     } satisfies Record<EntryKind, string>,
     wrote: 'wrote',
     answered: 'answered',
@@ -284,6 +285,8 @@ export const en = {
     state: { waiting: 'Waiting', retrying: 'Trying again', resolved: 'Resolved' },
     received: 'Received',
   },
+
+  card,
 
   errors: {
     unreachable: 'The server cannot be reached.',

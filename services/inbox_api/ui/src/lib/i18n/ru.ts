@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import { answering } from './answering.ru'
+import { card } from './card.ru'
 import type { Texts } from './en'
 
 const rules = new Intl.PluralRules('ru')
@@ -28,7 +29,7 @@ export const ru: Texts = {
   system: 'Окно',
   you: 'Вы',
 
-  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', sign_out: 'Выйти', keys: 'Горячие клавиши' },
+  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', import: 'Клиенты: импорт и экспорт', sign_out: 'Выйти', keys: 'Горячие клавиши' },
 
   login: {
     title: 'Вход', email: 'Электронная почта', password: 'Пароль', submit: 'Войти', busy: 'Входим…',
@@ -236,7 +237,7 @@ export const ru: Texts = {
       snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', reach: 'Доступность изменилась',
       renamed: 'Ветка переименована', deleted: 'Сообщение удалено', reacted: 'Реакция', action_edit: 'Изменение сообщения',
       action_delete: 'Удаление сообщения', action_react: 'Реакция', action_call: 'Заказан звонок', step_planned: 'Следующий шаг', step_done: 'Шаг выполнен',
-      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён',
+      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...card.entry,
     },
     wrote: 'пишет',
     answered: 'отвечает',
@@ -287,6 +288,8 @@ export const ru: Texts = {
     state: { waiting: 'Ждёт', retrying: 'Разбирается', resolved: 'Разобрано' },
     received: 'Получено',
   },
+
+  card,
 
   errors: {
     unreachable: 'Нет связи с сервером.',

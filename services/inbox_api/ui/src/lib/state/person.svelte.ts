@@ -44,5 +44,5 @@ export class Person {
 
 /** Name, addresses or the number of conversations can only change by these. */
 function touchesCustomer(change: Change): boolean {
-  return change.conversation_id === null || /Opened|Customer|Identity|Identities/.test(change.type)
+  return change.conversation_id === null || /Opened|Customer|Identity|Identities|Consent/.test(change.type)
 }
