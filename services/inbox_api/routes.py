@@ -133,7 +133,10 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/steps/{id}/decline", "It will not be done", steps.decline, steps.EndStep),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
-    Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
+    Address(
+        "GET", "/events", "The log after a position", events.list_,
+        query=("after", "type", "customer_id", "limit", "wait"),
+    ),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),
