@@ -17,13 +17,14 @@ from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
-from shared.registry import channels, cursors, health, operators
+from shared.registry import channels, cursors, health, operators, subscriptions
 from shared.registry.channels import ChannelRegistry
+from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES)
+SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES, subscriptions.SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class House:
     store: EventStore
     registry: ChannelRegistry
     blobs: Blobs
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.database, self.settings.secret_key, self.settings.webhook_networks)
 
     def transport(self) -> Transport:
         """Return a new transport, to be started."""

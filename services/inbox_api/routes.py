@@ -22,6 +22,7 @@ from services.inbox_api import (
     quarantine,
     shapes,
     steps,
+    webhooks,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -137,6 +138,13 @@ SIGNED_IN: tuple[Address, ...] = (
         "GET", "/events", "The log after a position", events.list_,
         query=("after", "type", "customer_id", "limit", "wait"),
     ),
+    Address("GET", "/webhooks", "Partners who are sent events", webhooks.list_),
+    Address("POST", "/webhooks", "Send events to a partner", webhooks.add, webhooks.AddWebhook, status=201),
+    Address("DELETE", "/webhooks/{id}", "Send them no more", webhooks.remove, status=204),
+    Address("POST", "/webhooks/{id}/pause", "Send nothing for now", webhooks.pause),
+    Address("POST", "/webhooks/{id}/resume", "Go on where it stopped", webhooks.resume),
+    Address("POST", "/webhooks/{id}/rewind", "Send all after a position again", webhooks.rewind, webhooks.Rewind),
+    Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),
