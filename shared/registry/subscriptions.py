@@ -249,6 +249,6 @@ def _log(tx: Transaction, id_: UUID, delivery: Delivery) -> None:
 
 def _subscription(row: Row) -> Subscription:
     id_, url, types, sealed, state, reason, position, round_, until, tries, since, next_try, created_at = row
-    times = tuple(from_text(text) if text else None for text in (since, next_try))
-    head = (UUID(id_), url, tuple(json.loads(types)), sealed, state, reason)
-    return Subscription(*head, position, round_, until, tries, *times, created_at)
+    failing_since, next_try_at = (from_text(text) if text else None for text in (since, next_try))
+    head = (UUID(id_), url, tuple(json.loads(types)), sealed, state, reason, position, round_, until, tries)
+    return Subscription(*head, failing_since, next_try_at, created_at)
