@@ -13,8 +13,10 @@ import pytest
 import pytest_asyncio
 
 from services.projector import inbound, partner_batch, partner_http, partners
-from services.projector.partners import Partners
+from services.projector.partners import LEAD, Partners
 from shared.clock import from_text
+from shared.database.lead import lead_forever
+from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.event_store.log import head
 from shared.event_store.store import EventStore
@@ -25,6 +27,7 @@ from tests.read_models.contents import show
 from tests.services.fakes import until
 from tests.services.projector.partner import HANG, OK, Partner, answer, partner
 from tests.services.projector.running import running
+from tests.stores import create_all_tables
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -325,3 +328,25 @@ async def test_the_log_of_deliveries_stays_bounded(trade: Trade, monkeypatch: py
     kept = await trade.deliveries(subscription.id)
     assert [one["number"] for one in kept] == [end - 2, end - 1, end]
     assert [one["number"] for one in await trade.subscriptions.deliveries(subscription.id, end, 1)] == [end - 1]
+
+
+@pytest.mark.cluster
+async def test_of_two_projectors_one_sends_and_the_other_takes_over(database_url: str) -> None:
+    first, second = open_database(database_url), open_database(database_url)
+    store = create_all_tables(first)
+    async with partner() as there:
+        trade = Trade(first, store, Subscriptions(first, bytes(32), LOOPBACK), there, Clock())
+        subscription, _ = await trade.subscriptions.add(there.url, [], 0)
+        standby = Partners(second, EventStore(second), Subscriptions(second, bytes(32), LOOPBACK), trade.clock)
+        async with running(lead_forever(first, LEAD, lambda: (trade.sending(),))):
+            end = await trade.receive("one")
+            await trade.confirmed(subscription.id, end)
+            async with running(lead_forever(second, LEAD, standby.work)):
+                end = await trade.receive("two")
+                await trade.confirmed(subscription.id, end)
+        async with running(lead_forever(second, LEAD, standby.work)):
+            end = await trade.receive("three")
+            await trade.confirmed(subscription.id, end)
+    await first.close()
+    await second.close()
+    assert there.positions == list(range(1, end + 1))

@@ -2,6 +2,7 @@
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { webhooks } from './webhooks.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
@@ -283,6 +284,8 @@ export const en = {
     state: { waiting: 'Waiting', retrying: 'Trying again', resolved: 'Resolved' },
     received: 'Received',
   },
+
+  webhooks,
 
   errors: {
     unreachable: 'The server cannot be reached.',

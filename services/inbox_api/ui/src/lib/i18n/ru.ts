@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import type { Texts } from './en'
+import { webhooks } from './webhooks.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -286,6 +287,8 @@ export const ru: Texts = {
     state: { waiting: 'Ждёт', retrying: 'Разбирается', resolved: 'Разобрано' },
     received: 'Получено',
   },
+
+  webhooks,
 
   errors: {
     unreachable: 'Нет связи с сервером.',
