@@ -17,13 +17,17 @@ from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
-from shared.registry import channels, cursors, health, operators, typing
+from shared.registry import channels, cursors, health, operators, subscriptions, typing
 from shared.registry.channels import ChannelRegistry
+from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, typing.SCHEMA, LEDGER, FETCHES)
+REGISTRY = (
+    channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA, typing.SCHEMA
+)  # fmt: skip
+SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class House:
     store: EventStore
     registry: ChannelRegistry
     blobs: Blobs
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.database, self.settings.secret_key, self.settings.webhook_networks)
 
     def transport(self) -> Transport:
         """Return a new transport, to be started."""

@@ -11,6 +11,7 @@ from services.inbox_api.main import InboxApi
 from services.ingest.main import Ingest
 from services.outbound.main import Outbound
 from services.projector.main import Projector
+from services.projector.partners import LEAD, Partners
 from services.serve import Part
 from shared.read_models import quarantine
 from shared.transport.protocol import Transport
@@ -51,7 +52,14 @@ def outbound(house: House, transport: Transport) -> Part:
 
 
 def projector(house: House, transport: Transport) -> Part:
-    service = Projector(house.database, transport, house.store, embedded=house.settings.embedded)
+    partners = Partners(house.database, house.store, house.subscriptions)
+    service = Projector(
+        house.database,
+        transport,
+        house.store,
+        embedded=house.settings.embedded,
+        leading={LEAD: partners.work},
+    )
 
     async def behind() -> float:
         return await service.behind()
@@ -64,7 +72,7 @@ def projector(house: House, transport: Transport) -> Part:
 
 
 def inbox_api(house: House, transport: Transport) -> Part:
-    service = InboxApi(house.database, house.store, house.blobs)
+    service = InboxApi(house.database, house.store, house.blobs, house.subscriptions)
 
     async def waiting() -> float:
         return await house.database.read(quarantine.waiting_count)

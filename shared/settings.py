@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 
@@ -25,6 +26,8 @@ class Settings:
     secret_key: bytes
     """32 bytes: encrypts channel secrets, signs what must not be forged."""
     public_url: str
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Private networks that partners' webhooks may be sent to."""
 
     @property
     def embedded(self) -> bool:
@@ -32,7 +35,8 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
-    """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL.
+    """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL
+    and OKNO_WEBHOOK_NETWORKS.
 
     `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
     """
@@ -50,7 +54,17 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         blobs=env.get("OKNO_BLOBS") or str(folder / "blobs"),
         secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key"),
         public_url=env.get("OKNO_PUBLIC_URL", "").rstrip("/"),
+        webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
+
+
+def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+    except ValueError as error:
+        raise WrongSettings(
+            f"OKNO_WEBHOOK_NETWORKS wants networks such as 10.1.0.0/16, with commas: {error}"
+        ) from error
 
 
 def _secret_key(given: str, file: Path) -> bytes:

@@ -19,6 +19,7 @@ from shared.clock import from_text
 from shared.database.protocol import Database
 from shared.event_store.store import EventStore
 from shared.registry.operators import Operator, Operators
+from shared.registry.subscriptions import Subscriptions
 
 T = TypeVar("T")
 BODY_BYTES = 1024 * 1024
@@ -32,6 +33,7 @@ class Context:
     operators: Operators
     blobs: Blobs
     views: Views
+    subscriptions: Subscriptions
 
 
 @dataclass(frozen=True, slots=True)

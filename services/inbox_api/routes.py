@@ -27,6 +27,7 @@ from services.inbox_api import (
     shapes,
     steps,
     typing,
+    webhooks,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -162,7 +163,17 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/steps/{id}/decline", "It will not be done", steps.decline, steps.EndStep),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
-    Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
+    Address(
+        "GET", "/events", "The log after a position", events.list_,
+        query=("after", "type", "customer_id", "limit", "wait"),
+    ),
+    Address("GET", "/webhooks", "Partners who are sent events", webhooks.list_),
+    Address("POST", "/webhooks", "Send events to a partner", webhooks.add, webhooks.AddWebhook, status=201),
+    Address("DELETE", "/webhooks/{id}", "Send them no more", webhooks.remove, status=204),
+    Address("POST", "/webhooks/{id}/pause", "Send nothing for now", webhooks.pause),
+    Address("POST", "/webhooks/{id}/resume", "Go on where it stopped", webhooks.resume),
+    Address("POST", "/webhooks/{id}/rewind", "Send all after a position again", webhooks.rewind, webhooks.Rewind),
+    Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),

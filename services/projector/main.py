@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from types import MappingProxyType
 
 from services.projector import delivery, inbound
 from services.projector.calls import end_overdue_calls
@@ -22,13 +23,24 @@ from shared.transport.protocol import Transport
 
 MEMBERS = 2
 """Of the group that takes in messages, in one process: one decides while the other waits for the database."""
+Work = Callable[[], Sequence[Coroutine[None, None, None]]]
 log = Log("projector")
 
 
 class Projector:
     """Runs until cancelled; any number of processes may run it on one database."""
 
-    def __init__(self, database: Database, transport: Transport, store: EventStore, *, embedded: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        transport: Transport,
+        store: EventStore,
+        *,
+        embedded: bool,
+        leading: Mapping[str, Work] = MappingProxyType({}),
+    ) -> None:
+        """`leading`: what else one process at a time does, by the name of its lead."""
+        self._leading = leading
         self._database, self._transport, self._store = database, transport, store
         self._embedded = embedded
         self._intakes = [
@@ -42,6 +54,8 @@ class Projector:
             for loop in self._intakes:
                 group.create_task(loop.run(), name="intake")
             group.create_task(lead_forever(self._database, "projector", self._follow), name="follow")
+            for name, work in self._leading.items():
+                group.create_task(lead_forever(self._database, name, work), name=name)
             if not self._embedded:  # in one process the log itself is there for other systems
                 group.create_task(lead_forever(self._database, "feed", self._feed), name="feed")
 

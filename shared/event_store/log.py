@@ -51,6 +51,45 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
+def read_window(tx: Transaction, after: int, until: int, limit: int, types: Sequence[str] = ()) -> list[Recorded]:
+    """Return up to `limit` events after a position up to another, of some stored names (none: all)."""
+    where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
+    return _recorded(_rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+
+
+def read_streams_window(
+    tx: Transaction, stream_ids: Sequence[UUID], after: int, until: int, limit: int, types: Sequence[str] = ()
+) -> list[Recorded]:
+    """As `read_window`, of some streams only: found by the streams' index, however long the log is."""
+    among, keys = _among(tx, stream_ids)
+    where = f"originator_id {among} AND +{{position}} > ? AND +{{position}} <= ?"
+    where += f" AND topic IN ({','.join('?' * len(types))})" if types else ""
+    found = f"SELECT {{position}} FROM {EVENTS} WHERE {where} ORDER BY +{{position}} LIMIT ?"
+    return _recorded(
+        _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, after, until, *types, limit))
+    )
+
+
+def position_before(tx: Transaction, at: datetime) -> int:
+    """Return the last position recorded before a moment, as far as the clocks of those who recorded agreed."""
+    low, high = 0, head(tx)
+    while low < high:
+        middle = (low + high) // 2
+        following = _recorded(_rows(tx, "{position} > ? ORDER BY {position} LIMIT 1", (middle,)))
+        if following and following[0].recorded_at < at:
+            low = following[0].position
+        else:
+            high = middle
+    return low
+
+
+def _among(tx: Transaction, stream_ids: Sequence[UUID]) -> tuple[str, object]:
+    """Return a condition for any number of streams, and its one parameter."""
+    if tx.dialect == "sqlite":
+        return "IN (SELECT value FROM json_each(?))", msgspec.json.encode([i.hex for i in stream_ids]).decode()
+    return "= ANY(?)", list(stream_ids)
+
+
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: datetime | None = None) -> list[Recorded]:
     """Return the events of several streams in the order they were recorded, up to a moment of our clock."""
     ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]

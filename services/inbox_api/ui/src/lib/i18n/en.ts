@@ -4,6 +4,7 @@ import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
 import { answering } from './answering.en'
+import { webhooks } from './webhooks.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
@@ -287,6 +288,7 @@ export const en = {
   },
 
   card,
+  webhooks,
 
   errors: {
     unreachable: 'The server cannot be reached.',

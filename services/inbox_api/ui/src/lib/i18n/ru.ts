@@ -2,6 +2,7 @@
 import { answering } from './answering.ru'
 import { card } from './card.ru'
 import type { Texts } from './en'
+import { webhooks } from './webhooks.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -290,6 +291,7 @@ export const ru: Texts = {
   },
 
   card,
+  webhooks,
 
   errors: {
     unreachable: 'Нет связи с сервером.',
