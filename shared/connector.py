@@ -143,6 +143,8 @@ class Parsed:
     """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
+    awaits_call: bool = False
+    """A report that does not tell whose call it is: it is held until another one of the same call does."""
 
 
 class UnreadableItem(Exception):

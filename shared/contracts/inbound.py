@@ -199,6 +199,7 @@ class InboundMessage:
     same_as: tuple[UUID, ...] = ()
     """Ids under which this same item may have come or may still come: of all of them one is received."""
     part_of: str = ""
+    awaits_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)

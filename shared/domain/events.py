@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_held import FileHeld as FileHeld
+from shared.domain.events_held import ReportHeld as ReportHeld
+
 # --- values -----------------------------------------------------------------------------------------------
 
 
@@ -704,7 +707,8 @@ ConversationEvent = (
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
+HeldEvent = ReportHeld | FileHeld
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | HeldEvent
 
 
 @dataclass(frozen=True, slots=True)
