@@ -124,8 +124,8 @@ SIGNED_IN: tuple[Address, ...] = (
         customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
     Address(
-        "GET", "/steps", "What is due, the one changed last first", steps.list_,
-        query=("state", "customer_id", "operator_id", *PAGE),
+        "GET", "/steps", "What is due, the most urgent first, with counts", steps.list_,
+        query=("state", "customer_id", "operator_id", "today_until", *PAGE),
     ),
     Address("POST", "/steps", "Plan a next step", steps.plan, steps.PlanStep, status=201),
     Address("POST", "/steps/{id}/done", "It is done", steps.done, steps.EndStep),
