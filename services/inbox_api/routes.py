@@ -16,12 +16,14 @@ from services.inbox_api import (
     customers,
     events,
     files,
+    heard,
     live,
     moving,
     operators,
     quarantine,
     shapes,
     steps,
+    telephones,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -67,6 +69,8 @@ OPEN: tuple[OpenAddress, ...] = (
 SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/session", "Who is signed in", operators.current),
     Address("DELETE", "/session", "Sign out", operators.sign_out, status=204),
+    Address("GET", "/session/telephone", "Where this operator is rung", telephones.own),
+    Address("POST", "/session/telephone", "Set it: a number or an extension", telephones.keep, telephones.Telephone),
     Address("GET", "/operators", "All operators", operators.everybody),
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(
@@ -135,6 +139,10 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
-    Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
+    Address("GET", "/attachments/{id}", "An attachment's bytes, or a range of them", files.get_attachment),
+    Address(
+        "GET", "/recordings/heard", "Who has listened to which recording, for admins", heard.list_,
+        query=("message_id", *PAGE),
+    ),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),
 )  # fmt: skip

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_access import RecordingHeard as RecordingHeard
 from shared.domain.events_held import FileHeld as FileHeld
 from shared.domain.events_held import ReportHeld as ReportHeld
 
@@ -708,7 +709,7 @@ ConversationEvent = (
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
 HeldEvent = ReportHeld | FileHeld
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | HeldEvent
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | HeldEvent | RecordingHeard
 
 
 @dataclass(frozen=True, slots=True)
