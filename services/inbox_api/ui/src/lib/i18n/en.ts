@@ -2,10 +2,12 @@
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { telephone } from './telephone.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
+  ...telephone,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',
