@@ -16,6 +16,7 @@ from uuid import UUID
 
 from shared.contracts.inbound import About, Address, Call, Nature, RemoteFile
 from shared.contracts.outbound import OutboundReply
+from shared.quick import quickly_made
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -89,6 +90,7 @@ class ParsedFile:
     content_id: str = ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """What `parse` understood. Everything the provider gave that has no field here stays in the raw bytes."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from shared.quick import named_uuid, quickly_made
 
 INLINE_RAW_BYTES = 64 * 1024
 """Raw bytes up to this size travel with the event; larger ones are in blobs under their sha256."""
@@ -160,6 +162,7 @@ class Raw:
     data: bytes | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A client's message; field meanings as in `shared.connector.Parsed`. `id` is the key against duplicates."""
@@ -218,7 +221,7 @@ class InboundUnreadable:
 
 def inbound_id(channel_id: UUID, dedup_key: str) -> UUID:
     """Return the id of an inbound item: the same item of the same channel always has the same id."""
-    return uuid5(channel_id, dedup_key)
+    return named_uuid(channel_id, dedup_key)
 
 
 def partition_key(sender: Address) -> str:

@@ -14,6 +14,7 @@ from uuid import UUID
 from shared.domain.events_access import RecordingHeard as RecordingHeard
 from shared.domain.events_held import FileHeld as FileHeld
 from shared.domain.events_held import ReportHeld as ReportHeld
+from shared.quick import quickly_made
 
 # --- values -----------------------------------------------------------------------------------------------
 
@@ -161,6 +162,7 @@ class ConversationOpened:
     """The provider's thread, where no message tells of it."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A message, form or call arrived; `joined_because` says why it is in this conversation."""
