@@ -38,10 +38,11 @@ class Steps:
         calls = [event.call for event in decided if isinstance(event, e.MessageReceived | e.CallProgressed)]
         if not calls:
             return
-        if reached(message, calls[-1]):
+        call = calls[-1]
+        if reached(message, call):
             self._end(message, about)
-        elif call_back(calls[-1]):
-            self.plan(message, calls[-1].ended_at or about.occurred_at, about)
+        elif call is not None and call_back(call):
+            self.plan(message, call.ended_at or about.occurred_at, about)
 
     def plan(self, call: e.MessageReceived | e.CallProgressed, missed_at: datetime, about: About) -> None:
         """One step is enough however often the client has tried, and none once they were reached after it."""

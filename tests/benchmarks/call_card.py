@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 
 import httpx
+import uvloop
 from playwright.async_api import Page
 
-from tests.benchmarks.embedded import Running, _okno, _run, okno_up
+from tests.benchmarks.embedded import Running, _okno, okno_up
 from tests.benchmarks.load import percentile, watch
 from tests.benchmarks.table import Figure
 from tests.browser.line import secret, signed
@@ -43,7 +44,8 @@ new MutationObserver(look).observe(document.body, { childList: true, subtree: tr
 
 def figures() -> Iterator[Figure]:
     with okno_up() as okno:
-        painted, heard, answered = _run(_measured(okno))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            painted, heard, answered = runner.run(_measured(okno))
     print(
         f"webhook answered after {percentile(answered, 0.5):.0f} ms (p95 {percentile(answered, 0.95):.0f}), heard of on"
         f" the stream after {percentile(heard, 0.5):.0f} ms (p95 {percentile(heard, 0.95):.0f}, most {max(heard):.0f})",

@@ -133,8 +133,8 @@ async def test_a_recording_is_played_from_anywhere_and_who_listened_is_told(
     embedded: Stage, page: Page, line: Line
 ) -> None:
     number = "+79161110505"
-    facts = {"talking_seconds": SECONDS, "recording": f"{line.recordings}/1.wav"}
-    await asyncio.to_thread(lambda: line.tell("finished", number, **facts))
+    recording = f"{line.recordings}/1.wav"
+    await asyncio.to_thread(lambda: line.tell("finished", number, talking_seconds=SECONDS, recording=recording))
     call = await asyncio.to_thread(call_of, embedded, number)
     asked: list[Response] = []
     page.on("response", lambda response: asked.append(response) if "/attachments/" in response.url else None)

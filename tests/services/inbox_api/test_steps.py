@@ -57,7 +57,8 @@ async def test_what_is_due_is_listed_by_its_time_and_counted(office: Office) -> 
     due = ["in -2 h", "in -1 h", "in 1 h", "in 2 h", "in 30 h", "in 50 h"]
     assert [step["what"] for step in page["items"]] == due
     assert (page["counts"], page["next"]) == ({"overdue": 2, "today": 2, "later": 2}, None)
-    found, cursor = [], {}
+    found: list[str] = []
+    cursor: dict[str, str] = {}
     for _ in range(4):
         part = await office.get("/steps", limit=2, today_until=until, **cursor)
         found += [step["what"] for step in part["items"]]
