@@ -102,6 +102,8 @@ class Parsed:
     """Tells duplicates from different items with the same external id; the external id itself when empty."""
     same_as: tuple[str, ...] = ()
     """Further dedup keys under which this same item may be here already, or may still come."""
+    same_later: tuple[str, ...] = ()
+    """Those of copies that come after this one as a rule: only looked for."""
     kind: Literal["text", "call", "form"] = "text"
     direction: Literal["inbound", "outbound"] = "inbound"
     """outbound: a call we made; written mail of ours is never read back as inbound."""

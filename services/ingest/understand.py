@@ -109,6 +109,7 @@ def _message(
         vouched=parsed.vouched,
         part_of=parsed.part_of,
         awaits_call=parsed.awaits_call,
+        same_later=tuple(inbound_id(channel.id, key) for key in parsed.same_later) if parsed.same_later else (),
         same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
     )
 

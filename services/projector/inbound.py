@@ -54,6 +54,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
     known, steps = look_up(tx, _wanted(items)), steps_of(session, tx)
+    alone = tx.dialect == "sqlite"
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -66,7 +67,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
-            item = replace(item, same_as=_free(item, session, known))
+            item = replace(item, same_as=() if alone else _free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
         elif item.nature == "loop" and (place := about_items.echoed(session, tx, item)):
@@ -102,7 +103,7 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
     return Wanted(
         [
             *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
-            *(id_ for m in messages if m.same_as for id_ in m.same_as),
+            *(id_ for m in messages if m.same_as for id_ in (*m.same_as, *m.same_later)),
             *(message_id_of(m) for m in messages if m.part_of or m.call),
         ],
         [(m.sender.kind, m.sender.address) for m in messages],
@@ -118,8 +119,12 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 
 
 def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
-    """Return the conversation of a copy that came under another id."""
-    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in item.same_as)
+    """Return the conversation of a copy that came under another id.
+
+    On PostgreSQL two processes decide at once: there a copy also keeps the ids it might have had before, which makes
+    a Conflict of them. In one process looking both ways does, and each post writes one row instead of three.
+    """
+    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in (*item.same_as, *item.same_later))
     return next(filter(None, found), None)
 
 

@@ -203,6 +203,7 @@ class InboundMessage:
     """Ids under which this same item may have come or may still come: of all of them one is received."""
     part_of: str = ""
     awaits_call: bool = False
+    same_later: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,14 @@ def same_as(key: str) -> tuple[str, ...]:
     return tuple(f"{content}:{int(window) - before}" for before in range(1, WINDOWS_BEFORE + 1))
 
 
+def same_later(key: str) -> tuple[str, ...]:
+    """Return the keys of a repeat in the windows after: where one process decides, looking for these does."""
+    if not key.startswith(_OF_A_WINDOW):
+        return ()
+    content, _, window = key.rpartition(":")
+    return tuple(f"{content}:{int(window) + after}" for after in range(1, WINDOWS_BEFORE + 1))
+
+
 def _page_key(submission: Submission) -> str:
     for name, value in submission.fields:
         if name == PAGE_KEY:
