@@ -43,9 +43,8 @@ new MutationObserver(look).observe(document.body, { childList: true, subtree: tr
 
 
 def figures() -> Iterator[Figure]:
-    with okno_up() as okno:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            painted, heard, answered = runner.run(_measured(okno))
+    with okno_up() as okno, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        painted, heard, answered = runner.run(_measured(okno))
     print(
         f"webhook answered after {percentile(answered, 0.5):.0f} ms (p95 {percentile(answered, 0.95):.0f}), heard of on"
         f" the stream after {percentile(heard, 0.5):.0f} ms (p95 {percentile(heard, 0.95):.0f}, most {max(heard):.0f})",
