@@ -32,7 +32,7 @@ def quickly_made(cls: type[T]) -> type[T]:
     head = f"def __init__(self, {', '.join(taken)}):\n    _set(self, '__class__', _twin)"
     made: dict[str, Any] = {"_set": _set, "_twin": twin, "_real": cls, **defaults}
     exec("\n".join([head, *sets, "    self.__class__ = _real"]), made)  # noqa: S102 (as dataclasses itself does)
-    cls.__init__ = made["__init__"]  # type: ignore[misc]
+    cls.__init__ = made["__init__"]  # type: ignore[method-assign]
     return cls
 
 
