@@ -25,6 +25,14 @@ class Blobs:
         """Return the bytes. Raises FileNotFoundError."""
         return await asyncio.to_thread(self.path(sha256).read_bytes)
 
+    async def size(self, sha256: str) -> int:
+        """Return how many bytes a blob has. Raises FileNotFoundError."""
+        return (await asyncio.to_thread(self.path(sha256).stat)).st_size
+
+    async def part(self, sha256: str, start: int, size: int) -> bytes:
+        """Return up to `size` bytes from `start` on. Raises FileNotFoundError."""
+        return await asyncio.to_thread(_read_part, self.path(sha256), start, size)
+
     def path(self, sha256: str) -> Path:
         """Return where a blob lies, whether it exists or not. Raises FileNotFoundError for what is no sha256."""
         if not _SHA256.fullmatch(sha256):
@@ -37,6 +45,12 @@ class Blobs:
         if not path.exists():
             _write_durably(path, data)
         return sha256
+
+
+def _read_part(path: Path, start: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(size)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -111,6 +111,8 @@ class Parsed:
     """Tells duplicates from different items with the same external id; the external id itself when empty."""
     same_as: tuple[str, ...] = ()
     """Further dedup keys under which this same item may be here already, or may still come."""
+    same_later: tuple[str, ...] = ()
+    """Those of copies that come after this one as a rule: only looked for."""
     kind: Literal["text", "call", "form"] = "text"
     direction: Literal["inbound", "outbound"] = "inbound"
     """outbound: a call we made; written mail of ours is never read back as inbound."""
@@ -154,6 +156,8 @@ class Parsed:
     """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
+    awaits_call: bool = False
+    """A report that does not tell whose call it is: it is held until another one of the same call does."""
 
 
 class UnreadableItem(Exception):

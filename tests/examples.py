@@ -277,4 +277,7 @@ def every_event() -> list[e.Event]:
         e.InboundQuarantined(uuid4(), MAILBOX, "email", "7.1", "no headers", RAW, (("folder", "INBOX"),)),
         e.QuarantineRetried(uuid4()),
         e.QuarantineResolved(uuid4(), CONVERSATION),
+        e.ReportHeld(uuid4(), uuid4(), call, (e.RemoteFile("r1", "запись.mp3", "audio/mpeg", 7, "cid-3"),)),
+        e.FileHeld(uuid4(), "r1", file, "deleted"),
+        e.RecordingHeard(uuid4(), uuid4(), CUSTOMER, "запись.mp3"),
     ]

@@ -21,6 +21,7 @@ from shared.domain.events import Address, File
 from shared.domain.state import Conversation
 from shared.event_store.lookup import KnownAs, known_as
 from shared.read_models import customers
+from shared.registry.telephones import Telephones
 
 Markup = Literal["plain", "markdown"]
 TELEPHONY = "telephony"
@@ -69,7 +70,10 @@ class React(msgspec.Struct):
 
 
 class Ring(msgspec.Struct):
-    """`to` null: the client's number; `channel_id` null: the line the client called, or the only one there is."""
+    """`to` null: the client's number; `channel_id` null: the line the client called, or the only one there is.
+
+    `operator_address` empty: the operator's own telephone, as it was set.
+    """
 
     id: UUID | None = None
     to: str | None = None
@@ -146,7 +150,10 @@ async def ring(call: Call) -> Response:
     number = asked.to or (target.to.address if target and line else await _number(call, UUID(shown["customer_id"])))
     channel_id = asked.channel_id or line or await _only_line(call)
     to = (Address("phone", number),)
-    command = c.RequestAction(id_, "call", channel_id, to, operator_address=asked.operator_address)
+    rings = asked.operator_address.strip() or await Telephones(call.context.database).of(call.operator.id)
+    if not rings:
+        raise Refused("no_telephone", "Say first where you are reached: your number or extension")
+    command = c.RequestAction(id_, "call", channel_id, to, operator_address=rings)
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
 

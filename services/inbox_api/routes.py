@@ -18,6 +18,7 @@ from services.inbox_api import (
     events,
     exporting,
     files,
+    heard,
     imports,
     live,
     moving,
@@ -26,6 +27,7 @@ from services.inbox_api import (
     quarantine,
     shapes,
     steps,
+    telephones,
     typing,
     webhooks,
 )
@@ -73,6 +75,8 @@ OPEN: tuple[OpenAddress, ...] = (
 SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/session", "Who is signed in", operators.current),
     Address("DELETE", "/session", "Sign out", operators.sign_out, status=204),
+    Address("GET", "/session/telephone", "Where this operator is rung", telephones.own),
+    Address("POST", "/session/telephone", "Set it: a number or an extension", telephones.keep, telephones.Telephone),
     Address("GET", "/operators", "All operators", operators.everybody),
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(
@@ -154,8 +158,8 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/fields", "Define an own field (admins)", own_fields.define, own_fields.NewField, status=201),
     Address("DELETE", "/fields/{id}", "Remove an own field (admins)", own_fields.remove, status=204),
     Address(
-        "GET", "/steps", "What is due, the one changed last first", steps.list_,
-        query=("state", "customer_id", "operator_id", *PAGE),
+        "GET", "/steps", "What is due, the most urgent first, with counts", steps.list_,
+        query=("state", "customer_id", "operator_id", "today_until", *PAGE),
     ),
     Address("POST", "/steps", "Plan a next step", steps.plan, steps.PlanStep, status=201),
     Address("POST", "/steps/{id}/done", "It is done", steps.done, steps.EndStep),
@@ -175,6 +179,10 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/webhooks/{id}/rewind", "Send all after a position again", webhooks.rewind, webhooks.Rewind),
     Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
-    Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
+    Address("GET", "/attachments/{id}", "An attachment's bytes, or a range of them", files.get_attachment),
+    Address(
+        "GET", "/recordings/heard", "Who has listened to which recording, for admins", heard.list_,
+        query=("message_id", *PAGE),
+    ),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),
 )  # fmt: skip

@@ -108,6 +108,8 @@ def _message(
         warnings=parsed.warnings,
         vouched=parsed.vouched,
         part_of=parsed.part_of,
+        awaits_call=parsed.awaits_call,
+        same_later=tuple(inbound_id(channel.id, key) for key in parsed.same_later) if parsed.same_later else (),
         same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
     )
 

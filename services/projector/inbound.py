@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from services.projector import about as about_items
-from services.projector import arrived, consents
+from services.projector import arrived, consents, held
 from services.projector.about import Told
 from services.projector.arrived import message_id_of
 from services.projector.auto_reply import AutoReplies
@@ -20,7 +20,7 @@ from shared.clock import now
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
-from shared.contracts.inbound import Address, Call, InboundMessage, InboundUnreadable
+from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -66,6 +66,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
     known, after = look_up(tx, _wanted(items)), After(steps_of(session, tx), AutoReplies(session, tx, now()))
+    alone = tx.dialect == "sqlite"
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -78,13 +79,16 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
-            item = replace(item, same_as=_free(item, session, known))
+            item = replace(item, same_as=() if alone else _free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
         elif item.nature == "loop" and (reply := about_items.echoed(session, tx, item)):
             _hear_echo(session, item, reply)
             if is_known:
                 _resolve(session, item, reply.place.conversation_id)
+        elif item.awaits_call and not held.has_home(session, known, item):
+            held.hold(session, tx, known, item)
+            _quarantine(session, item, held.WAITS)
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
@@ -111,8 +115,8 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
     return Wanted(
         [
             *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
-            *(id_ for m in messages if m.same_as for id_ in m.same_as),
-            *(message_id_of(m) for m in messages if m.part_of),
+            *(id_ for m in messages if m.same_as for id_ in (*m.same_as, *m.same_later)),
+            *(message_id_of(m) for m in messages if m.part_of or m.call),
         ],
         [(m.sender.kind, m.sender.address) for m in messages],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
@@ -127,8 +131,12 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 
 
 def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
-    """Return the conversation of a copy that came under another id."""
-    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in item.same_as)
+    """Return the conversation of a copy that came under another id.
+
+    On PostgreSQL two processes decide at once: there a copy also keeps the ids it might have had before, which makes
+    a Conflict of them. In one process looking both ways does, and each post writes one row instead of three.
+    """
+    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in (*item.same_as, *item.same_later))
     return next(filter(None, found), None)
 
 
@@ -157,12 +165,13 @@ def _receive(
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
     if item.about is None:
-        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), after)
+        home = _home(session, known, item, about)
+        conversation_id = _receive_message(session, tx, known, item, about, home, after)
     elif item.about.delivery is not None:
         conversation_id = _receive_notice(session, tx, known, item, about)
     else:
-        home = partial(_place_at_home, session, known, item, about)
-        conversation_id = Told(session, tx, item, about, home).tell()
+        at_home = partial(_place_at_home, session, known, item, about)
+        conversation_id = Told(session, tx, item, about, at_home).tell()
         if item.raw.data is not None:
             session.keep_raw(item.raw.data)
     if item.remote_files:
@@ -174,6 +183,7 @@ def _receive(
 def _receive_message(
     session: Session,
     tx: Transaction,
+    known: Entries,
     item: InboundMessage,
     about: About,
     home: tuple[Joined, UUID],
@@ -183,6 +193,7 @@ def _receive_message(
     if item.vouched:
         item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
     message = _message(item, joined, customer_id)
+    was_awaited = message.call is not None and held.is_awaited(session, known, message.message_id)
     command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
@@ -192,6 +203,8 @@ def _receive_message(
     if after is not None:
         after.steps.follow(message, decided, about)
         after.auto_replies.follow(message, decided, about)
+    if was_awaited:
+        held.let_go(session, tx, message, after.steps if after else None)
     return joined.conversation_id
 
 
@@ -199,11 +212,11 @@ def _receive_notice(session: Session, tx: Transaction, known: Entries, item: Inb
     """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
     notices = about_items.notices(session, tx, item)
     if not notices:
-        return _receive_message(session, tx, item, about, _home(session, known, item, about))
+        return _receive_message(session, tx, known, item, about, _home(session, known, item, about))
     first = notices[0][0].place
     decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
     home = (Joined(first.conversation_id, False, decision), first.customer_id)
-    _receive_message(session, tx, item, about, home)
+    _receive_message(session, tx, known, item, about, home)
     for target, command in notices:
         session.decide(target.place.conversation_id, command, about)
     return first.conversation_id
@@ -302,7 +315,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.known_as,
         item.thread_key,
         item.fields,
-        _call(call) if call else None,
+        held.stored(call) if call else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
         item.nature,
@@ -314,23 +327,6 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.topic,
         item.same_as,
         item.id if item.part_of else None,
-    )
-
-
-def _call(call: Call) -> e.Call:
-    return e.Call(
-        call.state,
-        call.direction,
-        call.from_,
-        call.to,
-        call.answered_by,
-        call.waiting_seconds,
-        call.talking_seconds,
-        call.recording,
-        call.started_at,
-        call.answered_at,
-        call.ended_at,
-        tuple(e.Leg(*astuple(leg)) for leg in call.legs),
     )
 
 

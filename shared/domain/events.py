@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_access import RecordingHeard as RecordingHeard
 from shared.domain.events_card import CardChanged as CardChanged
 from shared.domain.events_card import CardEvent as CardEvent
 from shared.domain.events_card import Consent as Consent
@@ -29,6 +30,8 @@ from shared.domain.events_card import OwnFieldEvent as OwnFieldEvent
 from shared.domain.events_card import OwnFieldRemoved as OwnFieldRemoved
 from shared.domain.events_card import Values as Values
 from shared.domain.events_echo import EchoReceived as EchoReceived
+from shared.domain.events_held import FileHeld as FileHeld
+from shared.domain.events_held import ReportHeld as ReportHeld
 from shared.values import dataclass
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -727,7 +730,17 @@ ConversationEvent = (
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | OwnFieldEvent | ImportEvent
+HeldEvent = ReportHeld | FileHeld
+Event = (
+    CustomerEvent
+    | ConversationEvent
+    | StepEvent
+    | QuarantineEvent
+    | HeldEvent
+    | RecordingHeard
+    | OwnFieldEvent
+    | ImportEvent
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,16 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: da
     return sorted(found, key=lambda recorded: recorded.position)
 
 
+def read_newest(
+    tx: Transaction, streams: tuple[UUID, UUID], types: Sequence[str], before: int, limit: int
+) -> list[Recorded]:
+    """Return the newest events before a position, the last one first, of streams from one id to another."""
+    least, most = (stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in streams)
+    where = f"originator_id >= ? AND originator_id <= ? AND topic IN ({','.join('?' * len(types))})"
+    tail = "AND {position} < ? ORDER BY {position} DESC LIMIT ?"
+    return _recorded(_rows(tx, f"{where} {tail}", (least, most, *types, before, limit)))
+
+
 def head(tx: Transaction) -> int:
     """Return the position of the last event, 0 when there is none."""
     return recorder_for(tx).max_notification_id() or 0

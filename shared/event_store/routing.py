@@ -85,7 +85,7 @@ class Entries:
         """Take in one event."""
         match happening.event:
             case e.MessageReceived() as event:
-                if event.part_id is not None:
+                if event.part_id is not None or event.call is not None:
                     self.seen[event.message_id] = event.conversation_id
                 self._add_message(event, happening)
             case e.MessageExtended() as event:

@@ -31,6 +31,8 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
     for recorded in read_log(tx, 0, 1_000_000):
         if isinstance(recorded.event, e.InboundQuarantined):
             entries.seen[recorded.event.item_id] = None
+        if isinstance(recorded.event, e.ReportHeld):
+            entries.seen.setdefault(recorded.event.message_id, None)
         entries.add(Happening(recorded.event, About(recorded.occurred_at, recorded.actor, recorded.cause)))
     rows: dict[str, list[Any]] = {
         "routing_seen": [(str(i), str(c) if c else None) for i, c in (entries.seen | entries.moved).items()],

@@ -85,7 +85,7 @@ def read(item: RawItem, channel: Channel) -> Parsed:
         raise UnreadableItem(f"not an event of a call: type {type_!r}")
     told_at = _told_at(event)
     call = _call(type_, data, told_at, channel.settings["country"])
-    client = call.from_ if call.direction == "inbound" else call.to
+    client = (call.from_ if "from" in data else None) if call.direction == "inbound" else call.to
     report = Report(text(data, "call_id"), call, client, told_at, _recordings(call, channel))
     return parsed(report, item, channel)
 

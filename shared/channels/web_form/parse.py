@@ -10,7 +10,7 @@ import phonenumbers
 from shared.channels.web_form import consent
 from shared.channels.web_form.body import Submission, read
 from shared.channels.web_form.names import Role, role_of
-from shared.channels.web_form.once import PAGE_KEY, same_as
+from shared.channels.web_form.once import PAGE_KEY, same_as, same_later
 from shared.channels.web_form.platforms import platform_of
 from shared.channels.web_form.site import Site, site_of
 from shared.channels.web_form.spam import ELAPSED, SHOWN_AT, is_spam
@@ -47,6 +47,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     return Parsed(
         external_id=item.key,
         same_as=same_as(item.key),
+        same_later=same_later(item.key),
         sender=addresses[0] if addresses else Address("web_form", item.key, name),
         occurred_at=item.received_at,
         kind="form",

@@ -147,7 +147,8 @@ async def test_a_call_without_a_line_or_a_number_is_refused(office: Office) -> N
     path = f"/conversations/{message.conversation_id}/call"
     assert (await office.post(path, {}, 422))["code"] == "no_number"
     assert (await office.post(path, {"to": "+49151"}, 422))["code"] == "which_line"
-    await office.post(path, {"to": "+49151", "channel_id": str(LINE)}, 201)
+    assert (await office.post(path, {"to": "+49151", "channel_id": str(LINE)}, 422))["code"] == "no_telephone"
+    await office.post(path, {"to": "+49151", "channel_id": str(LINE), "operator_address": "101"}, 201)
 
 
 async def test_an_answer_names_the_message_that_was_picked(office: Office) -> None:

@@ -251,7 +251,12 @@ async def test_the_client_of_a_call_is_its_phone_number(store: EventStore) -> No
 def windows(*numbers: int) -> dict[int, InboundMessage]:
     """The same post in windows of time, each known as those of the two windows before as well."""
     return {
-        n: inbound(external_id=f"w{n}", known_as=(), same_as=tuple(inbound_id(MAILBOX, f"w{n - b}") for b in (1, 2)))
+        n: inbound(
+            external_id=f"w{n}",
+            known_as=(),
+            same_as=tuple(inbound_id(MAILBOX, f"w{n - before}") for before in (1, 2)),
+            same_later=tuple(inbound_id(MAILBOX, f"w{n + after}") for after in (1, 2)),
+        )
         for n in numbers
     }
 
@@ -265,6 +270,14 @@ async def test_copies_under_ids_that_overlap_are_one_message_in_any_order(
         await take(store, copies[n])
     await take(store, *copies.values())
     assert list(await messages(database)) == [copies[order[0]].id]
+
+
+async def test_only_where_two_processes_decide_a_post_keeps_the_ids_of_its_copies(
+    database: Database, store: EventStore
+) -> None:
+    await take(store, windows(5)[5])
+    rows = await database.read(lambda tx: tx.rows("SELECT id FROM routing_seen"))
+    assert len(rows) == (1 if database.dialect == "sqlite" else 3)
 
 
 async def test_copies_in_one_batch_are_one_message(database: Database, store: EventStore) -> None:

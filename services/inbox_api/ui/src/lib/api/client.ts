@@ -1,7 +1,7 @@
 /** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
 import { Problem, problemFrom } from './problem'
 import type {
-  Channel, Conversation, Customer, Draft, Entry, Extras, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step,
+  Channel, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
 } from './types'
 
 export const BASE = '/api/v1'
@@ -65,7 +65,12 @@ export const api = {
   timeline: (id: string, as_of: string | null, page: PageRequest = {}) =>
     request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', as_of, ...page })}`),
 
-  steps: (page: PageRequest = {}) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', ...page })}`),
+  telephone: () => request<{ telephone: string }>('GET', '/session/telephone'),
+  keepTelephone: (telephone: string) => request<{ telephone: string }>('POST', '/session/telephone', { telephone }),
+  heard: (message_id: string) => request<Page<Listening>>('GET', `/recordings/heard${query({ message_id, limit: 100 })}`),
+
+  steps: (today_until: string, page: PageRequest = {}) =>
+    request<Page<Step> & { counts: StepCounts }>('GET', `/steps${query({ state: 'planned', today_until, ...page })}`),
   stepsOf: (customer_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', customer_id, limit: 200 })}`),
   planStep: (step: NewStep) => request<Step>('POST', '/steps', step),
   stepDone: (id: string) => request<Step>('POST', `/steps/${id}/done`, {}),

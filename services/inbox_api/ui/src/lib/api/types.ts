@@ -232,6 +232,24 @@ export interface Step {
   position: number
 }
 
+/** How many planned steps there are; `today` ends where the operator's day does. */
+export interface StepCounts {
+  overdue: number
+  today: number
+  later: number
+}
+
+/** Somebody listened to a recording. */
+export interface Listening {
+  position: number
+  at: string
+  operator: { id: string; name: string }
+  attachment_id: string
+  message_id: string
+  customer_id: string
+  name: string
+}
+
 export interface NewStep {
   id: string
   customer_id: string

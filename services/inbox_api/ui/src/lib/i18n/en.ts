@@ -5,10 +5,12 @@ import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
 import { answering } from './answering.en'
 import { webhooks } from './webhooks.en'
+import { telephone } from './telephone.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
+  ...telephone,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',

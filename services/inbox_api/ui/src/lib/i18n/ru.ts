@@ -3,6 +3,7 @@ import { answering } from './answering.ru'
 import { card } from './card.ru'
 import type { Texts } from './en'
 import { webhooks } from './webhooks.ru'
+import { telephone } from './telephone.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -12,6 +13,7 @@ function many(count: number, one: string, few: string, other: string): string {
 }
 
 export const ru: Texts = {
+  ...telephone,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
