@@ -62,6 +62,22 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: da
     return sorted(found, key=lambda recorded: recorded.position)
 
 
+def position_at(tx: Transaction, moment: datetime) -> int:
+    """Return a position after which everything recorded from a moment of our clock on stands.
+
+    Found by halving: times grow with positions but for what the clocks of several processes differ.
+    """
+    low, high = 0, head(tx)
+    while low < high:
+        middle = (low + high) // 2
+        following = read_log(tx, middle, 1)
+        if following and following[0].recorded_at < moment:
+            low = following[0].position
+        else:
+            high = middle
+    return low
+
+
 def head(tx: Transaction) -> int:
     """Return the position of the last event, 0 when there is none."""
     return recorder_for(tx).max_notification_id() or 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -310,6 +312,42 @@ def test_a_rebuild_says_in_json_lines_how_far_it_is_and_nothing_to_a_file(okno: 
 
 def test_an_empty_log_is_rebuilt_too(okno: Cli) -> None:
     assert all(row["equal"] for row in okno.json("rebuild")["items"])
+
+
+# --- replay -----------------------------------------------------------------------------------------------
+
+FUNNEL = f"{Path(__file__).parents[2] / 'deploy' / 'projections' / 'funnel.py'}:Funnel"
+
+
+def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: Path) -> None:
+    okno.receive(item_of(), item_of())
+    funnel = {"channel": "email", "opened": 2, "answered": 0, "within_the_hour": 0, "closed": 0}
+    for more in ([], ["--restart"]):
+        assert okno.json("replay", FUNNEL, *more)["items"] == [funnel]
+    assert okno("replay", FUNNEL).splitlines()[0].split() == list(funnel)
+    query = "SELECT '=1+1' AS formula, channel, count(*) AS n FROM funnel"
+    for kind, expected in (
+        ("csv", "formula,channel,n\r\n'=1+1,email,2\r\n"),
+        ("json", '[\n  {\n    "formula": "=1+1",\n    "channel": "email",\n    "n": 2\n  }\n]\n'),
+    ):
+        file = tmp_path / f"answer.{kind}"
+        assert okno("replay", FUNNEL, "--query", query, "--out", str(file)) == f"1 rows in {file}\n"
+        assert file.read_bytes().decode() == expected
+    with closing(sqlite3.connect(okno.data / "replay" / "funnel.db")) as file_of_its_own:
+        assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
+
+
+def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
+    assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
+    assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
+    assert "neither --until nor --out" in okno.wrong("replay", FUNNEL, "--follow", "--until", "2026-01-01")
+    assert "--since wants a time" in okno.wrong("replay", FUNNEL, "--since", "yesterday")
+    assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", "database")
+    assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", str(okno.data / "okno.db"))
+    assert "--into wants a file" in okno.wrong("replay", FUNNEL, "--into", "mysql://x")
+    assert "the query: OperationalError: no such table: nowhere" in okno.wrong(
+        "replay", FUNNEL, "--query", "SELECT * FROM nowhere"
+    )
 
 
 # --- what is wrong from the start -------------------------------------------------------------------------
