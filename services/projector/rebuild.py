@@ -211,11 +211,13 @@ class Rebuild:
         """Make the new tables the live ones, all in one transaction; on PostgreSQL as soon as nobody reads the old."""
         if self.database.dialect == "postgres":
             self._analyze(begun)
+        self.watcher(Progress("switching", 0, 1))
         for again in range(SWITCH_TRIES):
             self._goes_on()
             try:
                 with self.database.writing() as tx:
                     _switch(tx, self.names, begun)
+                self.watcher(Progress("switching", 1, 1))
                 return
             except (Conflict, DatabaseUnavailable):
                 if again == SWITCH_TRIES - 1:
