@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+from services.collector import seldom_collected
 from services.house import House
 from services.progress import shown_progress
 from services.projector.rebuild import SHOWN, Wanted, drop_left, rebuild
@@ -40,7 +41,7 @@ async def _run(options: argparse.Namespace, house: House) -> int:
         if options.drop:
             show(options.json, [{"table": table} for table in await drop_left(house.database)], ("table",))
             return 0
-        with shown_progress(options.json) as watcher:
+        with shown_progress(options.json) as watcher, seldom_collected():
             wanted = Wanted(names, not options.check, options.restart, options.show)
             outcome = await rebuild(house.database, wanted, watcher)
     except Occupied as error:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.collector import seldom_collected
 from services.house import House
 from services.progress import shown_progress
 from services.projector.projection import BrokenProjection, Projection, load
@@ -49,7 +50,7 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         try:
             replay = Replay(projection, house.database, target)
             position = await replay.begin(since, restart=options.restart)
-            with shown_progress(options.json) as watcher:
+            with shown_progress(options.json) as watcher, seldom_collected():
                 position = await replay.run(position, until, watcher)
             if options.follow:
                 await replay.follow(position, house.store)

@@ -13,9 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import uuid4
 
 from shared.clock import now, to_text
+from shared.database.columns import tables_like
+from shared.database.drop import drop_gradually
 from shared.database.protocol import Aside, Conflict, Database, DatabaseUnavailable, Occupied, Transaction
 from shared.database.schema import lock_schema
 from shared.domain.events import Recorded
@@ -27,6 +30,7 @@ from shared.read_models.compare import Compared, compare
 from shared.read_models.rebuilds import Begun
 
 BATCH = 500
+SMALL_BATCH = 100
 NAME = "rebuild"
 AGAIN_SECONDS = 1.0
 SHOWN = 10
@@ -34,6 +38,7 @@ SWITCH_TRIES = 100
 LOCK_MILLISECONDS = 200
 """Who reads a table keeps PostgreSQL from renaming it, and whoever reads next waits for that: so only for so long."""
 ABANDONED = timedelta(days=1)
+T = TypeVar("T")
 log = Log("projector")
 
 
@@ -60,7 +65,7 @@ async def rebuild(database: Database, wanted: Wanted, watcher: Watcher = nobody)
     async with database.sole(NAME) as watch:
         with database.aside() as aside:
             work = Rebuild(database, aside, names, wanted, watcher)
-            return await _in_thread(work, watch)
+            return await _in_thread(work, watch, Rebuild.run)
 
 
 async def rebuild_outdated(database: Database) -> None:
@@ -75,14 +80,16 @@ async def rebuild_outdated(database: Database) -> None:
 
 async def drop_left(database: Database) -> list[str]:
     """Drop what a rebuild that was broken off has left; return the tables. Raises Occupied while one runs."""
-    async with database.sole(NAME):
-        return await database.write(rebuilds.drop_left)
+    async with database.sole(NAME) as watch:
+        with database.aside() as aside:
+            return await _in_thread(Rebuild(database, aside, (), Wanted(), nobody), watch, Rebuild.drop_left)
 
 
 async def drop_abandoned(database: Database, at: datetime) -> list[str]:
-    """Drop what was left a day ago or earlier and nobody has gone on with since."""
-    since = await database.read(rebuilds.left_since)
-    if since is None or since > to_text(at - ABANDONED):
+    """Drop what nobody will go on with: old tables, and a rebuild that was broken off a day ago or earlier."""
+    taken_up = await database.read(rebuilds.taken_up_at)
+    left = await database.read(rebuilds.left_tables)
+    if not left or (taken_up is not None and taken_up > to_text(at - ABANDONED)):
         return []
     with suppress(Occupied):
         return await drop_left(database)
@@ -94,11 +101,11 @@ async def _outdated(database: Database) -> list[str]:
     return [name for name, standing in standings.items() if standing.version != live.models()[name].version]
 
 
-async def _in_thread(work: Rebuild, watch: Callable[[], Awaitable[None]]) -> list[Compared]:
+async def _in_thread(work: Rebuild, watch: Callable[[], Awaitable[None]], run: Callable[[Rebuild], T]) -> T:
     """Run the work in a thread of its own; whatever ends the wait stops it between two steps."""
     watching = asyncio.ensure_future(watch())
     with ThreadPoolExecutor(1, "okno-rebuild") as threads:
-        running = asyncio.get_running_loop().run_in_executor(threads, work.run)
+        running = asyncio.get_running_loop().run_in_executor(threads, run, work)
         try:
             await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
@@ -127,9 +134,7 @@ class Rebuild:
         self._fill(begun)
         if self.wanted.switch:
             self._switch(begun)
-        else:
-            with self.database.writing() as tx:
-                rebuilds.drop_left(tx)
+        self.drop_left()
         return compared
 
     def build(self) -> Begun:
@@ -137,6 +142,7 @@ class Rebuild:
         owner, at = str(uuid4()), now()
         with self.database.writing() as tx:
             begun = rebuilds.take_up(tx, self.names, owner, at, afresh=self.wanted.afresh)
+        self._drop(begun)
         self._fill(begun)
         statements = [s for name in self.names for s in live.models()[name].indexes(begun.prefix).split(";")]
         for number, statement in enumerate(filter(str.strip, statements), 1):
@@ -146,6 +152,20 @@ class Rebuild:
             self.watcher(Progress("indexes", number, len(statements)))
         self._fill(begun)
         return begun
+
+    def drop_left(self) -> list[str]:
+        """Drop the tables of all rebuilds; return their names."""
+        with self.database.writing() as tx:
+            rebuilds.forget(tx)
+        return self._drop(None)
+
+    def _drop(self, but_not: Begun | None) -> list[str]:
+        with self.aside.reading() as tx:
+            left = rebuilds.left_tables(tx, but_not)
+        for number, table in enumerate(left, 1):
+            drop_gradually(self.aside, table, self._goes_on)
+            self.watcher(Progress("dropping", number, len(left)))
+        return left
 
     def _fill(self, begun: Begun) -> None:
         """Apply the log until the new tables are where the live ones are."""
@@ -182,7 +202,7 @@ class Rebuild:
 
     def _read(self, after: int) -> list[Recorded]:
         with self.aside.reading() as tx:
-            return read_log(tx, after, BATCH)
+            return read_log(tx, after, min(SMALL_BATCH, BATCH) if self.aside.in_the_way() else BATCH)
 
     def _compare(self, begun: Begun) -> list[Compared]:
         """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""
@@ -260,11 +280,19 @@ def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
     for name in names:
         _catch_up(tx, name, begun.prefix, at[name], goals[name])
         for table in live.models()[name].tables:
-            tx.run(f"DROP TABLE IF EXISTS {table}")
+            _put_aside(tx, table, begun)
             tx.run(f"ALTER TABLE {begun.prefix}{table} RENAME TO {table}")
         tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (live.models()[name].version, name))
     rebuilds.forget(tx)
     tx.notify(live.TOPIC)
+
+
+def _put_aside(tx: Transaction, table: str, begun: Begun) -> None:
+    """PostgreSQL drops a table at once; SQLite's is dropped little by little afterwards."""
+    if tx.dialect == "postgres":
+        tx.run(f"DROP TABLE IF EXISTS {table}")
+    elif table in tables_like(tx, table):
+        tx.run(f"ALTER TABLE {table} RENAME TO {begun.prefix}{rebuilds.OLD}{table}")
 
 
 def _catch_up(tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:

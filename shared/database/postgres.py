@@ -258,6 +258,9 @@ class PostgresAside:
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
 
+    def in_the_way(self) -> bool:
+        return False
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._database.writing() as transaction:

@@ -73,6 +73,9 @@ class Aside(Protocol):
     A commit is as consistent as any other, but only the next ordinary write makes it durable against a power cut.
     """
 
+    def in_the_way(self) -> bool:
+        """Whether somebody else has written lately who has to wait while this writes: then write in small pieces."""
+
     def writing(self) -> AbstractContextManager[Transaction]:
         """A write transaction that stands in nobody's way for long: SQLite's lock is held only to carry out writes.
 

@@ -7,6 +7,7 @@ Commits do not wait for the disk (synchronous=NORMAL): a power cut may take back
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from shared.database.sqlite_checkpoint import Checkpoints
 from shared.database.sqlite_transaction import SqliteTransaction, begun, translated
 
 CACHE_KIBIBYTES = 64_000
+LATELY_SECONDS = 1.0
 
 
 class LateTransaction(SqliteTransaction):
@@ -67,9 +69,14 @@ class SqliteAside:
 
     def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection, checkpoints: Checkpoints) -> None:
         self._writer, self._reader, self._checkpoints = writer, reader, checkpoints
+        self._version = int(writer.execute("PRAGMA data_version").fetchone()[0])
+        self._others_wrote_at = -LATELY_SECONDS
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
         writer.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
+
+    def in_the_way(self) -> bool:
+        return time.monotonic() - self._others_wrote_at < LATELY_SECONDS
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -86,6 +93,7 @@ class SqliteAside:
                 raise
         except sqlite3.Error as error:
             raise translated(error) from error
+        self._watch_others()
         self._look()
 
     @contextmanager
@@ -93,6 +101,12 @@ class SqliteAside:
         transaction = SqliteTransaction(self._reader)
         with begun(transaction, "DEFERRED"):
             yield transaction
+
+    def _watch_others(self) -> None:
+        """Look at a number that changes when others commit (sqlite.org/pragma.html#pragma_data_version)."""
+        version = int(self._writer.execute("PRAGMA data_version").fetchone()[0])
+        if version != self._version:
+            self._version, self._others_wrote_at = version, time.monotonic()
 
     def _look(self) -> None:
         """Without waiting: who waits for readers here keeps all writers waiting."""

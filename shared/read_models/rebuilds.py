@@ -17,6 +17,8 @@ from shared.database.protocol import Transaction
 from shared.database.schema import lock_schema
 from shared.read_models import live
 
+OLD = "old_"
+"""Follows the prefix in the names of tables that were live before."""
 _GENERATION = re.compile(r"g\d+_")
 
 
@@ -35,14 +37,15 @@ class Begun:
 
 
 def take_up(tx: Transaction, names: Sequence[str], owner: str, at: datetime, *, afresh: bool = False) -> Begun:
-    """Go on with a rebuild of just these models that was broken off, or drop what is left of others and begin."""
+    """Go on with a rebuild of just these models that was broken off, or begin; what others have left stays for
+    `left_tables`."""
     lock_schema(tx)
     tx.run("UPDATE read_model_rebuilds SET owner = ?, taken_up_at = ?", (owner, to_text(at)))
     found = tx.rows("SELECT name, prefix, version, position FROM read_model_rebuilds")
     wanted = {(name, live.models()[name].version) for name in names}
     if not afresh and {(name, version) for name, _, version, _ in found} == wanted:
         return Begun(found[0][1], owner, {name: position for name, _, _, position in found}, resumed=True)
-    drop_left(tx)
+    forget(tx)
     generation = 1 + max(standing.generation for standing in live.standings(tx, lock=True).values())
     prefix = f"g{generation}_"
     for name in names:
@@ -75,16 +78,16 @@ def forget(tx: Transaction) -> None:
     tx.run("DELETE FROM read_model_rebuilds")
 
 
-def drop_left(tx: Transaction) -> list[str]:
-    """Drop what rebuilds have left behind; return the tables. Nobody may be rebuilding."""
+def left_tables(tx: Transaction, begun: Begun | None = None) -> list[str]:
+    """Return the tables that rebuilds have left, and those that were live before; but not those of one in hand."""
     left = [table for table in tables_like(tx, "g") if _GENERATION.match(table)]
-    for table in left:
-        tx.run(f"DROP TABLE IF EXISTS {table}")
-    forget(tx)
-    return left
+    if begun is None:
+        return left
+    old = begun.prefix + OLD
+    return [table for table in left if not table.startswith(begun.prefix) or table.startswith(old)]
 
 
-def left_since(tx: Transaction) -> str | None:
+def taken_up_at(tx: Transaction) -> str | None:
     """Return when the rebuild that is going on, or was broken off, was last taken up; None when there is none."""
     row = tx.row("SELECT max(taken_up_at) FROM read_model_rebuilds")
     return row[0] if row else None

@@ -305,7 +305,7 @@ def test_a_rebuild_says_in_json_lines_how_far_it_is_and_nothing_to_a_file(okno: 
     assert cli.main(["rebuild", "--json", "--data", str(okno.data)]) == 0
     lines = [json.loads(line) for line in okno.capture.readouterr().err.splitlines()]
     first = {name: lines[0][name] for name in ("step", "done", "total")}
-    assert (first, lines[-1]["step"]) == ({"step": "events", "done": 3, "total": 3}, "switching")
+    assert (first, lines[-1]["step"]) == ({"step": "events", "done": 3, "total": 3}, "dropping")
     assert cli.main(["rebuild", "--data", str(okno.data)]) == 0
     assert okno.capture.readouterr().err == ""
 
