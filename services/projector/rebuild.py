@@ -88,8 +88,9 @@ async def drop_left(database: Database) -> list[str]:
 async def drop_abandoned(database: Database, at: datetime) -> list[str]:
     """Drop what nobody will go on with: old tables, and a rebuild that was broken off a day ago or earlier."""
     taken_up = await database.read(rebuilds.taken_up_at)
-    left = await database.read(rebuilds.left_tables)
-    if not left or (taken_up is not None and taken_up > to_text(at - ABANDONED)):
+    if taken_up is None and not await database.read(rebuilds.left_tables):
+        return []
+    if taken_up is not None and taken_up > to_text(at - ABANDONED):
         return []
     with suppress(Occupied):
         return await drop_left(database)
@@ -134,7 +135,11 @@ class Rebuild:
         self._fill(begun)
         if self.wanted.switch:
             self._switch(begun)
-        self.drop_left()
+        else:
+            with self.database.writing() as tx:
+                rebuilds.move(tx, begun, rebuilds.positions(tx))  # raises Overtaken
+                rebuilds.forget(tx)
+        self._drop()
         return compared
 
     def build(self) -> Begun:
@@ -142,10 +147,11 @@ class Rebuild:
         owner, at = str(uuid4()), now()
         with self.database.writing() as tx:
             begun = rebuilds.take_up(tx, self.names, owner, at, afresh=self.wanted.afresh)
-        self._drop(begun)
+        self._drop()
         self._fill(begun)
-        statements = [s for name in self.names for s in live.models()[name].indexes(begun.prefix).split(";")]
-        for number, statement in enumerate(filter(str.strip, statements), 1):
+        scripts = (live.models()[name].indexes(begun.prefix) for name in self.names)
+        statements = [statement for script in scripts for statement in script.split(";") if statement.strip()]
+        for number, statement in enumerate(statements, 1):
             self._goes_on()
             with self.aside.writing() as tx:
                 tx.script(statement)
@@ -157,11 +163,11 @@ class Rebuild:
         """Drop the tables of all rebuilds; return their names."""
         with self.database.writing() as tx:
             rebuilds.forget(tx)
-        return self._drop(None)
+        return self._drop()
 
-    def _drop(self, but_not: Begun | None) -> list[str]:
+    def _drop(self) -> list[str]:
         with self.aside.reading() as tx:
-            left = rebuilds.left_tables(tx, but_not)
+            left = rebuilds.left_tables(tx)
         for number, table in enumerate(left, 1):
             drop_gradually(self.aside, table, self._goes_on)
             self.watcher(Progress("dropping", number, len(left)))

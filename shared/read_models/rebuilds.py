@@ -13,7 +13,7 @@ from datetime import datetime
 
 from shared.clock import to_text
 from shared.database.columns import tables_like
-from shared.database.protocol import Transaction
+from shared.database.protocol import Occupied, Transaction
 from shared.database.schema import lock_schema
 from shared.read_models import live
 
@@ -22,7 +22,7 @@ OLD = "old_"
 _GENERATION = re.compile(r"g\d+_")
 
 
-class Overtaken(Exception):
+class Overtaken(Occupied):
     """Another process has taken up this rebuild."""
 
 
@@ -78,13 +78,12 @@ def forget(tx: Transaction) -> None:
     tx.run("DELETE FROM read_model_rebuilds")
 
 
-def left_tables(tx: Transaction, begun: Begun | None = None) -> list[str]:
-    """Return the tables that rebuilds have left, and those that were live before; but not those of one in hand."""
+def left_tables(tx: Transaction) -> list[str]:
+    """Return the tables that nobody will go on with: of rebuilds that are forgotten, and those that were live."""
+    going_on = [prefix for (prefix,) in tx.rows("SELECT DISTINCT prefix FROM read_model_rebuilds")]
     left = [table for table in tables_like(tx, "g") if _GENERATION.match(table)]
-    if begun is None:
-        return left
-    old = begun.prefix + OLD
-    return [table for table in left if not table.startswith(begun.prefix) or table.startswith(old)]
+    kept = [table for table in left for p in going_on if table.startswith(p) and not table.startswith(p + OLD)]
+    return [table for table in left if table not in kept]
 
 
 def taken_up_at(tx: Transaction) -> str | None:
