@@ -9,7 +9,6 @@ from shared.database.protocol import Aside, Transaction
 
 FIRST_ROWS = 200
 HOLD_SECONDS = 0.004
-REST_SECONDS = 0.002
 
 
 def drop_gradually(aside: Aside, table: str, goes_on: Callable[[], None]) -> None:
@@ -25,7 +24,6 @@ def drop_gradually(aside: Aside, table: str, goes_on: Callable[[], None]) -> Non
             by_rows = tx.run(sql) == rows
         took = time.monotonic() - began
         rows = max(FIRST_ROWS // 10, min(FIRST_ROWS * 50, int(rows * HOLD_SECONDS / max(took, HOLD_SECONDS / 2))))
-        time.sleep(REST_SECONDS)
     with aside.writing() as tx:
         tx.run(f"DROP TABLE IF EXISTS {table}")
 

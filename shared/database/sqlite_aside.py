@@ -18,6 +18,7 @@ from shared.database.sqlite_transaction import SqliteTransaction, begun, transla
 
 CACHE_KIBIBYTES = 64_000
 LATELY_SECONDS = 1.0
+REST_SECONDS = 0.05
 
 
 class LateTransaction(SqliteTransaction):
@@ -25,6 +26,7 @@ class LateTransaction(SqliteTransaction):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         super().__init__(connection)
+        self.locked_at: float | None = None
         self._kept: list[Callable[[], object]] = []
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -59,6 +61,7 @@ class LateTransaction(SqliteTransaction):
     def _begin(self) -> None:
         if not self.connection.in_transaction:
             self.connection.execute("BEGIN IMMEDIATE")
+            self.locked_at = time.monotonic()
         kept, self._kept = self._kept, []
         for write in kept:
             write()
@@ -95,12 +98,18 @@ class SqliteAside:
             raise translated(error) from error
         self._watch_others()
         self._look()
+        self._rest(transaction.locked_at)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         transaction = SqliteTransaction(self._reader)
         with begun(transaction, "DEFERRED"):
             yield transaction
+
+    def _rest(self, locked_at: float | None) -> None:
+        """Leave the lock alone as long as it was held, when others want it: they look for it at intervals."""
+        if locked_at is not None and self.in_the_way():
+            time.sleep(min(REST_SECONDS, time.monotonic() - locked_at))
 
     def _watch_others(self) -> None:
         """Look at a number that changes when others commit (sqlite.org/pragma.html#pragma_data_version)."""
