@@ -14,7 +14,7 @@ from services.projector.follow import follow
 from services.projector.rebuild import Wanted, drop_abandoned, drop_left, rebuild, rebuild_outdated
 from shared.clock import now
 from shared.database.protocol import Database, Occupied, Transaction
-from shared.event_store.log import head
+from shared.event_store.log import head, read_log
 from shared.event_store.store import EventStore
 from shared.progress import Progress
 from shared.read_models import live
@@ -145,6 +145,27 @@ async def test_a_rebuild_while_messages_flow_loses_none(
         await until(partial(_is_shown, database))
     assert all(compared.equal for outcome in outcomes for compared in outcome)
     assert all(compared.equal for compared in await rebuild(database, Wanted(switch=False)))
+
+
+@pytest.mark.parametrize("step", ["comparing conversations", "switching"])
+async def test_what_comes_at_the_last_moment_is_in_the_new_tables(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    small_batches(monkeypatch)
+    await record(store, long_history(400))
+    events = await database.read(lambda tx: read_log(tx, 0, 1000))
+    await database.write(partial(live.take_in, events=events[:200]))
+
+    def arrive(progress: Progress) -> None:
+        if progress.step == step:
+            with database.writing() as tx:
+                live.take_in(tx, events[200:])
+
+    assert all(compared.equal for compared in await rebuild(database, Wanted(), arrive))
+    assert (await database.read(live.position)) == events[-1].position
+    after = await database.read(contents)
+    assert all(compared.equal for compared in await rebuild(database, Wanted()))
+    assert await database.read(contents) == after
 
 
 async def _is_shown(database: Database) -> bool:
