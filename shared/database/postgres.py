@@ -310,8 +310,8 @@ _types: dict[tuple[str, str], str] = {}
 
 
 def _column_types(connection: psycopg.Connection[Row], table: str, columns: tuple[str, ...]) -> list[str]:
-    """Return the SQL types of columns, read once a table and process (a table's types never change)."""
-    if (table, columns[0]) not in _types:
+    """Return the SQL types of columns, read once a table and process; a rebuilt table may have further columns."""
+    if any((table, column) not in _types for column in columns):
         rows = connection.execute(
             "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute"
             " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",

@@ -13,7 +13,7 @@ from shared.database.drop import drop_gradually
 from shared.database.protocol import Aside, Conflict, Database, Occupied
 from shared.database.schema import create_tables
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS things (id TEXT PRIMARY KEY, n BIGINT)"
+SCHEMA = "CREATE TABLE IF NOT EXISTS heaps (id TEXT PRIMARY KEY, n BIGINT)"
 
 
 @pytest_asyncio.fixture
@@ -25,62 +25,62 @@ async def aside(database: Database) -> AsyncIterator[Aside]:
 
 def _all(database: Database) -> list[tuple[str, int]]:
     with database.reading() as tx:
-        return tx.rows("SELECT id, n FROM things ORDER BY id")
+        return tx.rows("SELECT id, n FROM heaps ORDER BY id")
 
 
 async def test_what_is_kept_back_is_there_for_whoever_asks(database: Database, aside: Aside) -> None:
     with aside.writing() as tx:
-        tx.insert_many("things", ("id", "n"), [("a", 1), ("b", 2)])
-        assert tx.rows("SELECT id FROM things ORDER BY id") == [("a",), ("b",)]
-        tx.set_many("things", "n", "id", {"a": 3})
-        assert tx.row("SELECT n FROM things WHERE id = 'a'") == (3,)
-        tx.run_many("UPDATE things SET n = ? WHERE id = ?", iter([(4, "b")]))
-        assert tx.rows_in("SELECT n FROM things WHERE id", ["b"]) == [(4,)]
-        tx.insert_many("things", ("id", "n"), [("c", 5)])
-        assert tx.run("UPDATE things SET n = n + 1 WHERE id = 'c'") == 1
-        tx.script("CREATE INDEX things_n ON things (n)")
+        tx.insert_many("heaps", ("id", "n"), [("a", 1), ("b", 2)])
+        assert tx.rows("SELECT id FROM heaps ORDER BY id") == [("a",), ("b",)]
+        tx.set_many("heaps", "n", "id", {"a": 3})
+        assert tx.row("SELECT n FROM heaps WHERE id = 'a'") == (3,)
+        tx.run_many("UPDATE heaps SET n = ? WHERE id = ?", iter([(4, "b")]))
+        assert tx.rows_in("SELECT n FROM heaps WHERE id", ["b"]) == [(4,)]
+        tx.insert_many("heaps", ("id", "n"), [("c", 5)])
+        assert tx.run("UPDATE heaps SET n = n + 1 WHERE id = 'c'") == 1
+        tx.script("CREATE INDEX heaps_n ON heaps (n)")
     assert _all(database) == [("a", 3), ("b", 4), ("c", 6)]
     with aside.reading() as tx:
-        assert tx.rows("SELECT n FROM things ORDER BY n") == [(3,), (4,), (6,)]
+        assert tx.rows("SELECT n FROM heaps ORDER BY n") == [(3,), (4,), (6,)]
 
 
 async def test_a_failure_leaves_nothing(database: Database, aside: Aside) -> None:
     def fail() -> None:
         with aside.writing() as tx:
-            tx.insert_many("things", ("id", "n"), [("a", 1)])
-            tx.run("UPDATE things SET n = 2")
+            tx.insert_many("heaps", ("id", "n"), [("a", 1)])
+            tx.run("UPDATE heaps SET n = 2")
             raise KeyError
 
     with pytest.raises(KeyError):
         fail()
     with pytest.raises(Conflict), aside.writing() as tx:
-        tx.insert_many("things", ("id", "n"), [("a", 1), ("a", 2)])
+        tx.insert_many("heaps", ("id", "n"), [("a", 1), ("a", 2)])
     assert _all(database) == []
     with aside.writing() as tx:
-        tx.insert_many("things", ("id", "n"), [("a", 1)])
+        tx.insert_many("heaps", ("id", "n"), [("a", 1)])
     assert _all(database) == [("a", 1)]
 
 
 async def test_others_write_while_a_batch_is_being_made(database: Database, aside: Aside) -> None:
     assert not aside.in_the_way()
     with aside.writing() as tx:
-        tx.insert_many("things", ("id", "n"), [("a", 1)])
+        tx.insert_many("heaps", ("id", "n"), [("a", 1)])
         async with asyncio.timeout(20):
-            await database.write(lambda other: other.run("INSERT INTO things VALUES ('b', 2)"))
+            await database.write(lambda other: other.run("INSERT INTO heaps VALUES ('b', 2)"))
     assert aside.in_the_way() == (database.dialect == "sqlite")
     assert _all(database) == [("a", 1), ("b", 2)]
 
 
 async def test_a_big_table_is_dropped_little_by_little(database: Database, aside: Aside) -> None:
     with aside.writing() as tx:
-        tx.insert_many("things", ("id", "n"), [(f"{n:05}", n) for n in range(3000)])
+        tx.insert_many("heaps", ("id", "n"), [(f"{n:05}", n) for n in range(3000)])
     steps: list[int] = []
-    drop_gradually(aside, "things", lambda: steps.append(len(_all(database))))
+    drop_gradually(aside, "heaps", lambda: steps.append(len(_all(database))))
     assert steps == sorted(steps, reverse=True)
     assert len(steps) > 1 or database.dialect == "postgres"
-    drop_gradually(aside, "things", lambda: None)
+    drop_gradually(aside, "heaps", lambda: None)
     with database.reading() as tx:
-        assert tables_like(tx, "things") == []
+        assert tables_like(tx, "heaps") == []
 
 
 async def test_only_one_does_it_at_a_time(database: Database) -> None:
@@ -98,7 +98,7 @@ async def test_the_columns_of_a_table_and_its_key(database: Database) -> None:
     create_tables(database, [SCHEMA, "CREATE TABLE pairs (n BIGINT, b TEXT, a TEXT, PRIMARY KEY (a, b))"])
     create_tables(database, ["CREATE TABLE rows_only (a TEXT)"])
     with database.reading() as tx:
-        assert columns_of(tx, "things") == Columns(("id", "n"), ("id",))
+        assert columns_of(tx, "heaps") == Columns(("id", "n"), ("id",))
         pairs = columns_of(tx, "pairs")
         assert (pairs.names, set(pairs.key), pairs.others) == (("n", "b", "a"), {"a", "b"}, ("n",))
         assert columns_of(tx, "rows_only") == Columns(("a",), ())
