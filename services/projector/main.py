@@ -9,7 +9,7 @@ from types import MappingProxyType
 from services.projector import delivery, inbound
 from services.projector.calls import end_overdue_calls
 from services.projector.feed import Feed
-from services.projector.follow import follow, wake_snoozed
+from services.projector.follow import follow, tidy_rebuilds, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
 from shared.database.lead import lead_forever
@@ -81,6 +81,7 @@ class Projector:
             follow(self._database, self._store),
             relay.run(),
             wake_snoozed(self._database, self._store),
+            tidy_rebuilds(self._database),
             end_overdue_calls(self._database, self._store, overdue),
         )
 

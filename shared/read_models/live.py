@@ -21,6 +21,10 @@ TOPIC = "views"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS read_model_positions (
     name TEXT PRIMARY KEY, version BIGINT NOT NULL, generation BIGINT NOT NULL, position BIGINT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS read_model_rebuilds (
+    name TEXT PRIMARY KEY, prefix TEXT NOT NULL, version BIGINT NOT NULL, position BIGINT NOT NULL, owner TEXT NOT NULL,
+    taken_up_at TEXT NOT NULL
 )
 """
 

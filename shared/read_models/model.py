@@ -27,4 +27,7 @@ class ReadModel(Protocol):
         """Return the script that creates the indexes of the queries: a rebuild makes them last, which is cheaper."""
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], prefix: str) -> None:
-        """Take in events in the order of the log, each once."""
+        """Take in events in the order of the log, each once.
+
+        By the methods of `tx` only, not by its `connection`: a rebuild keeps writes back until a batch is whole.
+        """
