@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Sequence
 
 from services.projector import delivery, inbound
 from services.projector.calls import end_overdue_calls
+from services.projector.chain import link_forever
 from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
@@ -66,6 +67,7 @@ class Projector:
             relay.run(),
             wake_snoozed(self._database, self._store),
             end_overdue_calls(self._database, self._store, overdue),
+            link_forever(self._database),
         )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
