@@ -1,4 +1,4 @@
-"""A hash chain over the log: each event's hash goes into the next, so nothing that lies behind a link can change unseen.
+"""A hash chain over the log: each event's hash goes into the next, so nothing behind a link can change unseen.
 
 Computed behind the writers, over the stored bytes; a link covers the events since the one before it. What somebody who
 may write everything has rewritten from the beginning is seen only by a head that was noted elsewhere.
@@ -6,11 +6,12 @@ may write everything has rewritten from the beginning is seen only by a head tha
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from typing import NamedTuple
 
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
@@ -24,20 +25,15 @@ CREATE TABLE IF NOT EXISTS log_chain (
 GENESIS = b"\x00" * 32
 BEGINNING = -(2**63)
 """Before every position: an event that somebody put before the first one counts too."""
-_MARK = struct.Struct(">q16s")
+_WHOLE, _MARK = struct.Struct(">q32s"), struct.Struct(">q16s")
+"""Position and hash of an event; a mark has only the hash's beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """An event as the chain sees it: where it lies, and the hash of all that is stored of it."""
 
     position: int
     hash: bytes
-
-    @property
-    def mark(self) -> bytes:
-        """Enough to tell this event from every other, kept in its link."""
-        return _MARK.pack(self.position, self.hash[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +61,17 @@ FIRST = Link(0, BEGINNING, b"", GENESIS)
 
 def sealed(tx: Transaction, after: int, until: int | None, limit: int) -> list[Sealed]:
     """Return up to `limit` events after a position as they are stored now."""
-    return [_seal(row) for row in _rows(tx, after, until, limit)]
+    return _sealed(_rows(tx, after, until, limit))
 
 
 def extend(hash_: bytes, events: Iterable[Sealed]) -> bytes:
-    """Return the chain's hash with some events more."""
-    for event in events:
-        hash_ = hashlib.sha256(hash_ + event.position.to_bytes(8, "big", signed=True) + event.hash).digest()
-    return hash_
+    """Return the chain's hash with the events of one link more."""
+    return sha256(hash_ + b"".join([_WHOLE.pack(*event) for event in events])).digest()
+
+
+def marks_of(events: Iterable[Sealed]) -> bytes:
+    """Return enough of each event to tell it from every other, as its link keeps it."""
+    return b"".join([_MARK.pack(*event) for event in events])
 
 
 def next_link(tx: Transaction, before: Link, limit: int, at: datetime) -> Link | None:
@@ -80,8 +79,7 @@ def next_link(tx: Transaction, before: Link, limit: int, at: datetime) -> Link |
     events = sealed(tx, before.until, None, limit)
     if not events:
         return None
-    marks = b"".join(event.mark for event in events)
-    return Link(before.number + 1, events[-1].position, marks, extend(before.hash, events), to_text(at))
+    return Link(before.number + 1, events[-1].position, marks_of(events), extend(before.hash, events), to_text(at))
 
 
 def add(tx: Transaction, link: Link) -> None:
@@ -132,10 +130,11 @@ def _rows(tx: Transaction, after: int, until: int | None, limit: int) -> Sequenc
     return tx.rows(sql, [after, *([] if until is None else [until]), limit])
 
 
-def _seal(row: Row) -> Sealed:
+def _sealed(rows: Sequence[Row]) -> list[Sealed]:
     """The same event has the same hash in both databases: the chain moves with the log."""
-    position, stream, version, topic, state = row
-    if not isinstance(topic, bytes):
-        stream, version, topic = stream.hex.encode(), b"%d" % version, topic.encode()
-    head = b"%b %b %d %b " % (stream, version, len(topic), topic)
-    return Sealed(position, hashlib.sha256(head + state).digest())
+    if rows and not isinstance(rows[0][3], bytes):
+        rows = [(p, stream.hex.encode(), b"%d" % version, topic.encode(), s) for p, stream, version, topic, s in rows]
+    return [
+        Sealed(position, sha256(b"%b %b %d %b " % (stream, version, len(topic), topic) + state).digest())
+        for position, stream, version, topic, state in rows
+    ]

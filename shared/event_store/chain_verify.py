@@ -79,7 +79,7 @@ async def verify(
     walk, difference = _Walk(FIRST, FIRST.hash, noted=noted), None
     while walk.link.number < last.number and difference is None:
         walk, difference = await database.read(partial(_step, walk=walk, until=last.number))
-        progress(min(walk.link.until, last.until), last.until)
+        progress(max(0, min(walk.link.until, last.until)), last.until)
     if difference is None and walk.noted is not None:
         difference = _not_met(walk.noted, walk.link)
     head = Head(walk.link.until if walk.link.number else 0, walk.hash)
@@ -98,7 +98,7 @@ def _step(tx: Transaction, walk: _Walk, until: int) -> tuple[_Walk, Difference |
         own = [event for event in events if event.position <= link.until]
         events = events[len(own) :]
         hash_ = chain.extend(walk.hash, own)
-        if difference := _compare(walk, link, own, hash_) or _compare_noted(walk, link, own):
+        if difference := _compare(walk, link, own, hash_) or _compare_noted(walk.noted, link):
             return walk, difference
         noted = walk.noted if walk.noted and walk.noted.position > link.until else None
         walk = replace(walk, link=link, hash=hash_, events=walk.events + len(own), noted=noted)
@@ -117,10 +117,9 @@ def _few(links: Sequence[Link]) -> list[Link]:
 def _compare(walk: _Walk, link: Link, own: Sequence[Sealed], hash_: bytes) -> Difference | None:
     """PURE: return where the events a link covers are not what it says; a link that contradicts itself is at fault."""
     covered, number = link.covered(), walk.link.number + 1
-    marks = b"".join(event.mark for event in own)
     if link.number != number:
         return Difference("link", None, number, f"the chain's link {number} is gone")
-    if hash_ == link.hash and marks == link.marks:
+    if hash_ == link.hash and chain.marks_of(own) == link.marks:
         return None
     if hash_ == link.hash or not covered or covered[-1][0] != link.until:
         return Difference("link", None, number, f"the chain's link {number} was changed")
@@ -160,12 +159,9 @@ def _changed(covered: list[tuple[int, bytes]], event: Sealed, number: int) -> Di
     return Difference("changed", event.position, number, f"the event at position {event.position} was changed")
 
 
-def _compare_noted(walk: _Walk, link: Link, own: Sequence[Sealed]) -> Difference | None:
-    noted = walk.noted
-    if noted is None or noted.position > link.until:
-        return None
-    until = [event for event in own if event.position <= noted.position]
-    if until and until[-1].position == noted.position and chain.extend(walk.hash, until) == noted.hash:
+def _compare_noted(noted: Head | None, link: Link) -> Difference | None:
+    """A head is noted of a link's end, and links never change."""
+    if noted is None or noted.position > link.until or Head(link.until, link.hash) == noted:
         return None
     words = f"the log and its chain were rewritten: at position {noted.position} the hash is not the one noted"
     return Difference("head", noted.position, link.number, words)

@@ -49,7 +49,7 @@ def _measure(name: str, url: str) -> Iterator[Figure]:
     assert (verified.events, verified.unlinked, verified.difference) == (EVENTS, 0, None), verified
     yield Figure(f"chain: events/s verified, {name}", rate, "/s", 50_000, True, limit, "read only")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    yield Figure(f"chain: memory that verifying took, {name}", grown, "MB", 50, False)
+    yield Figure(f"chain: memory that verifying took, {name}", grown, "MB", 100, False)
     with database.writing() as tx:
         _change_one_byte(tx)
     difference = asyncio.run(verify(database)).difference
