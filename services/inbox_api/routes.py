@@ -20,6 +20,8 @@ from services.inbox_api import (
     moving,
     operators,
     quarantine,
+    reports,
+    search,
     shapes,
     steps,
 )
@@ -133,6 +135,8 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/steps/{id}/decline", "It will not be done", steps.decline, steps.EndStep),
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
+    Address("GET", "/search", "Everything said, the newest first", search.search_, query=(*search.QUERY, *PAGE)),
+    Address("GET", "/reports/ledger", "What came, and what of it is missing", reports.ledger, query=("since", "until")),
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),

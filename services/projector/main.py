@@ -12,6 +12,7 @@ from services.projector.feed import Feed
 from services.projector.follow import follow, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
+from services.projector.search import index_forever
 from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.call import overdue
@@ -68,6 +69,7 @@ class Projector:
             wake_snoozed(self._database, self._store),
             end_overdue_calls(self._database, self._store, overdue),
             link_forever(self._database),
+            index_forever(self._database, self._store),
         )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
