@@ -69,13 +69,13 @@ def _filters(call: Call) -> Filters:
     customers = tuple(_id(text, "customer_id") for text in asked.get("customer_id", "").split(",") if text)
     if len(customers) > CUSTOMERS:
         raise HTTPException(422, f"customer_id may be {CUSTOMERS} at most")
-    channel_id = _id(asked["channel_id"], "channel_id") if asked.get("channel_id") else ""
+    channel_id = _id(asked["channel_id"], "channel_id") if asked.get("channel_id") else None
     return Filters(kind, channel_id, customers, _time(asked, "since"), _time(asked, "until"))
 
 
-def _id(text: str, name: str) -> str:
+def _id(text: str, name: str) -> UUID:
     try:
-        return str(UUID(text))
+        return UUID(text)
     except ValueError:
         raise HTTPException(422, f"{name} must be a UUID") from None
 

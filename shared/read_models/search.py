@@ -1,13 +1,15 @@
 """The index of everything that was said: SQLite's FTS5 or PostgreSQL's GIN over the words of `search_words`.
 
+FTS5 only cuts at blanks (tokenizer ascii): what a word is, we decide for both.
 It follows the log apart from the tables that are shown, in batches of its own: nobody waits for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
-from shared.database.protocol import Row, Transaction
+from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
 from shared.read_models.search_entries import COLUMNS, Entries, Entry, created, touched
 from shared.read_models.search_words import KEY, OWNER, Query, Wanted
@@ -30,7 +32,7 @@ class Search:
         );
         CREATE TABLE IF NOT EXISTS {prefix}search_early (id TEXT PRIMARY KEY) WITHOUT ROWID;
         /* sqlite */ CREATE VIRTUAL TABLE IF NOT EXISTS {prefix}search_words USING fts5(
-            words, content='', detail=none, tokenize="unicode61 remove_diacritics 0"
+            words, content='', detail=none, tokenize='ascii'
         );
         /* postgres */ CREATE TABLE IF NOT EXISTS {prefix}search_words (
             position BIGINT PRIMARY KEY, words TSVECTOR NOT NULL
@@ -66,9 +68,9 @@ READ_MODEL = Search()
 _ONCE = "ON CONFLICT DO NOTHING"
 
 
-def forget(tx: Transaction, customer_ids: Sequence[str]) -> int:
+def forget(tx: Transaction, customer_ids: Sequence[UUID]) -> int:
     """Take everything about some customers out of the live index; return how many entries that were."""
-    owners = [f"{OWNER}{id_.replace('-', '')}" for id_ in customer_ids]
+    owners = [OWNER + id_.hex for id_ in customer_ids]
     gone = [
         entry for start in range(0, len(owners), LOOKED_UP) for entry in _by_words(tx, owners[start:][:LOOKED_UP], "")
     ]
@@ -76,9 +78,9 @@ def forget(tx: Transaction, customer_ids: Sequence[str]) -> int:
     return len(gone)
 
 
-def candidates(tx: Transaction, query: Query, owners: Sequence[str], before: int, limit: int) -> list[int]:
+def candidates(tx: Transaction, query: Query, owners: Sequence[UUID], before: int, limit: int) -> list[int]:
     """Return positions of entries with these words, the newest first; `owners`: customers of whom one must own it."""
-    terms = [*query.terms, *([tuple((Wanted(f"{OWNER}{id_.replace('-', '')}"),) for id_ in owners)] if owners else [])]
+    terms = [*query.terms, *([tuple((Wanted(OWNER + id_.hex),) for id_ in owners)] if owners else [])]
     matching = _text(tx, terms)
     if tx.dialect == "sqlite":
         sql = "SELECT rowid FROM search_words WHERE search_words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?"
@@ -104,7 +106,7 @@ def _early(tx: Transaction, made: Iterable[str], prefix: str) -> set[str]:
 
 def _load(tx: Transaction, ids: Iterable[str], prefix: str) -> list[Entry]:
     """An index on ids would touch a page for each message; the words know them already."""
-    keys = [f"{KEY}{id_.replace('-', '')}" for id_ in sorted(ids)]
+    keys = [KEY + id_ for id_ in sorted(ids)]
     return [
         entry for start in range(0, len(keys), LOOKED_UP) for entry in _by_words(tx, keys[start:][:LOOKED_UP], prefix)
     ]
@@ -135,8 +137,7 @@ def _text(tx: Transaction, terms: Sequence[Sequence[Sequence[Wanted]]]) -> str:
 
 
 def _add(tx: Transaction, entries: Sequence[Entry], prefix: str) -> None:
-    rows: list[Row] = [tuple(getattr(entry, name) for name in COLUMNS) for entry in entries]
-    tx.insert_many(f"{prefix}search_entries", COLUMNS, rows)
+    tx.insert_many(f"{prefix}search_entries", COLUMNS, entries)
     words = [(entry.position, entry.words()) for entry in entries]
     if tx.dialect == "sqlite":
         tx.run_many(f"INSERT INTO {prefix}search_words (rowid, words) VALUES (?, ?)", words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.read_models.search import candidates, entries_at
@@ -26,15 +27,15 @@ class Filters:
     """Empty: all. Times as RFC 3339 texts in UTC; `customers`: any of them."""
 
     kind: str = ""
-    channel_id: str = ""
-    customers: tuple[str, ...] = ()
+    channel_id: UUID | None = None
+    customers: tuple[UUID, ...] = ()
     since: str = ""
     until: str = ""
 
     def let(self, entry: Entry) -> bool:
         return (
             (not self.kind or entry.kind == self.kind)
-            and (not self.channel_id or entry.channel_id == self.channel_id)
+            and (self.channel_id is None or entry.channel_id == self.channel_id.hex)
             and self.since <= entry.at
             and (not self.until or entry.at < self.until)
         )
@@ -76,16 +77,20 @@ def _says(entry: Entry, phrase: Sequence[str]) -> bool:
 def _shown(entry: Entry, query: Query) -> Body:
     return {
         "kind": entry.kind,
-        "id": entry.message_id,
-        "customer_id": entry.customer_id or None,
-        "conversation_id": entry.conversation_id or None,
-        "channel_id": entry.channel_id or None,
+        "id": _id(entry.message_id),
+        "customer_id": _id(entry.customer_id),
+        "conversation_id": _id(entry.conversation_id),
+        "channel_id": _id(entry.channel_id),
         "direction": entry.direction or None,
         "at": entry.at,
         "title": marked(entry.title[:SNIPPET_CHARACTERS], query.wanted),
         "snippet": _snippet(entry, query.wanted),
         "position": entry.position,
     }
+
+
+def _id(digits: str) -> str | None:
+    return str(UUID(digits)) if digits else None
 
 
 def _snippet(entry: Entry, wanted: Sequence[Wanted]) -> list[Body]:

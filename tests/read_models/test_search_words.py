@@ -12,7 +12,7 @@ from shared.read_models.search_words import Query, parse, stems, words
 
 def finds(typed: str, text: str) -> bool:
     """Whether an entry with this text has what is asked for, by the words alone."""
-    there, query = stems([text]), parse(typed)
+    there, query = stems(text), parse(typed)
     return bool(query.terms) and all(
         any(all(any(wanted.fits(word) for word in there) for wanted in group) for group in term) for term in query.terms
     )
@@ -75,7 +75,7 @@ def test_it_is_not_found(typed: str, text: str) -> None:
 def test_whatever_is_typed_and_said_is_harmless(typed: str, text: str) -> None:
     query = parse(typed)
     assert all(each.word.isalnum() for each in query.wanted)
-    assert all(word.isalnum() for word in stems([text]))
+    assert all(word.isalnum() for word in stems(text))
     assert "".join(piece["text"] for piece in marked(text, query.wanted)) == text
 
 
@@ -94,7 +94,7 @@ def test_quotes_of_every_kind_ask_for_the_words_as_they_are() -> None:
 
 def test_a_query_and_a_text_have_an_end() -> None:
     assert len(parse(" ".join(f"w{number}" for number in range(200))).terms) == 16
-    assert len(stems([" ".join(f"w{number}x" for number in range(9000))])) == 3000
+    assert len(stems(" ".join(f"w{number}x" for number in range(9000)))) == 3000
 
 
 def test_words_are_kept_in_order_with_their_endings() -> None:
