@@ -14,7 +14,7 @@ from shared.read_models import live
 from shared.read_models.search import READ_MODEL
 
 NAME = READ_MODEL.name
-BATCH = 200
+BATCH = 500
 ROUND_SECONDS = 1.0
 """A batch costs the index as much as a few entries: what comes within a second is put there together."""
 CATCH_UP_SECONDS = 0.02

@@ -2,10 +2,12 @@
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { search } from './search.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
+  search,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',

@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import type { Texts } from './en'
+import { search } from './search.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -9,6 +10,7 @@ function many(count: number, one: string, few: string, other: string): string {
 }
 
 export const ru: Texts = {
+  search,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
