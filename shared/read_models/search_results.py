@@ -14,7 +14,7 @@ from shared.read_models.search_words import Query, Wanted, spans, words
 
 LOOKED_AT = 10_000
 """Entries one request looks at; where filters leave fewer than a page, the next page goes on behind them."""
-AT_ONCE = 300
+AT_ONCE = 100
 SNIPPET_CHARACTERS = 200
 BEFORE_CHARACTERS = 60
 READ_CHARACTERS = 20_000

@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "telephony", "cluster", "replay", "audit")
+NAMES = ("idle", "embedded", "telephony", "cluster", "replay", "audit", "search")
 
 
 def main(names: list[str]) -> int:
