@@ -55,7 +55,7 @@ async def compare(
         done = [each for each in items if each.done]
         for each in await database.read(partial(_missing, items=done)):
             ledger.of(each.item.channel_id).not_recorded += 1
-            ledger.note(_hole("not_recorded", each, "it is still on the topic: okno reads it again on request only"))
+            ledger.note(_hole("not_recorded", each, "nothing: it is still on the topic"))
     return count
 
 
