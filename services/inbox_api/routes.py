@@ -25,6 +25,8 @@ from services.inbox_api import (
     operators,
     own_fields,
     quarantine,
+    reports,
+    search,
     shapes,
     steps,
     telephones,
@@ -178,6 +180,9 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", "/webhooks/{id}/resume", "Go on where it stopped", webhooks.resume),
     Address("POST", "/webhooks/{id}/rewind", "Send all after a position again", webhooks.rewind, webhooks.Rewind),
     Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
+    Address("GET", "/search", "Everything said, the newest first", search.search_, query=(*search.QUERY, *PAGE)),
+    Address("GET", "/reports/ledger", "What came, and what of it is missing", reports.ledger, query=("since", "until")),
+    Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes, or a range of them", files.get_attachment),
     Address(

@@ -8,10 +8,12 @@ from types import MappingProxyType
 
 from services.projector import delivery, inbound
 from services.projector.calls import end_overdue_calls
+from services.projector.chain import link_forever
 from services.projector.feed import Feed
 from services.projector.follow import follow, tidy_rebuilds, wake_snoozed
 from services.projector.intake import BATCH, BRIEF_BATCH, IntakeLoop
 from services.projector.relay import Relay
+from services.projector.search import index_forever
 from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.call import overdue
@@ -83,6 +85,8 @@ class Projector:
             wake_snoozed(self._database, self._store),
             tidy_rebuilds(self._database),
             end_overdue_calls(self._database, self._store, overdue),
+            link_forever(self._database),
+            index_forever(self._database, self._store),
         )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:

@@ -98,7 +98,8 @@ class PostgresTransaction:
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "").split(";")):
-            self.connection.execute(cast("Any", statement))
+            if not statement.lstrip().startswith("/* sqlite */"):
+                self.connection.execute(cast("Any", statement))
 
     def notify(self, topic: str) -> None:
         if topic not in self._topics:

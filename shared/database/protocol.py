@@ -56,7 +56,7 @@ class Transaction(Protocol):
         """Set one column of the rows that have these keys (`values`: key -> value) and meet a condition."""
 
     def script(self, sql: str) -> None:
-        """Run several statements separated by `;` (schema)."""
+        """Run several statements separated by `;` (schema); one after `/* sqlite */` or `/* postgres */` only there."""
 
     def notify(self, topic: str) -> None:
         """Wake those who listen to `topic`, here and in other processes, once the transaction has committed."""

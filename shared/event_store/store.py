@@ -19,7 +19,7 @@ from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
-from shared.event_store import raw_items, routing
+from shared.event_store import chain, raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.log import head, read_log
 from shared.event_store.mapper import About, Happening
@@ -56,6 +56,7 @@ class EventStore:
                 tx.connection.execute(statement)
             tx.script(routing.SCHEMA)
             tx.script(raw_items.SCHEMA)
+            tx.script(chain.SCHEMA)
 
     async def handle(
         self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None

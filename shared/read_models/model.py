@@ -13,7 +13,10 @@ from shared.domain.events import Recorded
 
 
 class ReadModel(Protocol):
-    """One file in this package each: its tables, `apply`, and its queries."""
+    """One file in this package each: its tables, `apply`, and its queries.
+
+    One with `apart = True` follows the log by itself (`live.take_in_apart`): nobody waits until it contains something.
+    """
 
     name: str
     version: int

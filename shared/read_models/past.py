@@ -13,12 +13,15 @@ from shared.read_models import live
 
 
 @contextmanager
-def tables_of(events: Sequence[Recorded]) -> Iterator[Transaction]:
-    """Yield a transaction whose read models contain exactly these events; queries work on it as on the live one."""
+def tables_of(events: Sequence[Recorded], *, apart: bool = False) -> Iterator[Transaction]:
+    """Yield a transaction whose read models contain exactly these events; queries work on it as on the live one.
+
+    `apart`: also those that follow the log by themselves.
+    """
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         transaction = SqliteTransaction(connection)
-        for model in live.models().values():
+        for model in (model for name, model in live.models().items() if apart or not live.is_apart(name)):
             transaction.script(model.schema(""))
             model.apply(transaction, events, "")
             transaction.script(model.indexes(""))

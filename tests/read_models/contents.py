@@ -33,3 +33,5 @@ async def show(database: Database) -> None:
     """Bring the live tables to the log's head, as `follow` does."""
     while events := await database.read(lambda tx: read_log(tx, live.position(tx), 50)):
         await database.write(partial(live.take_in, events=events))
+        for name in filter(live.is_apart, live.models()):
+            await database.write(partial(live.take_in_apart, name=name, events=events))

@@ -1,5 +1,6 @@
 /** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
 import { Problem, problemFrom } from './problem'
+import type { Hits } from './search'
 import type {
   Channel, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
 } from './types'
@@ -77,6 +78,7 @@ export const api = {
   declineStep: (id: string) => request<Step>('POST', `/steps/${id}/decline`, {}),
   postponeStep: (id: string, until: Date) => request<Step>('POST', `/steps/${id}/postpone`, { due_at: until.toISOString() }),
 
+  search: (q: string, cursor: string | null) => request<Hits>('GET', `/search${query({ q, cursor })}`),
   channels: () => request<Page<Channel>>('GET', '/channels'),
   operators: () => request<Page<Operator>>('GET', '/operators'),
   quarantine: () => request<Page<Quarantined>>('GET', '/quarantine'),

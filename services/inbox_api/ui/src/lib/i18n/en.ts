@@ -6,11 +6,13 @@ import type { SnoozePreset } from '../time'
 import { answering } from './answering.en'
 import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
+import { search } from './search.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
   ...telephone,
+  search,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',

@@ -4,6 +4,7 @@ import { card } from './card.ru'
 import type { Texts } from './en'
 import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
+import { search } from './search.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -14,6 +15,7 @@ function many(count: number, one: string, few: string, other: string): string {
 
 export const ru: Texts = {
   ...telephone,
+  search,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
