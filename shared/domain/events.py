@@ -11,6 +11,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from shared.domain.events_merge import CustomersMerged as CustomersMerged
+from shared.domain.events_merge import CustomerUnmerged as CustomerUnmerged
+from shared.domain.events_merge import MemberJoined as MemberJoined
+from shared.domain.events_merge import MemberLeft as MemberLeft
+from shared.domain.events_merge import MergeEvent as MergeEvent
+from shared.domain.events_merge import MergeRefused as MergeRefused
+from shared.domain.events_merge import MergeSuggested as MergeSuggested
+from shared.domain.events_merge import Reason as Reason
+
 # --- values -----------------------------------------------------------------------------------------------
 
 
@@ -704,7 +713,7 @@ ConversationEvent = (
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
+Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent | MergeEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.domain.merge import Merged
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
 
@@ -34,6 +35,12 @@ CREATE TABLE IF NOT EXISTS routing_topics (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_call_backs (
     customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_merges (
+    customer_id TEXT PRIMARY KEY, into_id TEXT NOT NULL, merge_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_claims (
+    kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (address, kind, customer_id)
 ) WITHOUT ROWID
 """
 KEY_BYTES = 2000
@@ -76,6 +83,8 @@ class Entries:
     """Such steps that wait no more."""
     left: list[tuple[str, UUID]] = field(default_factory=list)
     """External ids of messages that left a conversation."""
+    merged: dict[UUID, Merged | None] = field(default_factory=dict)
+    """Customers who are merged into others; None: not any more."""
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
@@ -92,6 +101,10 @@ class Entries:
                     self.threads[event.channel_id, event.thread_key] = place
             case e.CustomerRegistered() | e.IdentityLinked() as event:
                 self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case e.CustomersMerged() as event:
+                self.merged[event.customer_id] = Merged(event.into_id, event.merge_id)
+            case e.CustomerUnmerged() as event:
+                self.merged[event.customer_id] = None
             case e.MessageMoved() as event:
                 for external_id in event.known_as:
                     self._remove_external(external_id, event.conversation_id)
@@ -211,6 +224,10 @@ class Entries:
         if self.call_backs:
             rows = [(str(customer), str(step), since) for step, (customer, since) in self.call_backs.items()]
             tx.insert_many("routing_call_backs", ("customer_id", "step_id", "since"), rows)
+        if self.merged:
+            tx.run_many("DELETE FROM routing_merges WHERE customer_id = ?", [(str(id_),) for id_ in self.merged])
+            rows = [(str(id_), str(m.into_id), str(m.merge_id)) for id_, m in self.merged.items() if m]
+            tx.insert_many("routing_merges", ("customer_id", "into_id", "merge_id"), rows)
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -259,6 +276,12 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
 def seen(tx: Transaction, id_: UUID) -> bool:
     """Return whether an inbound item, reply or note of this id has been recorded."""
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def merged_into(tx: Transaction, customer_id: UUID) -> Merged | None:
+    """Return what a customer is merged into."""
+    row = tx.row("SELECT into_id, merge_id FROM routing_merges WHERE customer_id = ?", (str(customer_id),))
+    return Merged(UUID(row[0]), UUID(row[1])) if row else None
 
 
 def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:
