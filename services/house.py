@@ -17,13 +17,13 @@ from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
-from shared.registry import channels, cursors, health, operators
+from shared.registry import business, channels, cursors, health, operators
 from shared.registry.channels import ChannelRegistry
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES)
+SCHEMAS = (business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, LEDGER, FETCHES)
 
 
 @dataclass(frozen=True, slots=True)

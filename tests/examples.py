@@ -201,6 +201,12 @@ def every_event() -> list[e.Event]:
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
+        e.CustomersMerged(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MemberJoined(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.CustomerUnmerged(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MemberLeft(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MergeSuggested(uuid4(), CUSTOMER, uuid4(), (e.Reason("claimed", "phone", "+491511", CUSTOMER, MESSAGE),)),
+        e.MergeRefused(uuid4(), CUSTOMER, uuid4()),
         replace(opened(), thread_key="chat-1"),
         message,
         e.ReplyDelivered(*notice),

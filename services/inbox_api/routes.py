@@ -17,6 +17,7 @@ from services.inbox_api import (
     events,
     files,
     live,
+    merging,
     moving,
     operators,
     quarantine,
@@ -123,6 +124,14 @@ SIGNED_IN: tuple[Address, ...] = (
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
         customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
     ),
+    Address(
+        "POST", "/customers/{id}/merge", "Show this customer as one with another", merging.merge, merging.MergeInto
+    ),
+    Address("POST", "/customers/{id}/unmerge", "Take a member out of a group", merging.unmerge, merging.Unmerge),
+    Address("GET", "/customers/{id}/suggestions", "Who else may be this customer, and why", merging.of_customer),
+    Address("GET", "/suggestions", "Customers who may be one", merging.list_, query=PAGE),
+    Address("POST", "/suggestions/{id}/accept", "They are one: merge them", merging.accept, merging.Accept),
+    Address("POST", "/suggestions/{id}/refuse", "They are two: never ask again", merging.refuse, status=204),
     Address(
         "GET", "/steps", "What is due, the one changed last first", steps.list_,
         query=("state", "customer_id", "operator_id", *PAGE),

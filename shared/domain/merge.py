@@ -122,7 +122,9 @@ def suggestion_of(past: Sequence[object]) -> Suggestion:
         match event:
             case e.MergeSuggested():
                 pair = (event.customer_id, event.other_id)
-                state = Suggestion("open" if state.state == "none" else state.state, pair, state.reasons + event.reasons)
+                state = Suggestion(
+                    "open" if state.state == "none" else state.state, pair, state.reasons + event.reasons
+                )
             case e.MergeRefused():
                 state = Suggestion("refused", state.pair, state.reasons)
     return state

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain import merge as rules
-from shared.domain.errors import NoSuchThing
+from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store.log import read_stream, read_streams
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import merged_into
@@ -43,11 +44,19 @@ def refuse(session: Session, tx: Transaction, suggestion_id: UUID, about: About)
         session.add(suggestion_id, Happening(event, about))
 
 
-def suggested_roots(session: Session, tx: Transaction, suggestion_id: UUID) -> tuple[UUID, UUID]:
-    """Return who stands for each of the two of a suggestion. Raises NoSuchThing."""
-    one, other = rules.suggested_pair(_suggestion(session, tx, suggestion_id))
-    into = _into(session, tx)
-    return rules.root_of(one, into), rules.root_of(other, into)
+def accept(session: Session, tx: Transaction, suggestion_id: UUID, into: UUID | None, about: About) -> UUID:
+    """Merge the two of a suggestion and return who stands for both: `into`, else who was registered first.
+
+    Raises Refused, also when `into` is none of the two or somebody has merged them meanwhile.
+    """
+    pair = rules.suggested_pair(_suggestion(session, tx, suggestion_id))
+    one, other = (rules.root_of(id_, _into(session, tx)) for id_ in pair)
+    if into is None:
+        into = min((one, other), key=lambda id_: _registered(tx, id_))
+    if into not in (one, other):
+        raise Refused("not_of_the_two", f"The suggestion is of {one} and {other}: one of them stands for both")
+    merge(session, tx, other if into == one else one, into, about)
+    return into
 
 
 def ever_together(tx: Transaction, customer_id: UUID) -> list[UUID]:
@@ -75,6 +84,11 @@ def _named(event: e.Event) -> tuple[UUID, ...]:
         case e.MemberLeft():
             return event.member_id, event.from_id
     return ()
+
+
+def _registered(tx: Transaction, customer_id: UUID) -> tuple[datetime, str]:
+    """Return what tells which of two customers was there first."""
+    return read_stream(tx, customer_id)[0].recorded_at, str(customer_id)
 
 
 def _add(session: Session, events: Iterable[e.MergeEvent], about: About) -> None:

@@ -5,6 +5,7 @@ Written in the transaction of the events it is derived from, with unique keys: a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,11 +41,18 @@ CREATE TABLE IF NOT EXISTS routing_merges (
     customer_id TEXT PRIMARY KEY, into_id TEXT NOT NULL, merge_id TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_claims (
-    kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (address, kind, customer_id)
+    kind TEXT NOT NULL, address TEXT NOT NULL, slot BIGINT NOT NULL, by_kind TEXT NOT NULL, by_address TEXT NOT NULL,
+    PRIMARY KEY (address, kind, slot)
 ) WITHOUT ROWID
 """
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
+
+CLAIM_SLOTS = 64
+"""So many claims of one address are kept: who floods us with claims of one number must not slow us down."""
+Key = tuple[str, str]
+Claims = dict[Key, dict[int, Key]]
+"""By address claimed and slot: who claimed it, by the address they wrote from."""
 
 
 def fits(key: str) -> bool:
@@ -85,6 +93,7 @@ class Entries:
     """External ids of messages that left a conversation."""
     merged: dict[UUID, Merged | None] = field(default_factory=dict)
     """Customers who are merged into others; None: not any more."""
+    claims: Claims = field(default_factory=dict)
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
@@ -156,6 +165,15 @@ class Entries:
             self.threads[message.channel_id, message.thread_key] = place
         if message.topic:
             self._add_topic(message, place, happening.about.occurred_at)
+        if message.claimed:
+            self._add_claims(message)
+
+    def _add_claims(self, message: e.MessageReceived) -> None:
+        by = (message.sender.kind, message.sender.address)
+        for address in message.claimed:
+            if fits(address.address) and fits(by[1]):
+                slots = self.claims.setdefault((address.kind, address.address), {})
+                slots[zlib.crc32(f"{by[0]}:{by[1]}".encode()) % CLAIM_SLOTS] = by
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
         if external_id and fits(external_id):
@@ -228,6 +246,13 @@ class Entries:
             tx.run_many("DELETE FROM routing_merges WHERE customer_id = ?", [(str(id_),) for id_ in self.merged])
             rows = [(str(id_), str(m.into_id), str(m.merge_id)) for id_, m in self.merged.items() if m]
             tx.insert_many("routing_merges", ("customer_id", "into_id", "merge_id"), rows)
+        if self.claims:
+            claims = [(*key, slot, *by) for key, slots in self.claims.items() for slot, by in slots.items()]
+            tail = (
+                "ON CONFLICT (address, kind, slot)"
+                " DO UPDATE SET by_kind = excluded.by_kind, by_address = excluded.by_address"
+            )
+            tx.insert_many("routing_claims", ("kind", "address", "slot", "by_kind", "by_address"), claims, tail)
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -282,6 +307,16 @@ def merged_into(tx: Transaction, customer_id: UUID) -> Merged | None:
     """Return what a customer is merged into."""
     row = tx.row("SELECT into_id, merge_id FROM routing_merges WHERE customer_id = ?", (str(customer_id),))
     return Merged(UUID(row[0]), UUID(row[1])) if row else None
+
+
+def claims_of(tx: Transaction, addresses: Sequence[Key]) -> Claims:
+    """Return who has claimed some addresses."""
+    wanted, found = set(addresses), Claims()
+    sql = "SELECT kind, address, slot, by_kind, by_address FROM routing_claims WHERE address"
+    for kind, address, slot, *by in tx.rows_in(sql, list({address for _, address in wanted})):
+        if (kind, address) in wanted:
+            found.setdefault((kind, address), {})[slot] = (by[0], by[1])
+    return found
 
 
 def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:

@@ -14,6 +14,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
 from shared.domain.next_step import taken
+from shared.read_models import groups
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -44,7 +45,7 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 2
+    version = 3
     tables = ("conversations",)
 
     def schema(self, prefix: str) -> str:
@@ -62,7 +63,7 @@ class Conversations:
         return f"""
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
-        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
             WHERE snoozed_until IS NOT NULL
         """
@@ -346,9 +347,11 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
 # --- queries ----------------------------------------------------------------------------------------------
 
 _SELECT = (
-    f"SELECT {','.join('c.' + name for name in _COLUMNS)}, u.name, u.address FROM conversations c"
-    " JOIN customers u ON u.id = c.customer_id"
+    f"SELECT c.position, {','.join('c.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM conversations c"
+    " LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
+    " JOIN customers u ON u.id = coalesce(g.root_id, c.customer_id)"
 )
+"""With whoever stands for the customer it belongs to."""
 
 
 def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
@@ -358,20 +361,25 @@ def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
 
 
 def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
-    """Return conversations, the one changed last first; `before`: a position from an earlier page."""
-    wheres: list[str] = []
-    parameters: list[object] = []
-    for where, value in (("c.status = ?", status), ("c.customer_id = ?", customer_id), ("c.position < ?", before)):
-        if value is not None:
-            wheres.append(where)
-            parameters.append(str(value) if isinstance(value, UUID) else value)
+    """Return conversations, the one changed last first; `before`: a position from an earlier page.
+
+    `customer_id`: those of everybody who is shown as one with this customer.
+    """
+    given = [
+        (where, value) for where, value in (("c.status = ?", status), ("c.position < ?", before)) if value is not None
+    ]
+    wheres, parameters = [where for where, _ in given], [value for _, value in given]
+    if customer_id is not None:
+        sql = f"{_SELECT} WHERE {' AND '.join(['c.customer_id = ?', *wheres])}"
+        whose = groups.members(tx, customer_id)
+        return [_shown(row) for row in groups.range_of(tx, sql, whose, parameters, "c.position DESC", limit)]
     where_clause = f"WHERE {' AND '.join(wheres)}" if wheres else ""
     sql = f"{_SELECT} {where_clause} ORDER BY c.position DESC LIMIT ?"
     return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
-    """Return the ids of all conversations of a customer."""
+    """Return the ids of all conversations of a customer, without those of others shown as one with them."""
     return [UUID(i) for (i,) in tx.rows("SELECT id FROM conversations WHERE customer_id = ?", (str(customer_id),))]
 
 
@@ -388,8 +396,8 @@ def next_snooze(tx: Transaction) -> str | None:
 
 
 def _shown(row: Row) -> Body:
-    values = dict(zip(_COLUMNS, row, strict=False))
-    name, address = row[-2:]
+    values = dict(zip(_COLUMNS, row[1:], strict=False))
+    values["customer_id"], name, address = row[-3:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")

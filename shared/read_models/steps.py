@@ -9,19 +9,23 @@ from uuid import UUID
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import groups
 from shared.read_models.entries import Body
 
 _COLUMNS = (
     "id", "customer_id", "conversation_id", "what", "note", "state", "due_at", "operator_id", "planned_at", "ended_at",
     "position",
 )  # fmt: skip
-_SELECT = f"SELECT {','.join('s.' + name for name in _COLUMNS)}, u.name, u.address FROM steps s"
-_JOIN = "LEFT JOIN customers u ON u.id = s.customer_id"
+_SELECT = f"SELECT s.position, {','.join('s.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM steps s"
+_JOIN = (
+    "LEFT JOIN customer_groups g ON g.member_id = s.customer_id"
+    " LEFT JOIN customers u ON u.id = coalesce(g.root_id, s.customer_id)"
+)
 
 
 class Steps:
     name = "steps"
-    version = 1
+    version = 2
     tables = ("steps",)
 
     def schema(self, prefix: str) -> str:
@@ -36,7 +40,7 @@ class Steps:
     def indexes(self, prefix: str) -> str:
         return f"""
         CREATE INDEX IF NOT EXISTS {prefix}steps_state ON {prefix}steps (state, position);
-        CREATE INDEX IF NOT EXISTS {prefix}steps_customer ON {prefix}steps (customer_id)
+        CREATE INDEX IF NOT EXISTS {prefix}steps_customer ON {prefix}steps (customer_id, position)
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
@@ -89,14 +93,19 @@ def page(tx: Transaction, wanted: Wanted, before: int | None, limit: int) -> lis
     """Return steps, the one changed last first; `before`: a position from an earlier page."""
     found = (
         ("s.state = ?", wanted.state),
-        ("s.customer_id = ?", str(wanted.customer_id) if wanted.customer_id else None),
         ("s.operator_id = ?", str(wanted.operator_id) if wanted.operator_id else None),
         ("s.position < ?", before),
     )
     given = [(where, value) for where, value in found if value is not None]
-    where = f"WHERE {' AND '.join(where for where, _ in given)}" if given else ""
-    sql = f"{_SELECT} {_JOIN} {where} ORDER BY s.position DESC LIMIT ?"
-    return [_shown(row) for row in tx.rows(sql, [*(value for _, value in given), limit])]
+    wheres, values = [where for where, _ in given], [value for _, value in given]
+    if wanted.customer_id is not None:
+        sql = f"{_SELECT} {_JOIN} WHERE {' AND '.join(['s.customer_id = ?', *wheres])}"
+        whose = groups.members(tx, wanted.customer_id)
+        return [_shown(row) for row in groups.range_of(tx, sql, whose, values, "s.position DESC", limit)]
+    where = f"WHERE {' AND '.join(wheres)}" if given else ""
+    return [
+        _shown(row) for row in tx.rows(f"{_SELECT} {_JOIN} {where} ORDER BY s.position DESC LIMIT ?", [*values, limit])
+    ]
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
@@ -105,6 +114,7 @@ def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
 
 
 def _shown(row: Row) -> Body:
-    values = dict(zip(_COLUMNS, row, strict=False))
-    name, address = row[-2:]
+    values = dict(zip(_COLUMNS, row[1:], strict=False))
+    id_, name, address = row[-3:]
+    values["customer_id"] = id_ or values["customer_id"]
     return {**values, "customer": {"id": values["customer_id"], "name": name or None, "address": address}}

@@ -297,6 +297,8 @@ async def test_customers_with_their_addresses(office: Office) -> None:
         "identities": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
         "created_at": shown["created_at"],
         "conversations": 2,
+        "members": [],
+        "merged_into": None,
         "position": 1,
     }
     listed = [item["id"] for page in await pages(office, "/customers", limit=1) for item in page]
