@@ -6,7 +6,7 @@ of a group. So un-merging takes a few rows away, and everything is as if the mer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -115,13 +115,16 @@ def merges(tx: Transaction, root_ids: Sequence[str]) -> dict[str, list[Body]]:
     return found
 
 
+def roots(tx: Transaction, customer_ids: Iterable[str]) -> dict[str, str]:
+    """Return who stands for those of some customers who are merged into others."""
+    return dict(tx.rows_in("SELECT member_id, root_id FROM customer_groups WHERE member_id", list(set(customer_ids))))
+
+
 def as_one(tx: Transaction, bodies: list[Body]) -> list[Body]:
     """Return the same with the id of who stands for the customer as `customer_id`."""
-    ids = {body["customer_id"] for body in bodies}
-    sql = "SELECT member_id, root_id FROM customer_groups WHERE member_id"
-    roots: dict[str, str] = dict(tx.rows_in(sql, list(ids)))
-    for body in bodies if roots else ():
-        body["customer_id"] = roots.get(body["customer_id"], body["customer_id"])
+    stands_for = roots(tx, (body["customer_id"] for body in bodies))
+    for body in bodies if stands_for else ():
+        body["customer_id"] = stands_for.get(body["customer_id"], body["customer_id"])
     return bodies
 
 
