@@ -80,11 +80,11 @@ class Business:
 
     def part(self) -> None:
         """Un-merge everybody who is merged."""
-        for member, into in self._merged():
+        for member, into in self.merged_pairs():
             self._record(partial(merging.unmerge, group_of=into, customer_id=member, about=self._about()))
         self._show()
 
-    def _merged(self) -> list[tuple[UUID, UUID]]:
+    def merged_pairs(self) -> list[tuple[UUID, UUID]]:
         rows = self.tx.rows("SELECT customer_id, into_id FROM routing_merges ORDER BY customer_id")
         return [(UUID(member), UUID(into)) for member, into in rows]
 
@@ -96,7 +96,7 @@ class Business:
                 self._receive(kind, who, number, fresh)
             case "merge" if self.merges:
                 self.merged += self._record(lambda s, tx: merging.merge(s, tx, one, other, self._about())) > 0
-            case "unmerge" if self.merges and (merged := self._merged()):
+            case "unmerge" if self.merges and (merged := self.merged_pairs()):
                 member, into = merged[who % len(merged)]
                 self._record(lambda s, tx: merging.unmerge(s, tx, into, member, self._about()))
             case "refuse":
@@ -227,8 +227,13 @@ def check_groups(business: Business, twin: Business) -> None:
     """While customers are merged: a group shows what its members have without merges, in order, page by page."""
     order = {entry["id"]: entry["position"] for entry in _all_entries(twin)}
     counts = {each["id"]: each["conversations"] for each in customers.page(twin.tx, None, 1000)}
+    expected = _groups(business)
+    assert [each["id"] for each in customers.page(business.tx, None, 1000)] == [
+        id_ for id_ in counts if id_ in expected
+    ]
     for each in customers.page(business.tx, None, 1000):
         ids = [each["id"], *(member["id"] for member in each["members"])]
+        assert set(ids) == expected[each["id"]]
         whole = timeline.of_customer(business.tx, UUID(ids[-1]), EVERYTHING)
         own = [entry["id"] for id_ in ids for entry in timeline.of_customer(twin.tx, UUID(id_), EVERYTHING)]
         kept = [entry["id"] for entry in whole if entry["kind"] != "merged"]
@@ -236,19 +241,41 @@ def check_groups(business: Business, twin: Business) -> None:
         assert sum(entry["kind"] == "merged" for entry in whole) == len(each["members"])
         assert {entry["customer_id"] for entry in whole} == {each["id"]}
         assert each["conversations"] == sum(counts[id_] for id_ in ids)
-        assert _paged(business, UUID(ids[0])) == whole
+        for start in range(0, len(whole), 7):
+            after = whole[start - 1]["position"] if start else None
+            page = timeline.Page(7, after)
+            assert timeline.of_customer(business.tx, UUID(ids[0]), page) == whole[start : start + 7]
+    _check_suggestions(business, expected)
+
+
+def _groups(business: Business) -> dict[str, set[str]]:
+    """Return who is shown together, by who stands for them: from the merges alone."""
+    into = {str(member): str(other) for member, other in business.merged_pairs()}
+    found: dict[str, set[str]] = {}
+    for id_ in (str(person(number)) for number in range(PEOPLE + PHONES)):
+        root = id_
+        while root in into:
+            root = into[root]
+        found.setdefault(root, set()).add(id_)
+    return found
+
+
+def _check_suggestions(business: Business, expected: dict[str, set[str]]) -> None:
+    """Two groups are suggested if a pair of their members is, and none of them has been refused."""
+    root_of = {id_: root for root, ids in expected.items() for id_ in ids}
+    pairs: dict[str, set[frozenset[str]]] = {"open": set(), "refused": set()}
+    for one, other, state in business.tx.rows("SELECT customer_id, other_id, state FROM merge_suggestions"):
+        pairs[state].add(frozenset((root_of[one], root_of[other])))
+    wanted = {pair for pair in pairs["open"] - pairs["refused"] if len(pair) == 2}
+    everywhere = suggestions.page(business.tx, None, 1000)
+    assert {frozenset((each["customer"]["id"], each["other"]["id"])) for each in everywhere} == wanted
+    for root in expected:
+        shown_for = suggestions.of_customer(business.tx, UUID(root))
+        assert {frozenset((root, each["other"]["id"])) for each in shown_for} == {p for p in wanted if root in p}
 
 
 def _all_entries(business: Business) -> list[Body]:
     return [e for n in range(PEOPLE + PHONES) for e in timeline.of_customer(business.tx, person(n), EVERYTHING)]
-
-
-def _paged(business: Business, customer_id: UUID) -> list[Body]:
-    paged: list[Body] = []
-    after: int | None = None
-    while page := timeline.of_customer(business.tx, customer_id, timeline.Page(3, after)):
-        paged, after = [*paged, *page], page[-1]["position"]
-    return paged
 
 
 def tables(business: Business) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
