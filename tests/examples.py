@@ -225,7 +225,9 @@ def every_event() -> list[e.Event]:
         e.FileArrived(*head, uuid4(), uuid4(), "f1", file),
         e.FileMissing(*head, uuid4(), uuid4(), "f1", "larger than 20 MB"),
         e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True),
-        e.MessageAdopted(*head, message, uuid4(), moment),
+        e.MessageAdopted(*head, message, uuid4(), moment, False),
+        e.ConversationMerged(*head, uuid4(), CUSTOMER, ((MAILBOX, "chat-1"),), "snoozed"),
+        e.ConversationUnmerged(*head, uuid4(), ((MAILBOX, "chat-1"),)),
         e.MessageExtended(*head, message),
         e.CallProgressed(*head, uuid4(), call),
         requested(

@@ -19,6 +19,8 @@ from shared.domain.events_merge import MergeEvent as MergeEvent
 from shared.domain.events_merge import MergeRefused as MergeRefused
 from shared.domain.events_merge import MergeSuggested as MergeSuggested
 from shared.domain.events_merge import Reason as Reason
+from shared.domain.events_threads import ConversationMerged as ConversationMerged
+from shared.domain.events_threads import ConversationUnmerged as ConversationUnmerged
 
 # --- values -----------------------------------------------------------------------------------------------
 
@@ -556,6 +558,8 @@ class MessageAdopted:
     message: MessageReceived
     from_conversation_id: UUID
     said_at: datetime
+    is_newest: bool = True
+    """Nothing that the client said here is newer, so an answer goes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -710,6 +714,8 @@ ConversationEvent = (
     | ConversationReopened
     | ConversationClosed
     | ConversationTagged
+    | ConversationMerged
+    | ConversationUnmerged
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined

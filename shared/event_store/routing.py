@@ -114,6 +114,12 @@ class Entries:
                 self.merged[event.customer_id] = Merged(event.into_id, event.merge_id)
             case e.CustomerUnmerged() as event:
                 self.merged[event.customer_id] = None
+            case e.ConversationMerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.into_id, event.into_customer_id)
+            case e.ConversationUnmerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.conversation_id, event.customer_id)
             case e.MessageMoved() as event:
                 for external_id in event.known_as:
                     self._remove_external(external_id, event.conversation_id)

@@ -94,7 +94,8 @@ def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
 
 
 def _counts(tx: Transaction, ids: list[str]) -> dict[str, int]:
-    sql = "SELECT c.id, (SELECT count(*) FROM conversations v WHERE v.customer_id = c.id) FROM customers c WHERE c.id"
+    sql = "SELECT c.id, (SELECT count(*) FROM conversations v WHERE v.customer_id = c.id"
+    sql += " AND (v.merged_into IS NULL OR v.status <> 'closed')) FROM customers c WHERE c.id"
     return dict(tx.rows_in(sql, ids))
 
 

@@ -13,7 +13,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models import changes, groups
+from shared.read_models import changes, conversations, groups
 from shared.read_models.entries import Body, call_fields, dumps, entry_of, shown
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
@@ -174,9 +174,10 @@ def of_customer(tx: Transaction, customer_id: UUID, page: Page) -> list[Body]:
 
 
 def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[Body]:
-    """Return a page of a conversation's messages, calls, forms and notes."""
+    """Return a page of a conversation's messages, calls, forms and notes, also of those merged into it."""
+    whose = [str(conversation_id), *conversations.merged_into(tx, conversation_id)]
     marks = ",".join("?" * len(MESSAGE_KINDS))
-    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", [str(conversation_id)], list(MESSAGE_KINDS), page)
+    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", whose, list(MESSAGE_KINDS), page)
 
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:

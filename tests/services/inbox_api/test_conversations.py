@@ -58,6 +58,7 @@ async def test_a_conversation_as_the_list_and_its_own_address_show_it(office: Of
         "opened_at": at,
         "changed_at": at,
         "position": 3,
+        "merged_into": None,
         "reply_to": ["anna@example.com"],
         "reply_channel": CHANNEL,
         "cannot_reply": None,
