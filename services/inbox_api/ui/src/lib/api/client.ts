@@ -77,7 +77,7 @@ export const api = {
   retryQuarantined: (id: string) => request<void>('POST', `/quarantine/${id}/retry`, {}),
 }
 
-async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
+export async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
   const response = await answer(method, path, body)
   if (response.ok) return (await content(response)) as T
   if (response.status === 401 && !anonymous) onSignedOut()
