@@ -9,13 +9,16 @@ from services.inbox_api.channel_names import Body, with_channels
 from shared.database.protocol import Transaction
 from shared.domain.events import MessageAdopted
 from shared.event_store.log import read_streams
+from shared.event_store.merging import ever_together
 from shared.read_models import conversations, steps, timeline
 from shared.read_models.past import tables_of
 
 
 def timeline_as_of(tx: Transaction, customer_id: UUID, at: datetime, page: timeline.Page) -> list[Body]:
     """Return a page of the timeline as an operator saw it at that moment."""
-    streams = [customer_id, *conversations.ids_of_customer(tx, customer_id), *steps.ids_of_customer(tx, customer_id)]
+    streams: list[UUID] = []
+    for member in ever_together(tx, customer_id):
+        streams += [member, *conversations.ids_of_customer(tx, member), *steps.ids_of_customer(tx, member)]
     events = read_streams(tx, streams, recorded_until=at)
     origins = {r.event.from_conversation_id for r in events if isinstance(r.event, MessageAdopted)}
     if elsewhere := origins - set(streams):

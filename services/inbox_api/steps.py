@@ -16,7 +16,7 @@ from shared.clock import from_text, now, to_text
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain.events import Actor
-from shared.read_models import conversations, customers, steps
+from shared.read_models import customers, groups, steps
 from shared.registry.operators import Operator
 
 STATES = ("planned", "done", "declined", "all")
@@ -98,12 +98,12 @@ async def plan(call: Call) -> Response:
     _check_zone(asked.due_at)
     if await call.context.database.read(partial(customers.customer, customer_id=asked.customer_id)) is None:
         raise HTTPException(422, "there is no such customer")
-    await _check_conversation(call, asked)
+    customer_id = await _whose(call, asked)
     everybody = {operator.id for operator in await call.context.operators.all()}
     if asked.operator_id is not None and asked.operator_id not in everybody:
         raise HTTPException(422, "there is no such operator")
     step_id = asked.id or uuid4()
-    head = (step_id, asked.customer_id, asked.conversation_id, asked.what)
+    head = (step_id, customer_id, asked.conversation_id, asked.what)
     return await _handle(call, step_id, c.PlanStep(*head, asked.due_at, asked.operator_id, asked.note), 201)
 
 
@@ -132,13 +132,15 @@ async def _handle(call: Call, step_id: UUID, command: c.StepCommand, status: int
     return answer(_shown(found, everybody), status)
 
 
-async def _check_conversation(call: Call, asked: PlanStep) -> None:
+async def _whose(call: Call, asked: PlanStep) -> UUID:
+    """Return whose the step is: of customers who are merged, that of the conversation it was planned in."""
     if asked.conversation_id is None:
-        return
-    job = partial(conversations.conversation, conversation_id=asked.conversation_id)
-    found = await call.context.database.read(job)
-    if found is None or found["customer_id"] != str(asked.customer_id):
+        return asked.customer_id
+    state = await call.context.store.conversation(asked.conversation_id)
+    whose = await call.context.database.read(partial(groups.members, customer_id=asked.customer_id))
+    if state.customer_id is None or str(state.customer_id) not in whose:
         raise HTTPException(422, "this customer has no such conversation")
+    return state.customer_id
 
 
 def _check_zone(at: datetime) -> None:

@@ -14,7 +14,9 @@ from services.projector.arrived import message_id_of
 from services.projector.auto_reply import AutoReplies
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
+from services.projector.owners import Owners, keys_of
 from services.projector.steps import Steps, steps_of
+from services.projector.suggesting import Suggesting, suggesting
 from services.projector.targets import Target
 from shared.clock import now
 from shared.contracts import topics
@@ -55,6 +57,7 @@ class After:
 
     steps: Steps
     auto_replies: AutoReplies
+    suggests: Suggesting
 
 
 def intake() -> Intake:
@@ -65,8 +68,10 @@ def intake() -> Intake:
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
-    known, after = look_up(tx, _wanted(items)), After(steps_of(session, tx), AutoReplies(session, tx, now()))
-    alone = tx.dialect == "sqlite"
+    known = look_up(tx, _wanted(items))
+    owners, alone = Owners(session, tx, known), tx.dialect == "sqlite"
+    messages = [item for item in items if isinstance(item, InboundMessage)]
+    after = After(steps_of(session, tx), AutoReplies(session, tx, now()), suggesting(owners, messages))
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -92,7 +97,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, tx, known, item, after, resolves=is_known)
+            _receive(owners, item, after, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -118,7 +123,7 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
             *(id_ for m in messages if m.same_as for id_ in (*m.same_as, *m.same_later)),
             *(message_id_of(m) for m in messages if m.part_of or m.call),
         ],
-        [(m.sender.kind, m.sender.address) for m in messages],
+        [key for m in messages for address in (m.sender, *m.vouched, *m.identities) for key in keys_of(address)],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
         [topic_of(m) for m in messages if m.topic],
@@ -159,18 +164,17 @@ def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> N
 # --- a message --------------------------------------------------------------------------------------------
 
 
-def _receive(
-    session: Session, tx: Transaction, known: Entries, item: InboundMessage, after: After, *, resolves: bool
-) -> None:
+def _receive(owners: Owners, item: InboundMessage, after: After, *, resolves: bool) -> None:
+    session, tx = owners.session, owners.tx
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
     if item.about is None:
-        home = _home(session, known, item, about)
-        conversation_id = _receive_message(session, tx, known, item, about, home, after)
+        conversation_id = _receive_message(owners, item, about, _home(owners, item, about), after)
+        after.suggests.follow(item, about)
     elif item.about.delivery is not None:
-        conversation_id = _receive_notice(session, tx, known, item, about)
+        conversation_id = _receive_notice(owners, item, about)
     else:
-        at_home = partial(_place_at_home, session, known, item, about)
+        at_home = partial(_place_at_home, owners, item, about)
         conversation_id = Told(session, tx, item, about, at_home).tell()
         if item.raw.data is not None:
             session.keep_raw(item.raw.data)
@@ -181,19 +185,13 @@ def _receive(
 
 
 def _receive_message(
-    session: Session,
-    tx: Transaction,
-    known: Entries,
-    item: InboundMessage,
-    about: About,
-    home: tuple[Joined, UUID],
-    after: After | None = None,
+    owners: Owners, item: InboundMessage, about: About, home: tuple[Joined, UUID], after: After | None = None
 ) -> UUID:
-    joined, customer_id = home
+    session, tx, (joined, customer_id) = owners.session, owners.tx, home
     if item.vouched:
-        item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
+        item = replace(item, identities=(*item.identities, *_link(owners, item, about)))
     message = _message(item, joined, customer_id)
-    was_awaited = message.call is not None and held.is_awaited(session, known, message.message_id)
+    was_awaited = message.call is not None and held.is_awaited(session, owners.known, message.message_id)
     command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
@@ -208,34 +206,35 @@ def _receive_message(
     return joined.conversation_id
 
 
-def _receive_notice(session: Session, tx: Transaction, known: Entries, item: InboundMessage, about: About) -> UUID:
+def _receive_notice(owners: Owners, item: InboundMessage, about: About) -> UUID:
     """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
-    notices = about_items.notices(session, tx, item)
+    session = owners.session
+    notices = about_items.notices(session, owners.tx, item)
     if not notices:
-        return _receive_message(session, tx, known, item, about, _home(session, known, item, about))
+        return _receive_message(owners, item, about, _home(owners, item, about))
     first = notices[0][0].place
     decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
     home = (Joined(first.conversation_id, False, decision), first.customer_id)
-    _receive_message(session, tx, known, item, about, home)
+    _receive_message(owners, item, about, home)
     for target, command in notices:
         session.decide(target.place.conversation_id, command, about)
     return first.conversation_id
 
 
-def _home(session: Session, known: Entries, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
+def _home(owners: Owners, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
     """Return the conversation an item joins and whose it is.
 
     A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
     member of a group) stands on that customer's timeline, under its own author.
     """
+    session, known = owners.session, owners.known
     if item.part_of and (whole := _whole(session, known, item)):
         return whole
-    sender = (item.sender.kind, item.sender.address)
-    customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
+    customer_id = owners.of_sender(item.sender, about)
     decision, place = home_of(session, known, item, customer_id)
     if place is not None:
         return Joined(place.conversation_id, False, decision), place.customer_id
-    customer_id = customer_id or _register(session, item, about)
+    customer_id = customer_id or owners.register(item.sender, about)
     return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
 
 
@@ -249,34 +248,22 @@ def _whole(session: Session, known: Entries, item: InboundMessage) -> tuple[Join
     return Joined(conversation_id, False, Decision(conversation_id, PART, SCORES["proof"])), customer_id
 
 
-def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
-    joined, customer_id = _home(session, known, item, about)
+def _place_at_home(owners: Owners, item: InboundMessage, about: About) -> Place:
+    joined, customer_id = _home(owners, item, about)
     return Place(joined.conversation_id, customer_id)
 
 
-def _register(session: Session, item: InboundMessage, about: About) -> UUID:
-    """Make a customer of an address that nobody has used before."""
-    address = e.Address(item.sender.kind, item.sender.address, item.sender.name)
-    customer_id = customers.customer_id_for(address)
-    for event in customers.register(customer_id, address, customers.Customer()):
-        session.append(customer_id, 1, Happening(event, about))
-    return customer_id
-
-
-def _link(session: Session, tx: Transaction, item: InboundMessage, about: About) -> list[Address]:
+def _link(owners: Owners, item: InboundMessage, about: About) -> list[Address]:
     """Give the sender the addresses their channel vouches for; return those that somebody else has."""
-    sender = (item.sender.kind, item.sender.address)
-    keys = [(address.kind, address.address) for address in item.vouched]
-    owners = look_up(tx, Wanted((), [sender, *keys], (), ())).addresses
     taken: list[Address] = []
-    for address, key in zip(item.vouched, keys, strict=True):
-        customer_id = session.entries.addresses.get(sender) or owners.get(sender)
-        owner = session.entries.addresses.get(key) or owners.get(key)
+    customer_id = owners.of(item.sender)
+    for address in item.vouched:
+        owner = owners.of(address)
         if customer_id is None or not fits(address.address) or owner not in (None, customer_id):
             taken.append(address)
             continue
         for event in customers.link(customer_id, e.Address(address.kind, address.address, address.name), owner):
-            session.add(customer_id, Happening(event, about))
+            owners.session.add(customer_id, Happening(event, about))
     return taken
 
 

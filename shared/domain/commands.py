@@ -163,6 +163,21 @@ class TakeIn:
     message: MessageReceived
     from_conversation_id: UUID
     said_at: datetime
+    is_newest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInto:
+    """Go on in another conversation: fields as in ConversationMerged."""
+
+    into_id: UUID
+    into_customer_id: UUID
+    threads: tuple[tuple[UUID, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnAlone:
+    """End the merge of a conversation into another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +235,8 @@ ConversationCommand = (
     | EndCall
     | MoveAway
     | TakeIn
+    | MergeInto
+    | GoOnAlone
     | AddNote
     | Assign
     | Snooze

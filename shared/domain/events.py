@@ -32,6 +32,16 @@ from shared.domain.events_card import Values as Values
 from shared.domain.events_echo import EchoReceived as EchoReceived
 from shared.domain.events_held import FileHeld as FileHeld
 from shared.domain.events_held import ReportHeld as ReportHeld
+from shared.domain.events_merge import CustomersMerged as CustomersMerged
+from shared.domain.events_merge import CustomerUnmerged as CustomerUnmerged
+from shared.domain.events_merge import MemberJoined as MemberJoined
+from shared.domain.events_merge import MemberLeft as MemberLeft
+from shared.domain.events_merge import MergeEvent as MergeEvent
+from shared.domain.events_merge import MergeRefused as MergeRefused
+from shared.domain.events_merge import MergeSuggested as MergeSuggested
+from shared.domain.events_merge import Reason as Reason
+from shared.domain.events_threads import ConversationMerged as ConversationMerged
+from shared.domain.events_threads import ConversationUnmerged as ConversationUnmerged
 from shared.values import dataclass
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -572,6 +582,8 @@ class MessageAdopted:
     message: MessageReceived
     from_conversation_id: UUID
     said_at: datetime
+    is_newest: bool = True
+    """Nothing that the client said here is newer, so an answer goes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -727,6 +739,8 @@ ConversationEvent = (
     | ConversationReopened
     | ConversationClosed
     | ConversationTagged
+    | ConversationMerged
+    | ConversationUnmerged
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
@@ -740,6 +754,7 @@ Event = (
     | RecordingHeard
     | OwnFieldEvent
     | ImportEvent
+    | MergeEvent
 )
 
 

@@ -74,6 +74,8 @@ class Conversation:
     """Messages of which a new version came before themselves."""
     albums: frozenset[UUID] = frozenset()
     """Messages that consist of parts."""
+    merged: e.ConversationMerged | None = None
+    """It goes on in another one."""
 
 
 NEW = Conversation()
@@ -103,6 +105,7 @@ def with_message(
         participants,
         state.edited_ahead,
         state.albums,
+        state.merged,
     )
 
 

@@ -5,6 +5,7 @@ Written in the transaction of the events it is derived from, with unique keys: a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import field
 from datetime import datetime
@@ -13,6 +14,7 @@ from uuid import UUID, uuid5
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.domain.merge import Merged
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
 from shared.values import dataclass
@@ -36,10 +38,23 @@ CREATE TABLE IF NOT EXISTS routing_topics (
 CREATE TABLE IF NOT EXISTS routing_call_backs (
     customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS routing_auto_replies (address TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS routing_auto_replies (address TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_merges (
+    customer_id TEXT PRIMARY KEY, into_id TEXT NOT NULL, merge_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_claims (
+    kind TEXT NOT NULL, address TEXT NOT NULL, slot BIGINT NOT NULL, by_kind TEXT NOT NULL, by_address TEXT NOT NULL,
+    PRIMARY KEY (address, kind, slot)
+) WITHOUT ROWID
 """
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
+
+CLAIM_SLOTS = 64
+"""So many claims of one address are kept: who floods us with claims of one number must not slow us down."""
+Key = tuple[str, str]
+Claims = dict[Key, dict[int, Key]]
+"""By address claimed and slot: who claimed it, by the address they wrote from."""
 
 
 def fits(key: str) -> bool:
@@ -80,6 +95,9 @@ class Entries:
     """When an address was last answered automatically."""
     left: list[tuple[str, UUID]] = field(default_factory=list)
     """External ids of messages that left a conversation."""
+    merged: dict[UUID, Merged | None] = field(default_factory=dict)
+    """Customers who are merged into others; None: not any more."""
+    claims: Claims = field(default_factory=dict)
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
@@ -96,6 +114,16 @@ class Entries:
                     self.threads[event.channel_id, event.thread_key] = place
             case e.CustomerRegistered() | e.IdentityLinked() as event:
                 self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case e.CustomersMerged() as event:
+                self.merged[event.customer_id] = Merged(event.into_id, event.merge_id)
+            case e.CustomerUnmerged() as event:
+                self.merged[event.customer_id] = None
+            case e.ConversationMerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.into_id, event.into_customer_id)
+            case e.ConversationUnmerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.conversation_id, event.customer_id)
             case e.MessageMoved() as event:
                 for external_id in event.known_as:
                     self._remove_external(external_id, event.conversation_id)
@@ -154,6 +182,15 @@ class Entries:
             self.threads[message.channel_id, message.thread_key] = place
         if message.topic:
             self._add_topic(message, place, happening.about.occurred_at)
+        if message.claimed:
+            self._add_claims(message)
+
+    def _add_claims(self, message: e.MessageReceived) -> None:
+        by = (message.sender.kind, message.sender.address)
+        for address in message.claimed:
+            if fits(address.address) and fits(by[1]):
+                slots = self.claims.setdefault((address.kind, address.address), {})
+                slots[zlib.crc32(f"{by[0]}:{by[1]}".encode()) % CLAIM_SLOTS] = by
 
     def _add_auto_reply(self, address: str, at: datetime) -> None:
         self.auto_replies[address] = max(self.auto_replies.get(address, ""), to_text(at))
@@ -232,6 +269,17 @@ class Entries:
                 list(self.auto_replies.items()),
                 "ON CONFLICT (address) DO UPDATE SET at = excluded.at WHERE routing_auto_replies.at < excluded.at",
             )
+        if self.merged:
+            tx.run_many("DELETE FROM routing_merges WHERE customer_id = ?", [(str(id_),) for id_ in self.merged])
+            rows = [(str(id_), str(m.into_id), str(m.merge_id)) for id_, m in self.merged.items() if m]
+            tx.insert_many("routing_merges", ("customer_id", "into_id", "merge_id"), rows)
+        if self.claims:
+            claims = [(*key, slot, *by) for key, slots in self.claims.items() for slot, by in slots.items()]
+            tail = (
+                "ON CONFLICT (address, kind, slot)"
+                " DO UPDATE SET by_kind = excluded.by_kind, by_address = excluded.by_address"
+            )
+            tx.insert_many("routing_claims", ("kind", "address", "slot", "by_kind", "by_address"), claims, tail)
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -280,6 +328,22 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
 def seen(tx: Transaction, id_: UUID) -> bool:
     """Return whether an inbound item, reply or note of this id has been recorded."""
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
+
+
+def merged_into(tx: Transaction, customer_id: UUID) -> Merged | None:
+    """Return what a customer is merged into."""
+    row = tx.row("SELECT into_id, merge_id FROM routing_merges WHERE customer_id = ?", (str(customer_id),))
+    return Merged(UUID(row[0]), UUID(row[1])) if row else None
+
+
+def claims_of(tx: Transaction, addresses: Sequence[Key]) -> Claims:
+    """Return who has claimed some addresses."""
+    wanted, found = set(addresses), Claims()
+    sql = "SELECT kind, address, slot, by_kind, by_address FROM routing_claims WHERE address"
+    for kind, address, slot, *by in tx.rows_in(sql, list({address for _, address in wanted})):
+        if (kind, address) in wanted:
+            found.setdefault((kind, address), {})[slot] = (by[0], by[1])
+    return found
 
 
 def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:

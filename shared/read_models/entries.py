@@ -246,6 +246,11 @@ def _moved(event: e.MessageMoved, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "moved", recorded, **where)
 
 
+def _merged(event: e.CustomersMerged, recorded: e.Recorded) -> Body:
+    more = {"customer": str(event.customer_id), "into": str(event.into_id)}
+    return _plain(event.merge_id, "merged", recorded, **more)
+
+
 def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
     """The new version of a message that has not come stands in for it."""
     if event.known or event.sender is None:
@@ -287,6 +292,7 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.CustomerReachChanged: _reach_changed,
     e.ThreadRenamed: _renamed,
     e.MessageMoved: _moved,
+    e.CustomersMerged: _merged,
     e.NoteAdded: _note,
     **dict.fromkeys(_STEPS, _step),
     e.ConversationAssigned: _assigned,

@@ -9,14 +9,18 @@ from uuid import UUID
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import groups
 from shared.read_models.entries import Body
 
 _COLUMNS = (
     "id", "customer_id", "conversation_id", "what", "note", "state", "due_at", "operator_id", "planned_at", "ended_at",
     "position",
 )  # fmt: skip
-_SELECT = f"SELECT {','.join('s.' + name for name in _COLUMNS)}, u.name, u.address FROM steps s"
-_JOIN = "LEFT JOIN customers u ON u.id = s.customer_id"
+_SELECT = f"SELECT s.position, {','.join('s.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM steps s"
+_JOIN = (
+    "LEFT JOIN customer_groups g ON g.member_id = s.customer_id"
+    " LEFT JOIN customers u ON u.id = coalesce(g.root_id, s.customer_id)"
+)
 
 
 class Steps:
@@ -97,7 +101,7 @@ def step(tx: Transaction, step_id: UUID) -> Body | None:
 
 def page(tx: Transaction, wanted: Wanted, before: int | None, limit: int) -> list[Body]:
     """Return steps, the one changed last first; `before`: a position from an earlier page."""
-    where, values = _where(wanted, ("s.position < ?", before))
+    where, values = _where(tx, wanted, ("s.position < ?", before))
     return [
         _shown(row) for row in tx.rows(f"{_SELECT} {_JOIN} {where} ORDER BY s.position DESC LIMIT ?", (*values, limit))
     ]
@@ -105,7 +109,7 @@ def page(tx: Transaction, wanted: Wanted, before: int | None, limit: int) -> lis
 
 def by_due(tx: Transaction, wanted: Wanted, after: Due | None, limit: int) -> list[Body]:
     """Return steps, the most urgent first; `after`: the last one of the page before."""
-    where, values = _where(wanted)
+    where, values = _where(tx, wanted)
     if after is not None:
         where, values = f"{where} AND (s.due_at, s.id) > (?, ?)", [*values, after.at, after.id]
     sql = f"{_SELECT} {_JOIN} {where} ORDER BY s.due_at, s.id LIMIT ?"
@@ -120,7 +124,7 @@ def counts(tx: Transaction, wanted: Wanted, now: str, today_until: str) -> dict[
         "today": (("s.due_at >= ?", now), ("s.due_at < ?", today_until)),
         "later": (("s.due_at >= ?", today_until),),
     }
-    return {name: _count(tx, *_where(wanted, *when)) for name, when in parts.items()}
+    return {name: _count(tx, *_where(tx, wanted, *when)) for name, when in parts.items()}
 
 
 def _count(tx: Transaction, where: str, values: Sequence[object]) -> int:
@@ -128,15 +132,18 @@ def _count(tx: Transaction, where: str, values: Sequence[object]) -> int:
     return int(row[0]) if row else 0
 
 
-def _where(wanted: Wanted, *more: tuple[str, object]) -> tuple[str, list[object]]:
+def _where(tx: Transaction, wanted: Wanted, *more: tuple[str, object]) -> tuple[str, list[object]]:
     found = (
         ("s.state = ?", wanted.state),
-        ("s.customer_id = ?", str(wanted.customer_id) if wanted.customer_id else None),
         ("s.operator_id = ?", str(wanted.operator_id) if wanted.operator_id else None),
         *more,
     )
     given = [(where, value) for where, value in found if value is not None]
-    return (f"WHERE {' AND '.join(where for where, _ in given)}" if given else ""), [value for _, value in given]
+    if wanted.customer_id is not None:
+        whose = groups.members(tx, wanted.customer_id)
+        given += [(f"s.customer_id IN ({','.join('?' * len(whose))})", whose)]
+    values = [each for _, value in given for each in (value if isinstance(value, list) else [value])]
+    return (f"WHERE {' AND '.join(where for where, _ in given)}" if given else ""), values
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
@@ -145,6 +152,7 @@ def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
 
 
 def _shown(row: Row) -> Body:
-    values = dict(zip(_COLUMNS, row, strict=False))
-    name, address = row[-2:]
+    values = dict(zip(_COLUMNS, row[1:], strict=False))
+    id_, name, address = row[-3:]
+    values["customer_id"] = id_ or values["customer_id"]
     return {**values, "customer": {"id": values["customer_id"], "name": name or None, "address": address}}

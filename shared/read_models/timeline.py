@@ -13,10 +13,12 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models import changes
+from shared.read_models import changes, conversations, groups
 from shared.read_models.entries import Body, call_fields, dumps, entry_of, shown
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
+AT_ONCE = 500
+"""So many entries are looked up by their position."""
 _COLUMNS = ("id", "customer_id", "conversation_id", "position", "kind", "changes", "body", "delivery")
 _SELECT = "SELECT position, customer_id, conversation_id, body, delivery FROM"
 
@@ -32,7 +34,7 @@ class Page:
 
 class Timeline:
     name = "timeline"
-    version = 4
+    version = 5
     tables = ("timeline", changes.TABLE)
 
     def schema(self, prefix: str) -> str:
@@ -62,7 +64,7 @@ class Timeline:
                 delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
                 kind = body["kind"]
                 may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
-                heads.append((body["id"], event.customer_id, event.conversation_id or ""))
+                heads.append((body["id"], event.customer_id, getattr(event, "conversation_id", None) or ""))
                 rests.append((recorded.position, kind, may_change, dumps(body), delivery))
             if type(recorded.event) in _CHANGES or getattr(recorded.event, "edited_before", False):
                 changed.append(recorded)
@@ -91,6 +93,7 @@ _NOTICES: dict[type, str] = {
 _CHANGES = {
     e.CallProgressed, e.MessageExtended, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
     e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved, e.FilesAnnounced, e.FileArrived, e.FileMissing,
+    e.CustomerUnmerged,
 }  # fmt: skip
 
 
@@ -120,6 +123,8 @@ def _change(tx: Transaction, recorded: e.Recorded, prefix: str, deliveries: dict
             )
             ids = (event.to_conversation_id, event.to_customer_id, event.conversation_id, event.message_id)
             tx.run(sql, [str(id_) for id_ in ids])
+        case e.CustomerUnmerged() as event:  # what was merged by mistake was never one
+            tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.merge_id),))
         case e.MessageReceived() as event:
             _end_standing_in(tx, prefix, event)
         case e.MessageExtended() as event if event.message.edited_before:
@@ -166,14 +171,15 @@ def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = 
 
 
 def of_customer(tx: Transaction, customer_id: UUID, page: Page) -> list[Body]:
-    """Return a page of everything that happened with a customer."""
-    return _page(tx, "customer_id = ?", [str(customer_id)], page)
+    """Return a page of everything that happened with a customer and all who are shown as one with them."""
+    return _page(tx, "customer_id = ?", groups.members(tx, customer_id), [], page)
 
 
 def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[Body]:
-    """Return a page of a conversation's messages, calls, forms and notes."""
+    """Return a page of a conversation's messages, calls, forms and notes, also of those merged into it."""
+    whose = [str(conversation_id), *conversations.merged_into(tx, conversation_id)]
     marks = ",".join("?" * len(MESSAGE_KINDS))
-    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", [str(conversation_id), *MESSAGE_KINDS], page)
+    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", whose, list(MESSAGE_KINDS), page)
 
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:
@@ -182,18 +188,28 @@ def message(tx: Transaction, message_id: UUID) -> Body | None:
     return _all_shown(tx, found)[0] if found else None
 
 
-def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> list[Body]:
+def _page(tx: Transaction, where: str, whose: list[str], parameters: list[object], page: Page) -> list[Body]:
+    """`where` begins with the column that is one of `whose`, and goes on with `parameters`."""
     if page.after is not None:
         where += f" AND position {'<' if page.descending else '>'} ?"
         parameters.append(page.after)
-    order = "DESC" if page.descending else "ASC"
-    sql = f"{_SELECT} timeline WHERE {where} ORDER BY position {order} LIMIT ?"
-    return _all_shown(tx, tx.rows(sql, [*parameters, page.limit]))
+    order = f"position {'DESC' if page.descending else 'ASC'}"
+    if len(whose) == 1 or page.limit > AT_ONCE:
+        sql = f"{_SELECT} timeline WHERE {where}"
+        return _all_shown(tx, groups.range_of(tx, sql, whose, parameters, order, page.limit))
+    sql = (
+        f"SELECT position FROM timeline WHERE {where}"  # from the index alone: of most members' entries no more is read
+    )
+    positions = [row[0] for row in groups.range_of(tx, sql, whose, parameters, order, page.limit)]
+    if not positions:
+        return []
+    marks = ",".join("?" * len(positions))
+    return _all_shown(tx, tx.rows(f"{_SELECT} timeline WHERE position IN ({marks}) ORDER BY {order}", positions))
 
 
 def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
     """Return entries with what became of them since."""
-    bodies = [_shown(row) for row in rows]
+    bodies = groups.as_one(tx, [_shown(row) for row in rows])
     became = changes.changes_of(tx, [body["id"] for body in bodies])
     of_parts = changes.changes_of(tx, list(changes.parts_of(bodies, became)))
     return [changes.as_it_is(body, became.get(body["id"], ()), of_parts) for body in bodies]

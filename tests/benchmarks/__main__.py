@@ -10,7 +10,7 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "telephony", "call_card", "cluster", "replay", "rebuild", "audit", "search")
+NAMES = ("idle", "embedded", "telephony", "call_card", "cluster", "replay", "rebuild", "audit", "search", "unmerge")
 
 
 def main(names: list[str]) -> int:

@@ -18,6 +18,8 @@ TABLES = (
     "routing_topics",
     "routing_call_backs",
     "routing_auto_replies",
+    "routing_merges",
+    "routing_claims",
 )
 
 
@@ -44,6 +46,8 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
         ],
         "routing_call_backs": [(str(c), str(step), since) for step, (c, since) in entries.call_backs.items()],
         "routing_auto_replies": list(entries.auto_replies.items()),
+        "routing_merges": [(str(i), str(m.into_id), str(m.merge_id)) for i, m in entries.merged.items() if m],
+        "routing_claims": [(*key, slot, *by) for key, slots in entries.claims.items() for slot, by in slots.items()],
         "routing_topics": [
             (str(i), str(place.conversation_id), str(place.customer_id), at)
             for i, (place, at) in entries.topics.items()

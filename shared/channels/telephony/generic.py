@@ -28,12 +28,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from shared.channels.telephony.numbers import e164
 from shared.channels.telephony.report import ID_CHARACTERS, Report, State, parsed, text
 from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
 from shared.clock import from_text
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.phone_numbers import e164
 
 TOLERANCE_SECONDS = 300
 KEY_BYTES = 16

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.channels.telephony.numbers import international
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address, Call, RemoteFile
+from shared.phone_numbers import international
 
 CALL_BACK = "A call is not answered in writing: call back {number}."
 WITHHELD = "The number was withheld: there is nobody to call back."

@@ -22,11 +22,11 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from xml.sax.saxutils import escape, quoteattr
 
 from shared.channels.telephony import form
-from shared.channels.telephony.numbers import e164
 from shared.channels.telephony.report import Report, State, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Answered, Webhook, content_key, not_authentic
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.phone_numbers import e164
 
 OUR_CALL = "step=our-call"
 """The query of the addresses we give Twilio for the client's leg of a call that we start."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-
-import phonenumbers
 
 from shared.channels.web_form import consent
 from shared.channels.web_form.body import Submission, read
@@ -16,6 +13,8 @@ from shared.channels.web_form.site import Site, site_of
 from shared.channels.web_form.spam import ELAPSED, SHOWN_AT, is_spam
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
+from shared.domain import identity
+from shared.phone_numbers import typed
 
 REGION = "RU"
 """The country of a phone number typed without one."""
@@ -29,7 +28,6 @@ OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
 MOST_COMPARED = 10
 
 _EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
-_RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})")
 Said = dict[Role, list[str]]
 
 
@@ -73,23 +71,9 @@ def says_something(submission: Submission) -> bool:
 
 
 def email_address(text: str) -> str:
-    """Return the address in lower case, empty if it is none."""
-    text = text.strip().lower()
+    """Return the address in its one form, empty if it is none."""
+    text = identity.email(text)
     return text if len(text) <= 254 and _EMAIL.fullmatch(text) else ""
-
-
-@lru_cache(maxsize=4096)
-def phone_number(text: str) -> str:
-    """Return the number in E.164, empty if it is none."""
-    digits = re.sub(r"[\s()\-.\u00a0\u2010-\u2015]", "", text)
-    if mobile := _RUSSIAN_MOBILE.fullmatch(digits):  # the usual case, without the 40 µs of phonenumbers
-        return f"+7{mobile[1]}"
-    try:
-        number = phonenumbers.parse(text, REGION)
-    except phonenumbers.NumberParseException:
-        return ""
-    valid = phonenumbers.is_valid_number(number)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else ""
 
 
 def _by_role(submission: Submission, site: Site) -> Said:
@@ -115,7 +99,7 @@ def _first_email(said: Said) -> str:
 
 def _first_phone(said: Said) -> str:
     for text in said.get("phone", ()):
-        if len(text) < 40 and (number := phone_number(text)):
+        if len(text) < 40 and (number := typed(text, REGION)):
             return number
     return ""
 

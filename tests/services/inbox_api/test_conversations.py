@@ -58,6 +58,7 @@ async def test_a_conversation_as_the_list_and_its_own_address_show_it(office: Of
         "opened_at": at,
         "changed_at": at,
         "position": 3,
+        "merged_into": None,
         "reply_to": ["anna@example.com"],
         "reply_channel": CHANNEL,
         "cannot_reply": None,
@@ -297,6 +298,8 @@ async def test_customers_with_their_addresses(office: Office) -> None:
         "identities": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
         "created_at": shown["created_at"],
         "conversations": 2,
+        "members": [],
+        "merged_into": None,
         "position": 1,
         "card": await office.get(f"/customers/{anna.customer_id}/card"),
     }

@@ -199,8 +199,10 @@ async def test_an_address_the_channel_vouches_for_becomes_the_senders_own(
 async def test_an_address_that_somebody_else_has_stays_claimed(store: EventStore) -> None:
     *_, call = await take(store, call_report("ringing"))
     phone = Address("phone", "+4915112345678")
-    *_, message = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
+    *_, message, suggested = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
     assert isinstance(message, e.MessageReceived)
+    assert isinstance(suggested, e.MergeSuggested)
+    assert [reason.evidence for reason in suggested.reasons] == ["vouched"]
     assert message.customer_id != call.customer_id  # type: ignore[union-attr]
     assert [address.address[:5] for address in message.claimed] == ["+4915", "xxxxx"]
 

@@ -14,6 +14,7 @@ export type EntryKind =
   | MessageKind | ActionKind | StepKind
   | 'card' | 'consent' | 'retired' | 'restored'
   | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'reach' | 'renamed' | 'deleted' | 'reacted'
+  | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'merged' | 'reach' | 'renamed' | 'deleted' | 'reacted'
 export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
 export type Markup = 'plain' | 'markdown'
 
@@ -267,6 +268,19 @@ export interface Customer {
   created_at: string
   conversations: number
   card: Card
+  /** Others who are shown as one with this customer. */
+  members: Member[]
+  /** Whose card this is, when it was asked for by the id of one who is merged into another. */
+  merged_into: string | null
+}
+
+export interface Member {
+  id: string
+  into: string
+  name: string | null
+  identities: { kind: string; address: string; name: string | null }[]
+  merged_at: string
+  merged_by: string | null
 }
 
 export interface Channel extends ChannelRef {

@@ -7,12 +7,14 @@ import { answering } from './answering.en'
 import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
+import { merging } from './merging.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
   ...telephone,
   search,
+  merging,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',
@@ -236,7 +238,7 @@ export const en = {
     open_conversation: 'Open the conversation',
     entry: {
       text: 'Message', call: 'Call', form: 'Form', note: 'Note', opened: 'Conversation opened', closed: 'Closed', reopened: 'Reopened',
-      snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', reach: 'Reachability changed', renamed: 'Thread renamed',
+      snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', merged: 'Customers merged', reach: 'Reachability changed', renamed: 'Thread renamed',
       deleted: 'A message was deleted', reacted: 'Reacted', action_edit: 'Change of a message', action_delete: 'Deletion of a message',
       action_react: 'Reaction', action_call: 'Call requested', step_planned: 'Next step', step_done: 'Step done', step_postponed: 'Step postponed',
       step_declined: 'Step declined', ...card.entry,

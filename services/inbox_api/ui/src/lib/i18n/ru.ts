@@ -5,6 +5,7 @@ import type { Texts } from './en'
 import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
 import { search } from './search.ru'
+import { merging } from './merging.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -16,6 +17,7 @@ function many(count: number, one: string, few: string, other: string): string {
 export const ru: Texts = {
   ...telephone,
   search,
+  merging,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
@@ -239,7 +241,7 @@ export const ru: Texts = {
     open_conversation: 'Открыть обращение',
     entry: {
       text: 'Сообщение', call: 'Звонок', form: 'Форма', note: 'Заметка', opened: 'Обращение открыто', closed: 'Закрыто', reopened: 'Открыто снова',
-      snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', reach: 'Доступность изменилась',
+      snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', merged: 'Клиенты объединены', reach: 'Доступность изменилась',
       renamed: 'Ветка переименована', deleted: 'Сообщение удалено', reacted: 'Реакция', action_edit: 'Изменение сообщения',
       action_delete: 'Удаление сообщения', action_react: 'Реакция', action_call: 'Заказан звонок', step_planned: 'Следующий шаг', step_done: 'Шаг выполнен',
       step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...card.entry,

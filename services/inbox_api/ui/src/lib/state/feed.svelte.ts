@@ -58,6 +58,13 @@ export class Feed {
     this.#changed.delete(id)
   }
 
+  /** Entries have come and gone in the middle: what is known of the list is forgotten. */
+  startAnew(): Promise<void> {
+    this.items = []
+    this.loaded = false
+    return this.refresh()
+  }
+
   async #readNewest(): Promise<void> {
     const known = new Set(this.items.map((item) => item.id))
     const wanted = new Set([...this.#changed].filter((id) => known.has(id)))

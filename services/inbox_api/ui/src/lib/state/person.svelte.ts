@@ -19,12 +19,18 @@ export class Person {
     this.feed = new Feed((cursor) => api.timeline(id, asOf, { cursor, limit: 40 }))
   }
 
+  /** Whether this is the customer, or whoever stands for them. */
+  is(customer: string): boolean {
+    return this.id === customer || this.customer?.id === customer
+  }
+
   async refresh(): Promise<void> {
     await Promise.all([this.feed.refresh(), this.#refreshCustomer(), this.asOf === null ? steps.show(this.id) : undefined])
   }
 
   async changed(change: Change): Promise<void> {
     if (this.asOf !== null) return
+    if (/^(CustomersMerged|CustomerUnmerged|Member)/.test(change.type)) await this.feed.startAnew()
     this.feed.mark(change.message_id)
     await Promise.all([this.feed.refresh(), touchesCustomer(change) ? this.#refreshCustomer() : undefined])
   }
@@ -44,5 +50,5 @@ export class Person {
 
 /** Name, addresses or the number of conversations can only change by these. */
 function touchesCustomer(change: Change): boolean {
-  return change.conversation_id === null || /Opened|Customer|Identity|Identities|Consent/.test(change.type)
+  return change.conversation_id === null || /Opened|Customer|Identity|Identities|Consent|Member/.test(change.type)
 }
