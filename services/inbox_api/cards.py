@@ -64,12 +64,12 @@ def about(call: Call, cause: UUID | None = None) -> About:
 
 
 async def one(call: Call) -> Response:
-    return answer(await card(call))
+    return answer(await card(call, call.id()))
 
 
-async def card(call: Call) -> dict[str, Any]:
-    """Return the card of the customer in the path, with the responsible operator's name. Raises 404."""
-    found = await call.context.database.read(partial(card_in, customer_id=call.id()))
+async def card(call: Call, customer_id: UUID) -> dict[str, Any]:
+    """Return a customer's own card, with the responsible operator's name. Raises 404."""
+    found = await call.context.database.read(partial(card_in, customer_id=customer_id))
     if found is None:
         raise HTTPException(404)
     if found["operator"]:
@@ -143,7 +143,7 @@ async def history(call: Call) -> Response:
 
 async def visiting_card(call: Call) -> Response:
     """GET /customers/{id}/card.vcf: vCard 4.0."""
-    found = await card(call)
+    found = await card(call, call.id())
     person = await call.context.database.read(partial(customers.customer, customer_id=call.id()))
     fields = await call.context.database.read(store.own_fields_of)
     assert person is not None

@@ -27,7 +27,7 @@ async def one(call: Call) -> Response:
     found = await call.context.database.read(partial(customers.customer, customer_id=call.id()))
     if found is None:
         raise HTTPException(404)
-    return answer(found | {"card": await card(call)})
+    return answer(found | {"card": await card(call, UUID(found["id"]))})
 
 
 async def timeline_(call: Call) -> Response:

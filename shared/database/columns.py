@@ -37,9 +37,9 @@ def columns_of(tx: Transaction, table: str) -> Columns:
 
 
 def tables_like(tx: Transaction, beginning: str) -> list[str]:
-    """Return the tables whose names begin so, in the order of their names."""
+    """Return the tables whose names begin so, in the order of their names, without what belongs to a virtual one."""
     sql = (
-        "SELECT name FROM sqlite_master WHERE type = 'table'"
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual')"
         if tx.dialect == "sqlite"
         else "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
     )

@@ -141,8 +141,11 @@ def _where(tx: Transaction, wanted: Wanted, *more: tuple[str, object]) -> tuple[
     given = [(where, value) for where, value in found if value is not None]
     if wanted.customer_id is not None:
         whose = groups.members(tx, wanted.customer_id)
-        given += [(f"s.customer_id IN ({','.join('?' * len(whose))})", whose)]
-    values = [each for _, value in given for each in (value if isinstance(value, list) else [value])]
+        is_one = "= ?" if len(whose) == 1 else f"IN ({','.join('?' * len(whose))})"
+        given += [(f"s.customer_id {is_one}", id_) for id_ in whose[:1]]
+        values = [value for _, value in given] + whose[1:]
+    else:
+        values = [value for _, value in given]
     return (f"WHERE {' AND '.join(where for where, _ in given)}" if given else ""), values
 
 

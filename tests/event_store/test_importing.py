@@ -11,7 +11,7 @@ import pytest
 
 from services.inbox_api import exporting, importing
 from services.projector import inbound as intake
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.database.protocol import Database
 from shared.domain import card as cards
 from shared.domain import events as e
@@ -107,7 +107,7 @@ async def test_an_undoing_that_was_cut_off_is_gone_on_with(database: Database, s
     assert len(await events(database)) == before
     await show(database)
     assert await database.read(partial(customers.page, before=None, limit=500)) == []
-    assert all(rebuilt.equal for rebuilt in await rebuild(database, [], switch=False))
+    assert all(rebuilt.equal for rebuilt in await rebuild(database, Wanted(switch=False)))
 
 
 async def test_two_imports_of_one_file_at_once_make_each_customer_once(database: Database, store: EventStore) -> None:
@@ -129,7 +129,7 @@ async def test_whoever_writes_while_an_import_runs_is_the_same_customer(database
     assert totals["conflict"] == 0
     await show(database)
     assert len(await database.read(partial(customers.page, before=None, limit=500))) == 300
-    assert all(rebuilt.equal for rebuilt in await rebuild(database, [], switch=False))
+    assert all(rebuilt.equal for rebuilt in await rebuild(database, Wanted(switch=False)))
 
 
 async def test_a_row_with_addresses_of_two_customers_is_a_conflict(database: Database, store: EventStore) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from services.projector import inbound as intake
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.contracts.inbound import Address
 from shared.database.open import open_database
 from shared.database.protocol import Database, Transaction
@@ -88,7 +88,7 @@ async def test_groups_are_the_same_when_rebuilt_on_both_databases(database: Data
     assert [entry["author"]["address"] for entry in entries if entry["direction"]] == ["anna@x", "ben@x", "anna@x"]
     (suggestion,) = await database.read(partial(suggestions.page, before=None, limit=5))
     assert suggestion["other"]["address"] == phone.address
-    assert all(table.equal for table in await rebuild(database, (), switch=False))
+    assert all(table.equal for table in await rebuild(database, Wanted(switch=False)))
     assert await database.read(standing) == await database.read(derived)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.projector import search as follower
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from services.projector.search import index_forever
 from shared.database.protocol import Database, Row, Transaction
 from shared.domain import events as e
@@ -237,7 +237,7 @@ async def test_the_rebuilt_index_has_the_words_of_the_live_one(database: Databas
         await show(database)
     before = await database.write(index)
     assert len(before) > 500
-    outcome = await rebuild(database, ["search"], switch=True)
+    outcome = await rebuild(database, Wanted(["search"]))
     assert all(rebuilt.equal for rebuilt in outcome)
     assert await database.write(index) == before
     assert before == sorted((word, position) for position, words in await database.read(_words) for word in words)
