@@ -74,8 +74,9 @@ _CREATED: dict[type, str] = {
     e.ReplyRequested: "reply_id", e.NoteAdded: "note_id", e.InboundQuarantined: "item_id",
 }  # fmt: skip
 _TOUCHED: dict[type, str] = {
-    e.IdentityLinked: "customer_id", e.MessageEdited: "message_id", e.MessageDeleted: "message_id",
-    e.MessageMoved: "message_id", e.FilesAnnounced: "message_id", e.QuarantineResolved: "item_id",
+    e.IdentityLinked: "customer_id", e.CardChanged: "customer_id", e.MessageEdited: "message_id",
+    e.MessageDeleted: "message_id", e.MessageMoved: "message_id", e.FilesAnnounced: "message_id",
+    e.QuarantineResolved: "item_id",
 }  # fmt: skip
 
 
@@ -109,6 +110,17 @@ def _registered(entries: Entries, event: e.CustomerRegistered, recorded: e.Recor
 def _linked(entries: Entries, event: e.IdentityLinked, recorded: e.Recorded) -> None:
     for entry in entries.of(event.customer_id.hex):
         entries.put(entry._replace(more=_joined([entry.more, _of(event.address)])))
+
+
+def _card_changed(entries: Entries, event: e.CardChanged, recorded: e.Recorded) -> None:
+    for entry in entries.of(event.customer_id.hex):
+        title, lines = entry.title, entry.more.split("\n")
+        for change in event.changes:
+            if change.field == "name":
+                title = " ".join(change.after) or title
+            elif change.field != "operator":
+                lines = [line for line in lines if line not in change.before] + list(change.after)
+        entries.put(entry._replace(title=title, more=_joined(lines)))
 
 
 def _received(entries: Entries, message: e.MessageReceived, recorded: e.Recorded) -> None:
@@ -184,6 +196,7 @@ def _resolved(entries: Entries, event: e.QuarantineResolved, recorded: e.Recorde
 _CHANGES: dict[type, Callable[[Entries, Any, e.Recorded], None]] = {
     e.CustomerRegistered: _registered,
     e.IdentityLinked: _linked,
+    e.CardChanged: _card_changed,
     e.MessageReceived: _received,
     e.MessageExtended: _extended,
     e.ReplyRequested: _replied,

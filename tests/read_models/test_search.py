@@ -45,7 +45,8 @@ async def say(database: Database, store: EventStore, *events: e.Event) -> None:
 def _stream(event: e.Event) -> UUID:
     if isinstance(event, e.InboundQuarantined | e.QuarantineResolved):
         return event.item_id
-    return event.customer_id if isinstance(event, e.CustomerRegistered | e.IdentityLinked) else CONVERSATION
+    of_customer = e.CustomerRegistered | e.IdentityLinked | e.CardChanged
+    return event.customer_id if isinstance(event, of_customer) else CONVERSATION
 
 
 async def found(database: Database, typed: str, **filters: Any) -> list[str]:
@@ -212,6 +213,17 @@ async def test_nothing_that_is_typed_is_understood_as_a_command(
 ) -> None:
     await say(database, store, opened(), message("a near x words or 1"))
     await page(database, typed)
+
+
+async def test_a_customer_is_found_by_what_the_card_says_now(database: Database, store: EventStore) -> None:
+    await say(database, store, e.CustomerRegistered(CUSTOMER, "Анна", ANNA))
+    first = (e.FieldChange("name", ("Анна",), ("Анна Каренина",)), e.FieldChange("organisation", (), ("Ромашка",)))
+    await say(database, store, e.CardChanged(CUSTOMER, first))
+    assert await found(database, "каренина ромашка") == [str(CUSTOMER)]
+    await say(database, store, e.CardChanged(CUSTOMER, (e.FieldChange("organisation", ("Ромашка",), ("Василёк",)),)))
+    assert [await found(database, word) for word in ("ромашка", "василек", "каренина")] == [
+        [], [str(CUSTOMER)], [str(CUSTOMER)]
+    ]  # fmt: skip
 
 
 def edited(message_id: UUID, text: str, *, known: bool = True) -> e.MessageEdited:
