@@ -34,6 +34,13 @@ def shown_progress(as_json: bool, out: TextIO | None = None) -> Iterator[Watcher
         yield nobody
 
 
+@contextmanager
+def shown_events(out: TextIO | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows, on a terminal, how many events of the log are done and how many there are."""
+    with shown_progress(False, out) as watcher:
+        yield lambda done, total: watcher(Progress(COUNTED, done, total))
+
+
 class _Shown:
     """Shows the beginning and the end of each step, and something now and then in between."""
 

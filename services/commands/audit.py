@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from services.bar import bar
 from services.house import House
 from services.outbound.told import told
+from services.progress import shown_events
 from services.projector import unrecorded
 from services.terminal import WrongRequest, in_house, moment, print_json, show
 from shared.audit.channels import rows_of
@@ -72,7 +72,8 @@ async def _head(options: argparse.Namespace, house: House) -> int:
 
 
 async def _verify(options: argparse.Namespace, house: House) -> int:
-    verified = await verify(house.database, _noted(options), bar("events"))
+    with shown_events() as progress:
+        verified = await verify(house.database, _noted(options), progress)
     row = _verified(verified)
     if options.json:
         print_json(row)
@@ -117,8 +118,9 @@ async def _audit(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest("--since must be before --until" if options.minutes >= 0 else "--minutes cannot be negative")
     only = (await house.registry.find(options.channel)).channel.id if options.channel else None
     at, patience = now(), timedelta(minutes=options.minutes)
-    how = How(patience, read_bytes=not options.quick, describe=told, progress=bar("events"))
-    ledger = await audit(house.database, house.blobs, Span(since, until), at, how)
+    with shown_events() as progress:
+        how = How(patience, read_bytes=not options.quick, describe=told, progress=progress)
+        ledger = await audit(house.database, house.blobs, Span(since, until), at, how)
     if until is None:
         await _compare_transport(house, ledger, since, at, patience)
     rows = await house.database.read(lambda tx: rows_of(tx, ledger))

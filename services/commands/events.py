@@ -14,11 +14,11 @@ from uuid import UUID
 
 from services.export.files import STDOUT, EventFile, JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
-from services.export.progress import progress_bar
 from services.export.tail import follow, readable
 from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection, bounds
+from services.progress import shown_events
 from services.terminal import WrongRequest, in_house, moment, print_json
 from shared.domain.events import Recorded
 from shared.event_store.shown import UnknownType, json_lines, stored_names
@@ -53,8 +53,8 @@ async def _export(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(f"there is no folder {Path(options.out).parent}")
     _cancel_on(signal.SIGTERM)
     try:
-        with whole_file(options.out) as out:
-            count = await write_events(house.database, wanted, _file(options, out), progress_bar())
+        with whole_file(options.out) as out, shown_events() as progress:
+            count = await write_events(house.database, wanted, _file(options, out), progress)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
     except BrokenPipeError:

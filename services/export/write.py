@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Callable
 from functools import partial
 
 from services.export.files import EventFile
-from services.export.progress import Progress
 from services.inbox_api.selection import Page, Selection, bounds, page
 from shared.database.protocol import Database
 
@@ -16,7 +16,9 @@ OBJECTS_PER_COLLECTION = 20_000
 """Python's 700 would look through every page many times."""
 
 
-async def write_events(database: Database, wanted: Selection, file: EventFile, progress: Progress) -> int:
+async def write_events(
+    database: Database, wanted: Selection, file: EventFile, progress: Callable[[int, int], None]
+) -> int:
     """Return how many events were written. Where reading is another process's work, it runs a page ahead of writing."""
     gc.set_threshold(OBJECTS_PER_COLLECTION)
     first, until = await database.read(partial(bounds, wanted=wanted))
@@ -28,7 +30,7 @@ async def write_events(database: Database, wanted: Selection, file: EventFile, p
                 ahead = asyncio.create_task(_page(database, wanted, found.until, until))
             file.add(found.events)
             count += len(found.events)
-            progress(found.until - first, until - first, count)
+            progress(found.until - first, until - first)
     finally:
         ahead.cancel()
         await asyncio.gather(ahead, return_exceptions=True)

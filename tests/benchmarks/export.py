@@ -89,7 +89,7 @@ async def _export(url: str, name: str) -> tuple[float, ...]:
     """Return events a second, and by how many MB the process grew after the first tenth."""
     database, peaks = open_database(url), [0]
 
-    def progress(done: int, total: int, events: int) -> None:
+    def progress(done: int, total: int) -> None:
         if done * 10 <= total or done == total:
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
