@@ -154,7 +154,7 @@ LONGEST = frozenset({"faults", "flows", "browser", "transport", "peers"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not LONGEST.isdisjoint(item.path.parts))
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
 
 
 def pytest_sessionstart() -> None:
