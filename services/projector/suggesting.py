@@ -56,9 +56,13 @@ class Suggesting:
 
     def _expected(self, owner: UUID, address: Address, about: About) -> None:
         """An address is somebody's own: had anybody given it before?"""
-        if self.owners.of(address) == owner:
+        if self._was_claimed(address) and self.owners.of(address) == owner:
             for other in self._claimants(address):
                 self._suggest(owner, other, e.Reason("claimed", address.kind, address.address, other), about)
+
+    def _was_claimed(self, address: Address) -> bool:
+        key = (address.kind, address.address)
+        return key in self.before or key in self.owners.session.entries.claims
 
     def _claimants(self, address: Address) -> Sequence[UUID]:
         key = (address.kind, address.address)

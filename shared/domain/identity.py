@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST = 320
 """Characters of an e-mail address (RFC 3696, section 3)."""
+REMEMBERED = 4096
+"""Addresses whose spellings are at hand: each message asks for its sender's several times."""
 _PHONE = re.compile(r"\+[0-9]{5,15}")
 _BETWEEN_DIGITS = re.compile(r"[\s()./\u00a0\u2010-\u2015-]")
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
@@ -52,6 +55,7 @@ def telegram(id_: str) -> str:
     return str(int(text)) if _NUMBER.fullmatch(text) else text
 
 
+@lru_cache(maxsize=REMEMBERED)
 def spellings(kind: str, address: str) -> tuple[str, ...]:
     """Return the forms under which an address may have been stored, the one given and the one of today first."""
     forms = (address, normal(kind, address))
