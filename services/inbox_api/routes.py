@@ -22,11 +22,13 @@ from services.inbox_api import (
     quarantine,
     shapes,
     steps,
+    timelines,
 )
 from services.inbox_api.context import Context, Handler
 
 PREFIX = "/api/v1"
 PAGE = ("limit", "cursor")
+AS_OF = ("as_of", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,11 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(
         "GET", "/conversations", "Conversations, the one changed last first", conversations.list_,
-        query=("status", "customer_id", *PAGE),
+        query=("status", "customer_id", *AS_OF, *PAGE),
     ),
-    Address("GET", CONVERSATION, "One conversation", conversations.one),
+    Address("GET", CONVERSATION, "One conversation", conversations.one, query=AS_OF),
     Address(
-        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE),
+        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=(*AS_OF, "order", *PAGE),
         answers=shapes.Messages,
     ),
     Address(
@@ -118,10 +120,11 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", f"{CONVERSATION}/reopen", "Open again", conversations.reopen),
     Address("POST", f"{CONVERSATION}/tags", "Add and remove tags", conversations.tag, conversations.Tags),
     Address("GET", "/customers", "Customers, the newest first", customers.list_, query=PAGE),
-    Address("GET", "/customers/{id}", "One customer", customers.one),
+    Address("GET", "/customers/{id}", "One customer", customers.one, query=AS_OF),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
-        customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
+        timelines.timeline, query=(*AS_OF, "kind", "channel", "author", "since", "until", "order", *PAGE),
+        answers=shapes.Messages,
     ),
     Address(
         "GET", "/steps", "What is due, the one changed last first", steps.list_,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -51,14 +50,28 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
-def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: datetime | None = None) -> list[Recorded]:
-    """Return the events of several streams in the order they were recorded, up to a moment of our clock."""
+def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:
+    """Return the events of several streams in the order they were recorded, up to a position."""
     ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
     found: list[Recorded] = []
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
-        events = _recorded(_rows(tx, f"originator_id IN ({','.join('?' * len(part))})", part))
-        found += [each for each in events if recorded_until is None or each.recorded_at <= recorded_until]
+        where = f"originator_id IN ({','.join('?' * len(part))})"
+        if until is None:
+            found += _recorded(_rows(tx, where, part))
+        else:
+            found += _recorded(_rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
+    return sorted(found, key=lambda recorded: recorded.position)
+
+
+def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorded]:
+    """Return the first event of each of several streams."""
+    ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
+    found: list[Recorded] = []
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        where = f"originator_version = 1 AND originator_id IN ({','.join('?' * len(part))})"
+        found += _recorded(_rows(tx, where, part))
     return sorted(found, key=lambda recorded: recorded.position)
 
 

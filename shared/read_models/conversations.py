@@ -14,6 +14,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
 from shared.domain.next_step import taken
+from shared.read_models import conversations_past
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -44,8 +45,8 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 2
-    tables = ("conversations",)
+    version = 3
+    tables = ("conversations", conversations_past.TABLE)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -55,7 +56,8 @@ class Conversations:
             waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
             messages_count BIGINT NOT NULL, last_message TEXT,
             opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
-        )
+        );
+        {conversations_past.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
@@ -64,7 +66,8 @@ class Conversations:
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
-            WHERE snoozed_until IS NOT NULL
+            WHERE snoozed_until IS NOT NULL;
+        {conversations_past.indexes(prefix)}
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
@@ -72,9 +75,14 @@ class Conversations:
         opened = {r.event.conversation_id for r in changes if isinstance(r.event, e.ConversationOpened)}
         touched = {_conversation_id(r) for r in changes}
         rows = _load(tx, touched - opened, prefix)
+        ended: list[Row] = []
         for recorded in changes:
+            if (was := rows.get(_conversation_id(recorded))) is not None:
+                stood = (was[_INDEX["position"]], was[_INDEX["id"]], was[_INDEX["status"]])
+                ended.append(conversations_past.ended(*stood, recorded.position))
             _change(rows, recorded)
         updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
         new = [tuple(values) for id_, values in rows.items() if id_ in opened]
         old = [tuple(values) for id_, values in rows.items() if id_ not in opened]
         tx.insert_many(f"{prefix}conversations", _COLUMNS, new)

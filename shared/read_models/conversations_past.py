@@ -1,0 +1,74 @@
+"""How long each version of a conversation's row stood: the list of conversations at any past moment.
+
+A row is written when a version ends. `level` is the power of two its length reaches, in positions: of the versions of a
+level, one that stood at a position began at most twice that before it, so an index finds all that stood then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from shared.database.protocol import Row, Transaction
+
+TABLE = "conversations_past"
+COLUMNS = ("until", "position", "conversation_id", "status", "level")
+STATUSES = ("open", "snoozed", "closed")
+AT_ONCE = 40
+"""Ranges in one statement."""
+
+
+class Version(NamedTuple):
+    """A conversation as it stood: changed last at `position`."""
+
+    position: int
+    conversation_id: str
+
+
+def schema(prefix: str) -> str:
+    return f"""
+    CREATE TABLE IF NOT EXISTS {prefix}{TABLE} (
+        until BIGINT PRIMARY KEY, position BIGINT NOT NULL, conversation_id TEXT NOT NULL, status TEXT NOT NULL,
+        level BIGINT NOT NULL
+    )
+    """
+
+
+def indexes(prefix: str) -> str:
+    return f"CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_stood ON {prefix}{TABLE} (status, level, position)"
+
+
+def ended(position: int, conversation_id: str, status: str, until: int) -> Row:
+    """Return the row of a version that the event at `until` has ended."""
+    return (until, position, conversation_id, status, (until - position).bit_length() - 1)
+
+
+def page(tx: Transaction, status: str | None, at: int, before: int | None, limit: int) -> list[Version]:
+    """Return the conversations of a status (all: None) that there were at a position, the one changed last first.
+
+    `before`: a position from an earlier page.
+    """
+    until = at if before is None else min(at, before - 1)
+    last = tx.row(f"SELECT max(until) FROM {TABLE}")
+    levels = int(last[0] or 0).bit_length() if last else 0
+    statuses = [status] if status else STATUSES
+    ranges = [each for one in statuses for each in _ranges(one, levels, at, until, limit)]
+    found: list[Version] = []
+    for start in range(0, len(ranges), AT_ONCE):
+        some = ranges[start : start + AT_ONCE]
+        sql = " UNION ALL ".join(f"SELECT * FROM ({each}) AS r{number}" for number, (each, _) in enumerate(some))
+        found += [Version(*row) for row in tx.rows(sql, [value for _, values in some for value in values])]
+    return sorted(found, reverse=True)[:limit]
+
+
+def _ranges(status: str, levels: int, at: int, until: int, limit: int) -> Iterator[tuple[str, list[object]]]:
+    """Those unchanged since, and of each level those that ended later."""
+    order = "ORDER BY position DESC LIMIT ?"
+    sql = f"SELECT position, id FROM conversations WHERE status = ? AND position <= ? {order}"
+    yield sql, [status, until, limit]
+    for level in range(levels):
+        sql = (
+            f"SELECT position, conversation_id FROM {TABLE} WHERE status = ? AND level = ? AND position > ?"
+            f" AND position <= ? AND until > ? {order}"
+        )
+        yield sql, [status, level, at - (2 << level), until, at, limit]
