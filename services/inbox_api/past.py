@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 from services.inbox_api.channel_names import Body
-from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import read_beginnings, read_log, read_streams
@@ -23,7 +22,7 @@ from shared.read_models import apart, conversations, conversations_past, custome
 from shared.read_models.moment import By, Moment, microseconds
 from shared.read_models.past import tables_of
 
-NOT_ASKED = ("timeline", "attachments", "apart")
+NOT_ASKED = ("timeline", "attachments", "apart", "causes")
 BATCH = 1000
 _NEARLY = timedelta(seconds=apart.LEAST_SECONDS)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -52,9 +51,13 @@ def conversation(tx: Transaction, conversation_id: UUID, at: datetime, by: By) -
 def customer(tx: Transaction, customer_id: UUID, at: datetime, by: By) -> Body | None:
     """Return a customer as it stood; None when it was not known yet."""
     moment = moment_at(tx, at, by)
-    opened = read_beginnings(tx, conversations.ids_of_customer(tx, customer_id))
-    theirs = read_streams(tx, [customer_id])
-    events = [each for each in [*theirs, *opened] if moment.includes(each.position, to_text(each.occurred_at))]
+    theirs = conversations.ids_of_customer(tx, customer_id)
+    otherwise = _otherwise(tx, at, moment.position) if by == "happened" else set()
+    whole = [id_ for id_ in theirs if str(id_) in otherwise]
+    begun = read_beginnings(tx, [id_ for id_ in theirs if str(id_) not in otherwise])
+    had = _known([*begun, *read_streams(tx, whole)], moment)
+    own = _known(read_streams(tx, [customer_id]), moment, keep_first=bool(had))
+    events = sorted([*own, *had], key=lambda recorded: recorded.position)
     with tables_of(events, NOT_ASKED) as past:
         return customers.customer(past, customer_id)
 
@@ -122,14 +125,14 @@ def _end(moment: Moment) -> int | None:
 
 
 def _known(events: Sequence[Recorded], moment: Moment, keep_first: bool = False) -> list[Recorded]:
-    """Return what had happened by then; all of it where that is not asked.
+    """Return what was known, or had happened, by then.
 
     What a stream begins with is kept with it: a message that was said before the one that opened its conversation
     stands in that conversation all the same.
     """
     at = moment.happened_until
     if at is None:
-        return list(events)
+        return [recorded for recorded in events if recorded.position <= moment.position]
     had_happened = {recorded.stream_id for recorded in events if recorded.occurred_at <= at}
     return [
         recorded

@@ -23,6 +23,7 @@ from services.inbox_api import (
     shapes,
     steps,
     timelines,
+    why,
 )
 from services.inbox_api.context import Context, Handler
 
@@ -137,6 +138,9 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/quarantine", "What could not be understood", quarantine.list_, query=PAGE),
     Address("POST", "/quarantine/{id}/retry", "Try to understand it again", quarantine.retry, status=202),
     Address("GET", "/events", "The log after a position", events.list_, query=("after", "limit")),
+    Address(
+        "GET", "/events/{position}/why", "Where an event came from and what it led to", why.why, answers=why.Why,
+    ),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes", files.get_attachment),
     Address("GET", "/raw/{position}", "An inbound item as the channel gave it", files.get_raw),

@@ -75,6 +75,15 @@ def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorde
     return sorted(found, key=lambda recorded: recorded.position)
 
 
+def read_positions(tx: Transaction, positions: Sequence[int]) -> list[Recorded]:
+    """Return the events at some positions, in order."""
+    found: list[Recorded] = []
+    for start in range(0, len(positions), 500):
+        part = positions[start : start + 500]
+        found += _recorded(_rows(tx, f"{{position}} IN ({','.join('?' * len(part))})", part))
+    return sorted(found, key=lambda recorded: recorded.position)
+
+
 def head(tx: Transaction) -> int:
     """Return the position of the last event, 0 when there is none."""
     return recorder_for(tx).max_notification_id() or 0

@@ -100,6 +100,12 @@ def changes_of(tx: Transaction, message_ids: Sequence[str], moment: Moment | Non
     return found
 
 
+def positions_of(tx: Transaction, message_id: UUID, limit: int) -> list[int]:
+    """Return the positions of the first events that told what became of an entry."""
+    sql = f"SELECT position FROM {TABLE} WHERE message_id = ? ORDER BY position LIMIT ?"
+    return [position for (position,) in tx.rows(sql, (str(message_id), limit))]
+
+
 def parts_of(bodies: Sequence[Body], became: Changes) -> Iterator[str]:
     """Return the ids of the parts that messages consist of."""
     for body in bodies:

@@ -42,7 +42,7 @@ class Timeline:
         CREATE TABLE IF NOT EXISTS {prefix}timeline (position BIGINT PRIMARY KEY, {_DEFINITIONS});
         CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
         CREATE TABLE IF NOT EXISTS {prefix}{LEFT} (
-            left_at BIGINT PRIMARY KEY, replaced BIGINT NOT NULL, position BIGINT NOT NULL, {_DEFINITIONS}
+            left_at BIGINT PRIMARY KEY, replaced BIGINT, position BIGINT NOT NULL, {_DEFINITIONS}
         );
         {facets.schema(prefix)};
         {changes.schema(prefix)}
@@ -90,25 +90,25 @@ def _place(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
     match recorded.event:
         case e.MessageMoved() as event:
             where, ids = "conversation_id = ? AND id = ?", (str(event.conversation_id), str(event.message_id))
-            _keep_as_it_stood(tx, prefix, recorded.position, 0, where, ids)
+            _keep_as_it_stood(tx, prefix, recorded.position, "NULL", where, ids)
             to = (str(event.to_conversation_id), str(event.to_customer_id), recorded.position)
             sql = f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ?, came_at = ? WHERE {where}"
             tx.run(sql, (*to, *ids))
         case e.MessageReceived() as event if event.edited_before:
-            _end_standing_in(tx, prefix, recorded.position, event)
+            _end_standing_in(tx, prefix, recorded, event)
         case e.MessageExtended() as event if event.message.edited_before:
-            _end_standing_in(tx, prefix, recorded.position, event.message)
+            _end_standing_in(tx, prefix, recorded, event.message)
 
 
-def _end_standing_in(tx: Transaction, prefix: str, position: int, message: e.MessageReceived) -> None:
+def _end_standing_in(tx: Transaction, prefix: str, recorded: e.Recorded, message: e.MessageReceived) -> None:
     """A new version stood there before what it changes came."""
     where, id_ = "id = ? AND changes = 1", (str(message.said_id),)
-    _keep_as_it_stood(tx, prefix, position, 1, where, id_)
+    _keep_as_it_stood(tx, prefix, recorded.position, str(microseconds(recorded.occurred_at)), where, id_)
     tx.run(f"DELETE FROM {prefix}timeline WHERE {where}", id_)
 
 
 def _keep_as_it_stood(
-    tx: Transaction, prefix: str, position: int, replaced: int, where: str, parameters: Sequence[str]
+    tx: Transaction, prefix: str, position: int, replaced: str, where: str, parameters: Sequence[str]
 ) -> None:
     columns = ",".join(_COLUMNS)
     sql = f"INSERT INTO {prefix}{LEFT} (left_at, replaced, {columns}) SELECT {position}, {replaced}, {columns}"

@@ -15,7 +15,8 @@ from shared.read_models.facets import Filter, numbers_that_fit
 from shared.read_models.moment import By, Moment
 
 LEFT = "timeline_left"
-"""Where entries stood until they were moved, or until what they stood in for came (`replaced`)."""
+"""Where entries stood until they were moved, or until what they stood in for came (`replaced`: when
+that had happened)."""
 AT_ONCE = 40
 """Ranges in one statement."""
 RARE = 1000
@@ -193,9 +194,11 @@ def _as_of(within: _Range, moment: Moment | None) -> Iterator[_Condition]:
         yield "occurred <= ?", (moment.occurred_until,)
     yield "(came_at IS NULL OR came_at <= ?)", (moment.position,)
     if within.table == LEFT:
-        yield "left_at > ?", (moment.position,)
-        if moment.occurred_until is not None:  # what it stood in for had happened before
-            yield "replaced = 0", ()
+        until = moment.occurred_until
+        if until is None:
+            yield "left_at > ?", (moment.position,)
+        else:
+            yield "(replaced IS NULL AND left_at > ? OR replaced > ?)", (moment.position, until)
 
 
 def _first(found: Sequence[Key], page: Page, by: By) -> list[Key]:
