@@ -2,6 +2,7 @@
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { kindsEn, timelineEn } from './timeline.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
@@ -221,10 +222,9 @@ export const en = {
     timeline: 'Timeline',
     empty: 'Nothing had happened yet.',
     as_of: 'As of',
-    as_of_hint: 'Show the timeline as it was at a moment',
+    as_of_hint: 'Show everything as it was at a moment',
     now: 'Now',
     presets: { hour: 'An hour ago', day: 'A day ago', week: 'A week ago' },
-    past: (time: string) => `You are looking at the past: ${time}`,
     back_to_now: 'Back to now',
     open_conversation: 'Open the conversation',
     entry: {
@@ -233,10 +233,13 @@ export const en = {
       deleted: 'A message was deleted', reacted: 'Reacted', action_edit: 'Change of a message', action_delete: 'Deletion of a message',
       action_react: 'Reaction', action_call: 'Call requested', step_planned: 'Next step', step_done: 'Step done', step_postponed: 'Step postponed',
       step_declined: 'Step declined',
+      ...kindsEn,
     } satisfies Record<EntryKind, string>,
     wrote: 'wrote',
     answered: 'answered',
   },
+
+  past: timelineEn,
 
   steps: {
     title: 'Next steps',

@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import type { Texts } from './en'
+import { kindsRu, timelineRu } from './timeline.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -224,10 +225,9 @@ export const ru: Texts = {
     timeline: 'История',
     empty: 'Тогда ещё ничего не было.',
     as_of: 'На момент',
-    as_of_hint: 'Показать историю, какой она была в выбранный момент',
+    as_of_hint: 'Показать всё, каким оно было в выбранный момент',
     now: 'Сейчас',
     presets: { hour: 'Час назад', day: 'Сутки назад', week: 'Неделю назад' },
-    past: (time) => `Вы смотрите прошлое: ${time}`,
     back_to_now: 'Вернуться в настоящее',
     open_conversation: 'Открыть обращение',
     entry: {
@@ -235,11 +235,13 @@ export const ru: Texts = {
       snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', reach: 'Доступность изменилась',
       renamed: 'Ветка переименована', deleted: 'Сообщение удалено', reacted: 'Реакция', action_edit: 'Изменение сообщения',
       action_delete: 'Удаление сообщения', action_react: 'Реакция', action_call: 'Заказан звонок', step_planned: 'Следующий шаг', step_done: 'Шаг выполнен',
-      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён',
+      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...kindsRu,
     },
     wrote: 'пишет',
     answered: 'отвечает',
   },
+
+  past: timelineRu,
 
   steps: {
     title: 'Следующие шаги',

@@ -2,6 +2,7 @@
 import { api } from '../api/client'
 import type { CallState, Change, Conversation, Entry } from '../api/types'
 import { Coalescer } from '../live/coalesce'
+import { NO_FILTER } from '../timeline_filter'
 
 export interface CallCard {
   message: Entry
@@ -25,7 +26,7 @@ class Calls {
     const { conversation_id, customer_id, message_id } = change
     if (change.kind !== 'call' || conversation_id === null || customer_id === null || message_id === null) return
     await this.#fetches.request(message_id, async () => {
-      const asked = [api.conversation(conversation_id), api.timeline(customer_id, null, { limit: LAST_ENTRIES })] as const
+      const asked = [api.conversation(conversation_id), api.timeline(customer_id, NO_FILTER, null, { limit: LAST_ENTRIES })] as const
       const [conversation, page] = await Promise.all(asked) // both at once: the telephone is ringing
       const message = page.items.find((item) => item.id === message_id)
       if (message?.call) this.#show({ conversation, message, before: saidBefore(page.items, message_id) }, message.call.state)
