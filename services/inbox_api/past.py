@@ -6,7 +6,8 @@ code that makes the present ones; lists find by an index which conversations the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -14,9 +15,10 @@ from typing import Any
 from uuid import UUID
 
 from services.inbox_api.channel_names import Body
+from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
-from shared.event_store.log import read_beginnings, read_log, read_streams
+from shared.event_store.log import read_beginnings, read_log, read_positions, read_streams, read_versions
 from shared.event_store.moments import position_at
 from shared.read_models import apart, conversations, conversations_past, customers
 from shared.read_models.moment import By, Moment, microseconds
@@ -24,6 +26,8 @@ from shared.read_models.past import tables_of
 
 NOT_ASKED = ("timeline", "attachments", "apart", "causes")
 BATCH = 1000
+Otherwise = dict[str, set[int]]
+"""By conversation: positions of events that either were known and had not happened, or the other way round."""
 _NEARLY = timedelta(seconds=apart.LEAST_SECONDS)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -45,39 +49,42 @@ def moment_at(tx: Transaction, at: datetime, by: By) -> Moment:
 
 def conversation(tx: Transaction, conversation_id: UUID, at: datetime, by: By) -> Body | None:
     """Return a conversation as it stood; None when there was none yet."""
-    return next(iter(_conversations(tx, [conversation_id], moment_at(tx, at, by))), None)
+    moment = moment_at(tx, at, by)
+    return next(iter(_conversations(tx, [conversation_id], moment, _otherwise(tx, moment))), None)
 
 
 def customer(tx: Transaction, customer_id: UUID, at: datetime, by: By) -> Body | None:
     """Return a customer as it stood; None when it was not known yet."""
     moment = moment_at(tx, at, by)
-    theirs = conversations.ids_of_customer(tx, customer_id)
-    otherwise = _otherwise(tx, at, moment.position) if by == "happened" else set()
-    whole = [id_ for id_ in theirs if str(id_) in otherwise]
-    begun = read_beginnings(tx, [id_ for id_ in theirs if str(id_) not in otherwise])
-    had = _known([*begun, *read_streams(tx, whole)], moment)
-    own = _known(read_streams(tx, [customer_id]), moment, keep_first=bool(had))
-    events = sorted([*own, *had], key=lambda recorded: recorded.position)
-    with tables_of(events, NOT_ASKED) as past:
+    theirs, otherwise = conversations.ids_of_customer(tx, customer_id), _otherwise(tx, moment)
+    differing = [id_ for id_ in theirs if str(id_) in otherwise]
+    had = {UUID(body["id"]) for body in _conversations(tx, differing, moment, otherwise)}
+    had |= {
+        each.stream_id
+        for each in read_beginnings(tx, [id_ for id_ in theirs if id_ not in differing])
+        if each.position <= moment.position
+    }
+    events = [*_of_customers(tx, [customer_id], moment, had), *read_beginnings(tx, list(had))]
+    with tables_of(sorted(events, key=_position), NOT_ASKED) as past:
         return customers.customer(past, customer_id)
 
 
 def page(tx: Transaction, wanted: Listed, at: datetime, by: By) -> list[Body]:
     """Return a page of the list of conversations as it stood, the one changed last first."""
     moment = moment_at(tx, at, by)
+    otherwise = _otherwise(tx, moment)
     if wanted.customer_id is not None:
         theirs = conversations.ids_of_customer(tx, wanted.customer_id)
-        return _first(_conversations(tx, theirs, moment), wanted)
-    otherwise = _otherwise(tx, at, moment.position) if by == "happened" else set()
+        return _first(_conversations(tx, theirs, moment, otherwise), wanted)
     ids = [UUID(version.conversation_id) for version in _versions(tx, wanted, moment, otherwise)]
-    found = _conversations(tx, ids, Moment(moment.position))
+    found = _conversations(tx, ids, moment, {})
     for start in range(0, len(some := sorted(otherwise)), BATCH):
         part = [UUID(id_) for id_ in some[start : start + BATCH]]
-        found = _first(found + _conversations(tx, part, moment), wanted)
+        found = _first(found + _conversations(tx, part, moment, otherwise), wanted)
     return _first(found, wanted)
 
 
-def _versions(tx: Transaction, wanted: Listed, moment: Moment, without: set[str]) -> list[conversations_past.Version]:
+def _versions(tx: Transaction, wanted: Listed, moment: Moment, without: Otherwise) -> list[conversations_past.Version]:
     """Return the page's conversations as we knew them, without those that had happened otherwise."""
     found: list[conversations_past.Version] = []
     before = wanted.before
@@ -90,55 +97,70 @@ def _versions(tx: Transaction, wanted: Listed, moment: Moment, without: set[str]
     return found[: wanted.limit]
 
 
-def _otherwise(tx: Transaction, at: datetime, known: int) -> set[str]:
-    """Return the conversations of which, at a moment, not the same was known as had happened.
+def _otherwise(tx: Transaction, moment: Moment) -> Otherwise:
+    """Return what had happened and was not known, or was known and had not happened; nothing where known is meant.
 
-    `known`: the position the log had then. What is nearly the same on both clocks is looked for in the log around it.
+    What is nearly the same on both clocks is looked for in the log around the moment.
     """
-    found = apart.conversations_apart(tx, microseconds(at))
+    at = moment.happened_until
+    if at is None:
+        return {}
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    for conversation_id, position in apart.between(tx, microseconds(at)):
+        found[conversation_id].add(position)
     position = position_at(tx, max(at, _FIRST + _NEARLY) - _NEARLY)
     end = position_at(tx, min(at, _LAST - _NEARLY) + _NEARLY)
     while position < end and (events := read_log(tx, position, BATCH)):
         for recorded in events:
             event: Any = recorded.event
-            differs = (recorded.position <= known) != (recorded.occurred_at <= at)
+            differs = (recorded.position <= moment.position) != (recorded.occurred_at <= at)
             if differs and recorded.position <= end and getattr(event, "conversation_id", None):
-                found.add(str(event.conversation_id))
+                found[str(event.conversation_id)].add(recorded.position)
         position = events[-1].position
-    return found
+    return dict(found)
 
 
-def _conversations(tx: Transaction, ids: Sequence[UUID], moment: Moment) -> list[Body]:
+def _conversations(tx: Transaction, ids: Sequence[UUID], moment: Moment, otherwise: Otherwise) -> list[Body]:
     """Return conversations as they stood, those that there were, the one changed last first."""
-    events = _known(read_streams(tx, ids, _end(moment)), moment)
+    kept: list[str] = []
+    events: list[Recorded] = []
+    for id_ in ids:
+        differing = otherwise.get(str(id_), set())
+        last = conversations_past.kept(tx, str(id_), min([moment.position, *(each - 1 for each in differing)]))
+        kept += [last.body] if last else []
+        events += _events(tx, id_, last.version if last else 0, moment, differing)
     happened: list[Any] = [recorded.event for recorded in events]
-    owners = list({event.customer_id for event in happened})
-    theirs = _known(read_streams(tx, owners, _end(moment)), moment, keep_first=True)
-    everything = sorted([*events, *theirs], key=lambda recorded: recorded.position)
-    with tables_of(everything, NOT_ASKED) as past:
+    owners = {event.customer_id for event in happened} | set(map(conversations.owner_of, kept))
+    events += _of_customers(tx, list(owners), moment, owners)
+    with tables_of(sorted(events, key=_position), NOT_ASKED, lambda past: conversations.restore(past, kept)) as past:
         return conversations.page(past, None, None, None, max(1, len(ids)))
 
 
-def _end(moment: Moment) -> int | None:
-    """What had happened may have been recorded later."""
-    return moment.position if moment.happened_until is None else None
+def _events(tx: Transaction, id_: UUID, after_version: int, moment: Moment, differing: set[int]) -> list[Recorded]:
+    """Return a conversation's events after a version, up to a moment.
 
-
-def _known(events: Sequence[Recorded], moment: Moment, keep_first: bool = False) -> list[Recorded]:
-    """Return what was known, or had happened, by then.
-
-    What a stream begins with is kept with it: a message that was said before the one that opened its conversation
+    What it begins with is there if anything is: a message that was said before the one that opened its conversation
     stands in that conversation all the same.
     """
-    at = moment.happened_until
-    if at is None:
-        return [recorded for recorded in events if recorded.position <= moment.position]
-    had_happened = {recorded.stream_id for recorded in events if recorded.occurred_at <= at}
+    late = [position for position in differing if position > moment.position]
+    known = [each for each in read_versions(tx, id_, after_version, moment.position) if each.position not in differing]
+    found = [*known, *read_positions(tx, late)]
+    if after_version == 0 and found and all(recorded.version > 1 for recorded in found):
+        found += read_beginnings(tx, [id_])
+    return found
+
+
+def _of_customers(tx: Transaction, ids: Sequence[UUID], moment: Moment, had: Collection[UUID]) -> list[Recorded]:
+    """Return the events of customers themselves; if they `had` conversations, there were they."""
     return [
         recorded
-        for recorded in events
-        if recorded.occurred_at <= at or (recorded.version == 1 and (keep_first or recorded.stream_id in had_happened))
+        for recorded in read_streams(tx, ids)
+        if moment.includes(recorded.position, to_text(recorded.occurred_at)) or (had and recorded.version == 1)
     ]
+
+
+def _position(recorded: Recorded) -> int:
+    return recorded.position
 
 
 def _first(found: Sequence[Body], wanted: Listed) -> list[Body]:

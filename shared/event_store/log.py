@@ -13,6 +13,9 @@ from shared.domain.events import Recorded
 from shared.event_store.mapper import from_state
 from shared.event_store.recorders import EVENTS, recorder_for
 
+VERSIONS = 200
+"""Events of a stream that are read at once: without a limit all that come later would be looked at too."""
+
 
 def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> list[Recorded]:
     """Return the events of a stream in order; their `position` is 0, as streams do not need it."""
@@ -62,6 +65,19 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None 
         else:
             found += _recorded(_rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
     return sorted(found, key=lambda recorded: recorded.position)
+
+
+def read_versions(tx: Transaction, stream_id: UUID, after_version: int, until: int) -> list[Recorded]:
+    """Return the events of a stream after a version of it, up to a position of the log."""
+    id_ = stream_id.hex if tx.dialect == "sqlite" else stream_id
+    where = "originator_id = ? AND originator_version > ? AND {position} <= ? ORDER BY originator_version LIMIT ?"
+    found: list[Recorded] = []
+    while True:
+        some = _recorded(_rows(tx, where, (id_, after_version, until, VERSIONS)))
+        found += some
+        if len(some) < VERSIONS:
+            return found
+        after_version = some[-1].version
 
 
 def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorded]:

@@ -54,11 +54,13 @@ def _row(recorded: e.Recorded) -> Row | None:
     return (recorded.position, str(conversation_id), (until - began).bit_length() - 1, began, until)
 
 
-def conversations_apart(tx: Transaction, at: int) -> set[str]:
-    """Return the conversations of which something is between its two times at a moment (microseconds since 1970)."""
+def between(tx: Transaction, at: int) -> list[tuple[str, int]]:
+    """Return conversation and position of what is between its two times at a moment (microseconds since 1970)."""
     selects: list[str] = []
     parameters: list[object] = []
     for level in range(LEAST_LEVEL, MOST_LEVEL):
-        selects.append("SELECT conversation_id FROM apart WHERE level = ? AND until > ? AND until <= ? AND began <= ?")
+        selects.append(
+            "SELECT conversation_id, position FROM apart WHERE level = ? AND until > ? AND until <= ? AND began <= ?"
+        )
         parameters += [level, at, at + (2 << level), at]
-    return {conversation_id for (conversation_id,) in tx.rows(" UNION ALL ".join(selects), parameters)}
+    return [(id_, position) for id_, position in tx.rows(" UNION ALL ".join(selects), parameters)]

@@ -46,7 +46,7 @@ _Values = list[Any]
 class Conversations:
     name = "conversations"
     version = 3
-    tables = ("conversations", conversations_past.TABLE)
+    tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -76,13 +76,18 @@ class Conversations:
         touched = {_conversation_id(r) for r in changes}
         rows = _load(tx, touched - opened, prefix)
         ended: list[Row] = []
+        kept: list[Row] = []
         for recorded in changes:
             if (was := rows.get(_conversation_id(recorded))) is not None:
                 stood = (was[_INDEX["position"]], was[_INDEX["id"]], was[_INDEX["status"]])
                 ended.append(conversations_past.ended(*stood, recorded.position))
             _change(rows, recorded)
+            if recorded.version % conversations_past.KEEP_EVERY == 0:
+                now = rows[_conversation_id(recorded)]
+                kept.append((recorded.position, now[0], recorded.version, orjson.dumps(now).decode()))
         updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
         tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
+        tx.insert_many(f"{prefix}{conversations_past.KEPT}", conversations_past.KEPT_COLUMNS, kept)
         new = [tuple(values) for id_, values in rows.items() if id_ in opened]
         old = [tuple(values) for id_, values in rows.items() if id_ not in opened]
         tx.insert_many(f"{prefix}conversations", _COLUMNS, new)
@@ -376,6 +381,16 @@ def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: 
     where_clause = f"WHERE {' AND '.join(wheres)}" if wheres else ""
     sql = f"{_SELECT} {where_clause} ORDER BY c.position DESC LIMIT ?"
     return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
+
+
+def restore(tx: Transaction, bodies: Sequence[str]) -> None:
+    """Put versions that were kept whole into an empty table, so that events go on from there."""
+    tx.insert_many("conversations", _COLUMNS, [tuple(orjson.loads(body)) for body in bodies])
+
+
+def owner_of(body: str) -> UUID:
+    """Return whose conversation a version that was kept whole is."""
+    return UUID(orjson.loads(body)[_INDEX["customer_id"]])
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:

@@ -1,5 +1,7 @@
 """How long each version of a conversation's row stood: the list of conversations at any past moment.
 
+Every fiftieth version is kept whole, so that any other is made of few events however long a conversation is.
+
 A row is written when a version ends. `level` is the power of two its length reaches, in positions: of the versions of a
 level, one that stood at a position began at most twice that before it, so an index finds all that stood then.
 """
@@ -13,9 +15,20 @@ from shared.database.protocol import Row, Transaction
 
 TABLE = "conversations_past"
 COLUMNS = ("until", "position", "conversation_id", "status", "level")
+KEPT = "conversations_kept"
+KEPT_COLUMNS = ("position", "conversation_id", "version", "body")
+KEEP_EVERY = 50
 STATUSES = ("open", "snoozed", "closed")
 AT_ONCE = 40
 """Ranges in one statement."""
+
+
+class Kept(NamedTuple):
+    """A version that is kept whole; `body`: the row of the table `conversations`, as JSON."""
+
+    position: int
+    version: int
+    body: str
 
 
 class Version(NamedTuple):
@@ -30,17 +43,30 @@ def schema(prefix: str) -> str:
     CREATE TABLE IF NOT EXISTS {prefix}{TABLE} (
         until BIGINT PRIMARY KEY, position BIGINT NOT NULL, conversation_id TEXT NOT NULL, status TEXT NOT NULL,
         level BIGINT NOT NULL
+    );
+    CREATE TABLE IF NOT EXISTS {prefix}{KEPT} (
+        position BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL
     )
     """
 
 
 def indexes(prefix: str) -> str:
-    return f"CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_stood ON {prefix}{TABLE} (status, level, position)"
+    return f"""
+    CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_stood ON {prefix}{TABLE} (status, level, position);
+    CREATE INDEX IF NOT EXISTS {prefix}{KEPT}_conversation ON {prefix}{KEPT} (conversation_id, position)
+    """
 
 
 def ended(position: int, conversation_id: str, status: str, until: int) -> Row:
     """Return the row of a version that the event at `until` has ended."""
     return (until, position, conversation_id, status, (until - position).bit_length() - 1)
+
+
+def kept(tx: Transaction, conversation_id: str, until: int) -> Kept | None:
+    """Return the last version that is kept whole and stood at a position or before."""
+    sql = f"SELECT position, version, body FROM {KEPT} WHERE conversation_id = ? AND position <= ?"
+    row = tx.row(f"{sql} ORDER BY position DESC LIMIT 1", (conversation_id, until))
+    return Kept(*row) if row else None
 
 
 def page(tx: Transaction, status: str | None, at: int, before: int | None, limit: int) -> list[Version]:

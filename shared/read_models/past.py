@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from shared.database.protocol import Transaction
@@ -13,16 +13,20 @@ from shared.read_models import live
 
 
 @contextmanager
-def tables_of(events: Sequence[Recorded], without: Collection[str] = ()) -> Iterator[Transaction]:
+def tables_of(
+    events: Sequence[Recorded], without: Collection[str] = (), prepare: Callable[[Transaction], None] = lambda tx: None
+) -> Iterator[Transaction]:
     """Yield a transaction whose read models contain exactly these events; queries work on it as on the live one.
 
-    `without`: models that stay empty, because nobody will ask them.
+    `without`: models that stay empty, because nobody will ask them. `prepare` puts in what the events go on from.
     """
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         transaction = SqliteTransaction(connection)
         for model in live.models().values():
             transaction.script(model.schema(""))
+        prepare(transaction)
+        for model in live.models().values():
             if model.name not in without:
                 model.apply(transaction, events, "")
             transaction.script(model.indexes(""))

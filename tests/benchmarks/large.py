@@ -5,8 +5,11 @@ Recorded in batches past the rules, and indexed last, as a rebuild does it.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 from eventsourcing.persistence import StoredEvent
@@ -32,23 +35,24 @@ BATCH = 5000
 MODELS = ("timeline", "conversations", "customers", "apart", "causes")
 RAW = e.Raw("ab" * 32, 400, "message/rfc822")
 TEXT = "Здравствуйте! Когда приедет заказ, и сколько стоит доставка? Спасибо."
+_PRIME, _MASK = 0x9E3779B97F4A7C15F39CC0605CEDC835, (1 << 128) - 1
+"""Ids that lie anywhere, made faster than by a hash."""
 Happened = tuple[UUID, e.Event, e.Actor]
 
 
 def small(number: int) -> UUID:
     """Return the customer of one of the many."""
-    return uuid5(ROOT, f"client {number}")
+    return UUID(int=(number + 1) * _PRIME & _MASK)
+
+
+def conversation_of(customer: UUID) -> UUID:
+    """Return a customer's only conversation."""
+    return UUID(int=customer.int ^ 1)
 
 
 def fill(database: Database) -> None:
     """Fill an empty database: log, tables, then their indexes."""
-    create_tables(database, SCHEMAS)
-    EventStore(database).create_tables()
-    models = [live.models()[name] for name in MODELS]
-    with database.writing() as tx:
-        tx.script(live.SCHEMA)
-        for model in models:
-            tx.script(model.schema(""))
+    _create(database)
     recorder = Recorder()
     batch: list[Happened] = []
     for happened in _everything():
@@ -57,6 +61,42 @@ def fill(database: Database) -> None:
             recorder.record(database, batch)
             batch.clear()
     recorder.record(database, batch)
+    _finish(database)
+
+
+def copy(source: Path, database: Database) -> None:
+    """Fill an empty database with what stands in that SQLite file."""
+    _create(database)
+    connection = sqlite3.connect(f"file:{source}?mode=ro", uri=True)
+    tables = ["stored_events", *(table for name in MODELS for table in live.models()[name].tables)]
+    for table in tables:
+        position = "rowid AS notification_id, " if table == "stored_events" else ""
+        cursor = connection.execute(f"SELECT {position}* FROM {table}")
+        names = [name.replace("rowid", "notification_id") for name, *_ in cursor.description]
+        kept = sorted({name: at for at, name in enumerate(names)}.items(), key=lambda each: each[1])
+        while rows := cursor.fetchmany(BATCH):
+            some = [tuple(_as_kept(name, row[at]) for name, at in kept) for row in rows]
+            with database.writing() as tx:
+                tx.insert_many(table, [name for name, _ in kept], some)
+    connection.close()
+    _finish(database)
+
+
+def _as_kept(column: str, value: Any) -> Any:
+    return UUID(value) if column == "originator_id" else value
+
+
+def _create(database: Database) -> None:
+    create_tables(database, SCHEMAS)
+    EventStore(database).create_tables()
+    with database.writing() as tx:
+        tx.script(live.SCHEMA)
+        for name in MODELS:
+            tx.script(live.models()[name].schema(""))
+
+
+def _finish(database: Database) -> None:
+    models = [live.models()[name] for name in MODELS]
     with database.writing() as tx:
         for model in models:
             tx.script(model.indexes(""))
@@ -111,13 +151,10 @@ def _everything() -> Iterator[Happened]:
                 yield _message(TEN_THOUSAND, round_ * CLIENTS + number)
             if number % 9000 == 0:
                 yield _message(HUNDRED, round_ * CLIENTS + number)
-            if round_ in (4, 8) and number % 10:
-                yield _of(customer, e.ConversationClosed)
-            if round_ == 5 and number % 10:
-                conversation = uuid5(customer, "conversation")
-                yield conversation, e.ConversationReopened(conversation, customer, "message"), e.Actor("system")
+            conversation = conversation_of(customer)
+            if round_ == 4 and number % 10:
+                yield conversation, e.ConversationClosed(conversation, customer), OPERATORS[number % 30]
             if round_ == 6 and number % 5000 == 0:
-                conversation = uuid5(customer, "conversation")
                 snoozed = e.ConversationSnoozed(conversation, customer, START + timedelta(days=999))
                 yield conversation, snoozed, OPERATORS[number % 30]
 
@@ -125,7 +162,7 @@ def _everything() -> Iterator[Happened]:
 def _big(number: int) -> Iterator[Happened]:
     """The large client: now and then a note, a call, an assignment."""
     yield _message(BIG, number)
-    conversation = uuid5(BIG, "conversation")
+    conversation = conversation_of(BIG)
     if number % 18_000 == 0:
         yield conversation, e.NoteAdded(conversation, BIG, uuid5(BIG, f"note {number}"), "note"), OPERATORS[number % 30]
     if number % 27_000 == 0:
@@ -133,14 +170,14 @@ def _big(number: int) -> Iterator[Happened]:
 
 
 def _begin(customer: UUID) -> Iterator[Happened]:
-    conversation, system = uuid5(customer, "conversation"), e.Actor("system")
+    conversation, system = conversation_of(customer), e.Actor("system")
     address = e.Address("email", f"{customer.hex}@example.com", "Клиент")
     yield customer, e.CustomerRegistered(customer, "Клиент", address), system
     yield conversation, e.ConversationOpened(conversation, customer, MAIL, "email", "Вопрос", "the first"), system
 
 
 def _message(customer: UUID, number: int, channel: UUID = MAIL) -> Happened:
-    conversation, message = uuid5(customer, "conversation"), uuid5(customer, f"message {number}")
+    conversation, message = conversation_of(customer), UUID(int=customer.int ^ (number + 2) * _PRIME & _MASK)
     sender = e.Address("email", f"{customer.hex}@example.com", "Клиент")
     call = e.Call("finished", "inbound", "1", "2") if channel == CALLS else None
     event = e.MessageReceived(
@@ -148,11 +185,6 @@ def _message(customer: UUID, number: int, channel: UUID = MAIL) -> Happened:
         sender, RAW, "the same thread", "Вопрос", TEXT, call=call,
     )  # fmt: skip
     return conversation, event, e.Actor("customer", sender.address, "Клиент")
-
-
-def _of(customer: UUID, kind: type[e.ConversationClosed]) -> Happened:
-    conversation = uuid5(customer, "conversation")
-    return conversation, kind(conversation, customer), OPERATORS[customer.int % 30]
 
 
 def _analyze(database: Database) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 
@@ -22,7 +22,7 @@ from shared.database.protocol import Database, Transaction
 from shared.event_store.log import head, read_log
 from shared.read_models import conversations
 from shared.read_models.timeline_pages import Page
-from tests.benchmarks.large import BIG, CALLS, HUNDRED, TEN_THOUSAND, fill, small
+from tests.benchmarks.large import BIG, CALLS, HUNDRED, TEN_THOUSAND, conversation_of, copy, fill, small
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -32,10 +32,16 @@ Question = Callable[[Transaction], object]
 
 
 def figures() -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _measure("SQLite", f"sqlite:///{Path(folder) / 'okno.db'}")
-    with PostgresServer() as postgres:
-        yield from _measure("PostgreSQL", postgres.create_database())
+    with tempfile.TemporaryDirectory() as folder, PostgresServer() as postgres:
+        file = Path(folder) / "okno.db"
+        database = open_database(f"sqlite:///{file}")
+        with _timed("filling SQLite"):
+            fill(database)
+        yield from _measure("SQLite", database)
+        database = open_database(postgres.create_database())
+        with _timed("copying it to PostgreSQL"):
+            copy(file, database)
+        yield from _measure("PostgreSQL", database)
 
 
 @dataclass
@@ -130,10 +136,7 @@ def _bare_page(tx: Transaction, customer: UUID, page: Page) -> object:
     ]
 
 
-def _measure(name: str, url: str) -> Iterator[Figure]:
-    database = open_database(url)
-    with _timed(f"filling {name}"):
-        fill(database)
+def _measure(name: str, database: Database) -> Iterator[Figure]:
     asker = Asker(database)
     asker.prepare()
     bare = _p99(asker.seconds(asker.bare_pages(), PAGES))
@@ -157,7 +160,7 @@ def _measure(name: str, url: str) -> Iterator[Figure]:
 
 
 def _one(tx: Transaction, at: datetime) -> object:
-    return past.conversation(tx, uuid5(TEN_THOUSAND, "conversation"), at, "known")
+    return past.conversation(tx, conversation_of(TEN_THOUSAND), at, "known")
 
 
 def _p99(seconds: list[float]) -> float:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid5
 
+import pytest
 from eventsourcing.persistence import StoredEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from shared.event_store.mapper import About, Happening, to_state
 from shared.event_store.moments import position_at, position_before
 from shared.event_store.recorders import recorder_for
 from shared.event_store.store import EventStore
-from shared.read_models import conversations, customers, live, timeline
+from shared.read_models import conversations, conversations_past, customers, live, timeline
 from shared.read_models import timeline as timelines
 from shared.read_models.facets import Facet, Filter
 from shared.read_models.moment import By
@@ -39,6 +40,11 @@ EVERY = 7
 """Which moments are looked at: each takes a while."""
 STATUSES = ("open", "snoozed", "closed", None)
 slowly = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(autouse=True)
+def versions_are_kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations_past, "KEEP_EVERY", 3)
 
 
 class _Undone(Exception):

@@ -264,7 +264,7 @@ def test_read_models_are_rebuilt_and_compared(okno: Cli) -> None:
     rows = {row["table"]: row for row in okno.json("rebuild")["items"]}
     assert rows["timeline"] == {"table": "timeline", "rows": 2, "equal": True, "only_live": 0, "only_rebuilt": 0}
     okno.in_house(lambda house: house.database.write(lambda tx: tx.run("DELETE FROM timeline")))
-    (row, _) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
+    (row, *_) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
     assert (row["equal"], row["only_live"], row["only_rebuilt"]) == (False, 0, 2)
     okno("rebuild", "timeline", status=1)
     assert okno.json("rebuild", "--check")["items"][-1]["equal"]
