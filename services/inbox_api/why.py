@@ -237,7 +237,10 @@ def _attempts(tx: Transaction, this: Recorded) -> list[Attempt]:
         "SELECT attempt, state, tries, created_at, first_try_at, changed_at, external_id, code, error FROM deliveries"
         " WHERE reply_id = ? ORDER BY attempt"
     )
-    return [Attempt(*row[:6], row[6] or None, row[7] or None, row[8] or None) for row in tx.rows(sql, (str(reply_id),))]
+    return [
+        Attempt(*known, *(said or None for said in answer))
+        for *known, answer in ([*row[:6], row[6:]] for row in tx.rows(sql, (str(reply_id),)))
+    ]
 
 
 def _uuid(text: str) -> UUID | None:

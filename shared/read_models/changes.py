@@ -40,6 +40,7 @@ def change_of(recorded: e.Recorded) -> Row | None:
     subject: Any = recorded.event
     if (delivered := deliveries.told(recorded)) is not None:
         return _row(recorded, subject.reply_id, deliveries.KIND, delivered)
+    body: Body
     match recorded.event:
         case e.CallProgressed() as event:
             kind, body = "call", {"call": call_fields(event.call)}

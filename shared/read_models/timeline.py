@@ -18,7 +18,9 @@ from shared.domain import events as e
 from shared.read_models import changes, facets, timeline_pages
 from shared.read_models.entries import Body, dumps, entry_of, shown
 from shared.read_models.moment import Moment, microseconds
-from shared.read_models.timeline_pages import LEFT, Page, Wanted
+from shared.read_models.timeline_pages import LEFT
+from shared.read_models.timeline_pages import Page as Page
+from shared.read_models.timeline_pages import Wanted as Wanted
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
 _COLUMNS = (

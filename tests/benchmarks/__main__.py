@@ -7,7 +7,7 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "telephony", "cluster", "replay")
+NAMES = ("idle", "embedded", "telephony", "cluster", "replay", "timeline")
 
 
 def main(names: list[str]) -> int:

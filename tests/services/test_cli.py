@@ -173,6 +173,9 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
     for as_of in (to_text(AT + timedelta(seconds=1)), "2026-11-21 12:00:30", "2026-11-21T15:00:30+03:00"):
         past = okno.json("timeline", "anna@example.com", "--as-of", as_of)
         assert [entry["text"] for entry in past["items"]] == ["first\x1b[2J"]
+    then = ("--as-of", to_text(AT + timedelta(seconds=1)), "--by", "happened")
+    happened = okno.json("timeline", "anna@example.com", *then)
+    assert [entry["text"] for entry in happened["items"]] == ["first\x1b[2J", "second"]
     head, *lines = okno("timeline", "anna@example.com").splitlines()
     assert head.split() == ["recorded_at", "kind", "direction", "channel", "author", "delivery", "text"]
     assert [line.split()[-1] for line in lines] == ["[2J", "second"]
