@@ -119,6 +119,8 @@ class Recorder:
             recorder_for(tx).insert([_stored(each) for each in recorded], [])
             for name in MODELS:
                 live.models()[name].apply(tx, recorded, "")
+        if tx.dialect == "sqlite":  # what Okno does between its commits; else the write-ahead log grows to gigabytes
+            tx.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _recorded(self, stream: UUID, event: e.Event, actor: e.Actor) -> e.Recorded:
         version = self._versions[stream] = self._versions.get(stream, 0) + 1
