@@ -7,7 +7,7 @@ code that makes the present ones; lists find by an index which conversations the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -122,29 +122,36 @@ def _otherwise(tx: Transaction, moment: Moment) -> Otherwise:
 
 def _conversations(tx: Transaction, ids: Sequence[UUID], moment: Moment, otherwise: Otherwise) -> list[Body]:
     """Return conversations as they stood, those that there were, the one changed last first."""
-    kept: list[str] = []
-    events: list[Recorded] = []
-    for id_ in ids:
-        differing = otherwise.get(str(id_), set())
-        last = conversations_past.kept(tx, str(id_), min([moment.position, *(each - 1 for each in differing)]))
-        kept += [last.body] if last else []
-        events += _events(tx, id_, last.version if last else 0, moment, differing)
+    ends = {str(id_): min([moment.position, *(each - 1 for each in otherwise.get(str(id_), ()))]) for id_ in ids}
+    kept = conversations_past.kept(tx, ends)
+    bodies = [each.body for each in kept.values()]
+    events = _events(tx, {id_: kept[str(id_)].version if str(id_) in kept else 0 for id_ in ids}, moment, otherwise)
     happened: list[Any] = [recorded.event for recorded in events]
-    owners = {event.customer_id for event in happened} | set(map(conversations.owner_of, kept))
+    owners = {event.customer_id for event in happened} | set(map(conversations.owner_of, bodies))
     events += _of_customers(tx, list(owners), moment, owners)
-    with tables_of(sorted(events, key=_position), NOT_ASKED, lambda past: conversations.restore(past, kept)) as past:
+    with tables_of(sorted(events, key=_position), NOT_ASKED, lambda past: conversations.restore(past, bodies)) as past:
         return conversations.page(past, None, None, None, max(1, len(ids)))
 
 
-def _events(tx: Transaction, id_: UUID, after_version: int, moment: Moment, differing: set[int]) -> list[Recorded]:
-    """Return a conversation's events after a version, up to a moment.
+def _events(tx: Transaction, after: Mapping[UUID, int], moment: Moment, otherwise: Otherwise) -> list[Recorded]:
+    """Return conversations' events after a version of each, up to a moment."""
+    plain = {id_: version for id_, version in after.items() if str(id_) not in otherwise}
+    found = read_versions(tx, plain, moment.position, conversations_past.KEEP_EVERY)
+    for id_, version in after.items():
+        if differing := otherwise.get(str(id_)):
+            found += _differing(tx, id_, version, moment, differing)
+    return found
+
+
+def _differing(tx: Transaction, id_: UUID, after_version: int, moment: Moment, differing: set[int]) -> list[Recorded]:
+    """Return what had happened in a conversation of which not the same was known.
 
     What it begins with is there if anything is: a message that was said before the one that opened its conversation
     stands in that conversation all the same.
     """
     late = [position for position in differing if position > moment.position]
-    known = [each for each in read_versions(tx, id_, after_version, moment.position) if each.position not in differing]
-    found = [*known, *read_positions(tx, late)]
+    all_known = read_versions(tx, {id_: after_version}, moment.position)
+    found = [*[each for each in all_known if each.position not in differing], *read_positions(tx, late)]
     if after_version == 0 and found and all(recorded.version > 1 for recorded in found):
         found += read_beginnings(tx, [id_])
     return found

@@ -8,7 +8,7 @@ level, one that stood at a position began at most twice that before it, so an in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from shared.database.protocol import Row, Transaction
@@ -62,11 +62,17 @@ def ended(position: int, conversation_id: str, status: str, until: int) -> Row:
     return (until, position, conversation_id, status, (until - position).bit_length() - 1)
 
 
-def kept(tx: Transaction, conversation_id: str, until: int) -> Kept | None:
-    """Return the last version that is kept whole and stood at a position or before."""
-    sql = f"SELECT position, version, body FROM {KEPT} WHERE conversation_id = ? AND position <= ?"
-    row = tx.row(f"{sql} ORDER BY position DESC LIMIT 1", (conversation_id, until))
-    return Kept(*row) if row else None
+def kept(tx: Transaction, wanted: Mapping[str, int]) -> dict[str, Kept]:
+    """Return of some conversations the last version that is kept whole and stood at a position or before."""
+    found: dict[str, Kept] = {}
+    sql = f"SELECT conversation_id, position, version, body FROM {KEPT} WHERE conversation_id = ? AND position <= ?"
+    pairs = list(wanted.items())
+    for start in range(0, len(pairs), AT_ONCE):
+        some = pairs[start : start + AT_ONCE]
+        selects = [f"SELECT * FROM ({sql} ORDER BY position DESC LIMIT 1) AS r{number}" for number in range(len(some))]
+        for id_, *rest in tx.rows(" UNION ALL ".join(selects), [value for pair in some for value in pair]):
+            found[id_] = Kept(*rest)
+    return found
 
 
 def page(tx: Transaction, status: str | None, at: int, before: int | None, limit: int) -> list[Version]:

@@ -114,13 +114,10 @@ def _narrowed(tx: Transaction, whole: _Range, numbers: list[int] | None, wanted:
 
 def _rare(tx: Transaction, whole: _Range, numbers: Sequence[int]) -> list[int] | None:
     """Return the positions of all entries of these combinations, None when they are too many to sort."""
-    found: list[int] = []
-    for number in numbers:
-        sql = f"SELECT position FROM timeline WHERE {whole.where} AND facet = ? LIMIT ?"
-        found += [position for (position,) in tx.rows(sql, (*whole.parameters, number, RARE + 1 - len(found)))]
-        if len(found) > RARE:
-            return None
-    return found
+    fits = f"facet IN ({','.join(map(str, numbers))})"
+    sql = f"SELECT position FROM timeline WHERE {whole.where} AND {fits} LIMIT ?"
+    found = [position for (position,) in tx.rows(sql, (*whole.parameters, RARE + 1))]
+    return None if len(found) > RARE else found
 
 
 def _facets(tx: Transaction, customer_id: str, wanted: Filter) -> list[int]:
