@@ -47,7 +47,7 @@ _Values = list[Any]
 class Conversations:
     name = "conversations"
     version = 4
-    tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.MERGED)
+    tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
         return f"""

@@ -23,7 +23,7 @@ KEEP_EVERY = 50
 STATUSES = ("open", "snoozed", "closed")
 HIDDEN = "merged"
 """The status here of one that is closed because it goes on in another: no list has it."""
-MERGED = "conversations_merged"
+GONE_ON = "conversations_gone_on"
 """From which position to which a conversation went on in another."""
 AT_ONCE = 40
 """Ranges in one statement."""
@@ -53,7 +53,7 @@ def schema(prefix: str) -> str:
     CREATE TABLE IF NOT EXISTS {prefix}{KEPT} (
         position BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, version BIGINT NOT NULL, body TEXT NOT NULL
     );
-    CREATE TABLE IF NOT EXISTS {prefix}{MERGED} (
+    CREATE TABLE IF NOT EXISTS {prefix}{GONE_ON} (
         position BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, into_id TEXT NOT NULL, until BIGINT
     )
     """
@@ -63,8 +63,8 @@ def indexes(prefix: str) -> str:
     return f"""
     CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_stood ON {prefix}{TABLE} (status, level, position);
     CREATE INDEX IF NOT EXISTS {prefix}{KEPT}_conversation ON {prefix}{KEPT} (conversation_id, position);
-    CREATE INDEX IF NOT EXISTS {prefix}{MERGED}_into ON {prefix}{MERGED} (into_id);
-    CREATE INDEX IF NOT EXISTS {prefix}{MERGED}_conversation ON {prefix}{MERGED} (conversation_id)
+    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_into ON {prefix}{GONE_ON} (into_id);
+    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_conversation ON {prefix}{GONE_ON} (conversation_id)
     """
 
 
@@ -79,22 +79,22 @@ def note_merges(tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> N
         event = recorded.event
         if isinstance(event, e.ConversationMerged):
             row = (recorded.position, str(event.conversation_id), str(event.into_id), None)
-            tx.insert_many(f"{prefix}{MERGED}", ("position", "conversation_id", "into_id", "until"), [row])
+            tx.insert_many(f"{prefix}{GONE_ON}", ("position", "conversation_id", "into_id", "until"), [row])
         elif isinstance(event, e.ConversationUnmerged):
-            sql = f"UPDATE {prefix}{MERGED} SET until = ? WHERE conversation_id = ? AND until IS NULL"
+            sql = f"UPDATE {prefix}{GONE_ON} SET until = ? WHERE conversation_id = ? AND until IS NULL"
             tx.run(sql, (recorded.position, str(event.conversation_id)))
 
 
 def merged_into(tx: Transaction, conversation_id: str, at: int) -> list[str]:
     """Return the ids of conversations that went on in this one at a position."""
-    sql = f"SELECT conversation_id FROM {MERGED} WHERE into_id = ? AND position <= ? AND (until IS NULL OR until > ?)"
+    sql = f"SELECT conversation_id FROM {GONE_ON} WHERE into_id = ? AND position <= ? AND (until IS NULL OR until > ?)"
     return [id_ for (id_,) in tx.rows(sql, (conversation_id, at, at))]
 
 
 def ever_merged(tx: Transaction, conversation_ids: Sequence[UUID]) -> set[UUID]:
     """Return those of some conversations that ever went on in others."""
     ids = [str(id_) for id_ in conversation_ids]
-    return {UUID(id_) for (id_,) in tx.rows_in(f"SELECT conversation_id FROM {MERGED} WHERE conversation_id", ids)}
+    return {UUID(id_) for (id_,) in tx.rows_in(f"SELECT conversation_id FROM {GONE_ON} WHERE conversation_id", ids)}
 
 
 def kept(tx: Transaction, wanted: Mapping[str, int]) -> dict[str, Kept]:

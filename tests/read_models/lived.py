@@ -37,12 +37,15 @@ class Life(History):
     def do(self, kind: str, which: int, number: int) -> None:
         """Take a step of these kinds too."""
         self.apart = timedelta(minutes=7 * (number + 1)) * {"late": -1, "early": 1}.get(kind, 0)
+        super().do({"late": "message", "early": "message"}.get(kind, kind), which, number)
+
+    def _command(self, kind: str, which: int, number: int) -> None:
         if kind == "move":
             self._move(which, number)
         elif kind in ("merge", "unmerge", "card"):
             self._of_customers(kind, which % 2, number)
         else:
-            super().do({"late": "message", "early": "message"}.get(kind, kind), which, number)
+            super()._command(kind, which, number)
 
     def _of_customers(self, kind: str, which: int, number: int) -> None:
         one, other = (uuid5(MAILBOX, f"customer {n}") for n in (which, 1 - which))
