@@ -36,7 +36,7 @@ async def _run(options: argparse.Namespace, house: House) -> None:
     at = moment("--as-of", options.as_of) if options.as_of else None
     customer_id = await house.database.read(partial(_customer, wanted=options.customer))
     asked = Asked(by=options.by, as_of=at)
-    found = await house.database.read(partial(entries, customer_ids=(customer_id,), page=EVERYTHING, asked=asked))
+    found = await house.database.read(partial(entries, customer_id=customer_id, page=EVERYTHING, asked=asked))
     if options.json:
         print_json({"items": found, "next": None})
     else:

@@ -81,7 +81,7 @@ class Asker:
 
     def pages(self) -> Iterator[Question]:
         while True:
-            yield partial(entries, customer_ids=(self.customer(),), page=self.page(), asked=Asked())
+            yield partial(entries, customer_id=self.customer(), page=self.page(), asked=Asked())
 
     def bare_pages(self) -> Iterator[Question]:
         while True:
@@ -89,7 +89,7 @@ class Asker:
 
     def pages_of(self, customer: UUID) -> Iterator[Question]:
         while True:
-            yield partial(entries, customer_ids=(customer,), page=Page(50, None, descending=True), asked=Asked())
+            yield partial(entries, customer_id=customer, page=Page(50, None, descending=True), asked=Asked())
 
     def filtered(self) -> Iterator[Question]:
         while True:
@@ -102,14 +102,14 @@ class Asker:
                 Asked(by="happened", kinds=("text",), until=day),
             ):  # fmt: skip
                 page = self.page() if asked.by == "known" else Page(50, None, descending=True)
-                yield partial(entries, customer_ids=(BIG,), page=page, asked=asked)
+                yield partial(entries, customer_id=BIG, page=page, asked=asked)
 
     def as_of(self) -> Iterator[Question]:
         while True:
             for by in ("known", "happened"):
                 asked = Asked(by=by, as_of=self.moment())
                 newest = Page(50, None, descending=True)
-                yield partial(entries, customer_ids=(TEN_THOUSAND,), page=newest, asked=asked)
+                yield partial(entries, customer_id=TEN_THOUSAND, page=newest, asked=asked)
                 yield partial(past.customer, customer_id=TEN_THOUSAND, at=self.moment(), by=by)
 
     def lists_as_of(self) -> Iterator[Question]:

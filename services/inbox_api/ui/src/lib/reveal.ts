@@ -1,5 +1,4 @@
 /** Brings a message of the conversation on screen into view; what is older than what is loaded is loaded first. */
-import { router } from './router.svelte'
 import { threadOf } from './state/thread.svelte'
 
 const PAGES = 40
@@ -7,7 +6,7 @@ const TRIES = 40
 const TRY_MILLISECONDS = 50
 
 export async function reveal(conversation: string, message: string): Promise<void> {
-  const { feed } = threadOf(conversation, router.moment)
+  const { feed } = threadOf(conversation, null)
   await feed.refresh()
   for (let page = 0; page < PAGES && !feed.items.some((entry) => entry.id === message) && feed.older !== null; page++) {
     await feed.loadOlder()
