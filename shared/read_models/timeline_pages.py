@@ -54,7 +54,7 @@ _Condition = tuple[str, tuple[object, ...]]
 
 
 class Key(NamedTuple):
-    """`left_at` is 0 for an entry that still stands there."""
+    """`left_at` is 0 for an entry that still stands there; `occurred` where the list does not go by it."""
 
     occurred: int
     position: int
@@ -162,8 +162,9 @@ def _select(
     wheres = [(within.where, within.parameters), *bounds, *_as_of(within, wanted.moment)]
     way = "DESC" if page.descending else "ASC"
     order = f"position {way}" if wanted.by == "known" else f"occurred {way}, position {way}"
+    occurred = "0" if wanted.by == "known" else "occurred"  # then the index alone tells the keys
     sql = (
-        f"SELECT * FROM (SELECT occurred, position, {within.left_at} AS left_at FROM {within.table}"
+        f"SELECT * FROM (SELECT {occurred} AS occurred, position, {within.left_at} AS left_at FROM {within.table}"
         f" WHERE {' AND '.join(where for where, _ in wheres)} ORDER BY {order} LIMIT ?) AS r{number}"
     )
     return sql, [value for _, values in wheres for value in values] + [page.limit]

@@ -32,7 +32,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(seconds=20)
 OPERATORS = [e.Actor("operator", str(UUID(int=n + 1)), f"Operator {n}") for n in range(30)]
 BATCH = 5000
-MODELS = ("timeline", "conversations", "customers", "clocks", "causes")
+MODELS = ("timeline", "conversations", "customers", "groups", "cards", "clocks", "causes")
 RAW = e.Raw("ab" * 32, 400, "message/rfc822")
 TEXT = "Здравствуйте! Когда приедет заказ, и сколько стоит доставка? Спасибо."
 _PRIME, _MASK = 0x9E3779B97F4A7C15F39CC0605CEDC835, (1 << 128) - 1
