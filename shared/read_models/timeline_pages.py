@@ -152,7 +152,9 @@ def _keys(
         some = ranges[start : start + AT_ONCE]
         selects = [_select(number, each, bounds, page, wanted) for number, each in enumerate(some)]
         parameters = [value for _, values in selects for value in values]
-        found += [Key(*row) for row in tx.rows(" UNION ALL ".join(sql for sql, _ in selects), parameters)]
+        union = " UNION ALL ".join(sql for sql, _ in selects)
+        sql = f"SELECT * FROM ({union}) AS g ORDER BY {_order(page, wanted.by)} LIMIT ?" if len(some) > 1 else union
+        found += [Key(*row) for row in tx.rows(sql, [*parameters, page.limit] if len(some) > 1 else parameters)]
     return found
 
 
@@ -160,14 +162,18 @@ def _select(
     number: int, within: _Range, bounds: Sequence[_Condition], page: Page, wanted: Wanted
 ) -> tuple[str, list[object]]:
     wheres = [(within.where, within.parameters), *bounds, *_as_of(within, wanted.moment)]
-    way = "DESC" if page.descending else "ASC"
-    order = f"position {way}" if wanted.by == "known" else f"occurred {way}, position {way}"
+    order = _order(page, wanted.by)
     occurred = "0" if wanted.by == "known" else "occurred"  # then the index alone tells the keys
     sql = (
         f"SELECT * FROM (SELECT {occurred} AS occurred, position, {within.left_at} AS left_at FROM {within.table}"
         f" WHERE {' AND '.join(where for where, _ in wheres)} ORDER BY {order} LIMIT ?) AS r{number}"
     )
     return sql, [value for _, values in wheres for value in values] + [page.limit]
+
+
+def _order(page: Page, by: By) -> str:
+    way = "DESC" if page.descending else "ASC"
+    return f"position {way}" if by == "known" else f"occurred {way}, position {way}"
 
 
 def _bounds(page: Page, wanted: Wanted, after_occurred: int | None) -> Iterator[_Condition]:

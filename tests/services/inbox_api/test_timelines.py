@@ -118,6 +118,39 @@ async def test_the_ends_of_the_calendar_are_moments(office: Office, at: str) -> 
         assert bool(await kinds(office, message, as_of=at, by=by, since="0001-01-01T00:00:00Z")) == there
 
 
+async def test_customers_who_are_one_are_shown_so_in_the_past_and_by_filters(office: Office) -> None:
+    message = await lived(office)
+    (other,) = await office.receive(inbound("Me again", "anna@work.example"))
+    before = to_text(office.clock.at)
+    office.clock.forward(60)
+    await office.post(f"/customers/{other.customer_id}/merge", {"into": str(message.customer_id)})
+    merged = to_text(office.clock.at)
+    office.clock.forward(60)
+    await office.post(f"/customers/{message.customer_id}/unmerge", {"customer": str(other.customer_id)})
+    for id_ in (message.customer_id, other.customer_id):
+        for by in ("known", "happened"):
+            then = {"as_of": merged, "by": by}
+            page = await office.get(f"/customers/{id_}/timeline", kind="text,merged", **then)
+            said = [entry["kind"] for entry in page["items"] if by == "known" or entry["kind"] != "merged"]
+            assert (
+                said == ["text", "text", "text", "merged"][: 4 if by == "known" else 3]
+            )  # it happened by a real clock
+            assert {entry["customer_id"] for entry in page["items"]} == {str(message.customer_id)}
+            customer = await office.get(f"/customers/{id_}", **then)
+            assert (customer["id"], customer["conversations"]) == (str(message.customer_id), 2)
+            assert customer["card"]["customer_id"] == str(message.customer_id)
+            listed = (await office.get("/conversations", status="all", customer_id=id_, **then))["items"]
+            assert {each["customer"]["id"] for each in listed} == {str(message.customer_id)}
+            assert len(listed) == 2
+    (entry,) = (await office.get(f"/customers/{other.customer_id}/timeline", kind="merged", as_of=merged))["items"]
+    found = await why(office, entry)
+    assert (found["because"]["kind"], found["because"]["name"], found["conversation"]) == ("operator", "Olga", None)
+    assert ("MemberJoined", "together") in chain(found)
+    for moment in ({}, {"as_of": before}):
+        assert await kinds(office, other, kind="merged", **moment) == []
+        assert (await office.get(f"/customers/{other.customer_id}", **moment))["conversations"] == 1
+
+
 # --- why --------------------------------------------------------------------------------------------------
 
 
