@@ -72,10 +72,15 @@ async def card(call: Call, customer_id: UUID) -> dict[str, Any]:
     found = await call.context.database.read(partial(card_in, customer_id=customer_id))
     if found is None:
         raise HTTPException(404)
-    if found["operator"]:
-        everybody = {str(each.id): each.name for each in await call.context.operators.all()}
-        found["operator"] = {"id": found["operator"], "name": everybody.get(found["operator"], "")}
-    return found
+    return await named(call, found)
+
+
+async def named(call: Call, card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card with the responsible operator's name."""
+    if not card["operator"]:
+        return card
+    everybody = {str(each.id): each.name for each in await call.context.operators.all()}
+    return card | {"operator": {"id": card["operator"], "name": everybody.get(card["operator"], "")}}
 
 
 def card_in(tx: Transaction, customer_id: UUID) -> dict[str, Any] | None:

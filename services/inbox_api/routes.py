@@ -31,13 +31,16 @@ from services.inbox_api import (
     shapes,
     steps,
     telephones,
+    timelines,
     typing,
     webhooks,
+    why,
 )
 from services.inbox_api.context import Context, Handler
 
 PREFIX = "/api/v1"
 PAGE = ("limit", "cursor")
+AS_OF = ("as_of", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,11 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(
         "GET", "/conversations", "Conversations, the one changed last first", conversations.list_,
-        query=("status", "customer_id", *PAGE),
+        query=("status", "customer_id", *AS_OF, *PAGE),
     ),
-    Address("GET", CONVERSATION, "One conversation", conversations.one),
+    Address("GET", CONVERSATION, "One conversation", conversations.one, query=AS_OF),
     Address(
-        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=("order", *PAGE),
+        "GET", f"{CONVERSATION}/messages", "Its messages", conversations.messages, query=(*AS_OF, "order", *PAGE),
         answers=shapes.Messages,
     ),
     Address(
@@ -145,10 +148,11 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/customers/export.csv", "All customers as CSV", exporting.export, query=("separator",)),
     Address("GET", "/imports", "Imports of customers, the newest first", imports.list_, query=PAGE),
     Address("POST", "/imports/{id}/undo", "Take an import back", imports.undo),
-    Address("GET", "/customers/{id}", "One customer", customers.one),
+    Address("GET", "/customers/{id}", "One customer", customers.one, query=AS_OF),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
-        customers.timeline_, query=("as_of", "order", *PAGE), answers=shapes.Messages,
+        timelines.timeline, query=(*AS_OF, "kind", "channel", "author", "since", "until", "order", *PAGE),
+        answers=shapes.Messages,
     ),
     Address("GET", "/customers/{id}/card", "A customer's card", cards.one),
     Address("PATCH", "/customers/{id}/card", "Change fields of a card", cards.change, cards.CardChanges),
@@ -194,6 +198,9 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
     Address("GET", "/search", "Everything said, the newest first", search.search_, query=(*search.QUERY, *PAGE)),
     Address("GET", "/reports/ledger", "What came, and what of it is missing", reports.ledger, query=("since", "until")),
+    Address(
+        "GET", "/events/{position}/why", "Where an event came from and what it led to", why.why, answers=why.Why,
+    ),
     Address("GET", "/stream", "Changes as server-sent events, resumable by Last-Event-ID", live.stream),
     Address("GET", "/attachments/{id}", "An attachment's bytes, or a range of them", files.get_attachment),
     Address(

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
-from shared.event_store.log import head, position_before, read_streams_window, read_window
+from shared.event_store.log import head, read_streams_window, read_window
+from shared.event_store.moments import position_before
 from shared.read_models import conversations, live, steps
 
 WINDOW = 100_000

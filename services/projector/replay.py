@@ -20,7 +20,8 @@ from shared.clock import to_text
 from shared.database.protocol import Database, DatabaseUnavailable, Row, Transaction
 from shared.database.sqlite_transaction import translated
 from shared.domain.events import Recorded
-from shared.event_store.log import head, position_before, read_log
+from shared.event_store.log import head, read_log
+from shared.event_store.moments import position_before
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody

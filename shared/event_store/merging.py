@@ -59,18 +59,18 @@ def accept(session: Session, tx: Transaction, suggestion_id: UUID, into: UUID | 
     return into
 
 
-def ever_together(tx: Transaction, customer_id: UUID) -> list[UUID]:
-    """Return all customers who are or were in one group with another, directly or by others; first of all themselves.
+def ever_together(tx: Transaction, *customer_ids: UUID) -> list[UUID]:
+    """Return all customers who are or were in one group with some, directly or by others; first of all themselves.
 
     Whoever was ever merged with them is named in a stream that is found here: each merge stands in that of the
     member and in that of whoever stood for all at the time.
     """
-    found, new = [customer_id], [customer_id]
+    found, new = dict.fromkeys(customer_ids), list(dict.fromkeys(customer_ids))
     while new:
         named = (id_ for recorded in read_streams(tx, new) for id_ in _named(recorded.event))
         new = [id_ for id_ in dict.fromkeys(named) if id_ not in found]
-        found += new
-    return found
+        found |= dict.fromkeys(new)
+    return list(found)
 
 
 def _named(event: e.Event) -> tuple[UUID, ...]:

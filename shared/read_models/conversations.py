@@ -14,7 +14,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
 from shared.domain.next_step import taken
-from shared.read_models import groups
+from shared.read_models import conversations_past, groups
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -46,8 +46,8 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 3
-    tables = ("conversations",)
+    version = 4
+    tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -57,7 +57,8 @@ class Conversations:
             waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
             messages_count BIGINT NOT NULL, last_message TEXT,
             opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL, merged_into TEXT
-        )
+        );
+        {conversations_past.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
@@ -68,7 +69,8 @@ class Conversations:
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
             WHERE snoozed_until IS NOT NULL;
         CREATE INDEX IF NOT EXISTS {prefix}conversations_merged ON {prefix}conversations (merged_into)
-            WHERE merged_into IS NOT NULL
+            WHERE merged_into IS NOT NULL;
+        {conversations_past.indexes(prefix)}
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
@@ -76,9 +78,20 @@ class Conversations:
         opened = {r.event.conversation_id for r in changes if isinstance(r.event, e.ConversationOpened)}
         touched = {_conversation_id(r) for r in changes}
         rows = _load(tx, touched - opened, prefix)
+        ended: list[Row] = []
+        kept: list[Row] = []
         for recorded in changes:
+            if (was := rows.get(_conversation_id(recorded))) is not None:
+                stood = (was[_INDEX["position"]], was[_INDEX["id"]], _listed_as(was))
+                ended.append(conversations_past.ended(*stood, recorded.position))
             _change(rows, recorded)
+            if recorded.version % conversations_past.KEEP_EVERY == 0:
+                now = rows[_conversation_id(recorded)]
+                kept.append((recorded.position, now[0], recorded.version, orjson.dumps(now).decode()))
         updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        conversations_past.note_merges(tx, changes, prefix)
+        tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
+        tx.insert_many(f"{prefix}{conversations_past.KEPT}", conversations_past.KEPT_COLUMNS, kept)
         new = [tuple(values) for id_, values in rows.items() if id_ in opened]
         old = [tuple(values) for id_, values in rows.items() if id_ not in opened]
         tx.insert_many(f"{prefix}conversations", _COLUMNS, new)
@@ -97,6 +110,12 @@ def _conversation_id(recorded: e.Recorded) -> UUID:
 def _load(tx: Transaction, ids: set[UUID], prefix: str) -> dict[UUID, _Values]:
     sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id"
     return {UUID(row[0]): list(row) for row in tx.rows_in(sql, [str(id_) for id_ in ids])}
+
+
+def _listed_as(values: _Values) -> str:
+    """Return the status under which lists have a conversation."""
+    hidden = values[_INDEX["merged_into"]] is not None and values[_INDEX["status"]] == "closed"
+    return conversations_past.HIDDEN if hidden else str(values[_INDEX["status"]])
 
 
 def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
@@ -384,10 +403,30 @@ def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: 
     return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
 
 
+def every_one(tx: Transaction) -> list[Body]:
+    """Return all conversations, also those that go on in others, the one changed last first."""
+    return [_shown(row) for row in tx.rows(f"{_SELECT} ORDER BY c.position DESC")]
+
+
+def is_listed(body: Body) -> bool:
+    """Return whether a conversation, as the API shows it, is in lists: `page` has those."""
+    return body["merged_into"] is None or body["status"] != "closed"
+
+
 def merged_into(tx: Transaction, conversation_id: UUID) -> list[str]:
     """Return the ids of conversations that go on in this one."""
     sql = "SELECT id FROM conversations WHERE merged_into = ? AND merged_into IS NOT NULL"
     return [id_ for (id_,) in tx.rows(sql, (str(conversation_id),))]
+
+
+def restore(tx: Transaction, bodies: Sequence[str]) -> None:
+    """Put versions that were kept whole into an empty table, so that events go on from there."""
+    tx.insert_many("conversations", _COLUMNS, [tuple(orjson.loads(body)) for body in bodies])
+
+
+def owner_of(body: str) -> UUID:
+    """Return whose conversation a version that was kept whole is."""
+    return UUID(orjson.loads(body)[_INDEX["customer_id"]])
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:

@@ -10,7 +10,19 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "telephony", "call_card", "cluster", "replay", "rebuild", "audit", "search", "unmerge")
+NAMES = (
+    "idle",
+    "embedded",
+    "telephony",
+    "call_card",
+    "cluster",
+    "replay",
+    "rebuild",
+    "audit",
+    "search",
+    "unmerge",
+    "timeline",
+)
 
 
 def main(names: list[str]) -> int:

@@ -70,10 +70,12 @@ def _group(entries: int) -> Iterator[SqliteTransaction]:
             tx.script(model.schema(""))
             tx.script(model.indexes(""))
         people = [str(uuid5(MAILBOX, f"member {n}")) for n in range(MEMBERS)]
-        columns = ("position", "id", "customer_id", "conversation_id", "kind", "changes", "body", "delivery")
+        columns = (
+            "position", "id", "customer_id", "conversation_id", "kind", "changes", "facet", "occurred", "body"
+        )  # fmt: skip
         body = '{"id": "%s", "text": "Hello", "direction": "inbound", "kind": "text"}'
         ids = [str(uuid5(MAILBOX, str(n))) for n in range(entries)]
-        rows = [(n, id_, people[n % MEMBERS], id_, "text", 0, body % id_, None) for n, id_ in enumerate(ids)]
+        rows = [(n, id_, people[n % MEMBERS], id_, "text", 0, 0, n, body % id_) for n, id_ in enumerate(ids)]
         tx.insert_many("timeline", columns, rows)
         merged = [(id_, people[0], people[0], "2026", "Olga") for id_ in people[1:]]
         tx.insert_many("customer_groups", ("member_id", "into_id", "root_id", "merged_at", "merged_by"), merged)

@@ -175,6 +175,9 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
     for as_of in (to_text(AT + timedelta(seconds=1)), "2026-11-21 12:00:30", "2026-11-21T15:00:30+03:00"):
         past = okno.json("timeline", "anna@example.com", "--as-of", as_of)
         assert [entry["text"] for entry in past["items"]] == ["first\x1b[2J"]
+    then = ("--as-of", to_text(AT + timedelta(seconds=1)), "--by", "happened")
+    happened = okno.json("timeline", "anna@example.com", *then)
+    assert [entry["text"] for entry in happened["items"]] == ["first\x1b[2J", "second"]
     head, *lines = okno("timeline", "anna@example.com").splitlines()
     assert head.split() == ["recorded_at", "kind", "direction", "channel", "author", "delivery", "text"]
     assert [line.split()[-1] for line in lines] == ["[2J", "second"]
@@ -267,7 +270,7 @@ def test_read_models_are_rebuilt_and_compared(okno: Cli) -> None:
     none = {"only_live": 0, "only_rebuilt": 0, "changed": 0, "incomparable": None}
     assert rows["timeline"] == {"table": "timeline", "rows": 2, "equal": True, **none}
     okno.in_house(lambda house: house.database.write(lambda tx: tx.run("DELETE FROM timeline")))
-    (row, _) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
+    (row, *_) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
     assert (row["equal"], row["only_live"], row["only_rebuilt"]) == (False, 0, 2)
     okno("rebuild", "timeline", status=1)
     assert okno.json("rebuild", "--check")["items"][-1]["equal"]

@@ -16,7 +16,8 @@ from services.projector.projection import BrokenProjection, Projection, load
 from services.projector.replay import OtherProjection, Replay
 from shared.database.open import open_database
 from shared.database.protocol import Database
-from shared.event_store.log import position_before, read_log
+from shared.event_store.log import read_log
+from shared.event_store.moments import position_before
 from shared.event_store.store import EventStore
 from tests.examples import AT, Clock
 from tests.read_models.histories import Step, history

@@ -6,7 +6,7 @@ const TRIES = 40
 const TRY_MILLISECONDS = 50
 
 export async function reveal(conversation: string, message: string): Promise<void> {
-  const { feed } = threadOf(conversation)
+  const { feed } = threadOf(conversation, null)
   await feed.refresh()
   for (let page = 0; page < PAGES && !feed.items.some((entry) => entry.id === message) && feed.older !== null; page++) {
     await feed.loadOlder()

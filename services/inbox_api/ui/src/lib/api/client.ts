@@ -1,9 +1,12 @@
 /** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
+import { momentFields, type Moment } from '../moment'
+import { filterFields, type TimelineFilter } from '../timeline_filter'
 import { Problem, problemFrom } from './problem'
 import type { Hits } from './search'
 import type {
   Channel, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
 } from './types'
+import type { Why } from './why'
 
 export const BASE = '/api/v1'
 const DEADLINE_MILLISECONDS = 30_000
@@ -27,13 +30,14 @@ export const api = {
   setup: (body: { token: string; email: string; name: string; password: string }) =>
     request<Operator>('POST', '/setup', body, true),
 
-  conversations: (status: StatusFilter, page: PageRequest = {}) =>
-    request<Page<Conversation>>('GET', `/conversations${query({ status, ...page })}`),
+  conversations: (status: StatusFilter, page: PageRequest = {}, moment: Moment | null = null) =>
+    request<Page<Conversation>>('GET', `/conversations${query({ status, ...momentFields(moment), ...page })}`),
   conversationsOf: (customer_id: string) =>
     request<Page<Conversation>>('GET', `/conversations${query({ status: 'all', customer_id })}`),
-  conversation: (id: string) => request<Conversation>('GET', `/conversations/${id}`),
-  messages: (id: string, page: PageRequest = {}) =>
-    request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
+  conversation: (id: string, moment: Moment | null = null) =>
+    request<Conversation>('GET', `/conversations/${id}${query(momentFields(moment))}`),
+  messages: (id: string, page: PageRequest = {}, moment: Moment | null = null) =>
+    request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...momentFields(moment), ...page })}`),
 
   draft: (id: string) => request<Draft>('GET', `/conversations/${id}/draft`),
   reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes' | 'answers'>> & { quotes?: boolean; answers?: string | null }) =>
@@ -62,9 +66,10 @@ export const api = {
   tag: (id: string, add: string[], remove: string[]) =>
     request<Conversation>('POST', `/conversations/${id}/tags`, { add, remove }),
 
-  customer: (id: string) => request<Customer>('GET', `/customers/${id}`),
-  timeline: (id: string, as_of: string | null, page: PageRequest = {}) =>
-    request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', as_of, ...page })}`),
+  customer: (id: string, moment: Moment | null = null) => request<Customer>('GET', `/customers/${id}${query(momentFields(moment))}`),
+  timeline: (id: string, filter: TimelineFilter, moment: Moment | null, page: PageRequest = {}) =>
+    request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', ...filterFields(filter), ...momentFields(moment), ...page })}`),
+  why: (position: number) => request<Why>('GET', `/events/${position}/why`),
 
   telephone: () => request<{ telephone: string }>('GET', '/session/telephone'),
   keepTelephone: (telephone: string) => request<{ telephone: string }>('POST', '/session/telephone', { telephone }),

@@ -10,10 +10,10 @@ export type CallState = 'ringing' | 'answered' | 'finished' | 'missed' | 'failed
 export type MessageKind = 'text' | 'call' | 'form' | 'note'
 export type ActionKind = 'action_edit' | 'action_delete' | 'action_react' | 'action_call'
 export type StepKind = 'step_planned' | 'step_done' | 'step_postponed' | 'step_declined'
+export type DeliveryKind = 'delivery_retried' | 'delivery_failed' | 'delivery_unknown' | 'delivery_delayed' | 'delivery_bounced' | 'delivery_complained'
 export type EntryKind =
-  | MessageKind | ActionKind | StepKind
-  | 'card' | 'consent' | 'retired' | 'restored'
-  | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'reach' | 'renamed' | 'deleted' | 'reacted'
+  | MessageKind | ActionKind | StepKind | DeliveryKind
+  | 'card' | 'consent' | 'retired' | 'restored' | 'identity_linked'
   | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'merged' | 'reach' | 'renamed' | 'deleted' | 'reacted'
 export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
 export type Markup = 'plain' | 'markdown'

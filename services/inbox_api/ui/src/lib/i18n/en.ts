@@ -8,6 +8,7 @@ import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
 import { merging } from './merging.en'
+import { kindsEn, timelineEn } from './timeline.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
@@ -230,10 +231,9 @@ export const en = {
     timeline: 'Timeline',
     empty: 'Nothing had happened yet.',
     as_of: 'As of',
-    as_of_hint: 'Show the timeline as it was at a moment',
+    as_of_hint: 'Show everything as it was at a moment',
     now: 'Now',
     presets: { hour: 'An hour ago', day: 'A day ago', week: 'A week ago' },
-    past: (time: string) => `You are looking at the past: ${time}`,
     back_to_now: 'Back to now',
     open_conversation: 'Open the conversation',
     entry: {
@@ -241,11 +241,13 @@ export const en = {
       snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', merged: 'Customers merged', reach: 'Reachability changed', renamed: 'Thread renamed',
       deleted: 'A message was deleted', reacted: 'Reacted', action_edit: 'Change of a message', action_delete: 'Deletion of a message',
       action_react: 'Reaction', action_call: 'Call requested', step_planned: 'Next step', step_done: 'Step done', step_postponed: 'Step postponed',
-      step_declined: 'Step declined', ...card.entry,
+      step_declined: 'Step declined', ...card.entry, ...kindsEn,
     } satisfies Record<EntryKind, string>,
     wrote: 'wrote',
     answered: 'answered',
   },
+
+  past: timelineEn,
 
   steps: {
     title: 'Next steps',

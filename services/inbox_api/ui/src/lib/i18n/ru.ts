@@ -6,6 +6,7 @@ import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
 import { search } from './search.ru'
 import { merging } from './merging.ru'
+import { kindsRu, timelineRu } from './timeline.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -233,10 +234,9 @@ export const ru: Texts = {
     timeline: 'История',
     empty: 'Тогда ещё ничего не было.',
     as_of: 'На момент',
-    as_of_hint: 'Показать историю, какой она была в выбранный момент',
+    as_of_hint: 'Показать всё, каким оно было в выбранный момент',
     now: 'Сейчас',
     presets: { hour: 'Час назад', day: 'Сутки назад', week: 'Неделю назад' },
-    past: (time) => `Вы смотрите прошлое: ${time}`,
     back_to_now: 'Вернуться в настоящее',
     open_conversation: 'Открыть обращение',
     entry: {
@@ -244,11 +244,13 @@ export const ru: Texts = {
       snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', merged: 'Клиенты объединены', reach: 'Доступность изменилась',
       renamed: 'Ветка переименована', deleted: 'Сообщение удалено', reacted: 'Реакция', action_edit: 'Изменение сообщения',
       action_delete: 'Удаление сообщения', action_react: 'Реакция', action_call: 'Заказан звонок', step_planned: 'Следующий шаг', step_done: 'Шаг выполнен',
-      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...card.entry,
+      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...card.entry, ...kindsRu,
     },
     wrote: 'пишет',
     answered: 'отвечает',
   },
+
+  past: timelineRu,
 
   steps: {
     title: 'Следующие шаги',

@@ -33,7 +33,7 @@ export const follower: StreamListener = {
     markThreads()
     screen.person?.feed.markAll()
     void screen.thread?.refresh()
-    if (screen.person?.asOf === null) void screen.person.refresh()
+    if (screen.person?.moment === null) void screen.person.refresh()
     void health.refresh()
     void steps.refresh()
   },

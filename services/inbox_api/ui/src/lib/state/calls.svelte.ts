@@ -2,6 +2,7 @@
 import { api } from '../api/client'
 import type { CallState, Change, Conversation, Entry } from '../api/types'
 import { Coalescer } from '../live/coalesce'
+import { NO_FILTER } from '../timeline_filter'
 import { LATER_MILLISECONDS, responsible, whenToShow } from '../who_sees'
 import { session } from './session.svelte'
 import { telephone } from './telephone.svelte'
@@ -30,7 +31,7 @@ class Calls {
     const { conversation_id, customer_id, message_id } = change
     if (change.kind !== 'call' || conversation_id === null || customer_id === null || message_id === null) return
     await this.#fetches.request(message_id, async () => {
-      const timeline = api.timeline(customer_id, null, { limit: LAST_ENTRIES })
+      const timeline = api.timeline(customer_id, NO_FILTER, null, { limit: LAST_ENTRIES })
       const asked = [timeline, api.conversationsOf(customer_id), telephone.load().catch(() => '')] as const
       const [page, conversations, number] = await Promise.all(asked) // all at once: the telephone is ringing
       const conversation = conversations.items.find(({ id }) => id === conversation_id) ?? (await api.conversation(conversation_id))
