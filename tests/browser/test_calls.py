@@ -118,6 +118,7 @@ async def test_a_click_to_call_asks_once_where_to_ring_and_remembers_it(
     await page.get_by_test_id("own-telephone").fill("+7 495 765-43-21")
     await page.get_by_test_id("keep-telephone").click()
     await expect(page.get_by_test_id("change-telephone")).to_contain_text("+74957654321")
+    await expect(page.get_by_test_id("notice").first).to_be_visible()  # asked for: a reload would call it off
     await page.reload()
     await page.get_by_test_id("call-click").last.click()
     await expect(page.get_by_test_id("notice").first).to_be_visible()

@@ -104,7 +104,7 @@ async def test_whoever_was_ever_together_is_found_from_each(database: Database, 
     for decide in (merging_of(cleo, ben), merging_of(ben, anna), unmerging_of(anna, cleo), merging_of(anna, dora)):
         await store.record(decide)
     for id_ in (anna, ben, cleo, dora):
-        found = await database.read(partial(merging.ever_together, customer_id=id_))
+        found = await database.read(lambda tx, id_=id_: merging.ever_together(tx, id_))
         assert (found[0], set(found)) == (id_, {anna, ben, cleo, dora})
 
 

@@ -101,7 +101,7 @@ async def test_a_table_that_was_changed_by_hand_is_found(database: Database, sto
         "timeline", len(before["timeline"]), 0, 0, 1,
         (
             Difference("timeline", {"position": 3}, "changed", "kind", "odd", was[4]),
-            Difference("timeline", {"position": 3}, "changed", "body", "{}", was[6]),
+            Difference("timeline", {"position": 3}, "changed", "body", "{}", was[9]),
         ),
     )  # fmt: skip
     customers = outcome["customers"]
