@@ -34,7 +34,7 @@ Said = dict[Role, list[str]]
 def parse(item: RawItem, channel: Channel) -> Parsed:
     """Return the submission as a message of kind form. Raises UnreadableItem."""
     try:
-        submission = read(item.data, item.context.get("content_type", item.media_type))
+        submission = consent.as_typed(read(item.data, item.context.get("content_type", item.media_type)))
     except BadInput as error:
         raise UnreadableItem(str(error)) from error
     site = site_of(channel)
