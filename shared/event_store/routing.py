@@ -47,6 +47,8 @@ CREATE TABLE IF NOT EXISTS routing_claims (
     PRIMARY KEY (address, kind, slot)
 ) WITHOUT ROWID
 """
+AUTOMATIC = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0002")
+"""Names the automatic reply to an address on a day."""
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
 
@@ -150,7 +152,7 @@ class Entries:
             case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
                 if isinstance(event, e.ReplyRequested) and event.automatic:
-                    self._add_auto_reply(event.to[0].address, happening.about.occurred_at)
+                    self._add_auto_reply(event, happening.about.occurred_at)
             case e.StepPlanned() as event:
                 if event.what == CALL_BACK:
                     self.call_backs[event.step_id] = (event.customer_id, to_text(happening.about.occurred_at))
@@ -192,8 +194,11 @@ class Entries:
                 slots = self.claims.setdefault((address.kind, address.address), {})
                 slots[zlib.crc32(f"{by[0]}:{by[1]}".encode()) % CLAIM_SLOTS] = by
 
-    def _add_auto_reply(self, address: str, at: datetime) -> None:
+    def _add_auto_reply(self, reply: e.ReplyRequested, at: datetime) -> None:
+        """Two processes that answer one address on one day at once are a Conflict."""
+        address = reply.to[0].address
         self.auto_replies[address] = max(self.auto_replies.get(address, ""), to_text(at))
+        self.seen[uuid5(AUTOMATIC, f"{address} {at.date()}")] = reply.conversation_id
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
         if external_id and fits(external_id):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -100,3 +101,26 @@ async def test_a_client_with_an_automatic_answer_still_waits(database: Database,
 async def test_without_a_rule_nobody_is_answered(database: Database, store: EventStore) -> None:
     await database.write(lambda tx: tx.run("""UPDATE channels SET settings = '{"address": "support@okno.example"}'"""))
     assert await replies(store, mail()) == []
+
+
+@pytest.mark.cluster
+async def test_two_processes_answer_one_address_once(database_url: str) -> None:
+    """Two clients with one address to reply to are in two partitions."""
+    settings = orjson.dumps({"address": "support@okno.example", "auto_reply": "Hi"}).decode()
+    row = (str(MAILBOX), "email", "Support", settings, "", "active", to_text(now()))
+    one, other = open_database(database_url), open_database(database_url)
+    stores = [create_all_tables(one), EventStore(other)]
+    await one.write(lambda tx: tx.run("INSERT INTO channels VALUES (?, ?, ?, ?, ?, ?, ?)", row))
+    to = Address("email", "family@example.com")
+    for attempt in range(5):
+        family = replace(to, address=f"{attempt}{to.address}")
+        mails = [
+            replace(
+                mail(external_id=f"<{who}{attempt}@x>"), sender=Address("email", f"{who}{attempt}@x"), reply_to=family
+            )
+            for who in "ab"
+        ]
+        asked = await asyncio.gather(*(replies(store, each) for store, each in zip(stores, mails, strict=True)))
+        assert sorted(map(len, asked)) == [0, 1]
+    await one.close()
+    await other.close()
