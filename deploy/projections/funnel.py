@@ -21,7 +21,7 @@ class Funnel:
             case e.ConversationOpened():
                 row = (event.conversation_id, event.channel_kind, at)
                 db.run("INSERT INTO funnel (conversation, channel, opened) VALUES (?, ?, ?)", row)
-            case e.ReplyRequested():
+            case e.ReplyRequested() if not event.automatic:
                 sql = "UPDATE funnel SET answered = ? WHERE conversation = ? AND answered IS NULL"
                 db.run(sql, (at, event.conversation_id))
             case e.ConversationClosed():

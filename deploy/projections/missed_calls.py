@@ -16,5 +16,10 @@ class MissedCalls:
         if call is not None and call.direction == "inbound" and call.state == "missed":
             row = (event.message_id, event.customer_id, call.from_, recorded.occurred_at)
             db.run("INSERT INTO missed_calls VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", row)
-        elif isinstance(event, e.ReplyRequested) or (call is not None and call.state in ("answered", "finished")):
+        elif _reached(event, call):
             db.run("DELETE FROM missed_calls WHERE customer = ?", (event.customer_id,))
+
+
+def _reached(event, call):
+    wrote = isinstance(event, e.ReplyRequested) and not event.automatic
+    return wrote or (call is not None and call.state in ("answered", "finished"))

@@ -9,7 +9,7 @@ from services.outbound.senders import Senders
 from shared.connector import SendError
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
-from shared.registry.typing import Typing, Writing
+from shared.registry.typing import FRESH, Typing, Writing
 
 IDLE_SECONDS = 60.0
 QUICK_SECONDS = 0.25
@@ -40,8 +40,10 @@ class ShowTyping:
         if kind is None or not kind.capabilities.typing:
             return
         try:
-            async with self._senders.use(writing.channel_id) as sender:
+            async with asyncio.timeout(FRESH.total_seconds()), self._senders.use(writing.channel_id) as sender:
                 shows: Any = sender
                 await shows.typing(writing.thread_key)
-        except (SendError, LookupError) as error:
-            log.info("typing_not_shown", channel_id=writing.channel_id, reason=str(error))
+        except (SendError, LookupError, TimeoutError) as error:
+            log.info("typing_not_shown", channel_id=writing.channel_id, reason=str(error) or "no answer in time")
+        except Exception as error:  # a sender that cannot be opened tells so when something is to be sent
+            log.error("typing_failed", error, channel_id=writing.channel_id)
