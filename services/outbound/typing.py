@@ -28,11 +28,11 @@ class ShowTyping:
         while True:
             await listener.wait(IDLE_SECONDS)
             try:
-                async with asyncio.TaskGroup() as group:
-                    for writing in await self._typing.take():
-                        group.create_task(self._show(writing))
+                waiting = await self._typing.take()
             except DatabaseUnavailable as error:
                 log.warning("typing_not_shown", reason=str(error))
+                waiting = []
+            await asyncio.gather(*map(self._show, waiting))
             await asyncio.sleep(QUICK_SECONDS)
 
     async def _show(self, writing: Writing) -> None:

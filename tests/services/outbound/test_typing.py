@@ -14,7 +14,7 @@ from services.outbound.senders import Senders
 from services.outbound.typing import ShowTyping
 from shared.clock import now, to_text
 from shared.connector import SendDelayed
-from shared.database.protocol import Database
+from shared.database.protocol import Database, DatabaseUnavailable
 from shared.registry.typing import FRESH, Typing, Writing
 from tests.services.fakes import add_channel, lines_kind, loader, registry_of, until
 
@@ -95,3 +95,26 @@ async def test_a_provider_that_refuses_stops_nothing(database: Database) -> None
 async def _all_taken(database: Database) -> bool:
     rows = await database.read(lambda tx: tx.rows("SELECT 1 FROM typing WHERE shown_at < at"))
     return not rows
+
+
+async def test_a_database_that_goes_away_for_a_while_ends_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, typing, asked = Writes(), Typing(database), []
+    senders, channel_id = await _senders(database, sender, typing=True)
+    take = typing.take
+
+    async def away_at_first() -> list[Writing]:
+        asked.append(1)
+        if len(asked) == 1:
+            raise DatabaseUnavailable("gone")
+        return await take()
+
+    monkeypatch.setattr(typing, "take", away_at_first)
+    showing = asyncio.create_task(ShowTyping(typing, senders).run())
+    await asyncio.sleep(0)
+    await typing.tell(Writing(uuid4(), channel_id, "7"))
+    await until(lambda: asked)
+    await typing.tell(Writing(uuid4(), channel_id, "8"))
+    await until(lambda: "8" in sender.shown)
+    showing.cancel()
