@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from shared.logs import Log
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
 from shared.transport.kafka_topics import topic_id
 from shared.transport.limits import MAX_RECORD_BYTES, READ_BYTES
@@ -24,6 +25,7 @@ REPORT_SECONDS = 1.0
 HEARTBEAT_SECONDS = 1.0
 FETCH_WAIT_MILLISECONDS = 100
 """One fetch a broker is under way; a partition that is not in it waits for its end."""
+log = Log("transport")
 
 
 class KafkaConsumer:
@@ -155,7 +157,14 @@ class KafkaConsumer:
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
         if stopping.cancelled() or stopping.exception() is not None:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close the connections of one that could not leave; aiokafka may be writing to one that is closed already."""
+        try:
             await self._consumer._client.close()
+        except Exception as error:
+            log.warning("kafka_not_left", group=self._group, error=repr(error))
 
 
 class _Forgetting(ConsumerRebalanceListener):
