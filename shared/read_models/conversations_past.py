@@ -55,7 +55,8 @@ def schema(prefix: str) -> str:
     );
     CREATE TABLE IF NOT EXISTS {prefix}{GONE_ON} (
         position BIGINT PRIMARY KEY, conversation_id TEXT NOT NULL, into_id TEXT NOT NULL, until BIGINT
-    )
+    );
+    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_conversation ON {prefix}{GONE_ON} (conversation_id)
     """
 
 
@@ -63,8 +64,7 @@ def indexes(prefix: str) -> str:
     return f"""
     CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_stood ON {prefix}{TABLE} (status, level, position);
     CREATE INDEX IF NOT EXISTS {prefix}{KEPT}_conversation ON {prefix}{KEPT} (conversation_id, position);
-    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_into ON {prefix}{GONE_ON} (into_id);
-    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_conversation ON {prefix}{GONE_ON} (conversation_id)
+    CREATE INDEX IF NOT EXISTS {prefix}{GONE_ON}_into ON {prefix}{GONE_ON} (into_id)
     """
 
 

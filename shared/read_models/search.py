@@ -51,7 +51,7 @@ class Search:
                 wanted.add(id_)
             if id_ := created(recorded):
                 made.add(id_)
-        entries = Entries({}, _early(tx, made, prefix))
+        entries = Entries({}, _early(tx, made | wanted, prefix))
         before = {entry.id: entry for entry in _load(tx, wanted, prefix)}
         entries.by_id.update(before)
         known = set(entries.early)
@@ -119,7 +119,9 @@ def _by_words(tx: Transaction, any_of: Sequence[str], prefix: str) -> list[Entry
         where = f"SELECT rowid FROM {table} WHERE {table} MATCH ?"
     else:
         where = f"SELECT position FROM {table} WHERE words @@ ?::tsquery"
-    rows = tx.rows(f"SELECT {columns} FROM {prefix}search_entries WHERE position IN ({where})", (matching,))
+    rows = tx.rows(
+        f"SELECT {columns} FROM {prefix}search_entries WHERE position IN ({where}) ORDER BY position", (matching,)
+    )
     return [Entry(*row) for row in rows]
 
 

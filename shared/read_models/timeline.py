@@ -46,6 +46,7 @@ class Timeline:
         CREATE TABLE IF NOT EXISTS {prefix}{LEFT} (
             left_at BIGINT PRIMARY KEY, replaced BIGINT, position BIGINT NOT NULL, {_DEFINITIONS}
         );
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
         {facets.schema(prefix)};
         {changes.schema(prefix)}
         """
@@ -55,7 +56,6 @@ class Timeline:
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_occurred ON {prefix}timeline (customer_id, occurred, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_facet ON {prefix}timeline (customer_id, facet, position);
-        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}{LEFT}_customer ON {prefix}{LEFT} (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}{LEFT}_conversation ON {prefix}{LEFT} (conversation_id, position)
         """
@@ -71,7 +71,9 @@ class Timeline:
                 facet = facets.facet_of(body, recorded.actor)
                 combinations.add(facet)
                 kind = body["kind"]
-                is_looked_up = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
+                changes_later = body["direction"] != "inbound" or kind == "call" or "stands_in" in body
+                # what stands in for a message has its id until the message ends it, below
+                is_looked_up = int(changes_later and not getattr(event, "edited_before", False))
                 heads.append((body["id"], event.customer_id, getattr(event, "conversation_id", None) or ""))
                 numbers = (is_looked_up, facets.number(facet), microseconds(recorded.occurred_at))
                 rests.append((recorded.position, kind, *numbers, None, dumps(body)))

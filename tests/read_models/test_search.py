@@ -18,7 +18,7 @@ from shared.domain import events as e
 from shared.event_store.mapper import Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
-from shared.read_models import live
+from shared.read_models import live, timeline
 from shared.read_models.search import forget
 from shared.read_models.search_results import Filters, Page, search
 from shared.read_models.search_words import parse
@@ -215,6 +215,16 @@ async def test_nothing_that_is_typed_is_understood_as_a_command(
     await page(database, typed)
 
 
+async def test_what_was_deleted_before_it_came_is_not_found_by_a_version_that_comes_later(
+    database: Database, store: EventStore
+) -> None:
+    id_ = uuid4()
+    await say(database, store, opened())
+    await say(database, store, e.MessageDeleted(CONVERSATION, CUSTOMER, id_, MAILBOX, known=False))
+    await say(database, store, edited(id_, "табуретка", known=False))
+    assert await found(database, "табуретка") == []
+
+
 async def test_a_customer_is_found_by_what_the_card_says_now(database: Database, store: EventStore) -> None:
     await say(database, store, e.CustomerRegistered(CUSTOMER, "Анна", ANNA))
     first = (e.FieldChange("name", ("Анна",), ("Анна Каренина",)), e.FieldChange("organisation", (), ("Ромашка",)))
@@ -281,3 +291,15 @@ async def test_the_follower_brings_the_index_to_the_head(
         await take_in()
         await until(at_head)
     assert await found(database, "вопрос") != []
+
+
+async def test_a_message_of_ours_that_comes_after_its_edit_takes_the_place_of_what_stood_for_it(
+    database: Database, store: EventStore
+) -> None:
+    """Both have the id and can change later, and only one row of an id may."""
+    id_ = uuid4()
+    await say(database, store, opened(), edited(id_, "новый текст", known=False))
+    original = message("старый текст", message_id=id_, direction="outbound", nature="loop", edited_before=True)
+    await say(database, store, original)
+    (entry,) = await database.read(lambda tx: timeline.of_conversation(tx, CONVERSATION, timeline.Page()))
+    assert (entry["id"], entry["text"]) == (str(id_), "новый текст")
