@@ -177,7 +177,9 @@ class Rebuild:
         """Apply the log until the new tables are where the live ones are."""
         with self.aside.reading() as tx:
             at = rebuilds.positions(tx)
-        first = min(at.values())
+        if missing := [name for name in self.names if name not in at]:
+            raise rebuilds.Overtaken(f"another process has taken up the rebuild of {missing[0]}")
+        first = min(at[name] for name in self.names)
         while True:
             with self.aside.reading() as tx:
                 goals = _goals(tx, self.names)

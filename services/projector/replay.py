@@ -82,13 +82,16 @@ class Replay:
 
     async def follow(self, position: int, store: EventStore) -> None:
         """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
-        listener = store.listen()
+        listener, is_known = store.listen(), True
         while True:
             try:
+                if not is_known:
+                    position, is_known = await asyncio.to_thread(self._position), True
                 position = await self.run(position, None)
                 await listener.wait(IDLE_SECONDS)
             except DatabaseUnavailable as error:
                 log.warning("replay_waiting", error=str(error)[:500])
+                is_known = False  # what was applied before it broke off is in the tables
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     def select(self, query: str) -> tuple[list[str], list[Row]]:
@@ -115,6 +118,12 @@ class Replay:
         with self.target.writing() as tx:
             _enter(tx, self._namespace)
             yield tx
+
+    def _position(self) -> int:
+        with self.target.reading() as tx:
+            _enter(tx, self._namespace)
+            row = tx.row("SELECT position FROM replay_position WHERE name = ?", (self.projection.name,))
+        return int(row[0]) if row else 0
 
     def _begin(self, since: str, start: int, restart: bool) -> int:
         wanted = self.projection

@@ -16,6 +16,7 @@ from shared.audit.stretch import Elsewhere, Stretch, look
 from shared.blobs import Blobs
 from shared.database.protocol import Database, Transaction
 from shared.event_store.log import head, read_log
+from shared.event_store.moments import position_before
 from shared.event_store.recorders import EVENTS
 from shared.read_models import live
 
@@ -110,22 +111,8 @@ async def audit(database: Database, blobs: Blobs, span: Span, at: datetime, how:
 
 def positions(tx: Transaction, span: Span) -> tuple[int, int]:
     """Return the positions (after, until) of a span of time."""
-    end = head(tx)
-    after = _before(tx, span.since, end) if span.since else 0
-    return after, (_before(tx, span.until, end) if span.until else end)
-
-
-def _before(tx: Transaction, at: datetime, end: int) -> int:
-    """Return the position of the last event recorded before a moment: our clock grows with the positions."""
-    low, high = 0, end
-    while low < high:
-        middle = (low + high + 1) // 2
-        found = read_log(tx, middle - 1, 1)
-        if found and found[0].recorded_at < at:
-            low = max(middle, min(found[0].position, high))
-        else:
-            high = middle - 1
-    return low
+    after = position_before(tx, span.since) if span.since else 0
+    return after, (position_before(tx, span.until) if span.until else head(tx))
 
 
 def _step(tx: Transaction, ledger: Ledger, ends: OpenEnds, until: int, read_bytes: bool) -> Stretch:

@@ -19,6 +19,7 @@ from shared.database.sqlite_transaction import SqliteTransaction, begun, transla
 CACHE_KIBIBYTES = 64_000
 LATELY_SECONDS = 1.0
 REST_SECONDS = 0.05
+LEAST_REST_SECONDS = 0.005
 
 
 class LateTransaction(SqliteTransaction):
@@ -96,9 +97,10 @@ class SqliteAside:
                 raise
         except sqlite3.Error as error:
             raise translated(error) from error
+        held = time.monotonic() - transaction.locked_at if transaction.locked_at is not None else 0.0
         self._watch_others()
         self._look()
-        self._rest(transaction.locked_at)
+        self._rest(held)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -106,10 +108,12 @@ class SqliteAside:
         with begun(transaction, "DEFERRED"):
             yield transaction
 
-    def _rest(self, locked_at: float | None) -> None:
-        """Leave the lock alone as long as it was held, when others want it: they look for it at intervals."""
-        if locked_at is not None and self.in_the_way():
-            time.sleep(min(REST_SECONDS, time.monotonic() - locked_at))
+    def _rest(self, held_seconds: float) -> None:
+        """Leave the lock alone as long as it was held when others want it, who look for it at intervals; else a moment.
+
+        Somebody who never gets it commits nothing, so that nobody seems to want it.
+        """
+        time.sleep(min(REST_SECONDS if self.in_the_way() else LEAST_REST_SECONDS, held_seconds))
 
     def _watch_others(self) -> None:
         """Look at a number that changes when others commit (sqlite.org/pragma.html#pragma_data_version)."""

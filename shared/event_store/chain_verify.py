@@ -76,7 +76,7 @@ async def verify(
 ) -> Verified:
     """Compare everything that has a link now. `noted`: a head that must lie on the way."""
     last = await database.read(chain.last_link)
-    walk, difference = _Walk(FIRST, FIRST.hash, noted=noted), None
+    walk, difference = _Walk(FIRST, FIRST.hash, noted=None if noted == Head(0, FIRST.hash) else noted), None
     while walk.link.number < last.number and difference is None:
         walk, difference = await database.read(partial(_step, walk=walk, until=last.number))
         progress(max(0, min(walk.link.until, last.until)), last.until)
@@ -106,11 +106,12 @@ def _step(tx: Transaction, walk: _Walk, until: int) -> tuple[_Walk, Difference |
 
 
 def _few(links: Sequence[Link]) -> list[Link]:
-    taken: list[Link] = []
+    taken, count = list[Link](), 0
     for link in links:
-        if taken and sum(each.count for each in taken) + link.count > EVENTS:
+        if taken and count + link.count > EVENTS:
             break
         taken.append(link)
+        count += link.count
     return taken
 
 
