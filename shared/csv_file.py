@@ -42,7 +42,7 @@ def shape_of(file: BinaryIO) -> Shape:
     """Return how a file is written. Raises WrongFile."""
     encoding = _encoding(file)
     file.seek(0)
-    start = codecs.getincrementaldecoder(encoding)().decode(file.read(LOOK_AT))
+    start = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(LOOK_AT))  # reading tells which row
     separator, hint = _hinted(start) or _separator(start), _hinted(start) is not None
     rows = _rows(file, encoding, separator)
     headings = next(islice(rows, int(hint), None), None)

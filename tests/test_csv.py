@@ -103,3 +103,10 @@ def test_an_email_address_is_the_key_that_the_mail_channel_makes(text: str, addr
 )
 def test_a_telephone_number_is_e164_or_none(text: str, country: str, number: str | None) -> None:
     assert addresses.phone(text, country) == number
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf" + "Имя;b\r\n".encode("windows-1251"), b"\xff\xfea\x00\x00\xdc"])
+def test_a_file_that_is_not_what_its_mark_says_is_told(start: bytes) -> None:
+    file = io.BytesIO(start)
+    with pytest.raises(WrongFile):
+        list(rows_of(file, shape_of(file)))

@@ -15,7 +15,9 @@ from starlette.responses import Response
 
 from services.inbox_api.context import Call
 from services.inbox_api.selection import Page, Selection, page
+from shared.domain.events import Recorded, RecordingHeard
 from shared.event_store.shown import UnknownType, shown, stored_names
+from shared.registry.operators import Operator
 
 LONGEST_WAIT_SECONDS = 60
 
@@ -29,9 +31,15 @@ async def list_(call: Call) -> Response:
     after = call.number("after", 0, 0, 2**62) or 0
     wait = call.number("wait", 0, 0, LONGEST_WAIT_SECONDS) or 0
     found = await _found(call, _wanted(call), after, wait)
-    body = {"items": [shown(each) for each in found.events], "next": str(found.until) if found.more else None}
+    events = [each for each in found.events if may_see(call.operator, each)]
+    body = {"items": [shown(each) for each in events], "next": str(found.until) if found.more else None}
     headers = {"Okno-Position": str(found.until)}
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
+
+
+def may_see(operator: Operator, recorded: Recorded) -> bool:
+    """Who has listened to a recording is for admins."""
+    return operator.role == "admin" or not isinstance(recorded.event, RecordingHeard)
 
 
 async def _found(call: Call, wanted: Selection, after: int, wait: int) -> Page:

@@ -182,12 +182,19 @@ def _take_back(
     batch[:] = [importing.take_back(session, tx, import_id, made, _met, about)]
 
 
+_MET = (
+    "SELECT DISTINCT customer_id FROM conversations WHERE customer_id",
+    "SELECT DISTINCT customer_id FROM steps WHERE customer_id",
+    "SELECT DISTINCT root_id FROM customer_groups WHERE root_id",
+    "SELECT DISTINCT into_id FROM customer_groups WHERE into_id",
+    "SELECT member_id FROM customer_groups WHERE member_id",
+)
+
+
 def _met(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of some customers who have a conversation or a next step."""
+    """Return those of some customers who have a conversation or a next step, or are merged with others."""
     ids = [str(id_) for id_ in customer_ids]
-    tables = ("conversations", "steps")
-    rows = [row for t in tables for row in tx.rows_in(f"SELECT DISTINCT customer_id FROM {t} WHERE customer_id", ids)]
-    return {UUID(id_) for (id_,) in rows}
+    return {UUID(id_) for sql in _MET for (id_,) in tx.rows_in(sql, ids)}
 
 
 async def _batches(plan: Plan) -> AsyncIterator[list[Line]]:

@@ -114,7 +114,7 @@ async def _steps(call: Call, file: BinaryIO, import_id: UUID | None) -> Steps:
             raise HTTPException(422, "map must be HEADING=FIELD")
         mapping.append((heading, field.strip()))
     operators = by_id_and_email(await call.context.operators.all())
-    name, country = query.get("name", ""), query.get("country", "").upper()
+    name, country = query.get("name", "").replace("\0", ""), query.get("country", "").upper()
     if country and not re.fullmatch(r"[A-Z]{2}", country):
         raise HTTPException(422, "country must be two letters, such as RU")
     wanted = importing.Wanted(file, name, mapping, operators, country)

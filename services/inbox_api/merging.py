@@ -14,11 +14,12 @@ from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer, listed
 from shared.clock import now
 from shared.database.protocol import Transaction
+from shared.domain.errors import Refused
 from shared.domain.events import Actor
 from shared.event_store import merging
 from shared.event_store.mapper import About
 from shared.event_store.session import Session
-from shared.read_models import customers, groups, suggestions
+from shared.read_models import conversations, customers, groups, suggestions
 
 
 class MergeInto(msgspec.Struct):
@@ -53,6 +54,8 @@ async def unmerge(call: Call) -> Response:
     about = _about(call)
 
     def decide(session: Session, tx: Transaction) -> None:
+        if conversations.are_merged_across(tx, [str(asked.customer), *groups.below(tx, str(asked.customer))]):
+            raise Refused("conversations_merged", "Conversations of the two are merged: take those apart first")
         merging.unmerge(session, tx, call.id(), asked.customer, about)
 
     await _record(call, decide)

@@ -14,7 +14,7 @@ from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import head, read_streams_window, read_window
 from shared.event_store.moments import position_before
-from shared.read_models import conversations, live, steps
+from shared.read_models import conversations, groups, live, steps
 
 WINDOW = 100_000
 """Positions that are looked through for one page: rare events must not make a request endless."""
@@ -66,7 +66,10 @@ def _end(tx: Transaction, wanted: Selection) -> int:
 
 
 def _streams(tx: Transaction, customer_id: UUID) -> list[UUID]:
-    return [customer_id, *conversations.ids_of_customer(tx, customer_id), *steps.ids_of_customer(tx, customer_id)]
+    """Of all who are shown as one with the customer, as on the timeline."""
+    whose = [UUID(id_) for id_ in groups.members(tx, customer_id)]
+    own = (conversations.ids_of_customer, steps.ids_of_customer)
+    return [*whose, *(id_ for member in whose for ids_of in own for id_ in ids_of(tx, member))]
 
 
 def _in_time(recorded: Recorded, wanted: Selection) -> bool:

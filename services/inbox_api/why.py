@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.context import Call, is_position
+from services.inbox_api.events import may_see
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Recorded
 from shared.event_store.log import read_positions, read_streams
 from shared.read_models import causes, changes, timeline
+from shared.registry.operators import Operator
 
 MOST = 200
 """Events of one kind of relation: a conversation of bots may lead to any number."""
@@ -108,21 +110,22 @@ async def why(call: Call) -> Response:
     text = call.request.path_params["position"]
     if not is_position(text):
         raise HTTPException(404)
-    found = await call.context.database.read(partial(explained, position=int(text)))
+    found = await call.context.database.read(partial(explained, position=int(text), operator=call.operator))
     if found is None:
         raise HTTPException(404)
     return Response(msgspec.json.encode(found), media_type="application/json")
 
 
-def explained(tx: Transaction, position: int) -> Why | None:
-    """Return the chain of an event, None when there is none at this position."""
-    nearby = read_positions(tx, range(max(1, position - NEARBY), position + NEARBY + 1))
+def explained(tx: Transaction, position: int, operator: Operator) -> Why | None:
+    """Return the chain of an event as far as an operator may see it, None when there is none at this position."""
+    around = read_positions(tx, range(max(1, position - NEARBY), position + NEARBY + 1))
+    nearby = [recorded for recorded in around if may_see(operator, recorded)]
     this = next((recorded for recorded in nearby if recorded.position == position), None)
     if this is None:
         return None
     found: dict[int, tuple[Relation, Recorded]] = {position: ("this", this)}
     for relation, events in _related(tx, this, nearby):
-        for recorded in events:
+        for recorded in filter(partial(may_see, operator), events):
             found.setdefault(recorded.position, (relation, recorded))
     chain = [found[each] for each in sorted(found)]
     return Why(

@@ -21,7 +21,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
 from shared.event_store.mapper import About
-from shared.event_store.routing import auto_replied_at
+from shared.event_store.routing import auto_replied_at, mailbox_of
 from shared.event_store.session import Session
 
 SETTING = "auto_reply"
@@ -54,7 +54,8 @@ class AutoReplies:
         if not (came and is_from_a_person(message)) or self.at - about.occurred_at > ONCE_IN:
             return  # what lay in a mailbox for days, when it was connected, is no occasion
         rule = self._rule(message.channel_id)
-        if rule is None or not _is_named(rule, message) or self._had_one((message.reply_to or message.sender).address):
+        to = mailbox_of((message.reply_to or message.sender).address)
+        if rule is None or not _is_named(rule, message) or self._had_one(to):
             return
         reply_id = uuid5(message.message_id, "automatic reply")
         command = c.RequestReply(reply_id, rule.text, automatic=True)
@@ -77,7 +78,11 @@ def is_from_a_person(message: e.MessageReceived) -> bool:
     """Whether an automatic answer would reach somebody who has written a mail."""
     to = message.reply_to or message.sender
     ordinary = message.kind == "text" and message.direction == "inbound" and message.nature == "ordinary"
-    return ordinary and to.kind == "email" and not _NOBODY.fullmatch(to.address.rpartition("@")[0].lower())
+    return ordinary and to.kind == "email" and not any(map(_is_nobodys, (to.address, message.sender.address)))
+
+
+def _is_nobodys(address: str) -> bool:
+    return _NOBODY.fullmatch(address.rpartition("@")[0].lower()) is not None
 
 
 def _is_named(rule: Rule, message: e.MessageReceived) -> bool:

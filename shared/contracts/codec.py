@@ -70,15 +70,18 @@ def encode(contract: Contract, *, id: UUID, source: str, at: datetime) -> Encode
     return Encoded(_encoder.encode(contract), headers)
 
 
+def without_nul(value: bytes) -> bytes:
+    """Return JSON with its NUL characters replaced."""
+    return _NUL.sub(rb"\1\\ufffd", value) if b"\\u0000" in value else value
+
+
 def decode(value: bytes, headers: dict[str, str]) -> Contract:
     """Return the contract a record carries, NUL characters replaced. Raises UndecodableRecord with the reason."""
     name = headers.get("ce_type", "")
     if name not in TYPES:
         raise UndecodableRecord(f"unknown event type {name!r}")
-    if b"\\u0000" in value:
-        value = _NUL.sub(rb"\1\\ufffd", value)
     try:
-        return _decoder(name).decode(value)
+        return _decoder(name).decode(without_nul(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableRecord(f"{name}: {error}") from error
 

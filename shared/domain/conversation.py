@@ -131,6 +131,8 @@ def _take_in(command: c.TakeIn, state: Conversation) -> list[e.ConversationEvent
 def _merge_into(command: c.MergeInto, state: Conversation) -> list[e.ConversationEvent]:
     """It is closed: what is said from now on is said in the other one."""
     head = existing(state)
+    if state.merged is not None and state.merged.into_id == command.into_id:
+        return []
     if state.merged is not None:
         raise Refused("already_merged", f"This conversation is merged already, into {state.merged.into_id}")
     if command.into_id == state.id:

@@ -55,10 +55,16 @@ def root_of(customer_id: UUID, into: Into) -> UUID:
 
 
 def merge(customer_id: UUID, into_id: UUID, into: Into, merge_id: UUID) -> list[e.MergeEvent]:
-    """Return the events that merge a customer, with all merged into them, into another one. Raises Refused."""
+    """Return the events that merge a customer, with all merged into them, into another one; none when it is so already.
+
+    Raises Refused.
+    """
     if customer_id == into_id:
         raise Refused("same_customer", "A customer cannot be merged into themselves")
-    if into(customer_id) is not None:
+    known = into(customer_id)
+    if known is not None and known.into_id == into_id:
+        return []
+    if known is not None:
         raise Refused("already_merged", f"This customer is merged already: merge {root_of(customer_id, into)} instead")
     root = root_of(into_id, into)
     if root == customer_id:

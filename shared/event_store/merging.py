@@ -49,8 +49,10 @@ def accept(session: Session, tx: Transaction, suggestion_id: UUID, into: UUID | 
 
     Raises Refused, also when `into` is none of the two or somebody has merged them meanwhile.
     """
-    pair = rules.suggested_pair(_suggestion(session, tx, suggestion_id))
-    one, other = (rules.root_of(id_, _into(session, tx)) for id_ in pair)
+    suggestion = _suggestion(session, tx, suggestion_id)
+    if suggestion.state == "refused":
+        raise Refused("refused", "Somebody has said meanwhile that they are two: merge them by hand if they are one")
+    one, other = (rules.root_of(id_, _into(session, tx)) for id_ in rules.suggested_pair(suggestion))
     if into is None:
         into = min((one, other), key=lambda id_: _registered(tx, id_))
     if into not in (one, other):

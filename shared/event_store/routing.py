@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.domain.identity import without_tag
 from shared.domain.merge import Merged
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
@@ -47,7 +48,7 @@ CREATE TABLE IF NOT EXISTS routing_claims (
     PRIMARY KEY (address, kind, slot)
 ) WITHOUT ROWID
 """
-AUTOMATIC = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0002")
+AUTOMATIC = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0003")
 """Names the automatic reply to an address on a day."""
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
@@ -196,7 +197,7 @@ class Entries:
 
     def _add_auto_reply(self, reply: e.ReplyRequested, at: datetime) -> None:
         """Two processes that answer one address on one day at once are a Conflict."""
-        address = reply.to[0].address
+        address = mailbox_of(reply.to[0].address)
         self.auto_replies[address] = max(self.auto_replies.get(address, ""), to_text(at))
         self.seen[uuid5(AUTOMATIC, f"{address} {at.date()}")] = reply.conversation_id
 
@@ -361,8 +362,13 @@ def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 10
     return [(UUID(customer), UUID(step), since) for customer, step, since in rows]
 
 
+def mailbox_of(address: str) -> str:
+    """Return whose mailbox an address is: a ticket system may ask for its answers at a new plus-address each time."""
+    return without_tag("email", address.lower()) or address.lower()
+
+
 def auto_replied_at(tx: Transaction, address: str) -> str | None:
-    """Return when an address was last answered automatically."""
+    """Return when a mailbox was last answered automatically."""
     row = tx.row("SELECT at FROM routing_auto_replies WHERE address = ?", (address,))
     return row[0] if row else None
 

@@ -49,18 +49,23 @@ def unmerge(session: Session, tx: Transaction, source: UUID, about: About) -> No
     Raises Refused.
     """
     merged = session.conversation(source).state.merged
+    if merged is not None and (further := session.conversation(merged.into_id).state.merged) is not None:
+        raise Refused("merged_on", f"The other one is merged itself, into {further.into_id}: take that apart first")
     session.decide(source, c.GoOnAlone(), about)
     assert merged is not None
-    is_ours = _belongs(source, merged, stays(session, tx, merged.into_id))
-    back = [stay.message.message_id for stay in stays(session, tx, merged.into_id) if is_ours(stay)]
+    there = stays(session, tx, merged.into_id)
+    is_ours = _belongs(tx, source, merged, there)
+    back = [stay.message.message_id for stay in there if is_ours(stay)]
     if back:
         move_all(session, tx, merged.into_id, back, source, about)
 
 
-def _belongs(source: UUID, merged: e.ConversationMerged, there: list[Stay]) -> Callable[[Stay], bool]:
+def _belongs(tx: Transaction, source: UUID, merged: e.ConversationMerged, there: list[Stay]) -> Callable[[Stay], bool]:
     """Return what tells a message of the conversation: it came from there, by its thread, or answers one that did."""
     came = [stay for stay in there if stay.came_from == source]
     known = {external_id for stay in came for external_id in stay.message.known_as}
+    ours = (recorded.event for recorded in read_stream(tx, source))
+    known |= {id_ for event in ours if isinstance(event, e.ReplySent) for id_ in (event.external_id, *event.known_as)}
 
     def belongs(stay: Stay) -> bool:
         if stay.came_from is not None:

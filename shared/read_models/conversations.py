@@ -413,6 +413,13 @@ def is_listed(body: Body) -> bool:
     return body["merged_into"] is None or body["status"] != "closed"
 
 
+def are_merged_across(tx: Transaction, customer_ids: Sequence[str]) -> bool:
+    """Return whether a conversation of some customers goes on in one of others, or the other way round."""
+    join = "SELECT s.customer_id, i.customer_id FROM conversations s JOIN conversations i ON i.id = s.merged_into"
+    rows = [r for side in "si" for r in tx.rows_in(f"{join} WHERE {side}.customer_id", list(customer_ids))]
+    return any((one in customer_ids) != (other in customer_ids) for one, other in rows)
+
+
 def merged_into(tx: Transaction, conversation_id: UUID) -> list[str]:
     """Return the ids of conversations that go on in this one."""
     sql = "SELECT id FROM conversations WHERE merged_into = ? AND merged_into IS NOT NULL"

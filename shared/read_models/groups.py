@@ -63,19 +63,19 @@ def _merge(tx: Transaction, event: e.CustomersMerged, recorded: e.Recorded, pref
     tx.run(f"UPDATE {prefix}customer_groups SET root_id = ? WHERE root_id = ?", (root, member))
     row = (member, str(event.into_id), root, to_text(recorded.occurred_at), recorded.actor.name)
     tx.insert_many(f"{prefix}customer_groups", _COLUMNS, [row])
-    suggestions.stands_for(tx, root, [member, *_below(tx, member, prefix)], prefix)
+    suggestions.stands_for(tx, root, [member, *below(tx, member, prefix)], prefix)
 
 
 def _unmerge(tx: Transaction, event: e.CustomerUnmerged, prefix: str) -> None:
     member = str(event.customer_id)
     tx.run(f"DELETE FROM {prefix}customer_groups WHERE member_id = ?", (member,))
-    below = _below(tx, member, prefix)
+    those_below = below(tx, member, prefix)
     sql = f"UPDATE {prefix}customer_groups SET root_id = ? WHERE member_id = ?"
-    tx.run_many(sql, [(member, id_) for id_ in below])
-    suggestions.stands_for(tx, member, [member, *below], prefix)
+    tx.run_many(sql, [(member, id_) for id_ in those_below])
+    suggestions.stands_for(tx, member, [member, *those_below], prefix)
 
 
-def _below(tx: Transaction, customer_id: str, prefix: str) -> list[str]:
+def below(tx: Transaction, customer_id: str, prefix: str = "") -> list[str]:
     """Return all who are merged into a customer, directly or not."""
     found, new = [], [customer_id]
     while new:

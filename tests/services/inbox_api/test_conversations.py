@@ -437,3 +437,10 @@ async def test_raw_items_come_from_the_table_or_from_the_blobs(office: Office) -
     assert (small.content, small.headers["content-type"]) == (b"small", "application/octet-stream")
     assert (big.content, nothing.status_code) == (large, 404)
     assert (await office.client.get("/api/v1/raw/1")).status_code == 404
+
+
+async def test_a_nul_in_what_is_written_stops_no_table(office: Office) -> None:
+    """PostgreSQL stores it in no text: the read models would stop at such an event."""
+    (message,) = await office.receive(inbound())
+    note = await office.post(f"/conversations/{message.conversation_id}/notes", {"text": "a\0b"}, 201)
+    assert note["text"] == "a\ufffdb"

@@ -134,3 +134,20 @@ async def test_an_empty_file_is_given_as_it_is(office: Office) -> None:
     items: list[Any] = (await office.get(f"/conversations/{message.conversation_id}/messages"))["items"]
     answer = await office.client.get(items[0]["attachments"][0]["url"])
     assert (answer.status_code, answer.content, answer.headers["content-length"]) == (200, b"", "0")
+
+
+async def test_who_listened_stands_in_the_log_for_admins_only(office: Office) -> None:
+    path, _, _ = await recorded_call(office)
+    await office.client.get(path)
+
+    async def asked(role: Any, path: str) -> Any:
+        headers = {"Authorization": f"Bearer {await office.token_of(f'{role}{len(path)}@okno.example', role)}"}
+        return await office.browser.get(f"/api/v1{path}", headers=headers)
+
+    log = "/events?after=0&type=RecordingHeard"
+    (heard,) = (await asked("admin", log)).json()["items"]
+    why = f"/events/{heard['position']}/why"
+    assert (await asked("admin", why)).status_code == 200
+    for role in ("analyst", "operator"):
+        assert (await asked(role, log)).json()["items"] == []
+        assert (await asked(role, why)).status_code == 404

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+from shared.domain import commands as c
 from shared.domain import events as e
 from tests.event_store.index import derived, standing
-from tests.examples import AT, LINE, MAILBOX, call_report, inbound
+from tests.examples import AT, LINE, MAILBOX, SYSTEM, call_report, inbound
 from tests.services.inbox_api.office import Office
 
 
@@ -119,3 +121,38 @@ async def test_messages_split_off_together_and_merged_back(office: Office) -> No
     assert (await office.get(path))["last_message"]["preview"] == "z"
     assert (await office.post(f"{path}/split", {"messages": [str(shown["id"])]}, 404))["code"] == "no_such_message"
     await office.post(f"{path}/split", {"messages": []}, 422)
+
+
+async def test_an_answer_to_what_we_said_before_the_merge_goes_on_in_the_other_one(office: Office) -> None:
+    older, newer = await two(office)
+    _, reply = (await office.get(f"/conversations/{older.conversation_id}/messages"))["items"]
+    sent = c.RecordDelivery(UUID(reply["id"]), MAILBOX, 1, "sent", 1, "<ours@okno>")
+    await office.store.handle(older.conversation_id, sent, SYSTEM)
+    path = f"/conversations/{older.conversation_id}"
+    await office.post(f"{path}/merge", {"into": str(newer.conversation_id)})
+    await office.post(f"{path}/merge", {"into": str(newer.conversation_id)})
+    proof = ("<ours@okno>", f"conversation:{older.conversation_id}")
+    (answer,) = await office.receive(said("thanks", 9, refers_to=("<ours@okno>",), proves=proof))
+    assert answer.conversation_id == newer.conversation_id
+    assert (await office.get(path))["status"] == "closed"
+    await office.post(f"{path}/unmerge")
+    assert "thanks" in await texts(office, older.conversation_id)
+
+
+async def test_what_was_merged_on_is_taken_apart_from_its_end(office: Office) -> None:
+    older, newer = await two(office)
+    (newest,) = await office.receive(said("third", 9))
+    for one, into in ((older, newer), (newer, newest)):
+        await office.post(f"/conversations/{one.conversation_id}/merge", {"into": str(into.conversation_id)})
+    refused = await office.post(f"/conversations/{older.conversation_id}/unmerge", status=422)
+    assert refused["code"] == "merged_on"
+
+
+async def test_customers_whose_conversations_are_merged_are_not_taken_apart_over_them(office: Office) -> None:
+    (anna,), (ben,) = await office.receive(said("a", 0)), await office.receive(said("b", 1, sender="ben@x"))
+    await office.post(f"/customers/{ben.customer_id}/merge", {"into": str(anna.customer_id)})
+    await office.post(f"/conversations/{ben.conversation_id}/merge", {"into": str(anna.conversation_id)})
+    path, who = f"/customers/{anna.customer_id}/unmerge", {"customer": str(ben.customer_id)}
+    assert (await office.post(path, who, 422))["code"] == "conversations_merged"
+    await office.post(f"/conversations/{ben.conversation_id}/unmerge")
+    await office.post(path, who)

@@ -78,6 +78,7 @@ async def test_whoever_writes_is_answered_once_a_day(store: EventStore, monkeypa
         {"sender": Address("email", "no-reply@shop.example")},
         {"sender": Address("email", "MAILER-DAEMON@example.com")},
         {"reply_to": Address("email", "news-bounces@lists.example")},
+        {"sender": Address("email", "noreply@shop.example"), "reply_to": Address("email", "ann@shop.example")},
         {"recipients": ("somebody@else.example",)},
         {"recipients": ()},
         {"occurred_at": datetime(2026, 1, 1, tzinfo=UTC)},
@@ -124,3 +125,11 @@ async def test_two_processes_answer_one_address_once(database_url: str) -> None:
         assert sorted(map(len, asked)) == [0, 1]
     await one.close()
     await other.close()
+
+
+async def test_a_ticket_system_with_an_address_for_each_ticket_is_answered_once(store: EventStore) -> None:
+    asked = [
+        await replies(store, replace(mail(external_id=f"<{n}@x>"), reply_to=Address("email", f"Help+{n}@shop.example")))
+        for n in range(3)
+    ]
+    assert [len(each) for each in asked] == [1, 0, 0]
