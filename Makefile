@@ -7,7 +7,8 @@ run: .venv/ready
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 -m "not alone"
+	$(PY) -m pytest -m alone
 	cd services/inbox_api/ui && npm test
 
 check: .venv/dev

@@ -20,13 +20,18 @@ from shared.keys.derive import derived
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
 from shared.read_models import live
-from shared.registry import channels, cursors, erasures, health, operators
+from shared.registry import business, channels, cursors, erasures, health, operators, subscriptions, telephones, typing
 from shared.registry.channels import ChannelRegistry
+from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
 from shared.transport.sealed import SealedTransport
 
-SCHEMAS = (channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, erasures.SCHEMA, LEDGER, FETCHES)
+REGISTRY = (
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
+    telephones.SCHEMA, typing.SCHEMA,
+)  # fmt: skip
+SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class House:
     blobs: Blobs
     keys: KeyRing
     wire_keys: WireKeys
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.database, self.settings.secret_key, self.settings.webhook_networks)
 
     def transport(self) -> SealedTransport:
         """Return a new transport, to be started."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,6 +12,7 @@ from services.ingest.main import Ingest
 from services.outbound.main import Outbound
 from services.privacy.main import Privacy, stores_of
 from services.projector.main import Projector
+from services.projector.partners import LEAD, Partners
 from services.serve import Part
 from shared.read_models import quarantine
 from shared.transport.protocol import Transport
@@ -55,16 +54,16 @@ def outbound(house: House, transport: Transport) -> Part:
 
 def projector(house: House, transport: Transport) -> Part:
     settings = house.settings
-    service = Projector(
-        house.database, transport, house.store, embedded=settings.embedded, events_in_full=settings.events_in_full
-    )
-
+    partners = Partners(house.database, house.store, house.subscriptions)
     privacy = Privacy(stores_of(house, transport))
-
-    async def run() -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(service.run(), name="projector")
-            group.create_task(privacy.run(), name="privacy")
+    service = Projector(
+        house.database,
+        transport,
+        house.store,
+        embedded=settings.embedded,
+        events_in_full=settings.events_in_full,
+        leading={LEAD: partners.work, "privacy": privacy.work},
+    )
 
     async def behind() -> float:
         return await service.behind()
@@ -73,11 +72,11 @@ def projector(house: House, transport: Transport) -> Part:
         return await service.lag()
 
     gauges = {"okno_read_models_behind_events": behind, "okno_transport_lag_records": lag}
-    return Part("projector", run, service.ready, gauges=gauges)
+    return Part("projector", service.run, service.ready, gauges=gauges)
 
 
 def inbox_api(house: House, transport: Transport) -> Part:
-    service = InboxApi(house.database, house.store, house.blobs)
+    service = InboxApi(house.database, house.store, house.blobs, house.subscriptions)
 
     async def waiting() -> float:
         return await house.database.read(quarantine.waiting_count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,6 +16,7 @@ from uuid import UUID
 
 from shared.contracts.inbound import About, Address, Call, Nature, RemoteFile
 from shared.contracts.outbound import OutboundReply
+from shared.values import dataclass
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,6 +52,16 @@ class Capabilities:
     files: bool = False
     delivery_reports: bool = False
     edits: bool = False
+    """What was sent can be changed and deleted."""
+    reacts: bool = False
+    markup: bool = False
+    """Markdown becomes the channel's own formatting."""
+    recipients: bool = False
+    """Others than the client can be written to, openly or in copy."""
+    typing: bool = False
+    """The client can be shown that an operator is writing: the sender has `typing(thread_key)`, raising SendError."""
+    calls: bool = False
+    """It can ring the operator's telephone and then the client's."""
     repeat_is_safe: bool = False
     """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
 
@@ -100,6 +111,8 @@ class Parsed:
     """Tells duplicates from different items with the same external id; the external id itself when empty."""
     same_as: tuple[str, ...] = ()
     """Further dedup keys under which this same item may be here already, or may still come."""
+    same_later: tuple[str, ...] = ()
+    """Those of copies that come after this one as a rule: only looked for."""
     kind: Literal["text", "call", "form"] = "text"
     direction: Literal["inbound", "outbound"] = "inbound"
     """outbound: a call we made; written mail of ours is never read back as inbound."""
@@ -143,6 +156,8 @@ class Parsed:
     """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
+    awaits_call: bool = False
+    """A report that does not tell whose call it is: it is held until another one of the same call does."""
 
 
 class UnreadableItem(Exception):

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 
@@ -29,6 +30,8 @@ class Settings:
     """The key store: a database of its own, so that no backup of the other one brings destroyed keys back."""
     events_in_full: bool = False
     """Whether okno.events carries personal content: no erasure reaches what other systems have read."""
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Private networks that partners' webhooks may be sent to."""
 
     @property
     def embedded(self) -> bool:
@@ -37,7 +40,7 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
     """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL,
-    OKNO_KEYS_URL and OKNO_EVENTS.
+    OKNO_KEYS_URL, OKNO_EVENTS and OKNO_WEBHOOK_NETWORKS.
 
     `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
     """
@@ -59,6 +62,7 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         public_url=env.get("OKNO_PUBLIC_URL", "").rstrip("/"),
         keys_url=_keys_url(env.get("OKNO_KEYS_URL", ""), database, folder),
         events_in_full=env.get("OKNO_EVENTS") == "full",
+        webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
 
 
@@ -70,6 +74,15 @@ def _keys_url(given: str, database: str, folder: Path) -> str:
         raise WrongSettings("OKNO_KEYS_URL must not be OKNO_DATABASE_URL: a backup of one would hold both")
     shared = database if database.startswith("postgres") else ""
     return given or shared or f"sqlite:///{folder / 'keys.db'}"
+
+
+def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in given.split(",") if part.strip())
+    except ValueError as error:
+        raise WrongSettings(
+            f"OKNO_WEBHOOK_NETWORKS wants networks such as 10.1.0.0/16, with commas: {error}"
+        ) from error
 
 
 def _secret_key(given: str, file: Path) -> bytes:

@@ -164,6 +164,26 @@ def about(actor: e.Actor = SYSTEM, at: datetime = AT, cause: UUID | None = None)
     return About(at, actor, cause)
 
 
+def every_card_event() -> list[e.Event]:
+    """One event of every kind about cards, own fields and imports, with every field filled."""
+    import_id, said = uuid4(), e.Consent("withdrawn", "Пишите мне", AT, "by telephone")
+    consent = (CUSTOMER, "email", "Я согласна", AT, "form", said, CONVERSATION)
+    return [
+        e.CardChanged(CUSTOMER, (e.FieldChange("tags", ("vip",), ("vip", "опт")),), import_id, 7, True),
+        e.ConsentGiven(*consent),
+        e.ConsentWithdrawn(*consent),
+        e.CustomerRetired(CUSTOMER, import_id),
+        e.CustomerRestored(CUSTOMER, import_id),
+        e.OwnFieldDefined("size", "Размер", "choice", ("S", "M")),
+        e.OwnFieldRemoved("size"),
+        e.ImportStarted(import_id, "клиенты.csv", "ab" * 32, (("Имя", "name"),), "RU"),
+        e.ImportAdvanced(import_id, 200, 1, 2, 3, 4, 5),
+        e.ImportFinished(import_id),
+        e.ImportUndoStarted(import_id),
+        e.ImportUndone(import_id, 1, 2, 3),
+    ]
+
+
 def every_event() -> list[e.Event]:
     """One event of every kind with every field filled."""
     head, reply, moment = (CONVERSATION, CUSTOMER), uuid4(), AT + timedelta(microseconds=7)
@@ -202,6 +222,13 @@ def every_event() -> list[e.Event]:
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
         e.CustomerErased(CUSTOMER, uuid4(), "asked for it"),
+        *every_card_event(),
+        e.CustomersMerged(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MemberJoined(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.CustomerUnmerged(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MemberLeft(CUSTOMER, uuid4(), uuid4(), uuid4()),
+        e.MergeSuggested(uuid4(), CUSTOMER, uuid4(), (e.Reason("claimed", "phone", "+491511", CUSTOMER, MESSAGE),)),
+        e.MergeRefused(uuid4(), CUSTOMER, uuid4()),
         replace(opened(), thread_key="chat-1"),
         message,
         e.ReplyDelivered(*notice),
@@ -213,6 +240,7 @@ def every_event() -> list[e.Event]:
             *head, uuid4(), uuid4(), MAILBOX, "7", ANNA, "Привет!", "Привет!\n> раньше", "<p>!</p>", (file,), False, RAW
         ),
         e.MessageDeleted(*head, uuid4(), MAILBOX, False, RAW),
+        e.EchoReceived(*head, reply, uuid4(), MAILBOX, "7:16", ("7:17",)),
         e.MessageReacted(*head, uuid4(), MAILBOX, ("👍",), False, RAW),
         e.CustomerReachChanged(*head, MAILBOX, True, "blocked", RAW),
         e.ThreadRenamed(*head, MAILBOX, "-7", "-1007", RAW),
@@ -220,7 +248,9 @@ def every_event() -> list[e.Event]:
         e.FileArrived(*head, uuid4(), uuid4(), "f1", file),
         e.FileMissing(*head, uuid4(), uuid4(), "f1", "larger than 20 MB"),
         e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True),
-        e.MessageAdopted(*head, message, uuid4(), moment),
+        e.MessageAdopted(*head, message, uuid4(), moment, False),
+        e.ConversationMerged(*head, uuid4(), CUSTOMER, ((MAILBOX, "chat-1"),), "snoozed"),
+        e.ConversationUnmerged(*head, uuid4(), ((MAILBOX, "chat-1"),)),
         e.MessageExtended(*head, message),
         e.CallProgressed(*head, uuid4(), call),
         requested(
@@ -234,6 +264,7 @@ def every_event() -> list[e.Event]:
             bcc=(ANNA,),
             quotes=True,
             automatic=True,
+            target="<a@b>",
         ),
         e.ActionRequested(
             *head, reply, "edit", MAILBOX, (ANNA,), MESSAGE, "7", "Hello *Anna*", "markdown", "chat-1", "+4930"
@@ -255,4 +286,7 @@ def every_event() -> list[e.Event]:
         e.InboundQuarantined(uuid4(), MAILBOX, "email", "7.1", "no headers", RAW, (("folder", "INBOX"),)),
         e.QuarantineRetried(uuid4()),
         e.QuarantineResolved(uuid4(), CONVERSATION),
+        e.ReportHeld(uuid4(), uuid4(), call, (e.RemoteFile("r1", "запись.mp3", "audio/mpeg", 7, "cid-3"),)),
+        e.FileHeld(uuid4(), "r1", file, "deleted"),
+        e.RecordingHeard(uuid4(), uuid4(), CUSTOMER, "запись.mp3"),
     ]

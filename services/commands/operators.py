@@ -7,8 +7,9 @@ import argparse
 from services.house import House
 from services.terminal import in_house, print_json
 from shared.registry.operators import ROLES, Operators
+from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add operators", "tokens": "create API tokens"}
+COMMANDS = {"operators": "add operators, set their telephones", "tokens": "create API tokens"}
 
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
@@ -18,7 +19,12 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         add.add_argument("email")
         add.add_argument("--role", choices=ROLES, default="operator")
         add.add_argument("--name", default="")
+        add.add_argument("--telephone", default="", help="where click to call rings: a number or an extension")
         add.set_defaults(run=in_house(_add))
+        telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
+        telephone.add_argument("email")
+        telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
+        telephone.set_defaults(run=in_house(_telephone))
     else:
         create = actions.add_parser("create", help="print a new API token of an operator")
         create.add_argument("email")
@@ -27,13 +33,26 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
 
 async def _add(options: argparse.Namespace, house: House) -> None:
     operators = Operators(house.database)
+    if options.telephone:
+        telephone_of(options.telephone)
     operator = await operators.add(options.email, options.role, options.name)
+    if options.telephone:
+        await Telephones(house.database).keep(operator.id, options.telephone)
     token = await operators.create_token(operator.id, "setup")
     link = f"{house.settings.public_url or 'http://127.0.0.1:8000'}/setup?token={token}"
     if options.json:
         print_json({"id": str(operator.id), "email": operator.email, "role": operator.role, "setup": link})
     else:
         print(f"{operator.email} is {operator.role}; the password is set at (works once) {link}")
+
+
+async def _telephone(options: argparse.Namespace, house: House) -> None:
+    operator = await Operators(house.database).find(options.email)
+    kept = await Telephones(house.database).keep(operator.id, options.telephone)
+    if options.json:
+        print_json({"email": operator.email, "telephone": kept})
+    else:
+        print(f"{operator.email} is rung at {kept}" if kept else f"{operator.email} has no telephone")
 
 
 async def _create_token(options: argparse.Namespace, house: House) -> None:

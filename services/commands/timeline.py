@@ -4,41 +4,44 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from services.house import House
-from services.inbox_api.channel_names import with_channels
-from services.inbox_api.past import timeline_as_of
+from services.inbox_api.timelines import Asked, entries
 from services.terminal import in_house, moment, print_json, show
 from shared.database.protocol import Transaction
 from shared.domain.errors import NoSuchThing
 from shared.event_store.routing import customer_of
-from shared.read_models import customers, timeline
+from shared.read_models import customers
+from shared.read_models.moment import By
+from shared.read_models.timeline_pages import Page
 
 COMMANDS = {"timeline": "show a customer's timeline"}
-EVERYTHING = timeline.Page(limit=1_000_000)
+EVERYTHING = Page(limit=1_000_000)
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("customer", metavar="CUSTOMER|ADDRESS")
     parser.add_argument("--as-of", metavar="TIME", help="a moment such as 2026-11-21T14:05:00Z; without a zone: UTC")
+    parser.add_argument(
+        "--by", choices=get_args(By), default="known",
+        help="known: as an operator saw it then (the default); happened: all that had happened by then, by the"
+        " clocks of the channels, whenever we came to know of it",
+    )  # fmt: skip
     parser.set_defaults(run=in_house(_run))
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:
     at = moment("--as-of", options.as_of) if options.as_of else None
     customer_id = await house.database.read(partial(customer_named, wanted=options.customer))
-    if at is None:
-        job = partial(timeline.of_customer, customer_id=customer_id, page=EVERYTHING)
-        entries = await house.database.read(lambda tx: with_channels(tx, job(tx)))
-    else:
-        entries = await house.database.read(partial(timeline_as_of, customer_id=customer_id, at=at, page=EVERYTHING))
+    asked = Asked(by=options.by, as_of=at)
+    found = await house.database.read(partial(entries, customer_id=customer_id, page=EVERYTHING, asked=asked))
     if options.json:
-        print_json({"items": entries, "next": None})
+        print_json({"items": found, "next": None})
     else:
         columns = ("recorded_at", "kind", "direction", "channel", "author", "delivery", "text")
-        show(False, [_row(entry) for entry in entries], columns)
+        show(False, [_row(entry) for entry in found], columns)
 
 
 def customer_named(tx: Transaction, wanted: str) -> UUID:

@@ -21,6 +21,7 @@ from shared.domain.events import Address, File
 from shared.domain.state import Conversation
 from shared.event_store.lookup import KnownAs, known_as
 from shared.read_models import customers
+from shared.registry.telephones import Telephones
 
 Markup = Literal["plain", "markdown"]
 TELEPHONY = "telephony"
@@ -35,7 +36,10 @@ class UploadedFile(msgspec.Struct):
 
 
 class Reply(msgspec.Struct):
-    """`to` null: to whom the message answered says. Others than the client can be written to by mail only."""
+    """`to` null: to whom the message answered says. Others than the client can be written to by mail only.
+
+    `answers`: a message of this conversation to be answered by name; null: the client's last one.
+    """
 
     text: str = ""
     id: UUID | None = None
@@ -45,6 +49,7 @@ class Reply(msgspec.Struct):
     bcc: list[str] = []
     files: list[UploadedFile] = []
     quotes: bool | None = None
+    answers: UUID | None = None
 
 
 class Edit(msgspec.Struct):
@@ -65,7 +70,10 @@ class React(msgspec.Struct):
 
 
 class Ring(msgspec.Struct):
-    """`to` null: the client's number; `channel_id` null: the line the client called, or the only one there is."""
+    """`to` null: the client's number; `channel_id` null: the line the client called, or the only one there is.
+
+    `operator_address` empty: the operator's own telephone, as it was set.
+    """
 
     id: UUID | None = None
     to: str | None = None
@@ -96,9 +104,21 @@ async def reply(call: Call) -> Response:
         _mails(asked.cc),
         _mails(asked.bcc),
         asked.quotes,
+        answers=asked.answers,
+        target=await _target(call, asked.answers) if asked.answers else "",
     )
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
+
+
+async def _target(call: Call, message_id: UUID) -> str:
+    """Return what the channel calls the message that is answered. Raises Refused."""
+    about = await call.context.database.read(partial(known_as, conversation_id=call.id(), message_id=message_id))
+    if about is None:
+        raise NoSuchThing("no_such_message", "There is no such message in this conversation")
+    if not about.external_id:
+        raise Refused("not_sent", "The channel does not know this message, or not yet")
+    return about.external_id
 
 
 async def edit(call: Call) -> Response:
@@ -130,7 +150,10 @@ async def ring(call: Call) -> Response:
     number = asked.to or (target.to.address if target and line else await _number(call, UUID(shown["customer_id"])))
     channel_id = asked.channel_id or line or await _only_line(call)
     to = (Address("phone", number),)
-    command = c.RequestAction(id_, "call", channel_id, to, operator_address=asked.operator_address)
+    rings = asked.operator_address.strip() or await Telephones(call.context.database).of(call.operator.id)
+    if not rings:
+        raise Refused("no_telephone", "Say first where you are reached: your number or extension")
+    command = c.RequestAction(id_, "call", channel_id, to, operator_address=rings)
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
 

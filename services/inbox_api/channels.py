@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from services.inbox_api.abilities import abilities_of
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer
 from shared.database.protocol import Transaction
@@ -29,4 +30,5 @@ def _shown(id_: str, kind: str, name: str, state: str, health: Health) -> Body:
         "problem": health.problem or None,
         "lag": health.lag,
         "last_received_at": health.last_received_at,
+        "can": abilities_of(kind),
     }

@@ -16,9 +16,11 @@ from starlette.responses import Response
 from services.inbox_api.views import Views
 from shared.blobs import Blobs
 from shared.clock import from_text
+from shared.contracts.codec import without_nul
 from shared.database.protocol import Database
 from shared.event_store.store import EventStore
 from shared.registry.operators import Operator, Operators
+from shared.registry.subscriptions import Subscriptions
 
 T = TypeVar("T")
 BODY_BYTES = 1024 * 1024
@@ -32,6 +34,7 @@ class Context:
     operators: Operators
     blobs: Blobs
     views: Views
+    subscriptions: Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ class Call:
 
 async def read_body(request: Request, shape: type[T]) -> T:
     """Return the JSON body as `shape`. Raises 413, 400 or 422 with what is wrong."""
-    data = await read_limited(request)
+    data = without_nul(await read_limited(request))
     try:
         return msgspec.json.decode(data or b"{}", type=shape)
     except msgspec.ValidationError as error:

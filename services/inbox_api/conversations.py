@@ -10,6 +10,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.inbox_api import moments, past
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, listed
 from shared.clock import now
@@ -40,25 +41,30 @@ class Tags(msgspec.Struct):
 
 
 async def list_(call: Call) -> Response:
-    """GET /conversations?status=&customer_id=&limit=&cursor=, the one changed last first."""
+    """GET /conversations?status=&customer_id=&as_of=&by=&limit=&cursor=, the one changed last first."""
     status = call.request.query_params.get("status", "open")
     if status not in STATUSES:
         raise HTTPException(422, f"status must be one of {', '.join(STATUSES)}")
     customer = call.request.query_params.get("customer_id")
     wanted, limit = None if status == "all" else status, call.limit()
     customer_id = _uuid(customer) if customer else None
-    page = partial(_page, status=wanted, customer_id=customer_id, before=call.cursor(), limit=limit)
+    page = partial(_page, wanted=past.Listed(wanted, customer_id, call.cursor(), limit), then=moments.as_of(call))
     return listed(await call.context.database.read(page), limit)
 
 
 async def one(call: Call) -> Response:
-    return answer(await _conversation(call))
+    """GET /conversations/{id}?as_of=&by=, now or as it stood."""
+    found = await call.context.database.read(partial(_one, conversation_id=call.id(), then=moments.as_of(call)))
+    if found is None:
+        raise HTTPException(404)
+    return answer(found)
 
 
 async def messages(call: Call) -> Response:
-    """GET /conversations/{id}/messages?order=asc|desc, oldest first unless asked otherwise."""
+    """GET /conversations/{id}/messages?as_of=&by=&order=asc|desc, oldest first unless asked otherwise."""
     page = timeline.Page(call.limit(), call.cursor(), call.descending())
-    items = await call.context.database.read(partial(_messages, conversation_id=call.id(), page=page))
+    job = partial(_messages, conversation_id=call.id(), page=page, then=moments.as_of(call))
+    items = await call.context.database.read(job)
     if items is None:
         raise HTTPException(404)
     return listed(items, page.limit)
@@ -156,17 +162,27 @@ def _uuid(text: str) -> UUID:
         raise HTTPException(422, f"{text[:64]!r} is no UUID") from None
 
 
-def _page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
-    return with_channels(tx, conversations.page(tx, status, customer_id, before, limit))
+def _page(tx: Transaction, wanted: past.Listed, then: moments.AsOf | None) -> list[Body]:
+    if then is not None:
+        return with_channels(tx, past.page(tx, wanted, then.at, then.by))
+    return with_channels(tx, conversations.page(tx, wanted.status, wanted.customer_id, wanted.before, wanted.limit))
 
 
-def _one(tx: Transaction, conversation_id: UUID) -> Body | None:
-    found = conversations.conversation(tx, conversation_id)
+def _one(tx: Transaction, conversation_id: UUID, then: moments.AsOf | None = None) -> Body | None:
+    if then is None:
+        found = conversations.conversation(tx, conversation_id)
+    else:
+        found = past.conversation(tx, conversation_id, then.at, then.by)
     return with_channels(tx, [found])[0] if found else None
 
 
-def _messages(tx: Transaction, conversation_id: UUID, page: timeline.Page) -> list[Body] | None:
-    items = timeline.of_conversation(tx, conversation_id, page)
+def _messages(
+    tx: Transaction, conversation_id: UUID, page: timeline.Page, then: moments.AsOf | None
+) -> list[Body] | None:
+    if then is None:
+        items = timeline.of_conversation(tx, conversation_id, page)
+    else:
+        items = past.messages(tx, conversation_id, page, then.at, then.by)
     if not items and conversations.conversation(tx, conversation_id) is None:
         return None
     return with_channels(tx, items)

@@ -1,4 +1,4 @@
-"""Customers and their timelines, now and at any past moment."""
+"""Customers, now and at any past moment."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from uuid import UUID
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.channel_names import Body, with_channels
-from services.inbox_api.context import Call, answer, listed, time_of
-from services.inbox_api.past import timeline_as_of
-from shared.clock import from_text
+from services.inbox_api import cards, moments, past
+from services.inbox_api.context import Call, answer, listed
 from shared.database.protocol import Transaction
-from shared.read_models import customers, timeline
+from shared.read_models import customers
+from shared.read_models.entries import Body
 
 
 async def list_(call: Call) -> Response:
@@ -23,26 +22,18 @@ async def list_(call: Call) -> Response:
 
 
 async def one(call: Call) -> Response:
-    found = await call.context.database.read(partial(customers.customer, customer_id=call.id()))
+    """GET /customers/{id}?as_of=&by=, now or as it stood."""
+    then = moments.as_of(call)
+    if then is None:
+        job = partial(_customer, customer_id=call.id())
+    else:
+        job = partial(past.customer, customer_id=call.id(), at=then.at, by=then.by)
+    found = await call.context.database.read(job)
     if found is None:
         raise HTTPException(404)
-    return answer(found)
+    return answer(found | {"card": await cards.named(call, found["card"])})
 
 
-async def timeline_(call: Call) -> Response:
-    """GET /customers/{id}/timeline?as_of=TIME&order=asc|desc, oldest first unless asked otherwise."""
-    page = timeline.Page(call.limit(), call.cursor(), call.descending())
-    as_of = call.request.query_params.get("as_of")
-    if as_of:
-        at = from_text(time_of(as_of, "as_of"))
-        job = partial(timeline_as_of, customer_id=call.id(), at=at, page=page)
-    else:
-        job = partial(_timeline, customer_id=call.id(), page=page)
-    items = await call.context.database.read(job)
-    if not items and not await call.context.database.read(partial(customers.customer, customer_id=call.id())):
-        raise HTTPException(404)
-    return listed(items, page.limit)
-
-
-def _timeline(tx: Transaction, customer_id: UUID, page: timeline.Page) -> list[Body]:
-    return with_channels(tx, timeline.of_customer(tx, customer_id, page))
+def _customer(tx: Transaction, customer_id: UUID) -> Body | None:
+    found = customers.customer(tx, customer_id)
+    return None if found is None else found | {"card": cards.card_in(tx, UUID(found["id"]))}

@@ -1,41 +1,67 @@
-"""GET /api/v1/events?after=POSITION: the log itself, for programs that keep their own place in it."""
+"""GET /api/v1/events?after=POSITION: the log itself, for programs that keep their own place in it.
+
+The header Okno-Position says how far the answer goes, with what the filters left out: ask after that the next time.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from uuid import UUID
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.context import Call
-from shared.clock import to_text
-from shared.database.protocol import Transaction
-from shared.domain.events import Recorded
-from shared.event_store.log import read_log
+from services.inbox_api.selection import Page, Selection, page
+from shared.domain.events import Recorded, RecordingHeard
+from shared.event_store.shown import UnknownType, shown, stored_names
+from shared.registry.operators import Operator
+
+LONGEST_WAIT_SECONDS = 60
 
 
 async def list_(call: Call) -> Response:
-    limit, after = call.limit(), call.number("after", 0, 0, 2**62) or 0
-    events = await call.context.database.read(partial(_after, after=after, limit=limit))
-    items = [shown(recorded) for recorded in events]
-    following = str(events[-1].position) if len(events) == limit else None
-    return Response(msgspec.json.encode({"items": items, "next": following}), media_type="application/json")
+    """GET /events?after=&type=NAME&type=NAME&customer_id=&limit=&wait=SECONDS.
+
+    `next` is null at the log's end only: a page may be short, or empty, and still have a next one. `wait` holds the
+    answer back until there is something to tell.
+    """
+    after = call.number("after", 0, 0, 2**62) or 0
+    wait = call.number("wait", 0, 0, LONGEST_WAIT_SECONDS) or 0
+    found = await _found(call, _wanted(call), after, wait)
+    events = [each for each in found.events if may_see(call.operator, each)]
+    body = {"items": [shown(each) for each in events], "next": str(found.until) if found.more else None}
+    headers = {"Okno-Position": str(found.until)}
+    return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")
 
 
-def shown(recorded: Recorded) -> dict[str, object]:
-    """Return an event as the API and exports show it."""
-    return {
-        "position": recorded.position,
-        "type": type(recorded.event).__name__,
-        "stream_id": recorded.stream_id,
-        "version": recorded.version,
-        "recorded_at": to_text(recorded.recorded_at),
-        "occurred_at": to_text(recorded.occurred_at),
-        "cause": recorded.cause,
-        "actor": recorded.actor,
-        "data": recorded.event,
-    }
+def may_see(operator: Operator, recorded: Recorded) -> bool:
+    """Who has listened to a recording is for admins."""
+    return operator.role == "admin" or not isinstance(recorded.event, RecordingHeard)
 
 
-def _after(tx: Transaction, after: int, limit: int) -> list[Recorded]:
-    return read_log(tx, after, limit)
+async def _found(call: Call, wanted: Selection, after: int, wait: int) -> Page:
+    """Return the next page that has something, or whatever there is once the waiting is over."""
+    views, loop, limit = call.context.views, asyncio.get_running_loop(), call.limit()
+    deadline = loop.time() + wait
+    while True:
+        found = await call.context.database.read(partial(page, wanted=wanted, after=after, limit=limit))
+        left = deadline - loop.time()
+        if found.events or left <= 0 or await call.request.is_disconnected():
+            return found
+        if not found.more:
+            await views.reach(found.until + 1, left)
+        after = found.until
+
+
+def _wanted(call: Call) -> Selection:
+    query = call.request.query_params
+    customer = query.get("customer_id")
+    try:
+        return Selection(stored_names(query.getlist("type")), UUID(customer) if customer else None)
+    except UnknownType as error:
+        raise HTTPException(422, str(error)) from None
+    except ValueError:
+        raise HTTPException(422, "customer_id must be a UUID") from None

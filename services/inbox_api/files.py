@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
+from services.inbox_api import heard
 from services.inbox_api.context import Call, answer, read_limited
+from services.inbox_api.ranges import Span, Unsatisfiable, span_of
+from shared.blobs import Blobs
 from shared.database.protocol import Transaction
 from shared.domain.events import Raw
 from shared.event_store.raw_items import raw_at, raw_item
 from shared.read_models.attachments import attachment
+from shared.read_models.heard import Recording
+from shared.read_models.heard import recording as recording_of
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
 FILE_BYTES = 25 * 1024 * 1024
@@ -27,16 +34,45 @@ SAFE = {
 
 
 async def get_attachment(call: Call) -> Response:
-    found = await call.context.database.read(partial(attachment, id_=call.id()))
+    """GET /attachments/{id}, or a range of it; that somebody listens to a recording is recorded first."""
+    found, recording = await call.context.database.read(partial(_found, id_=call.id()))
     if found is None:
         raise HTTPException(404)
-    blobs, sha256 = call.context.blobs, found["sha256"]
     try:
-        size = await blobs.size(sha256)
+        size = await call.context.blobs.size(found["sha256"])
     except FileNotFoundError:
         raise HTTPException(404, "the file is not in the blob folder") from None
-    headers = {**SAFE, **_download(found["name"]), "Content-Length": str(size)}
-    return StreamingResponse(blobs.read(sha256, 0, size), media_type=_media_type(found["media_type"]), headers=headers)
+    headers = {**SAFE, **_download(found["name"]), "ETag": f'"{found["sha256"]}"', "Accept-Ranges": "bytes"}
+    if recording is not None:
+        headers["Cache-Control"] = "private, no-store"  # what a browser kept would be heard without our knowing
+    asked = call.request.headers
+    try:
+        span = span_of(asked.get("range", ""), asked.get("if-range", ""), headers["ETag"], size)
+    except Unsatisfiable as error:
+        raise HTTPException(416, "no byte of this range is there", {"Content-Range": str(error)}) from None
+    if call.request.method == "HEAD":
+        return Response(
+            headers={**headers, "Content-Length": str(size), "Content-Type": _media_type(found["media_type"])}
+        )
+    if recording is not None:
+        await heard.note(call, recording)
+    return _bytes_of(call.context.blobs, found, span, size, headers)
+
+
+def _found(tx: Transaction, id_: UUID) -> tuple[dict[str, Any] | None, Recording | None]:
+    return attachment(tx, id_), recording_of(tx, id_)
+
+
+def _bytes_of(
+    blobs: Blobs, found: dict[str, Any], span: Span | None, size: int, headers: dict[str, str]
+) -> StreamingResponse:
+    part = span or Span(0, size - 1)
+    headers = {**headers, "Content-Length": str(part.size)}
+    if span is not None:
+        headers["Content-Range"] = f"bytes {span.first}-{span.last}/{size}"
+    media_type = _media_type(found["media_type"])
+    content = blobs.read(found["sha256"], part.first, part.last + 1)
+    return StreamingResponse(content, 206 if span else 200, headers, media_type)
 
 
 async def upload(call: Call) -> Response:

@@ -22,6 +22,7 @@ from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store.store import EventStore
 from shared.problems import problem, wrong_method
 from shared.registry.operators import Operators
+from shared.registry.subscriptions import Subscriptions
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -31,8 +32,8 @@ OpenHandler = Callable[[Request, Context], Awaitable[Response]]
 class InboxApi:
     """`routes` for a Starlette application; `run` until cancelled."""
 
-    def __init__(self, database: Database, store: EventStore, blobs: Blobs) -> None:
-        self.context = Context(database, store, Operators(database), blobs, Views(database))
+    def __init__(self, database: Database, store: EventStore, blobs: Blobs, subscriptions: Subscriptions) -> None:
+        self.context = Context(database, store, Operators(database), blobs, Views(database), subscriptions)
 
     @property
     def routes(self) -> list[BaseRoute]:

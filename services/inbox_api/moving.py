@@ -1,7 +1,9 @@
-"""Moving a client's message to another conversation, when it was put into the wrong one."""
+"""Putting right which conversation messages are in: moving, splitting, merging conversations and taking them apart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -12,8 +14,9 @@ from services.inbox_api.conversations import one_conversation
 from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor
+from shared.event_store import threads
 from shared.event_store.mapper import About
-from shared.event_store.moving import move as move_message
+from shared.event_store.moving import move_all
 from shared.event_store.session import Session
 
 
@@ -22,16 +25,54 @@ class MoveTo(msgspec.Struct):
     """A conversation; null: a new one."""
 
 
+class Split(msgspec.Struct):
+    messages: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=500)]
+
+
+class MergeInto(msgspec.Struct):
+    into: UUID
+
+
 async def move(call: Call) -> Response:
     """POST /conversations/{id}/messages/{message_id}/move {to}: answers with the conversation it is in now."""
     asked = await call.body(MoveTo)
-    wanted = (call.id(), call.id("message_id"), asked.to)
-    about = About(now(), Actor("operator", str(call.operator.id), call.operator.name))
-    place: list[UUID] = []
+    return await _move(call, [call.id("message_id")], asked.to)
+
+
+async def split(call: Call) -> Response:
+    """POST /conversations/{id}/split {messages}: answers with the new conversation; merging it back undoes it."""
+    asked = await call.body(Split)
+    return await _move(call, asked.messages, None)
+
+
+async def merge(call: Call) -> Response:
+    """POST /conversations/{id}/merge {into}: answers with the conversation in which both go on."""
+    asked, about = await call.body(MergeInto), _about(call)
+    await _record(call, lambda session, tx: threads.merge(session, tx, call.id(), asked.into, about))
+    return answer(await one_conversation(call, asked.into))
+
+
+async def unmerge(call: Call) -> Response:
+    """POST /conversations/{id}/unmerge: answers with the conversation, which goes on by itself."""
+    about = _about(call)
+    await _record(call, lambda session, tx: threads.unmerge(session, tx, call.id(), about))
+    return answer(await one_conversation(call, call.id()))
+
+
+async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
+    about, place = _about(call), list[UUID]()
 
     def decide(session: Session, tx: Transaction) -> None:
-        place[:] = [move_message(session, tx, wanted, about)]
+        place[:] = [move_all(session, tx, call.id(), messages, to, about)]
 
+    await _record(call, decide)
+    return answer(await one_conversation(call, place[0]))
+
+
+async def _record(call: Call, decide: Callable[[Session, Transaction], None]) -> None:
     handled = await call.context.store.record(decide)
     await call.context.views.reach(handled.position)
-    return answer(await one_conversation(call, place[0]))
+
+
+def _about(call: Call) -> About:
+    return About(now(), Actor("operator", str(call.operator.id), call.operator.name))

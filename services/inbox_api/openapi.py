@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from services.inbox_api.parameters import MEANINGS
 from services.inbox_api.routes import OPEN, PREFIX, SIGNED_IN, Address, OpenAddress
 
 _PROBLEM = {"description": "RFC 9457 problem details", "content": {"application/problem+json": {}}}
@@ -63,4 +64,5 @@ def _reference(shape: type) -> dict[str, str]:
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}}
+    meaning = MEANINGS.get(name, {}) if place == "query" else {}
+    return {"name": name, "in": place, "required": place == "path", "schema": {"type": "string"}, **meaning}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from shared.domain.events import Recorded
 from shared.event_store.log import head, read_log
 from shared.logs import Log
 from shared.pace import Pace
-from shared.read_models import live
+from shared.read_models import groups, live
 
 KEPT = 5000
 """Changes kept in memory; who is further behind reads the log, or is told to load anew."""
@@ -114,12 +115,17 @@ class Views:
 
 
 def _changes(tx: Transaction, after: int, until: int) -> list[Change]:
-    return [_change(recorded) for recorded in read_log(tx, after, BATCH) if recorded.position <= until]
+    events = [recorded for recorded in read_log(tx, after, BATCH) if recorded.position <= until]
+    customers = {str(id_) for recorded in events if (id_ := getattr(recorded.event, "customer_id", None))}
+    stands_for = groups.roots(tx, customers)
+    return [_change(recorded, stands_for) for recorded in events]
 
 
-def _change(recorded: Recorded) -> Change:
+def _change(recorded: Recorded, stands_for: Mapping[str, str]) -> Change:
+    """`customer_id` is who stands for the customer, as everywhere on the screen."""
     event: Any = recorded.event
     ids = {name: getattr(event, name, None) for name in ("conversation_id", "customer_id")}
+    ids["customer_id"] = stands_for.get(str(ids["customer_id"]), ids["customer_id"])
     message_id = next((i for n in ("message_id", "reply_id", "note_id") if (i := getattr(event, n, None))), None)
     data = {
         "position": recorded.position,

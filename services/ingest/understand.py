@@ -14,7 +14,16 @@ from services.ingest.apart import Apart, BugInParser, ParserDied
 from services.ingest.apart import Parse as Parse
 from shared.blobs import Blobs
 from shared.connector import Channel, Parsed, ParsedFile, RawItem, UnreadableItem
-from shared.contracts.inbound import INLINE_RAW_BYTES, FileRef, InboundMessage, InboundUnreadable, Raw, inbound_id
+from shared.contracts.inbound import (
+    INLINE_RAW_BYTES,
+    Address,
+    FileRef,
+    InboundMessage,
+    InboundUnreadable,
+    Raw,
+    inbound_id,
+)
+from shared.domain import identity
 from shared.logs import Log
 
 APART_FROM_BYTES = 256 * 1024
@@ -81,7 +90,7 @@ def _message(
         external_id=parsed.external_id,
         occurred_at=parsed.occurred_at,
         received_at=item.received_at,
-        sender=parsed.sender,
+        sender=_in_one_form(parsed.sender),
         kind=parsed.kind,
         direction=parsed.direction,
         subject=parsed.subject,
@@ -98,7 +107,7 @@ def _message(
         fields=parsed.fields,
         call=parsed.call,
         files=files,
-        identities=parsed.identities,
+        identities=tuple(map(_in_one_form, parsed.identities)),
         raw=raw,
         nature=parsed.nature,
         about=parsed.about,
@@ -106,10 +115,18 @@ def _message(
         proves=parsed.proves,
         topic=parsed.topic,
         warnings=parsed.warnings,
-        vouched=parsed.vouched,
+        vouched=tuple(map(_in_one_form, parsed.vouched)),
         part_of=parsed.part_of,
+        awaits_call=parsed.awaits_call,
+        same_later=tuple(inbound_id(channel.id, key) for key in parsed.same_later) if parsed.same_later else (),
         same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
     )
+
+
+def _in_one_form(address: Address) -> Address:
+    """Whatever channel an address came by, its owner is found by the same key."""
+    normal = identity.normal(address.kind, address.address)
+    return address if normal == address.address else replace(address, address=normal)
 
 
 async def _raw(item: RawItem, blobs: Blobs) -> Raw:

@@ -15,6 +15,7 @@ from services.outbound.deliver import Deliver
 from services.outbound.ledger import SCHEMA, Ledger
 from services.outbound.pauses import Pauses
 from services.outbound.senders import Senders
+from services.outbound.typing import ShowTyping
 from services.outbound.worker import Worker
 from shared.blobs import Blobs
 from shared.clock import now
@@ -23,6 +24,7 @@ from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import Database, DatabaseUnavailable, Listener
 from shared.logs import Log
 from shared.registry.channels import ChannelRegistry
+from shared.registry.typing import Typing
 from shared.settings import Settings
 from shared.transport.protocol import Transport
 
@@ -54,6 +56,7 @@ class Outbound:
         self._pauses = Pauses(database)
         self._worker = Worker(self._ledger, self._senders, self._pauses, alone=settings.embedded)
         self._deliver = Deliver(transport, publisher, self._ledger, self._accepted)
+        self._typing = ShowTyping(Typing(database), self._senders)
         self._announcer = Announcer(self._ledger, publisher, self._worker.settled)
         self._looking = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -71,6 +74,7 @@ class Outbound:
             "outbound-send": self._worker.run(),
             "outbound-keep": self._worker.keep(),
             "outbound-announce": self._announcer.run(),
+            "outbound-typing": self._typing.run(),
         }
         self._tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
 

@@ -11,7 +11,6 @@ from services.house import House
 from services.privacy import retention
 from services.privacy.job import Stores, carry_out
 from services.privacy.restore import erase_again
-from shared.database.lead import lead_forever
 from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
@@ -31,16 +30,13 @@ def stores_of(house: House, transport: Transport) -> Stores:
 
 
 class Privacy:
-    """Runs until cancelled; any number of processes may."""
+    """What the one process that leads in it does, until cancelled."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self._rules_at = float("-inf")
 
-    async def run(self) -> None:
-        await lead_forever(self._stores.database, "privacy", self._work)
-
-    def _work(self) -> Sequence[Coroutine[None, None, None]]:
+    def work(self) -> Sequence[Coroutine[None, None, None]]:
         return (self._forget(),)
 
     async def _forget(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from services.projector.targets import Target, find, thread_of
+from services.projector.targets import Target, find, thread_of, under_way
 from shared.contracts import inbound as contract
 from shared.contracts.inbound import InboundMessage, inbound_id
 from shared.database.protocol import Transaction
@@ -109,10 +109,14 @@ class Told:
         return e.Raw(self.item.raw.sha256, self.item.raw.size, self.item.raw.media_type)
 
 
-def echoed(session: Session, tx: Transaction, item: InboundMessage) -> Place | None:
-    """Return where the reply stands that an item is: our own come back, which says nothing new."""
+def echoed(session: Session, tx: Transaction, item: InboundMessage) -> Target | None:
+    """Return the reply that an item is: our own come back, which says nothing new.
+
+    It may come before we hear that the reply was sent: then it is the one under way in its thread that says the same.
+    """
     found = (find(session, tx, item, external_id) for external_id in (item.external_id, *item.known_as))
-    return next((target.place for target in found if target is not None and target.is_reply), None)
+    known = next((target for target in found if target is not None and target.is_reply), None)
+    return known or under_way(session, tx, item)
 
 
 def notices(session: Session, tx: Transaction, item: InboundMessage) -> list[tuple[Target, c.RecordNotice]]:

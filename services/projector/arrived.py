@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from uuid import UUID
 
+from services.projector.held_files import hold_file
 from services.projector.targets import find
 from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.inbound import InboundMessage, inbound_id
@@ -52,7 +53,8 @@ def take(session: Session, tx: Transaction, item: FileFetched | FileUnavailable)
     for conversation_id in _conversations(session, tx, item.inbound_id):
         if session.decide(conversation_id, command, about):
             return
-    log.info("file_not_awaited", inbound_id=item.inbound_id)
+    if not hold_file(session, tx, e.FileHeld(item.inbound_id, item.ref, file, reason), about):
+        log.info("file_not_awaited", inbound_id=item.inbound_id)
 
 
 def _conversations(session: Session, tx: Transaction, item_id: UUID) -> Iterator[UUID]:

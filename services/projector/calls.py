@@ -56,4 +56,4 @@ def _decide(session: Session, tx: Transaction, call: OpenCall, overdue: Overdue,
     about = About(at, e.Actor("system"))
     for event in session.decide(call.conversation_id, c.EndCall(call.id, ended), about):
         if isinstance(event, e.CallProgressed):
-            plan_call_back(session, tx, event, about)
+            plan_call_back(session, tx, event, event.call.started_at or from_text(call.seen_at), about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from services.projector.rebuild import rebuild_outdated
+from services.projector.rebuild import drop_abandoned, rebuild_outdated
 from shared.clock import from_text, now, to_text
 from shared.database.protocol import Database, DatabaseUnavailable
 from shared.domain import commands as c
@@ -22,6 +22,7 @@ ROUND_SECONDS = 0.04
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
 SNOOZE_SECONDS = 5.0
+TIDY_SECONDS = 3600.0
 log = Log("projector")
 
 
@@ -46,6 +47,17 @@ async def follow(database: Database, store: EventStore) -> None:
             log.warning("follow_waiting", error=str(error)[:500])
             position = None
             await asyncio.sleep(OUTAGE_SECONDS)
+
+
+async def tidy_rebuilds(database: Database) -> None:
+    """Drop what abandoned rebuilds have left, until cancelled."""
+    while True:
+        try:
+            if dropped := await drop_abandoned(database, now()):
+                log.info("abandoned_rebuild_dropped", tables=len(dropped))
+        except DatabaseUnavailable as error:
+            log.warning("tidying_waits", error=str(error)[:500])
+        await asyncio.sleep(TIDY_SECONDS)
 
 
 async def wake_snoozed(database: Database, store: EventStore) -> None:

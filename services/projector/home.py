@@ -43,7 +43,14 @@ def home_of(
         return (item.sender.kind, item.sender.address) in state.participants
 
     decision = resolve(clues, belongs)
-    return decision, places[decision.conversation_id] if decision.conversation_id else None
+    return decision, _going_on(session, places[decision.conversation_id]) if decision.conversation_id else None
+
+
+def _going_on(session: Session, place: Place) -> Place:
+    """A conversation that was merged goes on in the other one."""
+    while (merged := session.conversation(place.conversation_id).state.merged) is not None:
+        place = Place(merged.into_id, merged.into_customer_id)
+    return place
 
 
 def _found(session: Session, known: Entries, item: InboundMessage) -> Iterator[tuple[Place, str, str]]:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from functools import partial
 from uuid import UUID
 
 from services.projector import about as about_items
-from services.projector import arrived
+from services.projector import arrived, consents, held
 from services.projector.about import Told
 from services.projector.arrived import message_id_of
+from services.projector.auto_reply import AutoReplies
 from services.projector.home import home_of, topic_of
 from services.projector.intake import Intake
+from services.projector.owners import Owners, keys_of
 from services.projector.steps import Steps, steps_of
+from services.projector.suggesting import Suggesting, suggesting
+from services.projector.targets import Target
+from shared.clock import now
 from shared.contracts import topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.files import FileFetched, FileUnavailable
-from shared.contracts.inbound import Address, Call, InboundMessage, InboundUnreadable
+from shared.contracts.inbound import Address, InboundMessage, InboundUnreadable
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
@@ -27,6 +32,7 @@ from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
 from shared.event_store.session import Session
 from shared.logs import Log
+from shared.values import dataclass
 
 log = Log("projector")
 _LOW = (1 << 64) - 1
@@ -45,6 +51,15 @@ class Joined:
     decision: Decision
 
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """What a message may lead to besides its own events."""
+
+    steps: Steps
+    auto_replies: AutoReplies
+    suggests: Suggesting
+
+
 def intake() -> Intake:
     """Return what the projector does with okno.inbound."""
     return Intake(topics.INBOUND, "projector", receive, give_up)
@@ -53,7 +68,10 @@ def intake() -> Intake:
 def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) -> None:
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
-    known, steps = look_up(tx, _wanted(items)), steps_of(session, tx)
+    known = look_up(tx, _wanted(items))
+    owners, alone = Owners(session, tx, known), tx.dialect == "sqlite"
+    messages = [item for item in items if isinstance(item, InboundMessage)]
+    after = After(steps_of(session, tx), AutoReplies(session, tx, now()), suggesting(owners, messages))
     for item in items:
         if isinstance(item, FileFetched | FileUnavailable):
             arrived.take(session, tx, item)
@@ -66,17 +84,20 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
-            item = replace(item, same_as=_free(item, session, known))
+            item = replace(item, same_as=() if alone else _free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
-        elif item.nature == "loop" and (place := about_items.echoed(session, tx, item)):
-            session.entries.seen[item.id] = place.conversation_id
+        elif item.nature == "loop" and (reply := about_items.echoed(session, tx, item)):
+            _hear_echo(session, item, reply)
             if is_known:
-                _resolve(session, item, place.conversation_id)
+                _resolve(session, item, reply.place.conversation_id)
+        elif item.awaits_call and not held.has_home(session, known, item):
+            held.hold(session, tx, known, item)
+            _quarantine(session, item, held.WAITS)
         elif not fits(item.sender.address):
             _quarantine(session, item, f"the sender's address is longer than {KEY_BYTES} bytes")
         else:
-            _receive(session, tx, known, item, steps, resolves=is_known)
+            _receive(owners, item, after, resolves=is_known)
 
 
 def give_up(session: Session, contract: Contract, reason: str) -> None:
@@ -99,10 +120,10 @@ def _wanted(items: Sequence[Inbound]) -> Wanted:
     return Wanted(
         [
             *(item.id for item in items if not isinstance(item, FileFetched | FileUnavailable)),
-            *(id_ for m in messages if m.same_as for id_ in m.same_as),
-            *(message_id_of(m) for m in messages if m.part_of),
+            *(id_ for m in messages if m.same_as for id_ in (*m.same_as, *m.same_later)),
+            *(message_id_of(m) for m in messages if m.part_of or m.call),
         ],
-        [(m.sender.kind, m.sender.address) for m in messages],
+        [key for m in messages for address in (m.sender, *m.vouched, *m.identities) for key in keys_of(address)],
         [external_id for m in messages for external_id in (*m.proves, *m.refers_to)],
         [(m.channel_id, m.thread_key) for m in messages if m.thread_key],
         [topic_of(m) for m in messages if m.topic],
@@ -115,8 +136,12 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 
 
 def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
-    """Return the conversation of a copy that came under another id."""
-    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in item.same_as)
+    """Return the conversation of a copy that came under another id.
+
+    On PostgreSQL two processes decide at once: there a copy also keeps the ids it might have had before, which makes
+    a Conflict of them. In one process looking both ways does, and each post writes one row instead of three.
+    """
+    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in (*item.same_as, *item.same_later))
     return next(filter(None, found), None)
 
 
@@ -124,6 +149,11 @@ def _free(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID,
     """Return the further ids that nobody has: a copy that could not be read keeps its own in the quarantine."""
     ids = dict.fromkeys(id_ for id_ in item.same_as if id_ != item.id)
     return tuple(id_ for id_ in ids if id_ not in session.entries.seen and id_ not in known.seen)
+
+
+def _hear_echo(session: Session, item: InboundMessage, reply: Target) -> None:
+    echo = c.HearEcho(reply.message_id, item.id, item.channel_id, item.external_id, item.known_as)
+    session.decide(reply.place.conversation_id, echo, About(item.occurred_at, e.Actor("system"), item.id))
 
 
 def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> None:
@@ -134,18 +164,18 @@ def _resolve(session: Session, item: InboundMessage, conversation_id: UUID) -> N
 # --- a message --------------------------------------------------------------------------------------------
 
 
-def _receive(
-    session: Session, tx: Transaction, known: Entries, item: InboundMessage, steps: Steps, *, resolves: bool
-) -> None:
+def _receive(owners: Owners, item: InboundMessage, after: After, *, resolves: bool) -> None:
+    session, tx = owners.session, owners.tx
     actor = e.Actor("customer", f"{item.sender.kind}:{item.sender.address}", item.sender.name)
     about = About(item.occurred_at, actor, item.id)
     if item.about is None:
-        conversation_id = _receive_message(session, tx, item, about, _home(session, known, item, about), steps)
+        conversation_id = _receive_message(owners, item, about, _home(owners, item, about), after)
+        after.suggests.follow(item, about)
     elif item.about.delivery is not None:
-        conversation_id = _receive_notice(session, tx, known, item, about)
+        conversation_id = _receive_notice(owners, item, about)
     else:
-        home = partial(_place_at_home, session, known, item, about)
-        conversation_id = Told(session, tx, item, about, home).tell()
+        at_home = partial(_place_at_home, owners, item, about)
+        conversation_id = Told(session, tx, item, about, at_home).tell()
         if item.raw.data is not None:
             session.keep_raw(item.raw.data)
     if item.remote_files:
@@ -155,54 +185,56 @@ def _receive(
 
 
 def _receive_message(
-    session: Session,
-    tx: Transaction,
-    item: InboundMessage,
-    about: About,
-    home: tuple[Joined, UUID],
-    steps: Steps | None = None,
+    owners: Owners, item: InboundMessage, about: About, home: tuple[Joined, UUID], after: After | None = None
 ) -> UUID:
-    joined, customer_id = home
+    session, tx, (joined, customer_id) = owners.session, owners.tx, home
     if item.vouched:
-        item = replace(item, identities=(*item.identities, *_link(session, tx, item, about)))
+        item = replace(item, identities=(*item.identities, *_link(owners, item, about)))
     message = _message(item, joined, customer_id)
+    was_awaited = message.call is not None and held.is_awaited(session, owners.known, message.message_id)
     command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
     if item.raw.data is not None and decided:
         session.keep_raw(item.raw.data)
-    if steps is not None:
-        steps.follow(message, decided, about)
+    if decided:
+        consents.keep(session, tx, message, about)
+    if after is not None:
+        after.steps.follow(message, decided, about)
+        after.auto_replies.follow(message, decided, about)
+    if was_awaited:
+        held.let_go(session, tx, message, after.steps if after else None)
     return joined.conversation_id
 
 
-def _receive_notice(session: Session, tx: Transaction, known: Entries, item: InboundMessage, about: About) -> UUID:
+def _receive_notice(owners: Owners, item: InboundMessage, about: About) -> UUID:
     """A bounce stands where the reply is that came back; of one we know nothing of, it is a message like others."""
-    notices = about_items.notices(session, tx, item)
+    session = owners.session
+    notices = about_items.notices(session, owners.tx, item)
     if not notices:
-        return _receive_message(session, tx, item, about, _home(session, known, item, about))
+        return _receive_message(owners, item, about, _home(owners, item, about))
     first = notices[0][0].place
     decision = Decision(first.conversation_id, "tells of a reply in this conversation", SCORES["proof"])
     home = (Joined(first.conversation_id, False, decision), first.customer_id)
-    _receive_message(session, tx, item, about, home)
+    _receive_message(owners, item, about, home)
     for target, command in notices:
         session.decide(target.place.conversation_id, command, about)
     return first.conversation_id
 
 
-def _home(session: Session, known: Entries, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
+def _home(owners: Owners, item: InboundMessage, about: About) -> tuple[Joined, UUID]:
     """Return the conversation an item joins and whose it is.
 
     A conversation keeps the customer who opened it: what somebody else says in it (a colleague who was in copy, a
     member of a group) stands on that customer's timeline, under its own author.
     """
+    session, known = owners.session, owners.known
     if item.part_of and (whole := _whole(session, known, item)):
         return whole
-    sender = (item.sender.kind, item.sender.address)
-    customer_id = session.entries.addresses.get(sender) or known.addresses.get(sender)
+    customer_id = owners.of_sender(item.sender, about)
     decision, place = home_of(session, known, item, customer_id)
     if place is not None:
         return Joined(place.conversation_id, False, decision), place.customer_id
-    customer_id = customer_id or _register(session, item, about)
+    customer_id = customer_id or owners.register(item.sender, about)
     return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
 
 
@@ -216,34 +248,22 @@ def _whole(session: Session, known: Entries, item: InboundMessage) -> tuple[Join
     return Joined(conversation_id, False, Decision(conversation_id, PART, SCORES["proof"])), customer_id
 
 
-def _place_at_home(session: Session, known: Entries, item: InboundMessage, about: About) -> Place:
-    joined, customer_id = _home(session, known, item, about)
+def _place_at_home(owners: Owners, item: InboundMessage, about: About) -> Place:
+    joined, customer_id = _home(owners, item, about)
     return Place(joined.conversation_id, customer_id)
 
 
-def _register(session: Session, item: InboundMessage, about: About) -> UUID:
-    """Make a customer of an address that nobody has used before."""
-    address = e.Address(item.sender.kind, item.sender.address, item.sender.name)
-    customer_id = session.new_customer_id(address)
-    for event in customers.register(customer_id, address, customers.Customer()):
-        session.append(customer_id, 1, Happening(event, about))
-    return customer_id
-
-
-def _link(session: Session, tx: Transaction, item: InboundMessage, about: About) -> list[Address]:
+def _link(owners: Owners, item: InboundMessage, about: About) -> list[Address]:
     """Give the sender the addresses their channel vouches for; return those that somebody else has."""
-    sender = (item.sender.kind, item.sender.address)
-    keys = [(address.kind, address.address) for address in item.vouched]
-    owners = look_up(tx, Wanted((), [sender, *keys], (), ())).addresses
     taken: list[Address] = []
-    for address, key in zip(item.vouched, keys, strict=True):
-        customer_id = session.entries.addresses.get(sender) or owners.get(sender)
-        owner = session.entries.addresses.get(key) or owners.get(key)
+    customer_id = owners.of(item.sender)
+    for address in item.vouched:
+        owner = owners.of(address)
         if customer_id is None or not fits(address.address) or owner not in (None, customer_id):
             taken.append(address)
             continue
         for event in customers.link(customer_id, e.Address(address.kind, address.address, address.name), owner):
-            session.add(customer_id, Happening(event, about))
+            owners.session.add(customer_id, Happening(event, about))
     return taken
 
 
@@ -282,7 +302,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.known_as,
         item.thread_key,
         item.fields,
-        _call(call) if call else None,
+        held.stored(call) if call else None,
         tuple(e.File(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in item.files),
         tuple(e.Address(a.kind, a.address, a.name) for a in item.identities),
         item.nature,
@@ -294,23 +314,6 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         item.topic,
         item.same_as,
         item.id if item.part_of else None,
-    )
-
-
-def _call(call: Call) -> e.Call:
-    return e.Call(
-        call.state,
-        call.direction,
-        call.from_,
-        call.to,
-        call.answered_by,
-        call.waiting_seconds,
-        call.talking_seconds,
-        call.recording,
-        call.started_at,
-        call.answered_at,
-        call.ended_at,
-        tuple(e.Leg(*astuple(leg)) for leg in call.legs),
     )
 
 

@@ -1,148 +1,310 @@
-"""Builds read models anew beside the live ones, compares, and switches them in one transaction."""
+"""Builds read models anew beside the live ones, compares, and switches them in one transaction.
+
+Everything until the switch is done beside the live path (`Database.aside`), in steps that a crash can break off
+anywhere: the next rebuild of the same models goes on from there.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import uuid4
 
-from shared.database.protocol import Database, Transaction
+from shared.clock import now, to_text
+from shared.database.columns import tables_like
+from shared.database.drop import drop_gradually
+from shared.database.protocol import Aside, Conflict, Database, DatabaseUnavailable, Occupied, Transaction
 from shared.database.schema import lock_schema
 from shared.domain.events import Recorded
 from shared.event_store.log import read_log
 from shared.logs import Log
-from shared.read_models import live
+from shared.progress import Progress, Watcher, nobody
+from shared.read_models import live, rebuilds
+from shared.read_models.compare import Compared, compare
+from shared.read_models.rebuilds import Begun
 
-BATCH = 1000
+BATCH = 500
+SMALL_BATCH = 100
+NAME = "rebuild"
+AGAIN_SECONDS = 1.0
+SHOWN = 10
+SWITCH_TRIES = 100
+LOCK_MILLISECONDS = 200
+"""Who reads a table keeps PostgreSQL from renaming it, and whoever reads next waits for that: so only for so long."""
+ABANDONED = timedelta(days=1)
+T = TypeVar("T")
 log = Log("projector")
-Progress = Callable[[int, int], None]
-"""Called with the positions done and in all."""
+
+
+class Stopped(Exception):
+    """The rebuild was cancelled between two steps."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
-    """The outcome for one table: rows in the new one, and rows that only one of the two has."""
+class Wanted:
+    """What to rebuild (all when empty). `switch`: make the new tables the live ones; `afresh`: resume nothing."""
 
-    table: str
-    rows: int
-    only_live: int
-    only_rebuilt: int
-
-    @property
-    def equal(self) -> bool:
-        return self.only_live == 0 and self.only_rebuilt == 0
+    names: Sequence[str] = ()
+    switch: bool = True
+    afresh: bool = False
+    shown: int = SHOWN
 
 
-async def rebuild(
-    database: Database, names: Sequence[str], *, switch: bool, progress: Progress = lambda done, total: None
-) -> list[Rebuilt]:
-    """Rebuild the named models (all when empty) while messages flow. `switch`: make the new tables the live ones.
+async def rebuild(database: Database, wanted: Wanted, watcher: Watcher = nobody) -> list[Compared]:
+    """Rebuild read models while messages flow; return what was different.
 
-    Raises KeyError for an unknown name.
+    Raises KeyError for an unknown name, Occupied while another rebuild runs.
     """
-    chosen = [live.models()[name].name for name in names] or list(live.models())
-    prefix, position = await replay(database, chosen, progress)
-    return await database.write(partial(_finish, names=chosen, prefix=prefix, after=position, switch=switch))
-
-
-async def replay(
-    database: Database, names: Sequence[str], progress: Progress = lambda done, total: None
-) -> tuple[str, int]:
-    """Build new tables of these models beside the live ones; return their prefix and the position they contain."""
-    prefix = await database.write(partial(_prepare, names=names))
-    position = await _fill(database, names, prefix, progress)
-    for name in names:
-        await database.write(partial(_index, name=name, prefix=prefix))
-    return prefix, position
-
-
-async def _fill(database: Database, names: Sequence[str], prefix: str, progress: Progress) -> int:
-    """Apply the log as far as the live tables are; return how far that was. Reading runs ahead of writing."""
-    total = await database.read(partial(_reached, names=names))
-    position, ahead = 0, asyncio.create_task(database.read(partial(read_log, after=0, limit=BATCH)))
-    try:
-        while events := [recorded for recorded in await ahead if recorded.position <= total]:
-            position = events[-1].position
-            ahead = asyncio.create_task(database.read(partial(read_log, after=position, limit=BATCH)))
-            await database.write(partial(_apply, names=names, prefix=prefix, events=events))
-            progress(position, total)
-            total = total if position < total else await database.read(partial(_reached, names=names))
-    finally:
-        ahead.cancel()
-    progress(total, total)
-    return position
+    names = [live.models()[name].name for name in wanted.names] or list(live.models())
+    async with database.sole(NAME) as watch:
+        with database.aside() as aside:
+            work = Rebuild(database, aside, names, wanted, watcher)
+            return await _in_thread(work, watch, Rebuild.run)
 
 
 async def rebuild_outdated(database: Database) -> None:
-    """Rebuild the models whose tables an older version of them has filled."""
-    standings = await database.read(live.standings)
-    outdated = [name for name, standing in standings.items() if standing.version != live.models()[name].version]
-    if outdated:
+    """Rebuild the models whose tables an older version of them has filled; wait while another process does so."""
+    while outdated := await _outdated(database):
         log.info("rebuilding", read_models=outdated)
-        await rebuild(database, outdated, switch=True)
+        try:
+            await rebuild(database, Wanted(outdated))
+        except Occupied:
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
-def _prepare(tx: Transaction, names: Sequence[str]) -> str:
-    """Create the tables to build into; return their prefix."""
-    lock_schema(tx)
-    generation = 1 + max(standing.generation for standing in live.standings(tx, lock=True).values())
-    prefix = f"g{generation}_"
-    for name in names:
+async def drop_left(database: Database) -> list[str]:
+    """Drop what a rebuild that was broken off has left; return the tables. Raises Occupied while one runs."""
+    async with database.sole(NAME) as watch:
+        with database.aside() as aside:
+            return await _in_thread(Rebuild(database, aside, (), Wanted(), nobody), watch, Rebuild.drop_left)
+
+
+async def drop_abandoned(database: Database, at: datetime) -> list[str]:
+    """Drop what nobody will go on with: old tables, and a rebuild that was broken off a day ago or earlier."""
+    taken_up = await database.read(rebuilds.taken_up_at)
+    if taken_up is None and not await database.read(rebuilds.left_tables):
+        return []
+    if taken_up is not None and taken_up > to_text(at - ABANDONED):
+        return []
+    with suppress(Occupied):
+        return await drop_left(database)
+    return []
+
+
+async def _outdated(database: Database) -> list[str]:
+    standings = await database.read(live.standings)
+    return [name for name, standing in standings.items() if standing.version != live.models()[name].version]
+
+
+async def _in_thread(work: Rebuild, watch: Callable[[], Awaitable[None]], run: Callable[[Rebuild], T]) -> T:
+    """Run the work in a thread of its own; whatever ends the wait stops it between two steps."""
+    watching = asyncio.ensure_future(watch())
+    with ThreadPoolExecutor(1, "okno-rebuild") as threads:
+        running = asyncio.get_running_loop().run_in_executor(threads, run, work)
+        try:
+            await asyncio.wait((running, watching), return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                watching.result()
+            return await running
+        finally:
+            work.stop.set()
+            watching.cancel()
+            await asyncio.gather(running, watching, return_exceptions=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """One rebuild, in a thread. Every method but `_switch` may be broken off and repeated."""
+
+    database: Database
+    aside: Aside
+    names: Sequence[str]
+    wanted: Wanted
+    watcher: Watcher
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> list[Compared]:
+        begun = self.build()
+        compared = self._compare(begun)
+        self._fill(begun)
+        if self.wanted.switch:
+            self._switch(begun)
+        else:
+            with self.database.writing() as tx:
+                rebuilds.move(tx, begun, rebuilds.positions(tx))  # raises Overtaken
+                rebuilds.forget(tx)
+        self._drop()
+        return compared
+
+    def build(self) -> Begun:
+        """Bring new tables, with their indexes, to where the live ones are."""
+        owner, at = str(uuid4()), now()
+        with self.database.writing() as tx:
+            begun = rebuilds.take_up(tx, self.names, owner, at, afresh=self.wanted.afresh)
+        self._drop()
+        self._fill(begun)
+        scripts = (live.models()[name].indexes(begun.prefix) for name in self.names)
+        statements = [statement for script in scripts for statement in script.split(";") if statement.strip()]
+        for number, statement in enumerate(statements, 1):
+            self._goes_on()
+            with self.aside.writing() as tx:
+                tx.script(statement)
+            self.watcher(Progress("indexes", number, len(statements)))
+        self._fill(begun)
+        return begun
+
+    def drop_left(self) -> list[str]:
+        """Drop the tables of all rebuilds; return their names."""
+        with self.database.writing() as tx:
+            rebuilds.forget(tx)
+        return self._drop()
+
+    def _drop(self) -> list[str]:
+        with self.aside.reading() as tx:
+            left = rebuilds.left_tables(tx)
+        for number, table in enumerate(left, 1):
+            drop_gradually(self.aside, table, self._goes_on)
+            self.watcher(Progress("dropping", number, len(left)))
+        return left
+
+    def _fill(self, begun: Begun) -> None:
+        """Apply the log until the new tables are where the live ones are."""
+        with self.aside.reading() as tx:
+            at = rebuilds.positions(tx)
+        if missing := [name for name in self.names if name not in at]:
+            raise rebuilds.Overtaken(f"another process has taken up the rebuild of {missing[0]}")
+        first = min(at[name] for name in self.names)
+        while True:
+            with self.aside.reading() as tx:
+                goals = _goals(tx, self.names)
+            behind = [name for name in self.names if at[name] < goals[name]]
+            if not behind:
+                return
+            total = max(goals[name] for name in behind)
+            for events, until in self._batches(min(at[name] for name in behind), total):
+                moved = {name: max(at[name], min(until, goals[name])) for name in behind}
+                with self.aside.writing() as tx:
+                    for name in behind:
+                        _apply(tx, name, begun.prefix, events, at[name], goals[name])
+                    rebuilds.move(tx, begun, {name: to for name, to in moved.items() if to > at[name]})
+                at |= moved
+                self.watcher(Progress("events", until, total, first))
+
+    def _batches(self, after: int, total: int) -> Iterator[tuple[list[Recorded], int]]:
+        """Yield events and the position up to which they are all; the next are read while these are written."""
+        with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
+            ahead = threads.submit(self._read, after)
+            while after < total:
+                self._goes_on()
+                events = ahead.result()
+                after = events[-1].position if events else total
+                if after < total:
+                    ahead = threads.submit(self._read, after)
+                yield events, min(after, total)
+
+    def _read(self, after: int) -> list[Recorded]:
+        with self.aside.reading() as tx:
+            return read_log(tx, after, min(SMALL_BATCH, BATCH) if self.aside.in_the_way() else BATCH)
+
+    def _compare(self, begun: Begun) -> list[Compared]:
+        """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""
+        with self.database.reading() as tx:
+            standings = live.standings(tx)
+        outdated = {name for name in self.names if standings[name].version != live.models()[name].version}
+        while True:
+            self._goes_on()
+            self._fill(begun)
+            with self.aside.reading() as tx:
+                if rebuilds.positions(tx) == _goals(tx, self.names):
+                    return [each for name in self.names for each in self._model(tx, name, begun, name in outdated)]
+
+    def _model(self, tx: Transaction, name: str, begun: Begun, outdated: bool) -> Iterator[Compared]:
         for table in live.models()[name].tables:
-            tx.run(f"DROP TABLE IF EXISTS {prefix}{table}")
-        tx.script(live.models()[name].schema(prefix))
-        tx.run("UPDATE read_model_positions SET generation = ? WHERE name = ?", (generation, name))
-    return prefix
+            self._goes_on()
+            rebuilt = begun.prefix + table
+            if outdated:
+                row = tx.row(f"SELECT count(*) FROM {rebuilt}")
+                yield Compared(table, row[0] if row else 0, incomparable="an older version filled it")
+            else:
+                yield compare(tx, table, rebuilt, self.wanted.shown)
+            self.watcher(Progress(f"comparing {table}", 1, 1))
+
+    def _switch(self, begun: Begun) -> None:
+        """Make the new tables the live ones, all in one transaction; on PostgreSQL as soon as nobody reads the old."""
+        if self.database.dialect == "postgres":
+            self._analyze(begun)
+        self.watcher(Progress("switching", 0, 1))
+        for again in range(SWITCH_TRIES):
+            self._goes_on()
+            try:
+                with self.database.writing() as tx:
+                    _switch(tx, self.names, begun)
+                self.watcher(Progress("switching", 1, 1))
+                return
+            except (Conflict, DatabaseUnavailable):
+                if again == SWITCH_TRIES - 1:
+                    raise
+                self.stop.wait(AGAIN_SECONDS / 10)
+            self._fill(begun)
+
+    def _analyze(self, begun: Begun) -> None:
+        """Plans made for tables of which nothing is known read the whole of them."""
+        for name in self.names:
+            for table in live.models()[name].tables:
+                with self.aside.writing() as tx:
+                    tx.run(f"ANALYZE {begun.prefix}{table}")
+
+    def _goes_on(self) -> None:
+        if self.stop.is_set():
+            raise Stopped
 
 
-def _reached(tx: Transaction, names: Sequence[str]) -> int:
-    return min(standing.position for name, standing in live.standings(tx).items() if name in names)
+def _goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
+    standings = live.standings(tx)
+    return {name: standings[name].position for name in names}
 
 
-def _apply(tx: Transaction, names: Sequence[str], prefix: str, events: Sequence[Recorded]) -> None:
-    for name in names:
+def _apply(tx: Transaction, name: str, prefix: str, events: Sequence[Recorded], after: int, until: int) -> None:
+    if events and (events[0].position <= after or events[-1].position > until):
+        events = [recorded for recorded in events if after < recorded.position <= until]
+    if events:
         live.models()[name].apply(tx, events, prefix)
 
 
-def _index(tx: Transaction, name: str, prefix: str) -> None:
-    tx.script(live.models()[name].indexes(prefix))
-
-
-def _finish(tx: Transaction, names: Sequence[str], prefix: str, after: int, switch: bool) -> list[Rebuilt]:
-    """With the live tables held still: catch up to them, compare, switch or drop."""
+def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
+    """With the live tables held still: catch up with the little that came since, then rename."""
+    if tx.dialect == "postgres":
+        tx.run(f"SET LOCAL lock_timeout TO '{LOCK_MILLISECONDS}ms'")
     lock_schema(tx)
-    standings = live.standings(tx, lock=True)
-    outcome: list[Rebuilt] = []
+    goals = {name: standing.position for name, standing in live.standings(tx, lock=True).items() if name in names}
+    at = rebuilds.positions(tx)
+    rebuilds.move(tx, begun, goals)
     for name in names:
-        model, until, reached = live.models()[name], standings[name].position, after
-        while reached < until:
-            events = [recorded for recorded in read_log(tx, reached, BATCH) if recorded.position <= until]
-            model.apply(tx, events, prefix)
-            reached = events[-1].position if events else until
-        outdated = standings[name].version != model.version
-        for table in model.tables:
-            outcome.append(
-                Rebuilt(table, _count(tx, prefix + table), 0, 0) if outdated else _compare(tx, table, prefix)
-            )
-            _replace(tx, table, prefix) if switch else tx.run(f"DROP TABLE {prefix}{table}")
-        if switch:
-            tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (model.version, name))
+        _catch_up(tx, name, begun.prefix, at[name], goals[name])
+        for table in live.models()[name].tables:
+            _put_aside(tx, table, begun)
+            tx.run(f"ALTER TABLE {begun.prefix}{table} RENAME TO {table}")
+        tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (live.models()[name].version, name))
+    rebuilds.forget(tx)
     tx.notify(live.TOPIC)
-    return outcome
 
 
-def _compare(tx: Transaction, table: str, prefix: str) -> Rebuilt:
-    only_live = _count(tx, f"(SELECT * FROM {table} EXCEPT SELECT * FROM {prefix}{table}) AS d")
-    only_rebuilt = _count(tx, f"(SELECT * FROM {prefix}{table} EXCEPT SELECT * FROM {table}) AS d")
-    return Rebuilt(table, _count(tx, prefix + table), only_live, only_rebuilt)
+def _put_aside(tx: Transaction, table: str, begun: Begun) -> None:
+    """PostgreSQL drops a table at once; SQLite's is dropped little by little afterwards."""
+    if tx.dialect == "postgres":
+        tx.run(f"DROP TABLE IF EXISTS {table}")
+    elif table in tables_like(tx, table):
+        tx.run(f"ALTER TABLE {table} RENAME TO {begun.prefix}{rebuilds.OLD}{table}")
 
 
-def _replace(tx: Transaction, table: str, prefix: str) -> None:
-    tx.run(f"DROP TABLE {table}")
-    tx.run(f"ALTER TABLE {prefix}{table} RENAME TO {table}")
-
-
-def _count(tx: Transaction, source: str) -> int:
-    row = tx.row(f"SELECT count(*) FROM {source}")
-    return int(row[0]) if row else 0
+def _catch_up(tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
+    while after < until:
+        events = read_log(tx, after, BATCH)
+        _apply(tx, name, prefix, events, after, until)
+        after = events[-1].position if events else until

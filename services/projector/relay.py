@@ -133,6 +133,7 @@ def _outgoing(
         bcc=_addresses(event.bcc),
         quotes=event.quotes,
         automatic=event.automatic,
+        target=event.target,
     )
     return _record(reply, recorded)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.projector.reached import was_reached
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
@@ -37,14 +38,15 @@ class Steps:
         calls = [event.call for event in decided if isinstance(event, e.MessageReceived | e.CallProgressed)]
         if not calls:
             return
-        if reached(message, calls[-1]):
+        call = calls[-1]
+        if reached(message, call):
             self._end(message, about)
-        elif call_back(calls[-1]):
-            self.plan(message, about)
+        elif call is not None and call_back(call):
+            self.plan(message, call.ended_at or about.occurred_at, about)
 
-    def plan(self, call: e.MessageReceived | e.CallProgressed, about: About) -> None:
-        """One step is enough however often the client has tried."""
-        if self._of(call.customer_id):
+    def plan(self, call: e.MessageReceived | e.CallProgressed, missed_at: datetime, about: About) -> None:
+        """One step is enough however often the client has tried, and none once they were reached after it."""
+        if self._of(call.customer_id) or was_reached(self.session, self.tx, call.customer_id, missed_at):
             return
         state = self.session.conversation(call.conversation_id).state
         step_id, due_at = call_back_id(call.message_id), about.occurred_at + CALL_BACK_WITHIN
@@ -72,10 +74,12 @@ def steps_of(session: Session, tx: Transaction) -> Steps:
     return Steps(session, tx, call_backs(tx, limit=AT_ONCE))
 
 
-def plan_call_back(session: Session, tx: Transaction, event: e.CallProgressed, about: About) -> None:
+def plan_call_back(
+    session: Session, tx: Transaction, event: e.CallProgressed, missed_at: datetime, about: About
+) -> None:
     """Plan what a call that turned out to be missed leaves to be done."""
     if call_back(event.call):
-        steps_of(session, tx).plan(event, about)
+        steps_of(session, tx).plan(event, missed_at, about)
 
 
 def _by_itself(about: About) -> About:

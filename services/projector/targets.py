@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from uuid import UUID
 
 from shared.contracts.inbound import InboundMessage, inbound_id
@@ -13,7 +12,9 @@ from shared.domain import events as e
 from shared.event_store.log import read_stream
 from shared.event_store.routing import Place, Wanted, conversation_of, look_up
 from shared.event_store.session import Session
+from shared.values import dataclass
 
+_SIGNS = re.compile(r"[\W_]+")
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 
 
@@ -49,6 +50,27 @@ def thread_of(session: Session, tx: Transaction, channel_id: UUID, key: str) -> 
     """Return the conversation that a thread of the provider is."""
     wanted = (channel_id, key)
     return session.entries.threads.get(wanted) or look_up(tx, Wanted((), (), (), (wanted,))).threads.get(wanted)
+
+
+def under_way(session: Session, tx: Transaction, item: InboundMessage) -> Target | None:
+    """Return the reply in an item's thread whose fate is not known yet and that says what the item says."""
+    place = thread_of(session, tx, item.channel_id, item.thread_key) if item.thread_key else None
+    if place is None:
+        return None
+    replies = session.conversation(place.conversation_id).state.replies
+    waiting = {
+        id_: reply for id_, reply in replies.items() if reply.state in ("queued", "unknown") and not reply.action
+    }
+    for event in _events(session, tx, place.conversation_id) if waiting else ():
+        if isinstance(event, e.ReplyRequested) and event.reply_id in waiting and _says(item, event):
+            return Target(place, event.reply_id, is_reply=True, attempt=waiting[event.reply_id].attempt)
+    return None
+
+
+def _says(item: InboundMessage, reply: e.ReplyRequested) -> bool:
+    """A long reply is sent in parts, Markdown without its signs: letters and digits are compared."""
+    echo, said = (_SIGNS.sub("", text).casefold() for text in (item.text, reply.text))
+    return bool(echo) and echo in said if item.text.strip() else bool(reply.files)
 
 
 def _place(session: Session, conversation_id: UUID) -> Place | None:

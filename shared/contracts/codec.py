@@ -6,7 +6,6 @@ Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2 (binary content mo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from uuid import UUID
@@ -18,6 +17,7 @@ from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.inbound import InboundMessage, InboundUnreadable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
+from shared.values import dataclass
 
 Contract = (
     InboundMessage
@@ -70,15 +70,18 @@ def encode(contract: Contract, *, id: UUID, source: str, at: datetime) -> Encode
     return Encoded(_encoder.encode(contract), headers)
 
 
+def without_nul(value: bytes) -> bytes:
+    """Return JSON with its NUL characters replaced."""
+    return _NUL.sub(rb"\1\\ufffd", value) if b"\\u0000" in value else value
+
+
 def decode(value: bytes, headers: dict[str, str]) -> Contract:
     """Return the contract a record carries, NUL characters replaced. Raises UndecodableRecord with the reason."""
     name = headers.get("ce_type", "")
     if name not in TYPES:
         raise UndecodableRecord(f"unknown event type {name!r}")
-    if b"\\u0000" in value:
-        value = _NUL.sub(rb"\1\\ufffd", value)
     try:
-        return _decoder(name).decode(value)
+        return _decoder(name).decode(without_nul(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UndecodableRecord(f"{name}: {error}") from error
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from shared.contracts.inbound import FileRef
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from shared.quick import named_uuid
+from shared.values import dataclass
 
 INLINE_RAW_BYTES = 64 * 1024
 """Raw bytes up to this size travel with the event; larger ones are in blobs under their sha256."""
@@ -199,6 +201,8 @@ class InboundMessage:
     same_as: tuple[UUID, ...] = ()
     """Ids under which this same item may have come or may still come: of all of them one is received."""
     part_of: str = ""
+    awaits_call: bool = False
+    same_later: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ class InboundUnreadable:
 
 def inbound_id(channel_id: UUID, dedup_key: str) -> UUID:
     """Return the id of an inbound item: the same item of the same channel always has the same id."""
-    return uuid5(channel_id, dedup_key)
+    return named_uuid(channel_id, dedup_key)
 
 
 def partition_key(sender: Address) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from shared.contracts.inbound import Address, FileRef
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,9 @@ class Quoted:
 class OutboundReply:
     """An operator's reply on its way to the client; `attempt` grows when the operator sends it again.
 
-    `action`: message (say something), edit, delete or react (of `target`, an external id of a message sent or
-    received; a reaction's emoji is the `text`), call (ring the operator's telephone, then the client's).
+    `action`: message (say something; `target` is the message that the operator picked to answer, if any), edit, delete
+    or react (of `target`, an external id of a message sent or received; a reaction's emoji is the `text`), call (ring
+    the operator's telephone, then the client's).
     """
 
     id: UUID

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from shared.contracts.inbound import InboundUnreadable
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
 from typing import Any, Literal, TypeVar, cast
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared.database.protocol import Conflict, DatabaseUnavailable, Listener, Row, Transaction
+from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
@@ -33,6 +33,8 @@ LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 LEAD_SECONDS = 10
 """A leader that has not stirred for so long (a stopped process keeps its lock) is cut off by the server itself."""
+SOLE_TRIES = 3
+"""The server needs a moment to notice that a process has died."""
 WATCH_SECONDS = 2.0
 RESTED_SECONDS = 1.0
 SUSPICIOUS_SECONDS = 60.0
@@ -96,7 +98,8 @@ class PostgresTransaction:
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "").split(";")):
-            self.connection.execute(cast("Any", statement))
+            if not statement.lstrip().startswith("/* sqlite */"):
+                self.connection.execute(cast("Any", statement))
 
     def notify(self, topic: str) -> None:
         if topic not in self._topics:
@@ -168,8 +171,18 @@ class PostgresDatabase:
             self._listening = asyncio.create_task(self._listen_forever(), name="postgres-listen")
         return listener
 
+    def leadership(self, name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        return self._session_lock(name, None)
+
+    def sole(self, name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        return self._session_lock(f"sole {name}", SOLE_TRIES)
+
+    @contextmanager
+    def aside(self) -> Iterator[Aside]:
+        yield PostgresAside(self)
+
     @asynccontextmanager
-    async def leadership(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    async def _session_lock(self, name: str, tries: int | None) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """A session's advisory lock: PostgreSQL gives it up by itself when the process dies."""
         try:
             async with await psycopg.AsyncConnection.connect(
@@ -177,7 +190,7 @@ class PostgresDatabase:
             ) as connection:
                 await connection.execute(f"SET idle_session_timeout = '{LEAD_SECONDS}s'")
                 key = zlib.crc32(name.encode())
-                await _lock(connection, key)
+                await _lock(connection, key, tries)
                 yield partial(_watch, connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseUnavailable(str(error)) from error
@@ -254,12 +267,36 @@ class PostgresDatabase:
             await asyncio.sleep(LISTEN_AGAIN_SECONDS)
 
 
-async def _lock(connection: psycopg.AsyncConnection[Row], key: int) -> None:
+class PostgresAside:
+    """Ordinary connections: nobody waits for their writes, and their commits do not wait for the disk."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+
+    def in_the_way(self) -> bool:
+        return False
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        with self._database.writing() as transaction:
+            transaction.run("SET LOCAL synchronous_commit TO off")
+            transaction.run("SET LOCAL maintenance_work_mem TO '256MB'")
+            yield transaction
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        return self._database.reading()
+
+
+async def _lock(connection: psycopg.AsyncConnection[Row], key: int, tries: int | None) -> None:
+    """Raises Occupied after so many tries; None: never."""
     while True:
         cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
         row = await cursor.fetchone()
         if row and row[0]:
             return
+        tries = None if tries is None else tries - 1
+        if tries == 0:
+            raise Occupied
         await asyncio.sleep(LEAD_AGAIN_SECONDS)
 
 
@@ -288,8 +325,8 @@ _types: dict[tuple[str, str], str] = {}
 
 
 def _column_types(connection: psycopg.Connection[Row], table: str, columns: tuple[str, ...]) -> list[str]:
-    """Return the SQL types of columns, read once a table and process (a table's types never change)."""
-    if (table, columns[0]) not in _types:
+    """Return the SQL types of columns, read once a table and process; a rebuilt table may have further columns."""
+    if any((table, column) not in _types for column in columns):
         rows = connection.execute(
             "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute"
             " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",

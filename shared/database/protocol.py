@@ -21,6 +21,10 @@ class Conflict(Exception):
     """A unique key was there already: somebody else was first. Read again and decide anew."""
 
 
+class Occupied(Exception):
+    """Another process, or another part of this one, is doing this already."""
+
+
 class Transaction(Protocol):
     """One open transaction. Unique-key violations raise Conflict."""
 
@@ -54,7 +58,7 @@ class Transaction(Protocol):
         """Set one column of the rows that have these keys (`values`: key -> value) and meet a condition."""
 
     def script(self, sql: str) -> None:
-        """Run several statements separated by `;` (schema)."""
+        """Run several statements separated by `;` (schema); one after `/* sqlite */` or `/* postgres */` only there."""
 
     def notify(self, topic: str) -> None:
         """Wake those who listen to `topic`, here and in other processes, once the transaction has committed."""
@@ -63,6 +67,25 @@ class Transaction(Protocol):
 class Listener(Protocol):
     async def wait(self, timeout_seconds: float) -> bool:
         """Return True when the topic was notified since the last wait, False after the timeout."""
+
+
+class Aside(Protocol):
+    """Connections for much work beside the live path, one thread at a time for each of the two.
+
+    A commit is as consistent as any other, but only the next ordinary write makes it durable against a power cut.
+    """
+
+    def in_the_way(self) -> bool:
+        """Whether somebody else has written lately who has to wait while this writes: then write in small pieces."""
+
+    def writing(self) -> AbstractContextManager[Transaction]:
+        """A write transaction that stands in nobody's way for long: SQLite's lock is held only to carry out writes.
+
+        What a job reads before it writes must be tables that nobody else writes to.
+        """
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """A read transaction on one snapshot."""
 
 
 class Database(Protocol):
@@ -102,5 +125,14 @@ class Database(Protocol):
 
     def wipe(self, tables: Sequence[str]) -> None:
         """Leave nothing in the files of what was deleted from tables or overwritten; blocks until it is done."""
+
+    def sole(self, name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
+        """Enter as the only one, of all processes, that does `name`; a process that dies gives it up.
+
+        Yields `watch` as for `leadership`. Raises Occupied at once when somebody does it already.
+        """
+
+    def aside(self) -> AbstractContextManager[Aside]:
+        """Connections of one's own, for as long as the block lasts."""
 
     async def close(self) -> None: ...

@@ -6,6 +6,7 @@ WAL with synchronous=FULL: when `write` returns, the change survives a power cut
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sqlite3
 import threading
 import time
@@ -16,7 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
-from shared.database.protocol import DatabaseUnavailable, Listener, Transaction
+from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Transaction
+from shared.database.sqlite_aside import SqliteAside
 from shared.database.sqlite_checkpoint import Checkpoints
 from shared.database.sqlite_transaction import SqliteTransaction, begun
 from shared.database.sqlite_writer import SqliteWriter
@@ -90,6 +92,23 @@ class SqliteDatabase:
                 raise DatabaseUnavailable(f"{self.path}: somebody reads in the write-ahead log all the time")
             time.sleep(0.1)
 
+    @asynccontextmanager
+    async def sole(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        with _locked(Path(f"{self.path}-{name}")):
+            yield _forever
+
+    @contextmanager
+    def aside(self) -> Iterator[Aside]:
+        writer, reader = self._connect(), self._connect()
+        checkpoints = Checkpoints(self.path, self._connect)
+        try:
+            yield SqliteAside(writer, reader, checkpoints)
+        finally:
+            checkpoints.stop()
+            for connection in (writer, reader):
+                self._opened.remove(connection)
+                connection.close()
+
     async def close(self) -> None:
         for stop in (self._writer.stop, self._checkpoints.stop):
             await asyncio.get_running_loop().run_in_executor(None, stop)
@@ -135,3 +154,14 @@ class SqliteDatabase:
 
 async def _forever() -> None:
     await asyncio.Event().wait()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a file, which the kernel gives up when the process dies. Raises Occupied."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Occupied from error
+        yield

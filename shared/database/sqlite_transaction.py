@@ -63,7 +63,8 @@ class SqliteTransaction:
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").split(";")):
-            self.connection.execute(statement)
+            if not statement.lstrip().startswith("/* postgres */"):
+                self.connection.execute(statement)
 
     def notify(self, topic: str) -> None:
         self.topics.add(topic)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -17,6 +16,7 @@ from shared.domain.events import (
     RemoteFile,
     Told,
 )
+from shared.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ class RequestReply:
     quotes: bool | None = None
     """Whether the client's own text stands below the answer; None: where they do not have it in a mail of theirs."""
     automatic: bool = False
+    answers: UUID | None = None
+    """A message the operator picked; None: the client's last one."""
+    target: str = ""
+    """The external id of the message that was picked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,17 @@ class RecordNotice:
     error: str = ""
     reason: str = ""
     hard: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HearEcho:
+    """The item is a reply of ours as the channel gives it back."""
+
+    reply_id: UUID
+    item_id: UUID
+    channel_id: UUID
+    external_id: str
+    known_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +163,21 @@ class TakeIn:
     message: MessageReceived
     from_conversation_id: UUID
     said_at: datetime
+    is_newest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MergeInto:
+    """Go on in another conversation: fields as in ConversationMerged."""
+
+    into_id: UUID
+    into_customer_id: UUID
+    threads: tuple[tuple[UUID, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnAlone:
+    """End the merge of a conversation into another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +228,15 @@ ConversationCommand = (
     | RetryReply
     | RecordDelivery
     | RecordNotice
+    | HearEcho
     | Tell
     | AnnounceFiles
     | TakeFile
     | EndCall
     | MoveAway
     | TakeIn
+    | MergeInto
+    | GoOnAlone
     | AddNote
     | Assign
     | Snooze

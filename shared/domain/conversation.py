@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from shared.domain import commands as c
@@ -118,7 +118,7 @@ def _move_away(command: c.MoveAway, state: Conversation) -> list[e.ConversationE
 def _take_in(command: c.TakeIn, state: Conversation) -> list[e.ConversationEvent]:
     message = command.message
     head = (message.conversation_id, message.customer_id)
-    adopted = e.MessageAdopted(*head, message, command.from_conversation_id, command.said_at)
+    adopted = e.MessageAdopted(*head, message, command.from_conversation_id, command.said_at, command.is_newest)
     if state.status == "new":
         reason = "moved out of another conversation"
         opened = e.ConversationOpened(*head, message.channel_id, message.channel_kind, message.subject, reason)
@@ -126,6 +126,29 @@ def _take_in(command: c.TakeIn, state: Conversation) -> list[e.ConversationEvent
     if state.status != "open" and message.waits:
         return [e.ConversationReopened(*head, "message"), adopted]
     return [adopted]
+
+
+def _merge_into(command: c.MergeInto, state: Conversation) -> list[e.ConversationEvent]:
+    """It is closed: what is said from now on is said in the other one."""
+    head = existing(state)
+    if state.merged is not None and state.merged.into_id == command.into_id:
+        return []
+    if state.merged is not None:
+        raise Refused("already_merged", f"This conversation is merged already, into {state.merged.into_id}")
+    if command.into_id == state.id:
+        raise Refused("same_conversation", "A conversation cannot be merged into itself")
+    was: Literal["open", "snoozed", "closed"] = "open" if state.status == "new" else state.status
+    merged = e.ConversationMerged(*head, command.into_id, command.into_customer_id, command.threads, was)
+    return [merged] if was == "closed" else [merged, e.ConversationClosed(*head)]
+
+
+def _go_on_alone(command: c.GoOnAlone, state: Conversation) -> list[e.ConversationEvent]:
+    head = existing(state)
+    if state.merged is None:
+        raise Refused("not_merged", "This conversation is not merged into another one")
+    alone = e.ConversationUnmerged(*head, state.merged.into_id, state.merged.threads)
+    reopens = state.merged.was != "closed" and state.status == "closed"
+    return [alone, e.ConversationReopened(*head, "operator")] if reopens else [alone]
 
 
 def _add_note(command: c.AddNote, state: Conversation) -> list[e.ConversationEvent]:
@@ -181,12 +204,15 @@ _DECIDE: dict[type, Callable[[Any, Conversation], list[e.ConversationEvent]]] = 
     c.RetryReply: replies.retry_reply,
     c.RecordDelivery: replies.record_delivery,
     c.RecordNotice: replies.record_notice,
+    c.HearEcho: replies.hear_echo,
     c.Tell: told.tell,
     c.AnnounceFiles: files.announce,
     c.TakeFile: files.take,
     c.EndCall: _end_call,
     c.MoveAway: _move_away,
     c.TakeIn: _take_in,
+    c.MergeInto: _merge_into,
+    c.GoOnAlone: _go_on_alone,
     c.AddNote: _add_note,
     c.Assign: _assign,
     c.Snooze: _snooze,
@@ -237,6 +263,13 @@ def _moved(state: Conversation, event: e.MessageMoved) -> Conversation:
     if not event.was_to_be_answered:
         return state
     return replace(state, answerable=_target(replace(state, answerable=None), event.left) if event.left else None)
+
+
+def _adopted(state: Conversation, event: e.MessageAdopted) -> Conversation:
+    taken_in = _received(state, event.message)
+    if event.is_newest or state.answerable is None:
+        return taken_in
+    return replace(taken_in, answerable=state.answerable)
 
 
 def _target(state: Conversation, event: e.MessageReceived) -> Answerable | None:
@@ -305,6 +338,7 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.ReplyBounced: replies.bounced,
     e.ReplyDelayed: _same,
     e.ReplyComplained: _same,
+    e.EchoReceived: _same,
     e.MessageEdited: told.edited,
     e.MessageDeleted: _same,
     e.MessageReacted: _same,
@@ -314,11 +348,13 @@ _EVOLVE: dict[type, Callable[[Conversation, Any], Conversation]] = {
     e.FileArrived: files.ended,
     e.FileMissing: files.ended,
     e.MessageMoved: _moved,
-    e.MessageAdopted: lambda state, event: _received(state, event.message),
+    e.MessageAdopted: _adopted,
     e.NoteAdded: _same,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,
     e.ConversationReopened: _reopened,
     e.ConversationClosed: _closed,
     e.ConversationTagged: _tagged,
+    e.ConversationMerged: lambda state, event: replace(state, merged=event),
+    e.ConversationUnmerged: lambda state, event: replace(state, merged=None),
 }

@@ -6,12 +6,44 @@ Streams: one per customer, one per conversation, one per quarantined item. Each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from shared.domain.events_privacy import CustomerErased as CustomerErased
+from shared.domain.events_access import RecordingHeard as RecordingHeard
+from shared.domain.events_card import CardChanged as CardChanged
+from shared.domain.events_card import CardEvent as CardEvent
+from shared.domain.events_card import Consent as Consent
+from shared.domain.events_card import ConsentGiven as ConsentGiven
+from shared.domain.events_card import ConsentWithdrawn as ConsentWithdrawn
+from shared.domain.events_card import CustomerRestored as CustomerRestored
+from shared.domain.events_card import CustomerRetired as CustomerRetired
+from shared.domain.events_card import FieldChange as FieldChange
+from shared.domain.events_card import ImportAdvanced as ImportAdvanced
+from shared.domain.events_card import ImportEvent as ImportEvent
+from shared.domain.events_card import ImportFinished as ImportFinished
+from shared.domain.events_card import ImportStarted as ImportStarted
+from shared.domain.events_card import ImportUndone as ImportUndone
+from shared.domain.events_card import ImportUndoStarted as ImportUndoStarted
+from shared.domain.events_card import OwnFieldDefined as OwnFieldDefined
+from shared.domain.events_card import OwnFieldEvent as OwnFieldEvent
+from shared.domain.events_card import OwnFieldRemoved as OwnFieldRemoved
+from shared.domain.events_card import Values as Values
+from shared.domain.events_echo import EchoReceived as EchoReceived
+from shared.domain.events_held import FileHeld as FileHeld
+from shared.domain.events_held import ReportHeld as ReportHeld
+from shared.domain.events_merge import CustomersMerged as CustomersMerged
+from shared.domain.events_merge import CustomerUnmerged as CustomerUnmerged
+from shared.domain.events_merge import MemberJoined as MemberJoined
+from shared.domain.events_merge import MemberLeft as MemberLeft
+from shared.domain.events_merge import MergeEvent as MergeEvent
+from shared.domain.events_merge import MergeRefused as MergeRefused
+from shared.domain.events_merge import MergeSuggested as MergeSuggested
+from shared.domain.events_merge import Reason as Reason
+from shared.domain.events_threads import ConversationMerged as ConversationMerged
+from shared.domain.events_threads import ConversationUnmerged as ConversationUnmerged
+from shared.values import dataclass
 
 # --- values -----------------------------------------------------------------------------------------------
 
@@ -262,6 +294,8 @@ class ReplyRequested:
     bcc: tuple[Address, ...] = ()
     quotes: bool = False
     automatic: bool = False
+    target: str = ""
+    """The external id of the message that the operator picked to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,6 +583,8 @@ class MessageAdopted:
     message: MessageReceived
     from_conversation_id: UUID
     said_at: datetime
+    is_newest: bool = True
+    """Nothing that the client said here is newer, so an answer goes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -676,6 +712,7 @@ class QuarantineResolved:
 
 
 CustomerEvent = CustomerRegistered | IdentityLinked | CustomerErased
+CustomerEvent = CustomerRegistered | IdentityLinked | CardEvent
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
@@ -691,6 +728,7 @@ ConversationEvent = (
     | ReplyFailed
     | ReplyFateUnknown
     | Notice
+    | EchoReceived
     | Told
     | FilesAnnounced
     | FileArrived
@@ -703,10 +741,23 @@ ConversationEvent = (
     | ConversationReopened
     | ConversationClosed
     | ConversationTagged
+    | ConversationMerged
+    | ConversationUnmerged
 )
 QuarantineEvent = InboundQuarantined | QuarantineRetried | QuarantineResolved
 StepEvent = StepPlanned | StepDone | StepPostponed | StepDeclined
-Event = CustomerEvent | ConversationEvent | StepEvent | QuarantineEvent
+HeldEvent = ReportHeld | FileHeld
+Event = (
+    CustomerEvent
+    | ConversationEvent
+    | StepEvent
+    | QuarantineEvent
+    | HeldEvent
+    | RecordingHeard
+    | OwnFieldEvent
+    | ImportEvent
+    | MergeEvent
+)
 
 
 @dataclass(frozen=True, slots=True)

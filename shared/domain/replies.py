@@ -35,12 +35,12 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             conversation_id,
             customer_id,
             command.reply_id,
-            target.message_id,
+            command.answers or target.message_id,
             target.channel_id,
             _recipients(command, target),
             target.subject,
             text,
-            in_reply_to=target.external_id,
+            in_reply_to=command.target or target.external_id,
             references=state.thread,
             thread_key=target.thread_key,
             files=command.files,
@@ -49,6 +49,7 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             bcc=command.bcc,
             quotes=target.is_form if command.quotes is None else command.quotes,
             automatic=command.automatic,
+            target=command.target,
         )
     ]
 
@@ -166,6 +167,17 @@ def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.Conver
     events: list[e.ConversationEvent] = [made(*head, command.reply_id, attempt, *what, hard=command.hard)]
     if command.state == "bounced" and state.status != "open":
         events.append(e.ConversationReopened(*head, "bounce"))
+    return events
+
+
+def hear_echo(command: c.HearEcho, state: Conversation) -> list[e.ConversationEvent]:
+    """What came back was sent: that settles a fate nobody knew."""
+    head = (*existing(state), command.reply_id)
+    ids = (command.external_id, command.known_as)
+    events: list[e.ConversationEvent] = [e.EchoReceived(*head, command.item_id, command.channel_id, *ids)]
+    reply = state.replies.get(command.reply_id)
+    if reply is not None and reply.state == "unknown":
+        events.append(e.ReplySent(*head, command.channel_id, reply.attempt, 1, *ids))
     return events
 
 

@@ -7,10 +7,11 @@ there, or a proof: an id that only somebody who got our message can know.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
+
+from shared.values import dataclass
 
 SCORES = {"proof": 200, "thread": 150, "reference": 50, "topic": 30}
 BELONGS = 30

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
+from shared.values import dataclass
 
 TEXT_LIMIT = 100_000
 """Characters of one reply or note."""
@@ -75,6 +76,8 @@ class Conversation:
     """Messages that consist of parts."""
     channel_id: UUID | None = None
     """The channel it was opened on."""
+    merged: e.ConversationMerged | None = None
+    """It goes on in another one."""
 
 
 NEW = Conversation()
@@ -105,6 +108,7 @@ def with_message(
         state.edited_ahead,
         state.albums,
         state.channel_id,
+        state.merged,
     )
 
 

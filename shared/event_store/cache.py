@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from shared.domain.conversation import Conversation
+from shared.values import dataclass
 
 SIZE = 10_000
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import msgspec
@@ -14,6 +13,11 @@ from shared.domain.events import Recorded
 from shared.event_store.mapper import NO_KEYS, Openers, from_state, keys_of, plain_part
 from shared.event_store.recorders import EVENTS, recorder_for
 from shared.keys.pages import WrongKeyStore
+from shared.values import dataclass
+
+STREAMS = 40
+"""Ranges of streams in one statement."""
+_SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
 
 def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> list[Recorded]:
@@ -58,15 +62,108 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
-def read_streams(tx: Transaction, stream_ids: Sequence[UUID], recorded_until: datetime | None = None) -> list[Recorded]:
-    """Return the events of several streams in the order they were recorded, up to a moment of our clock."""
+def read_window(tx: Transaction, after: int, until: int, limit: int, types: Sequence[str] = ()) -> list[Recorded]:
+    """Return up to `limit` events after a position up to another, of some stored names (none: all)."""
+    where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
+    return _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+
+
+def read_streams_window(
+    tx: Transaction, stream_ids: Sequence[UUID], after: int, until: int, limit: int, types: Sequence[str] = ()
+) -> list[Recorded]:
+    """As `read_window`, of some streams only: found by the streams' index, however long the log is."""
+    among, keys = _among(tx, stream_ids)
+    where = f"originator_id {among} AND +{{position}} > ? AND +{{position}} <= ?"
+    where += f" AND topic IN ({','.join('?' * len(types))})" if types else ""
+    found = f"SELECT {{position}} FROM {EVENTS} WHERE {where} ORDER BY +{{position}} LIMIT ?"
+    return _recorded(
+        tx, _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, after, until, *types, limit))
+    )
+
+
+def _among(tx: Transaction, stream_ids: Sequence[UUID]) -> tuple[str, object]:
+    """Return a condition for any number of streams, and its one parameter."""
+    if tx.dialect == "sqlite":
+        return "IN (SELECT value FROM json_each(?))", msgspec.json.encode([i.hex for i in stream_ids]).decode()
+    return "= ANY(?)", list(stream_ids)
+
+
+def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:
+    """Return the events of several streams in the order they were recorded, up to a position."""
     ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
     found: list[Recorded] = []
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
-        events = _recorded(tx, _rows(tx, f"originator_id IN ({','.join('?' * len(part))})", part))
-        found += [each for each in events if recorded_until is None or each.recorded_at <= recorded_until]
+        where = f"originator_id IN ({','.join('?' * len(part))})"
+        if until is None:
+            found += _recorded(tx, _rows(tx, where, part))
+        else:
+            found += _recorded(tx, _rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
     return sorted(found, key=lambda recorded: recorded.position)
+
+
+def read_versions(tx: Transaction, after: Mapping[UUID, int], until: int, at_once: int = 200) -> list[Recorded]:
+    """Return the events of several streams after a version of each, up to a position of the log.
+
+    `at_once`: so many of each are looked at first; only who has as many of them is asked for more.
+    """
+    found: list[Recorded] = []
+    left = dict(after)
+    while left:
+        some = _versions(tx, left, until, at_once)
+        found += some
+        counts = Counter(recorded.stream_id for recorded in some)
+        left = {id_: version + at_once for id_, version in left.items() if counts[id_] == at_once}
+    return found
+
+
+def _versions(tx: Transaction, after: Mapping[UUID, int], until: int, count: int) -> list[Recorded]:
+    found: list[Recorded] = []
+    wanted = list(after.items())
+    for start in range(0, len(wanted), STREAMS):
+        some = wanted[start : start + STREAMS]
+        range_ = "originator_id = ? AND originator_version > ? AND originator_version <= ? AND {position} <= ?"
+        parameters: list[object] = []
+        for stream_id, version in some:
+            id_ = stream_id.hex if tx.dialect == "sqlite" else stream_id
+            parameters += [id_, version, version + count, until]
+        found += _recorded(tx, _rows(tx, _all_of(range_, len(some)), parameters))
+    return found
+
+
+def _all_of(where: str, count: int) -> str:
+    """A WHERE clause and more selects like it; planners take each by its own index range, unlike one with OR."""
+    return f" UNION ALL {_SELECT} WHERE ".join([where] * count)
+
+
+def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorded]:
+    """Return the first event of each of several streams."""
+    ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
+    found: list[Recorded] = []
+    for start in range(0, len(ids), 500):
+        part = ids[start : start + 500]
+        where = f"originator_version = 1 AND originator_id IN ({','.join('?' * len(part))})"
+        found += _recorded(tx, _rows(tx, where, part))
+    return sorted(found, key=lambda recorded: recorded.position)
+
+
+def read_positions(tx: Transaction, positions: Sequence[int]) -> list[Recorded]:
+    """Return the events at some positions, in order."""
+    found: list[Recorded] = []
+    for start in range(0, len(positions), 500):
+        part = positions[start : start + 500]
+        found += _recorded(tx, _rows(tx, f"{{position}} IN ({','.join('?' * len(part))})", part))
+    return sorted(found, key=lambda recorded: recorded.position)
+
+
+def read_newest(
+    tx: Transaction, streams: tuple[UUID, UUID], types: Sequence[str], before: int, limit: int
+) -> list[Recorded]:
+    """Return the newest events before a position, the last one first, of streams from one id to another."""
+    least, most = (stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in streams)
+    where = f"originator_id >= ? AND originator_id <= ? AND topic IN ({','.join('?' * len(types))})"
+    tail = "AND {position} < ? ORDER BY {position} DESC LIMIT ?"
+    return _recorded(tx, _rows(tx, f"{where} {tail}", (least, most, *types, before, limit)))
 
 
 def opened(tx: Transaction, stored: Sequence[Stored]) -> list[Recorded]:
@@ -96,8 +193,7 @@ def _rows(tx: Transaction, where: str, parameters: Sequence[object]) -> list[Row
     Plain rows: the library's Notification objects cost as much again as decoding the events.
     """
     position = "rowid" if tx.dialect == "sqlite" else "notification_id"
-    sql = f"SELECT {position}, originator_id, originator_version, topic, state FROM {EVENTS} WHERE {where}"
-    return tx.rows(sql.format(position=position), parameters)
+    return tx.rows(f"{_SELECT} WHERE {where}".format(position=position), parameters)
 
 
 def _stream_ids(rows: Sequence[Row]) -> list[UUID]:

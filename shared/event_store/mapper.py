@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -22,6 +22,7 @@ from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.personal import CLASSES, Classes, Pseudonym, Reduce, blank, has_default, hints, personal_fields
 from shared.event_store.upcasts import UPCASTS, Upcast
 from shared.keys.ring import KEY_ID_BYTES, Key, nonce
+from shared.values import dataclass
 
 E = TypeVar("E")
 Openers = Mapping[bytes, AESGCM | None]

@@ -1,4 +1,4 @@
-"""Moves a client's message to another conversation: two streams, one transaction, the routing index with them."""
+"""Moves clients' messages to another conversation: two streams, one transaction, the routing index with them."""
 
 from __future__ import annotations
 
@@ -27,21 +27,40 @@ class Stay:
 
     message: e.MessageReceived
     said_at: datetime
+    came_from: UUID | None = None
 
 
 def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | None], about: About) -> UUID:
     """Move (conversation, message, to): `to` None for a new conversation. Return where it is. Raises Refused."""
     source, message_id, to = wanted
-    stays = _stays(tx, source)
-    moved = next((stay for stay in stays if stay.message.message_id == message_id), None)
-    if moved is None:
+    return move_all(session, tx, source, [message_id], to, about)
+
+
+def move_all(
+    session: Session, tx: Transaction, source: UUID, message_ids: Sequence[UUID], to: UUID | None, about: About
+) -> UUID:
+    """Move some messages together, in the order they were said; as `move`."""
+    here = stays(session, tx, source)
+    chosen = [stay for stay in here if stay.message.message_id in message_ids]
+    if not chosen or len(chosen) < len(set(message_ids)):
         raise NoSuchThing("no_such_message", "There is no message of a client with this id in this conversation")
-    place = _known_place(session, to) if to else _new_place(session, tx, moved.message, len(stays), about)
-    others = [stay for stay in stays if stay is not moved and stay.message.direction == "inbound"]
+    place = _known_place(session, to) if to else _new_place(session, tx, chosen[0].message, len(here), about)
+    there = [stay.said_at for stay in stays(session, tx, place.conversation_id) if stay.message.waits]
+    newest = max(there, default=None)
+    for stay in chosen:
+        here = [other for other in here if other is not stay]
+        _move(session, stay, here, place, newest is None or stay.said_at >= newest, about)
+    return place.conversation_id
+
+
+def _move(session: Session, moved: Stay, here: list[Stay], place: Place, is_newest: bool, about: About) -> None:
+    """`here`: what stays behind."""
+    others = [stay for stay in here if stay.message.direction == "inbound"]
     waiting = [stay for stay in others if stay.message.waits]
     left = next(reversed(waiting or others), None)
+    source = moved.message.conversation_id
     away = c.MoveAway(
-        message_id,
+        moved.message.message_id,
         place.conversation_id,
         place.customer_id,
         moved.said_at,
@@ -53,20 +72,21 @@ def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | Non
     message = replace(
         _beginning(moved.message), conversation_id=place.conversation_id, customer_id=place.customer_id
     )  # fmt: skip
-    session.decide(place.conversation_id, c.TakeIn(message, source, moved.said_at), about)
-    return place.conversation_id
+    session.decide(place.conversation_id, c.TakeIn(message, source, moved.said_at, is_newest), about)
 
 
-def _stays(tx: Transaction, conversation_id: UUID) -> list[Stay]:
+def stays(session: Session, tx: Transaction, conversation_id: UUID) -> list[Stay]:
     """Return the clients' messages that are in a conversation now, in order."""
     found: dict[UUID, Stay] = {}
-    for recorded in read_stream(tx, conversation_id):
-        match recorded.event:
+    past = [(recorded.event, recorded.occurred_at) for recorded in read_stream(tx, conversation_id)]
+    decided = [(h.event, h.about.occurred_at) for stream, _, h in session.appended if stream == conversation_id]
+    for event, occurred_at in (*past, *decided):
+        match event:
             case e.MessageReceived() as message:
-                found[message.message_id] = Stay(message, recorded.occurred_at)
-            case e.MessageAdopted() as event:
-                found[event.message.message_id] = Stay(event.message, event.said_at)
-            case e.MessageMoved() as event:
+                found[message.message_id] = Stay(message, occurred_at)
+            case e.MessageAdopted():
+                found[event.message.message_id] = Stay(event.message, event.said_at, event.from_conversation_id)
+            case e.MessageMoved():
                 found.pop(event.message_id, None)
     return sorted(found.values(), key=lambda stay: stay.said_at)
 

@@ -12,6 +12,8 @@ from shared.domain.events import MessageReceived, Recorded
 KEPT = 4000
 CHARACTERS = 8_000_000
 """Of texts in all: memory stays bounded however long the messages are."""
+OVERTAKING = 3
+"""Runs that wait for the one before them: two intakes of a process may tell of their commits the other way round."""
 
 
 class Recent:
@@ -21,23 +23,46 @@ class Recent:
         self._events: deque[Recorded] = deque()
         self._kept, self._most = kept, characters
         self._characters = 0
+        self._ahead: dict[int, Sequence[Recorded]] = {}
         self._lock = threading.Lock()
 
     def put(self, events: Sequence[Recorded]) -> None:
-        """Add events that are committed, in the order of the log."""
+        """Add events that are committed; of batches that were committed together the earlier may come later."""
+        if not events:
+            return
         with self._lock:
-            if self._events and events and events[0].position != self._events[-1].position + 1:
-                self._events.clear()
-                self._characters = 0
-            self._events.extend(events)
-            self._characters += sum(map(_characters, events))
+            self._ahead[events[0].position] = events
+            if not self._extend() and (not self._events or len(self._ahead) >= OVERTAKING):
+                self._begin_anew()
             while len(self._events) > self._kept or self._characters > self._most:
                 self._characters -= _characters(self._events.popleft())
 
     def clear(self) -> None:
         with self._lock:
             self._events.clear()
+            self._ahead.clear()
             self._characters = 0
+
+    def _extend(self) -> bool:
+        """Add the runs that follow without a gap; return whether there were any."""
+        extended = False
+        while self._events and (following := self._ahead.pop(self._events[-1].position + 1, None)):
+            self._add(following)
+            extended = True
+        return extended
+
+    def _begin_anew(self) -> None:
+        """What lies between the last run and those that wait was recorded by another process: go on with the newest."""
+        newest = self._ahead[max(self._ahead)]
+        self._ahead.clear()
+        if not self._events or newest[0].position > self._events[-1].position:
+            self._events.clear()
+            self._characters = 0
+            self._add(newest)
+
+    def _add(self, events: Sequence[Recorded]) -> None:
+        self._events.extend(events)
+        self._characters += sum(map(_characters, events))
 
     def after(self, position: int, limit: int) -> list[Recorded]:
         """Return up to `limit` events that follow a position without a gap; none when they are not here."""

@@ -5,16 +5,20 @@ Written in the transaction of the events it is derived from, with unique keys: a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from uuid import UUID, uuid5
 
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.domain.identity import without_tag
+from shared.domain.merge import Merged
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
+from shared.values import dataclass
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT) WITHOUT ROWID;
@@ -34,10 +38,26 @@ CREATE TABLE IF NOT EXISTS routing_topics (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_call_backs (
     customer_id TEXT NOT NULL, step_id TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (customer_id, step_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_auto_replies (address TEXT PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_merges (
+    customer_id TEXT PRIMARY KEY, into_id TEXT NOT NULL, merge_id TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_claims (
+    kind TEXT NOT NULL, address TEXT NOT NULL, slot BIGINT NOT NULL, by_kind TEXT NOT NULL, by_address TEXT NOT NULL,
+    PRIMARY KEY (address, kind, slot)
 ) WITHOUT ROWID
 """
+AUTOMATIC = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0003")
+"""Names the automatic reply to an address on a day."""
 KEY_BYTES = 2000
 """PostgreSQL cannot index a key beyond 2,704 bytes, and no real Message-ID or address comes near."""
+
+CLAIM_SLOTS = 64
+"""So many claims of one address are kept: who floods us with claims of one number must not slow us down."""
+Key = tuple[str, str]
+Claims = dict[Key, dict[int, Key]]
+"""By address claimed and slot: who claimed it, by the address they wrote from."""
 
 
 def fits(key: str) -> bool:
@@ -74,14 +94,19 @@ class Entries:
     """Steps that wait for a client to be reached: whose, and since when."""
     ended: list[tuple[UUID, UUID]] = field(default_factory=list)
     """Such steps that wait no more."""
+    auto_replies: dict[str, str] = field(default_factory=dict)
+    """When an address was last answered automatically."""
     left: list[tuple[str, UUID]] = field(default_factory=list)
     """External ids of messages that left a conversation."""
+    merged: dict[UUID, Merged | None] = field(default_factory=dict)
+    """Customers who are merged into others; None: not any more."""
+    claims: Claims = field(default_factory=dict)
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""
         match happening.event:
             case e.MessageReceived() as event:
-                if event.part_id is not None:
+                if event.part_id is not None or event.call is not None:
                     self.seen[event.message_id] = event.conversation_id
                 self._add_message(event, happening)
             case e.MessageExtended() as event:
@@ -92,6 +117,16 @@ class Entries:
                     self.threads[event.channel_id, event.thread_key] = place
             case e.CustomerRegistered() | e.IdentityLinked() as event:
                 self.addresses[event.address.kind, event.address.address] = event.customer_id
+            case e.CustomersMerged() as event:
+                self.merged[event.customer_id] = Merged(event.into_id, event.merge_id)
+            case e.CustomerUnmerged() as event:
+                self.merged[event.customer_id] = None
+            case e.ConversationMerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.into_id, event.into_customer_id)
+            case e.ConversationUnmerged() as event:
+                for thread in event.threads:
+                    self.threads[thread] = Place(event.conversation_id, event.customer_id)
             case e.MessageMoved() as event:
                 for external_id in event.known_as:
                     self._remove_external(external_id, event.conversation_id)
@@ -117,12 +152,19 @@ class Entries:
                     self.threads[event.channel_id, event.now] = Place(event.conversation_id, event.customer_id)
             case e.ReplyRequested() | e.ActionRequested() as event:
                 self.seen[event.reply_id] = event.conversation_id
+                if isinstance(event, e.ReplyRequested) and event.automatic:
+                    self._add_auto_reply(event, happening.about.occurred_at)
             case e.StepPlanned() as event:
                 if event.what == CALL_BACK:
                     self.call_backs[event.step_id] = (event.customer_id, to_text(happening.about.occurred_at))
             case (e.StepDone() | e.StepDeclined()) as event if event.what == CALL_BACK:
                 self.call_backs.pop(event.step_id, None)
                 self.ended.append((event.customer_id, event.step_id))
+            case e.EchoReceived() as event:
+                self.seen[event.item_id] = event.conversation_id
+                place = Place(event.conversation_id, event.customer_id)
+                for external_id in (event.external_id, *event.known_as):
+                    self._add_external(external_id, event.channel_id, place)
             case e.NoteAdded() as event:
                 self.seen[event.note_id] = event.conversation_id
             case e.QuarantineResolved() as event if self.seen.get(event.item_id) is None:
@@ -143,6 +185,21 @@ class Entries:
             self.threads[message.channel_id, message.thread_key] = place
         if message.topic:
             self._add_topic(message, place, happening.about.occurred_at)
+        if message.claimed:
+            self._add_claims(message)
+
+    def _add_claims(self, message: e.MessageReceived) -> None:
+        by = (message.sender.kind, message.sender.address)
+        for address in message.claimed:
+            if fits(address.address) and fits(by[1]):
+                slots = self.claims.setdefault((address.kind, address.address), {})
+                slots[zlib.crc32(f"{by[0]}:{by[1]}".encode()) % CLAIM_SLOTS] = by
+
+    def _add_auto_reply(self, reply: e.ReplyRequested, at: datetime) -> None:
+        """Two processes that answer one address on one day at once are a Conflict."""
+        address = mailbox_of(reply.to[0].address)
+        self.auto_replies[address] = max(self.auto_replies.get(address, ""), to_text(at))
+        self.seen[uuid5(AUTOMATIC, f"{address} {at.date()}")] = reply.conversation_id
 
     def _add_external(self, external_id: str, channel_id: UUID, place: Place) -> None:
         if external_id and fits(external_id):
@@ -211,6 +268,24 @@ class Entries:
         if self.call_backs:
             rows = [(str(customer), str(step), since) for step, (customer, since) in self.call_backs.items()]
             tx.insert_many("routing_call_backs", ("customer_id", "step_id", "since"), rows)
+        if self.auto_replies:
+            tx.insert_many(
+                "routing_auto_replies",
+                ("address", "at"),
+                list(self.auto_replies.items()),
+                "ON CONFLICT (address) DO UPDATE SET at = excluded.at WHERE routing_auto_replies.at < excluded.at",
+            )
+        if self.merged:
+            tx.run_many("DELETE FROM routing_merges WHERE customer_id = ?", [(str(id_),) for id_ in self.merged])
+            rows = [(str(id_), str(m.into_id), str(m.merge_id)) for id_, m in self.merged.items() if m]
+            tx.insert_many("routing_merges", ("customer_id", "into_id", "merge_id"), rows)
+        if self.claims:
+            claims = [(*key, slot, *by) for key, slots in self.claims.items() for slot, by in slots.items()]
+            tail = (
+                "ON CONFLICT (address, kind, slot)"
+                " DO UPDATE SET by_kind = excluded.by_kind, by_address = excluded.by_address"
+            )
+            tx.insert_many("routing_claims", ("kind", "address", "slot", "by_kind", "by_address"), claims, tail)
         if self.topics:
             tx.insert_many(
                 "routing_topics",
@@ -261,6 +336,22 @@ def seen(tx: Transaction, id_: UUID) -> bool:
     return tx.row("SELECT 1 FROM routing_seen WHERE id = ?", (str(id_),)) is not None
 
 
+def merged_into(tx: Transaction, customer_id: UUID) -> Merged | None:
+    """Return what a customer is merged into."""
+    row = tx.row("SELECT into_id, merge_id FROM routing_merges WHERE customer_id = ?", (str(customer_id),))
+    return Merged(UUID(row[0]), UUID(row[1])) if row else None
+
+
+def claims_of(tx: Transaction, addresses: Sequence[Key]) -> Claims:
+    """Return who has claimed some addresses."""
+    wanted, found = set(addresses), Claims()
+    sql = "SELECT kind, address, slot, by_kind, by_address FROM routing_claims WHERE address"
+    for kind, address, slot, *by in tx.rows_in(sql, list({address for _, address in wanted})):
+        if (kind, address) in wanted:
+            found.setdefault((kind, address), {})[slot] = (by[0], by[1])
+    return found
+
+
 def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 1000) -> list[tuple[UUID, UUID, str]]:
     """Return open call-backs as (customer, step, since), of one customer or of all, up to a limit."""
     sql = "SELECT customer_id, step_id, since FROM routing_call_backs"
@@ -269,6 +360,17 @@ def call_backs(tx: Transaction, customer_id: UUID | None = None, limit: int = 10
     else:
         rows = tx.rows(f"{sql} WHERE customer_id = ? LIMIT ?", (str(customer_id), limit))
     return [(UUID(customer), UUID(step), since) for customer, step, since in rows]
+
+
+def mailbox_of(address: str) -> str:
+    """Return whose mailbox an address is: a ticket system may ask for its answers at a new plus-address each time."""
+    return without_tag("email", address.lower()) or address.lower()
+
+
+def auto_replied_at(tx: Transaction, address: str) -> str | None:
+    """Return when a mailbox was last answered automatically."""
+    row = tx.row("SELECT at FROM routing_auto_replies WHERE address = ?", (address,))
+    return row[0] if row else None
 
 
 def conversation_of(tx: Transaction, id_: UUID) -> UUID | None:

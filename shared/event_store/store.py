@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -20,7 +19,7 @@ from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
-from shared.event_store import erasures, raw_items, routing
+from shared.event_store import chain, erasures, raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.erasures import Erased
 from shared.event_store.log import head, read_log
@@ -29,6 +28,7 @@ from shared.event_store.recent import Recent
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
 from shared.keys.ring import KeyRing
+from shared.values import dataclass
 
 ATTEMPTS = 20
 Decide = Callable[[Transaction], Session]
@@ -63,6 +63,7 @@ class EventStore:
             tx.script(routing.SCHEMA)
             tx.script(raw_items.SCHEMA)
             tx.script(erasures.SCHEMA)
+            tx.script(chain.SCHEMA)
 
     async def handle(
         self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None

@@ -12,13 +12,14 @@ from shared.read_models.entries import Body, attachment_id, remote_id
 
 class Attachments:
     name = "attachments"
-    version = 2
+    version = 3
     tables = ("attachments",)
 
     def schema(self, prefix: str) -> str:
         return f"""
         CREATE TABLE IF NOT EXISTS {prefix}attachments (
-            id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL
+            id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, name TEXT NOT NULL, media_type TEXT NOT NULL,
+            message_id TEXT NOT NULL
         )
         """
 
@@ -27,7 +28,7 @@ class Attachments:
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows = [
-            (str(attachment_id(owner, index)), file.sha256, file.name, file.media_type)
+            (str(attachment_id(owner, index)), file.sha256, file.name, file.media_type, str(owner))
             for recorded in events
             for owner, files in _files(recorded.event)
             for index, file in enumerate(files)
@@ -38,11 +39,12 @@ class Attachments:
                 r.event.file.sha256,
                 r.event.file.name,
                 r.event.file.media_type,
+                str(r.event.message_id),
             )
             for r in events
             if isinstance(r.event, e.FileArrived)
         ]
-        tx.insert_many(f"{prefix}attachments", ("id", "sha256", "name", "media_type"), rows)
+        tx.insert_many(f"{prefix}attachments", ("id", "sha256", "name", "media_type", "message_id"), rows)
 
 
 READ_MODEL = Attachments()

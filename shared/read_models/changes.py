@@ -1,4 +1,4 @@
-"""What became of a message after it was said: versions, deletion, reactions, files that arrived.
+"""What became of an entry after it was made: versions, deletion, reactions, files, a call's course, deliveries.
 
 Kept beside the timeline and put together when it is read: so it does not matter which of the two came first.
 """
@@ -14,9 +14,11 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import deliveries
 from shared.read_models.albums import merged
-from shared.read_models.entries import Body, dumps, file_fields, part, remote_id
+from shared.read_models.entries import Body, call_fields, dumps, file_fields, part, remote_id
 from shared.read_models.entries import shown as whole_of
+from shared.read_models.moment import Moment
 
 TABLE = "timeline_changes"
 COLUMNS = ("position", "message_id", "kind", "body")
@@ -35,7 +37,13 @@ def schema(prefix: str) -> str:
 
 def change_of(recorded: e.Recorded) -> Row | None:
     """Return the row that an event adds, None for events that add none."""
+    subject: Any = recorded.event
+    if (delivered := deliveries.told(recorded)) is not None:
+        return _row(recorded, subject.reply_id, deliveries.KIND, delivered)
+    body: Body
     match recorded.event:
+        case e.CallProgressed() as event:
+            kind, body = "call", {"call": call_fields(event.call)}
         case e.MessageExtended() as event:
             kind, body = "part", part(event.message, recorded)
         case e.MessageEdited() as event:
@@ -54,12 +62,16 @@ def change_of(recorded: e.Recorded) -> Row | None:
             kind, body = "file", {"id": str(id_), "state": "missing", "problem": event.reason}
         case _:
             return None
+    return _row(recorded, subject.message_id, kind, body)
+
+
+def _row(recorded: e.Recorded, subject_id: UUID, kind: str, body: Body) -> Row:
     actor = recorded.actor
     body |= {
         "at": to_text(recorded.occurred_at),
         "by": {"kind": actor.kind, "id": actor.id, "name": actor.name or None},
     }
-    return (recorded.position, str(event.message_id), kind, dumps(body))
+    return (recorded.position, str(subject_id), kind, dumps(body))
 
 
 def _version(event: e.MessageEdited) -> Body:
@@ -77,15 +89,22 @@ def _announced(item_id: UUID, file: e.RemoteFile) -> Body:
 # --- queries ----------------------------------------------------------------------------------------------
 
 
-def changes_of(tx: Transaction, message_ids: Sequence[str]) -> Changes:
-    """Return what became of some messages."""
+def changes_of(tx: Transaction, message_ids: Sequence[str], moment: Moment | None = None) -> Changes:
+    """Return what became of some entries, up to a moment."""
     found: Changes = {}
-    for start in range(0, len(message_ids), 500):
-        part = message_ids[start : start + 500]
-        sql = f"SELECT message_id, kind, body FROM {TABLE} WHERE message_id IN ({','.join('?' * len(part))})"
-        for message_id, kind, body in tx.rows(f"{sql} ORDER BY position", part):
-            found.setdefault(message_id, []).append((kind, orjson.loads(body)))
+    ids = list(dict.fromkeys(message_ids))
+    rows = tx.rows_in(f"SELECT position, message_id, kind, body FROM {TABLE} WHERE message_id", ids)
+    for position, message_id, kind, text in sorted(rows):
+        body = orjson.loads(text)
+        if moment is None or moment.includes(position, _at(body)):
+            found.setdefault(message_id, []).append((kind, body))
     return found
+
+
+def positions_of(tx: Transaction, message_id: UUID, limit: int) -> list[int]:
+    """Return the positions of the first events that told what became of an entry."""
+    sql = f"SELECT position FROM {TABLE} WHERE message_id = ? ORDER BY position LIMIT ?"
+    return [position for (position,) in tx.rows(sql, (str(message_id), limit))]
 
 
 def parts_of(bodies: Sequence[Body], became: Changes) -> Iterator[str]:
@@ -106,6 +125,10 @@ def as_it_is(shown: Body, changes: Sequence[tuple[str, Body]], of_parts: Changes
 
 def changed(shown: Body, changes: Sequence[tuple[str, Body]]) -> Body:
     """PURE: return a message as it is after its changes, in whatever order they were recorded."""
+    if shown["delivery"]:
+        shown = deliveries.as_told(shown, [body for kind, body in changes if kind == deliveries.KIND])
+    if calls := [body["call"] for kind, body in changes if kind == "call"]:
+        shown = {**shown, "call": calls[-1]}
     shown = _newest_version(shown, _of_kind(changes, "edited"), _announcements(changes))
     shown["reactions"] = shown["reactions"] + _reactions(_of_kind(changes, "reacted"))
     if deletions := _of_kind(changes, "deleted"):

@@ -14,6 +14,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
 from shared.domain.next_step import taken
+from shared.read_models import conversations_past, groups
 from shared.read_models.entries import Body
 
 PREVIEW_CHARACTERS = 200
@@ -37,6 +38,7 @@ _COLUMNS = (
     "opened_at",
     "changed_at",
     "position",
+    "merged_into",
 )
 _INDEX = {name: number for number, name in enumerate(_COLUMNS)}
 _Values = list[Any]
@@ -44,8 +46,8 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 2
-    tables = ("conversations",)
+    version = 4
+    tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
         return f"""
@@ -54,17 +56,21 @@ class Conversations:
             subject TEXT NOT NULL, snoozed_until TEXT, assignee_id TEXT, assignee_name TEXT, tags TEXT NOT NULL,
             waiting_since TEXT, reply_to TEXT, reply_channel TEXT, cannot_reply TEXT, unreachable TEXT,
             messages_count BIGINT NOT NULL, last_message TEXT,
-            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL
-        )
+            opened_at TEXT NOT NULL, changed_at TEXT NOT NULL, position BIGINT NOT NULL, merged_into TEXT
+        );
+        {conversations_past.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
         return f"""
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
-        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id);
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
-            WHERE snoozed_until IS NOT NULL
+            WHERE snoozed_until IS NOT NULL;
+        CREATE INDEX IF NOT EXISTS {prefix}conversations_merged ON {prefix}conversations (merged_into)
+            WHERE merged_into IS NOT NULL;
+        {conversations_past.indexes(prefix)}
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
@@ -72,9 +78,20 @@ class Conversations:
         opened = {r.event.conversation_id for r in changes if isinstance(r.event, e.ConversationOpened)}
         touched = {_conversation_id(r) for r in changes}
         rows = _load(tx, touched - opened, prefix)
+        ended: list[Row] = []
+        kept: list[Row] = []
         for recorded in changes:
+            if (was := rows.get(_conversation_id(recorded))) is not None:
+                stood = (was[_INDEX["position"]], was[_INDEX["id"]], _listed_as(was))
+                ended.append(conversations_past.ended(*stood, recorded.position))
             _change(rows, recorded)
+            if recorded.version % conversations_past.KEEP_EVERY == 0:
+                now = rows[_conversation_id(recorded)]
+                kept.append((recorded.position, now[0], recorded.version, orjson.dumps(now).decode()))
         updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+        conversations_past.note_merges(tx, changes, prefix)
+        tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
+        tx.insert_many(f"{prefix}{conversations_past.KEPT}", conversations_past.KEPT_COLUMNS, kept)
         new = [tuple(values) for id_, values in rows.items() if id_ in opened]
         old = [tuple(values) for id_, values in rows.items() if id_ not in opened]
         tx.insert_many(f"{prefix}conversations", _COLUMNS, new)
@@ -91,13 +108,14 @@ def _conversation_id(recorded: e.Recorded) -> UUID:
 
 
 def _load(tx: Transaction, ids: set[UUID], prefix: str) -> dict[UUID, _Values]:
-    rows: dict[UUID, _Values] = {}
-    wanted = [str(id_) for id_ in ids]
-    for start in range(0, len(wanted), 100):
-        part = wanted[start : start + 100]
-        sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id IN ({','.join('?' * len(part))})"
-        rows.update((UUID(row[0]), list(row)) for row in tx.rows(sql, part))
-    return rows
+    sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id"
+    return {UUID(row[0]): list(row) for row in tx.rows_in(sql, [str(id_) for id_ in ids])}
+
+
+def _listed_as(values: _Values) -> str:
+    """Return the status under which lists have a conversation."""
+    hidden = values[_INDEX["merged_into"]] is not None and values[_INDEX["status"]] == "closed"
+    return conversations_past.HIDDEN if hidden else str(values[_INDEX["status"]])
 
 
 def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
@@ -114,7 +132,7 @@ def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
 def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
     at = to_text(recorded.recorded_at)
     head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
-    return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position]
+    return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position, None]
 
 
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
@@ -208,6 +226,9 @@ def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) 
 
 
 def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
+    """What no person wrote ends no waiting."""
+    if event.automatic:
+        return {"messages_count": values[_INDEX["messages_count"]] + 1}
     said = _said(event.reply_id, "outbound", "text", recorded.actor.name, event.text, recorded, values)
     return {**said, "waiting_since": None}
 
@@ -284,7 +305,8 @@ def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: _Values) -> 
         changed["last_message"] = _last(message, event.said_at)
         if message.waits and (message.call is None or message.call.state == "missed"):
             changed["waiting_since"] = values[_INDEX["waiting_since"]] or at
-    if message.direction == "inbound" and (message.waits or values[_INDEX["reply_to"]] is None):
+    is_answered = event.is_newest or values[_INDEX["reply_to"]] is None
+    if message.direction == "inbound" and is_answered and (message.waits or values[_INDEX["reply_to"]] is None):
         changed |= {**_target(message), "unreachable": None if message.waits else values[_INDEX["unreachable"]]}
     return changed
 
@@ -324,6 +346,7 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.ReplyDelayed: lambda event, recorded, values: {},
     e.ReplyBounced: _bounced,
     e.ReplyComplained: lambda event, recorded, values: {},
+    e.EchoReceived: lambda event, recorded, values: {},
     e.MessageEdited: _edited,
     e.MessageDeleted: _deleted,
     e.MessageReacted: _reacted,
@@ -340,15 +363,21 @@ _CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
     e.ConversationReopened: lambda event, recorded, values: {"status": "open", "snoozed_until": None},
     e.ConversationClosed: lambda *_: {"status": "closed", "snoozed_until": None, "waiting_since": None},
     e.ConversationTagged: _tagged,
+    e.ConversationMerged: lambda event, recorded, values: {"merged_into": str(event.into_id)},
+    e.ConversationUnmerged: lambda event, recorded, values: {"merged_into": None},
 }
 
 
 # --- queries ----------------------------------------------------------------------------------------------
 
 _SELECT = (
-    f"SELECT {','.join('c.' + name for name in _COLUMNS)}, u.name, u.address FROM conversations c"
-    " JOIN customers u ON u.id = c.customer_id"
+    f"SELECT c.position, {','.join('c.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM conversations c"
+    " LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
+    " JOIN customers u ON u.id = coalesce(g.root_id, c.customer_id)"
 )
+"""With whoever stands for the customer it belongs to."""
+_STANDS = "(c.merged_into IS NULL OR c.status <> 'closed')"
+"""One that is merged into another is seen again only when something happens in it: an old answer bounces."""
 
 
 def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
@@ -358,20 +387,57 @@ def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
 
 
 def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
-    """Return conversations, the one changed last first; `before`: a position from an earlier page."""
-    wheres: list[str] = []
-    parameters: list[object] = []
-    for where, value in (("c.status = ?", status), ("c.customer_id = ?", customer_id), ("c.position < ?", before)):
-        if value is not None:
-            wheres.append(where)
-            parameters.append(str(value) if isinstance(value, UUID) else value)
-    where_clause = f"WHERE {' AND '.join(wheres)}" if wheres else ""
-    sql = f"{_SELECT} {where_clause} ORDER BY c.position DESC LIMIT ?"
+    """Return conversations, the one changed last first; `before`: a position from an earlier page.
+
+    `customer_id`: those of everybody who is shown as one with this customer.
+    """
+    given = [
+        (where, value) for where, value in (("c.status = ?", status), ("c.position < ?", before)) if value is not None
+    ]
+    wheres, parameters = [_STANDS, *(where for where, _ in given)], [value for _, value in given]
+    if customer_id is not None:
+        sql = f"{_SELECT} WHERE {' AND '.join(['c.customer_id = ?', *wheres])}"
+        whose = groups.members(tx, customer_id)
+        return [_shown(row) for row in groups.range_of(tx, sql, whose, parameters, "c.position DESC", limit)]
+    sql = f"{_SELECT} WHERE {' AND '.join(wheres)} ORDER BY c.position DESC LIMIT ?"
     return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
 
 
+def every_one(tx: Transaction) -> list[Body]:
+    """Return all conversations, also those that go on in others, the one changed last first."""
+    return [_shown(row) for row in tx.rows(f"{_SELECT} ORDER BY c.position DESC")]
+
+
+def is_listed(body: Body) -> bool:
+    """Return whether a conversation, as the API shows it, is in lists: `page` has those."""
+    return body["merged_into"] is None or body["status"] != "closed"
+
+
+def are_merged_across(tx: Transaction, customer_ids: Sequence[str]) -> bool:
+    """Return whether a conversation of some customers goes on in one of others, or the other way round."""
+    join = "SELECT s.customer_id, i.customer_id FROM conversations s JOIN conversations i ON i.id = s.merged_into"
+    rows = [r for side in "si" for r in tx.rows_in(f"{join} WHERE {side}.customer_id", list(customer_ids))]
+    return any((one in customer_ids) != (other in customer_ids) for one, other in rows)
+
+
+def merged_into(tx: Transaction, conversation_id: UUID) -> list[str]:
+    """Return the ids of conversations that go on in this one."""
+    sql = "SELECT id FROM conversations WHERE merged_into = ? AND merged_into IS NOT NULL"
+    return [id_ for (id_,) in tx.rows(sql, (str(conversation_id),))]
+
+
+def restore(tx: Transaction, bodies: Sequence[str]) -> None:
+    """Put versions that were kept whole into an empty table, so that events go on from there."""
+    tx.insert_many("conversations", _COLUMNS, [tuple(orjson.loads(body)) for body in bodies])
+
+
+def owner_of(body: str) -> UUID:
+    """Return whose conversation a version that was kept whole is."""
+    return UUID(orjson.loads(body)[_INDEX["customer_id"]])
+
+
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
-    """Return the ids of all conversations of a customer."""
+    """Return the ids of all conversations of a customer, without those of others shown as one with them."""
     return [UUID(i) for (i,) in tx.rows("SELECT id FROM conversations WHERE customer_id = ?", (str(customer_id),))]
 
 
@@ -388,8 +454,8 @@ def next_snooze(tx: Transaction) -> str | None:
 
 
 def _shown(row: Row) -> Body:
-    values = dict(zip(_COLUMNS, row, strict=False))
-    name, address = row[-2:]
+    values = dict(zip(_COLUMNS, row[1:], strict=False))
+    values["customer_id"], name, address = row[-3:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")

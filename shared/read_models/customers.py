@@ -10,12 +10,14 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.read_models import groups
+from shared.read_models.cards import SHOWN
 from shared.read_models.entries import Body, dumps
 
 
 class Customers:
     name = "customers"
-    version = 2
+    version = 3
     tables = ("customers",)
 
     def schema(self, prefix: str) -> str:
@@ -37,15 +39,14 @@ class Customers:
         for recorded in events:
             if isinstance(recorded.event, e.IdentityLinked):
                 _link(tx, recorded.event, prefix)
+            elif isinstance(recorded.event, e.CardChanged):
+                _rename(tx, recorded.event, prefix)
 
 
 READ_MODEL = Customers()
 
 _COLUMNS = ("id", "name", "address", "identities", "created_at", "position")
-_SELECT = (
-    "SELECT c.id, c.name, c.identities, c.created_at, c.position,"
-    " (SELECT count(*) FROM conversations v WHERE v.customer_id = c.id) FROM customers c"
-)
+_SELECT = "SELECT c.id, c.name, c.identities, c.created_at, c.position FROM customers c"
 
 
 def _link(tx: Transaction, event: e.IdentityLinked, prefix: str) -> None:
@@ -54,6 +55,13 @@ def _link(tx: Transaction, event: e.IdentityLinked, prefix: str) -> None:
     if row is not None:
         identities = dumps([*orjson.loads(row[0]), _identity(event.address)])
         tx.run(f"UPDATE {prefix}customers SET identities = ? WHERE id = ?", (identities, *where))
+
+
+def _rename(tx: Transaction, event: e.CardChanged, prefix: str) -> None:
+    for change in event.changes:
+        if change.field == "name":
+            values = ("".join(change.after), str(event.customer_id))
+            tx.run(f"UPDATE {prefix}customers SET name = ? WHERE id = ?", values)
 
 
 def _identity(address: e.Address) -> Body:
@@ -68,25 +76,52 @@ def _row(recorded: e.Recorded, event: e.CustomerRegistered) -> Row:
 
 
 def customer(tx: Transaction, customer_id: UUID) -> Body | None:
-    """Return one customer as the API shows it."""
-    row = tx.row(f"{_SELECT} WHERE c.id = ?", (str(customer_id),))
-    return _shown(row) if row else None
+    """Return a customer as the API shows one, with all who are merged into them.
+
+    Asked for by the id of one who is merged into another, it is the other's; `merged_into` then says so.
+    """
+    root = str(groups.root(tx, customer_id))
+    row = tx.row(f"{_SELECT} WHERE c.id = ?", (root,))
+    if row is None:
+        return None
+    return {**_all_shown(tx, [row])[0], "merged_into": None if root == str(customer_id) else root}
 
 
 def page(tx: Transaction, before: int | None, limit: int) -> list[Body]:
-    """Return customers, the newest first; each with `position` for the cursor."""
-    where = "WHERE c.position < ?" if before is not None else ""
+    """Return customers but those merged into others, the newest first; each with `position` for the cursor."""
+    where = f"WHERE {SHOWN} AND NOT EXISTS (SELECT 1 FROM customer_groups g WHERE g.member_id = c.id)"
+    where += " AND c.position < ?" if before is not None else ""
     parameters = [limit] if before is None else [before, limit]
-    return [_shown(row) for row in tx.rows(f"{_SELECT} {where} ORDER BY c.position DESC LIMIT ?", parameters)]
+    return _all_shown(tx, tx.rows(f"{_SELECT} {where} ORDER BY c.position DESC LIMIT ?", parameters))
 
 
-def _shown(row: Row) -> Body:
-    id_, name, identities, created_at, position, conversations = row
+def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
+    merges = groups.merges(tx, [row[0] for row in rows])
+    merged = [merge["id"] for each in merges.values() for merge in each]
+    people = {row[0]: row for row in [*rows, *tx.rows_in(f"{_SELECT} WHERE c.id", merged)]}
+    counts = _counts(tx, list(people))
+    return [_shown(row, merges.get(row[0], []), people, counts) for row in rows]
+
+
+def _counts(tx: Transaction, ids: list[str]) -> dict[str, int]:
+    sql = "SELECT c.id, (SELECT count(*) FROM conversations v WHERE v.customer_id = c.id"
+    sql += " AND (v.merged_into IS NULL OR v.status <> 'closed')) FROM customers c WHERE c.id"
+    return dict(tx.rows_in(sql, ids))
+
+
+def _shown(row: Row, merges: list[Body], people: dict[str, Row], counts: dict[str, int]) -> Body:
+    members = [_member(people[merge["id"]], merge) for merge in merges]
+    own = orjson.loads(row[2])
     return {
-        "id": id_,
-        "name": name or None,
-        "identities": orjson.loads(identities),
-        "created_at": created_at,
-        "conversations": conversations,
-        "position": position,
+        "id": row[0],
+        "name": row[1] or None,
+        "identities": own + [identity for member in members for identity in member["identities"]],
+        "created_at": row[3],
+        "conversations": sum(counts[id_] for id_ in (row[0], *(merge["id"] for merge in merges))),
+        "members": members,
+        "position": row[4],
     }
+
+
+def _member(row: Row, merge: Body) -> Body:
+    return {**merge, "name": row[1] or None, "identities": orjson.loads(row[2])}

@@ -5,6 +5,7 @@ What every entry has unless it says otherwise (`NOTHING`) is not stored: a row i
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ import orjson
 from shared.clock import to_text
 from shared.domain import call as calls
 from shared.domain import events as e
+from shared.read_models.card_entries import card_entry
 
 Body = dict[str, Any]
 NOTHING: Body = {
@@ -25,6 +27,7 @@ NOTHING: Body = {
     "raw": None,
     "fields": None,
     "call": None,
+    "delivery": None,
     "nature": "ordinary",
     "warnings": [],
     "edited_at": None,
@@ -33,6 +36,14 @@ NOTHING: Body = {
     "reactions": [],
 }
 """What an entry has that its kind does not know of: every entry has every field of a message."""
+NOTICES: dict[type, str] = {
+    e.ReplyDelivered: "delivered",
+    e.ReplyRead: "read",
+    e.ReplyDelayed: "delayed",
+    e.ReplyBounced: "bounced",
+    e.ReplyComplained: "complained",
+}
+"""What the client's side says of a reply."""
 
 
 def entry_of(recorded: e.Recorded) -> Body | None:
@@ -179,10 +190,15 @@ def _event_id(recorded: e.Recorded) -> UUID:
     return uuid5(recorded.stream_id, str(recorded.version))
 
 
+def _queued(recorded: e.Recorded) -> Body:
+    return {"state": "queued", "attempts": 0, "error": None, "changed_at": to_text(recorded.occurred_at)}
+
+
 def _reply(event: e.ReplyRequested, recorded: e.Recorded) -> Body:
     return {
         **_plain(event.reply_id, "text", recorded, event.text),
         "direction": "outbound",
+        "delivery": _queued(recorded),
         "channel_id": event.channel_id,
         "subject": event.subject,
         "attachments": _files(event.reply_id, event.files),
@@ -197,10 +213,32 @@ def _action(event: e.ActionRequested, recorded: e.Recorded) -> Body:
     return {
         **_plain(event.reply_id, f"action_{event.action}", recorded, event.text),
         "direction": "outbound",
+        "delivery": _queued(recorded),
         "channel_id": str(event.channel_id),
         "message_id": str(event.message_id) if event.message_id else None,
         "to": [address.address for address in event.to],
     }
+
+
+def _delivery(event: Any, recorded: e.Recorded) -> Body:
+    """What somebody may have to act on; that a reply was sent, delivered or read stands with the reply."""
+    said = _DELIVERIES[type(event)]
+    text = getattr(event, "error", "") or getattr(event, "code", "")
+    return _plain(_event_id(recorded), f"delivery_{said}", recorded, text, message_id=event.reply_id)
+
+
+_DELIVERIES: dict[type, str] = {
+    e.ReplyRetried: "retried",
+    e.ReplyFailed: "failed",
+    e.ReplyFateUnknown: "unknown",
+    e.ReplyDelayed: "delayed",
+    e.ReplyBounced: "bounced",
+    e.ReplyComplained: "complained",
+}
+
+
+def _linked(event: e.IdentityLinked, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "identity_linked", recorded, event.address.address)
 
 
 def _note(event: e.NoteAdded, recorded: e.Recorded) -> Body:
@@ -246,6 +284,11 @@ def _moved(event: e.MessageMoved, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "moved", recorded, **where)
 
 
+def _merged(event: e.CustomersMerged, recorded: e.Recorded) -> Body:
+    more = {"customer": str(event.customer_id), "into": str(event.into_id)}
+    return _plain(event.merge_id, "merged", recorded, **more)
+
+
 def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
     """The new version of a message that has not come stands in for it."""
     if event.known or event.sender is None:
@@ -276,6 +319,12 @@ def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "tagged", recorded, added=event.added, removed=event.removed)
 
 
+def _card(event: e.CardEvent, recorded: e.Recorded) -> Body:
+    kind, text, more = card_entry(event)
+    return _plain(_event_id(recorded), kind, recorded, text, **more)
+
+
+# To add a kind: one line here, and its words in the window (`kinds.en.ts`, `kinds.ru.ts`).
 _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageReceived: _message,
     e.ReplyRequested: _reply,
@@ -286,12 +335,16 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.CustomerReachChanged: _reach_changed,
     e.ThreadRenamed: _renamed,
     e.MessageMoved: _moved,
+    e.CustomersMerged: _merged,
     e.NoteAdded: _note,
     e.CustomerErased: _erased,
     **dict.fromkeys(_STEPS, _step),
+    **dict.fromkeys(_DELIVERIES, _delivery),
+    e.IdentityLinked: _linked,
     e.ConversationAssigned: _assigned,
     e.ConversationSnoozed: _snoozed,
     e.ConversationReopened: _reopened,
     e.ConversationClosed: lambda event, recorded: _plain(_event_id(recorded), "closed", recorded),
     e.ConversationTagged: _tagged,
+    **dict.fromkeys(typing.get_args(e.CardEvent), _card),
 }

@@ -21,6 +21,10 @@ TOPIC = "views"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS read_model_positions (
     name TEXT PRIMARY KEY, version BIGINT NOT NULL, generation BIGINT NOT NULL, position BIGINT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS read_model_rebuilds (
+    name TEXT PRIMARY KEY, prefix TEXT NOT NULL, version BIGINT NOT NULL, position BIGINT NOT NULL, owner TEXT NOT NULL,
+    taken_up_at TEXT NOT NULL
 )
 """
 
@@ -42,6 +46,11 @@ def models() -> dict[str, ReadModel]:
     return {model.name: model for model in found}
 
 
+def is_apart(name: str) -> bool:
+    """Return whether a model follows the log by itself."""
+    return bool(getattr(models()[name], "apart", False))
+
+
 def _modules() -> list[pkgutil.ModuleInfo]:
     return sorted(pkgutil.iter_modules(read_models.__path__), key=lambda module: module.name)
 
@@ -59,26 +68,38 @@ def create_tables(database: Database) -> None:
                 tx.run("INSERT INTO read_model_positions VALUES (?, ?, 0, 0)", (model.name, model.version))
 
 
-def standings(tx: Transaction, *, lock: bool = False) -> dict[str, Standing]:
-    """Return where each model stands; `lock`: nobody else moves them until the transaction ends."""
+def standings(tx: Transaction, *, lock: bool = False, names: Sequence[str] = ()) -> dict[str, Standing]:
+    """Return where each model stands, or some; `lock`: nobody else moves them until the transaction ends."""
     tail = " FOR UPDATE" if lock and tx.dialect == "postgres" else ""
-    rows = tx.rows(f"SELECT name, version, generation, position FROM read_model_positions ORDER BY name{tail}")
+    where = f"WHERE name IN ({','.join('?' * len(names))})" if names else ""
+    sql = f"SELECT name, version, generation, position FROM read_model_positions {where} ORDER BY name{tail}"
+    rows = tx.rows(sql, names)
     return {name: Standing(*rest) for name, *rest in rows if name in models()}
 
 
 def position(tx: Transaction) -> int:
     """Return the log position that every live model contains."""
-    return min((standing.position for standing in standings(tx).values()), default=0)
+    return min((standing.position for name, standing in standings(tx).items() if not is_apart(name)), default=0)
 
 
 def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
     """Apply events to every live model that has not seen them; another process may have been first."""
-    for name, standing in standings(tx, lock=True).items():
+    together = [name for name in models() if not is_apart(name)]
+    for name, standing in standings(tx, lock=True, names=together).items():
         unseen = [event for event in events if event.position > standing.position]
         if unseen:
             models()[name].apply(tx, unseen, "")
             move(tx, name, unseen[-1].position)
     tx.notify(TOPIC)
+
+
+def take_in_apart(tx: Transaction, name: str, events: Sequence[Recorded]) -> None:
+    """Apply events to the live tables of a model that follows by itself."""
+    standing = standings(tx, lock=True, names=[name])[name]
+    unseen = [event for event in events if event.position > standing.position]
+    if unseen and standing.version == models()[name].version:
+        models()[name].apply(tx, unseen, "")
+        move(tx, name, unseen[-1].position)
 
 
 def move(tx: Transaction, name: str, to: int) -> None:

@@ -13,7 +13,10 @@ from shared.domain.events import Recorded
 
 
 class ReadModel(Protocol):
-    """One file in this package each: its tables, `apply`, and its queries."""
+    """One file in this package each: its tables, `apply`, and its queries.
+
+    One with `apart = True` follows the log by itself (`live.take_in_apart`): nobody waits until it contains something.
+    """
 
     name: str
     version: int
@@ -27,4 +30,7 @@ class ReadModel(Protocol):
         """Return the script that creates the indexes of the queries: a rebuild makes them last, which is cheaper."""
 
     def apply(self, tx: Transaction, events: Sequence[Recorded], prefix: str) -> None:
-        """Take in events in the order of the log, each once."""
+        """Take in events in the order of the log, each once.
+
+        By the methods of `tx` only, not by its `connection`: a rebuild keeps writes back until a batch is whole.
+        """

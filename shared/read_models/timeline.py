@@ -1,209 +1,201 @@
-"""Every entry of every customer's timeline, over all channels; also the messages of one conversation."""
+"""Every entry of every customer's timeline, over all channels; also the messages of one conversation.
+
+An entry is written once. What became of it stands beside it (`changes`), and where it stood before it was moved in
+`timeline_left`: so a past moment is the same queries with an end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import orjson
 
-from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.read_models import changes
-from shared.read_models.entries import Body, call_fields, dumps, entry_of, shown
+from shared.read_models import changes, conversations, conversations_past, facets, groups, timeline_pages
+from shared.read_models.entries import Body, dumps, entry_of, shown
+from shared.read_models.moment import Moment, microseconds
+from shared.read_models.timeline_pages import LEFT
+from shared.read_models.timeline_pages import Page as Page
+from shared.read_models.timeline_pages import Wanted as Wanted
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
-_COLUMNS = ("id", "customer_id", "conversation_id", "position", "kind", "changes", "body", "delivery")
-_SELECT = "SELECT position, customer_id, conversation_id, body, delivery FROM"
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which part of a list: entries on the far side of `after` in the given order."""
-
-    limit: int = 50
-    after: int | None = None
-    descending: bool = False
+_COLUMNS = (
+    "id", "customer_id", "conversation_id", "position", "kind", "changes", "facet", "occurred", "came_at", "body",
+)  # fmt: skip
+_SELECT = "SELECT position, customer_id, conversation_id, body FROM"
+_DEFINITIONS = """
+    id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL, kind TEXT NOT NULL,
+    changes BIGINT NOT NULL, facet BIGINT NOT NULL, occurred BIGINT NOT NULL, came_at BIGINT, body TEXT NOT NULL
+"""
+"""`occurred`: microseconds since 1970; `came_at`: the position at which it was moved to where it is."""
 
 
 class Timeline:
     name = "timeline"
-    version = 5
-    tables = ("timeline", changes.TABLE)
+    version = 7
+    tables = ("timeline", LEFT, facets.TABLE, changes.TABLE)
 
     def schema(self, prefix: str) -> str:
         return f"""
-        CREATE TABLE IF NOT EXISTS {prefix}timeline (
-            position BIGINT PRIMARY KEY, id TEXT NOT NULL, customer_id TEXT NOT NULL, conversation_id TEXT NOT NULL,
-            kind TEXT NOT NULL, changes BIGINT NOT NULL, body TEXT NOT NULL, delivery TEXT
-        );
+        CREATE TABLE IF NOT EXISTS {prefix}timeline (position BIGINT PRIMARY KEY, {_DEFINITIONS});
         CREATE UNIQUE INDEX IF NOT EXISTS {prefix}timeline_id ON {prefix}timeline (id) WHERE changes = 1;
+        CREATE TABLE IF NOT EXISTS {prefix}{LEFT} (
+            left_at BIGINT PRIMARY KEY, replaced BIGINT, position BIGINT NOT NULL, {_DEFINITIONS}
+        );
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
+        {facets.schema(prefix)};
         {changes.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
         return f"""
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
-        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_occurred ON {prefix}timeline (customer_id, occurred, position);
+        CREATE INDEX IF NOT EXISTS {prefix}timeline_facet ON {prefix}timeline (customer_id, facet, position);
+        CREATE INDEX IF NOT EXISTS {prefix}{LEFT}_customer ON {prefix}{LEFT} (customer_id, position);
+        CREATE INDEX IF NOT EXISTS {prefix}{LEFT}_conversation ON {prefix}{LEFT} (conversation_id, position)
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         heads: list[tuple[UUID, UUID, UUID | str]] = []
-        rests: list[tuple[int, str, int, str, str | None]] = []
-        changed: list[Any] = []
+        rests: list[Row] = []
+        combinations: set[facets.Facet] = set()
         for recorded in events:
             body = entry_of(recorded)
             if body is not None:
                 event: Any = recorded.event
-                delivery = _delivery("queued", recorded) if isinstance(event, _REQUESTS) else None
+                facet = facets.facet_of(body, recorded.actor)
+                combinations.add(facet)
                 kind = body["kind"]
-                may_change = int(body["direction"] != "inbound" or kind == "call" or "stands_in" in body)
+                changes_later = body["direction"] != "inbound" or kind == "call" or "stands_in" in body
+                # what stands in for a message has its id until the message ends it, below
+                is_looked_up = int(changes_later and not getattr(event, "edited_before", False))
                 heads.append((body["id"], event.customer_id, getattr(event, "conversation_id", None) or ""))
-                rests.append((recorded.position, kind, may_change, dumps(body), delivery))
-            if type(recorded.event) in _CHANGES or getattr(recorded.event, "edited_before", False):
-                changed.append(recorded)
+                numbers = (is_looked_up, facets.number(facet), microseconds(recorded.occurred_at))
+                rests.append((recorded.position, kind, *numbers, None, dumps(body)))
         texts = msgspec.to_builtins(heads)  # str() of each id costs more than all else here
-        rows = [(*head, *rest) for head, rest in zip(texts, rests, strict=True)]
-        tx.insert_many(f"{prefix}timeline", _COLUMNS, rows)
-        became = [row for recorded in changed if (row := changes.change_of(recorded))]
+        tx.insert_many(f"{prefix}timeline", _COLUMNS, [(*h, *r) for h, r in zip(texts, rests, strict=True)])
+        facets.keep(tx, prefix, sorted(combinations))
+        became = [row for recorded in events if (row := changes.change_of(recorded))]
         tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
-        deliveries: dict[str, object] = {}
-        for recorded in changed:
-            _change(tx, recorded, prefix, deliveries)
-        tx.set_many(f"{prefix}timeline", "delivery", "id", deliveries, "changes = 1")
+        for recorded in events:
+            _place(tx, recorded, prefix)
 
 
 READ_MODEL = Timeline()
 
 
-_REQUESTS = (e.ReplyRequested, e.ActionRequested)
-_NOTICES: dict[type, str] = {
-    e.ReplyDelivered: "delivered",
-    e.ReplyRead: "read",
-    e.ReplyDelayed: "delayed",
-    e.ReplyBounced: "bounced",
-    e.ReplyComplained: "complained",
-}
-_CHANGES = {
-    e.CallProgressed, e.MessageExtended, e.ReplyRetried, e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown, *_NOTICES,
-    e.MessageEdited, e.MessageDeleted, e.MessageReacted, e.MessageMoved, e.FilesAnnounced, e.FileArrived, e.FileMissing,
-}  # fmt: skip
-
-
-def _change(tx: Transaction, recorded: e.Recorded, prefix: str, deliveries: dict[str, object]) -> None:
-    """Bring an entry that stands already up to date; `deliveries`, by reply, are written together."""
+def _place(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
+    """Move an entry that stands already, or end one that does not stand any more."""
     match recorded.event:
-        case e.CallProgressed() as event:
-            row = tx.row(f"SELECT body FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(event.message_id),))
-            if row is not None:
-                body = {**orjson.loads(row[0]), "call": call_fields(event.call)}
-                sql = f"UPDATE {prefix}timeline SET body = ? WHERE id = ? AND changes = 1"
-                tx.run(sql, (dumps(body), str(event.message_id)))
-        case e.ReplyRetried() as event:
-            deliveries[str(event.reply_id)] = _delivery("queued", recorded)
-        case e.ReplySent() as event:
-            delivery = _delivery("sent", recorded, event.tries, external_id=event.external_id)
-            deliveries[str(event.reply_id)] = delivery
-        case e.ReplyFailed() as event:
-            deliveries[str(event.reply_id)] = _delivery("failed", recorded, event.tries, event.error)
-        case e.ReplyFateUnknown() as event:
-            deliveries[str(event.reply_id)] = _delivery("unknown", recorded, event.tries, event.error)
-        case (e.ReplyDelivered() | e.ReplyRead() | e.ReplyDelayed() | e.ReplyBounced() | e.ReplyComplained()) as event:
-            _note_delivery(tx, prefix, event, recorded, deliveries)
         case e.MessageMoved() as event:
-            sql = (
-                f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ? WHERE conversation_id = ? AND id = ?"
-            )
-            ids = (event.to_conversation_id, event.to_customer_id, event.conversation_id, event.message_id)
-            tx.run(sql, [str(id_) for id_ in ids])
-        case e.MessageReceived() as event:
-            _end_standing_in(tx, prefix, event)
+            where, ids = "conversation_id = ? AND id = ?", (str(event.conversation_id), str(event.message_id))
+            _keep_as_it_stood(tx, prefix, recorded.position, "NULL", where, ids)
+            to = (str(event.to_conversation_id), str(event.to_customer_id), recorded.position)
+            sql = f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ?, came_at = ? WHERE {where}"
+            tx.run(sql, (*to, *ids))
+        case e.CustomerUnmerged() as event:  # what was merged by mistake was never one
+            _end(tx, prefix, recorded, "NULL", event.merge_id)
+        case e.MessageReceived() as event if event.edited_before:
+            _end_standing_in(tx, prefix, recorded, event)
         case e.MessageExtended() as event if event.message.edited_before:
-            _end_standing_in(tx, prefix, event.message)
+            _end_standing_in(tx, prefix, recorded, event.message)
 
 
-def _end_standing_in(tx: Transaction, prefix: str, message: e.MessageReceived) -> None:
+def _end_standing_in(tx: Transaction, prefix: str, recorded: e.Recorded, message: e.MessageReceived) -> None:
     """A new version stood there before what it changes came."""
-    tx.run(f"DELETE FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(message.said_id),))
+    _end(tx, prefix, recorded, str(microseconds(recorded.occurred_at)), message.said_id)
 
 
-def _note_delivery(
-    tx: Transaction, prefix: str, event: e.Notice, recorded: e.Recorded, deliveries: dict[str, object]
+def _end(tx: Transaction, prefix: str, recorded: e.Recorded, replaced: str, entry_id: UUID) -> None:
+    where, id_ = "id = ? AND changes = 1", (str(entry_id),)
+    _keep_as_it_stood(tx, prefix, recorded.position, replaced, where, id_)
+    tx.run(f"DELETE FROM {prefix}timeline WHERE {where}", id_)
+
+
+def _keep_as_it_stood(
+    tx: Transaction, prefix: str, position: int, replaced: str, where: str, parameters: Sequence[str]
 ) -> None:
-    """Keep what was said of a reply; a bounce is the last word, all else only says that it was sent."""
-    known = deliveries.get(str(event.reply_id)) or _known_delivery(tx, prefix, event.reply_id)
-    if known is None:
-        return
-    said, at = _NOTICES[type(event)], to_text(recorded.occurred_at)
-    delivery = orjson.loads(str(known))
-    notice: Body = {"state": said, "recipient": event.recipient or None, "code": event.code or None}
-    notice |= {"error": event.error or None, "reason": event.reason or None, "hard": event.hard, "at": at}
-    delivery.setdefault("notices", []).append(notice)
-    if said == "bounced":
-        delivery |= {"state": said, "error": event.error or event.code or None, "changed_at": at}
-    elif said in ("delivered", "read") and delivery["state"] in ("sent", "unknown"):
-        delivery |= {"state": "delivered", "error": None, "changed_at": at}
-    deliveries[str(event.reply_id)] = dumps(delivery)
-
-
-def _known_delivery(tx: Transaction, prefix: str, reply_id: UUID) -> str | None:
-    row = tx.row(f"SELECT delivery FROM {prefix}timeline WHERE id = ? AND changes = 1", (str(reply_id),))
-    return row[0] if row else None
-
-
-def _delivery(state: str, recorded: e.Recorded, attempts: int = 0, error: str = "", external_id: str = "") -> str:
-    at = to_text(recorded.occurred_at)
-    return dumps(
-        {"state": state, "attempts": attempts, "error": error or None, "changed_at": at, "external_id": external_id}
-    )
+    columns = ",".join(_COLUMNS)
+    sql = f"INSERT INTO {prefix}{LEFT} (left_at, replaced, {columns}) SELECT {position}, {replaced}, {columns}"
+    tx.run(f"{sql} FROM {prefix}timeline WHERE {where}", parameters)
 
 
 # --- queries ----------------------------------------------------------------------------------------------
 
 
-def of_customer(tx: Transaction, customer_id: UUID, page: Page) -> list[Body]:
-    """Return a page of everything that happened with a customer."""
-    return _page(tx, "customer_id = ?", [str(customer_id)], page)
+def of_customer(tx: Transaction, customer_id: UUID, page: Page, wanted: Wanted = timeline_pages.ALL) -> list[Body]:
+    """Return a page of everything that happened with a customer and all who are shown as one with them now."""
+    return of_group(tx, groups.members(tx, customer_id), page, wanted)
 
 
-def of_conversation(tx: Transaction, conversation_id: UUID, page: Page) -> list[Body]:
-    """Return a page of a conversation's messages, calls, forms and notes."""
-    marks = ",".join("?" * len(MESSAGE_KINDS))
-    return _page(tx, f"conversation_id = ? AND kind IN ({marks})", [str(conversation_id), *MESSAGE_KINDS], page)
+def of_group(tx: Transaction, members: Sequence[str], page: Page, wanted: Wanted = timeline_pages.ALL) -> list[Body]:
+    """Return a page of the timelines of several customers who are shown as one: as the first of them.
+
+    Takes one range of an index for each customer, and for each combination of what is filtered by.
+    """
+    found = timeline_pages.of_customers(tx, members, page, wanted)
+    return [{**body, "customer_id": members[0]} for body in _all_shown(tx, _rows(tx, found), wanted.moment)]
+
+
+def of_conversation(tx: Transaction, conversation_id: UUID, page: Page, moment: Moment | None = None) -> list[Body]:
+    """Return a page of a conversation's messages, calls, forms and notes, also of those merged into it.
+
+    Now, or at a moment: then each with the customer of its event, whoever stood for them.
+    """
+    own = str(conversation_id)
+    if moment is None:
+        whose = [own, *conversations.merged_into(tx, conversation_id)]
+    else:
+        whose = [own, *conversations_past.merged_into(tx, own, moment.position)]
+    found = timeline_pages.of_conversations(tx, whose, MESSAGE_KINDS, page, moment)
+    shown = _all_shown(tx, _rows(tx, found), moment)
+    return groups.as_one(tx, shown) if moment is None else shown
 
 
 def message(tx: Transaction, message_id: UUID) -> Body | None:
     """Return one entry that we made or that changes (reply, note, call) by its id; others are found by their list."""
     found = tx.rows(f"{_SELECT} timeline WHERE id = ? AND changes = 1", (str(message_id),))
-    return _all_shown(tx, found)[0] if found else None
+    return groups.as_one(tx, _all_shown(tx, found, None))[0] if found else None
 
 
-def _page(tx: Transaction, where: str, parameters: list[object], page: Page) -> list[Body]:
-    if page.after is not None:
-        where += f" AND position {'<' if page.descending else '>'} ?"
-        parameters.append(page.after)
-    order = "DESC" if page.descending else "ASC"
-    sql = f"{_SELECT} timeline WHERE {where} ORDER BY position {order} LIMIT ?"
-    return _all_shown(tx, tx.rows(sql, [*parameters, page.limit]))
+def at(tx: Transaction, position: int) -> Body | None:
+    """Return the entry that the event at a position made, as it is now."""
+    found = tx.rows(f"{_SELECT} timeline WHERE position = ?", (position,))
+    return groups.as_one(tx, _all_shown(tx, found, None))[0] if found else None
 
 
-def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:
-    """Return entries with what became of them since."""
+def _rows(tx: Transaction, found: Sequence[timeline_pages.Key]) -> list[Row]:
+    here = {key.position for key in found if not key.left_at}
+    left = {key.left_at for key in found if key.left_at}
+    rows = {(row[0], 0): row for row in _numbered(tx, f"{_SELECT} timeline WHERE position", here)}
+    select = f"SELECT left_at, {_SELECT.removeprefix('SELECT ')} {LEFT} WHERE left_at"
+    rows |= {(row[1], row[0]): row[1:] for row in _numbered(tx, select, left)}
+    return [rows[key.position, key.left_at] for key in found]
+
+
+def _numbered(tx: Transaction, sql: str, numbers: set[int]) -> list[Row]:
+    found: list[Row] = []
+    wanted = sorted(numbers)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        found += tx.rows(f"{sql} IN ({','.join('?' * len(part))})", part)
+    return found
+
+
+def _all_shown(tx: Transaction, rows: Sequence[Row], moment: Moment | None) -> list[Body]:
+    """Return entries with what became of them since, or up to a moment."""
     bodies = [_shown(row) for row in rows]
-    became = changes.changes_of(tx, [body["id"] for body in bodies])
-    of_parts = changes.changes_of(tx, list(changes.parts_of(bodies, became)))
+    became = changes.changes_of(tx, [body["id"] for body in bodies], moment)
+    of_parts = changes.changes_of(tx, list(changes.parts_of(bodies, became)), moment)
     return [changes.as_it_is(body, became.get(body["id"], ()), of_parts) for body in bodies]
 
 
 def _shown(row: Row) -> Body:
-    position, customer_id, conversation_id, body, delivery = row
-    whole = shown(orjson.loads(body))
-    state = orjson.loads(delivery) if delivery else None
-    if state is not None:
-        whole["external_id"] = state.pop("external_id") or None
+    position, customer_id, conversation_id, body = row
     head = {"conversation_id": conversation_id or None, "customer_id": customer_id, "position": position}
-    return {**whole, **head, "delivery": state}
+    return {**shown(orjson.loads(body)), **head}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,6 +12,7 @@ import orjson
 from shared.database.protocol import Database, Transaction
 from shared.transport.limits import READ_BYTES
 from shared.transport.protocol import Outgoing, Record
+from shared.values import dataclass
 
 PARTITIONS = 8
 """Fixed for the life of a database: another number would send a key elsewhere, past its older records."""

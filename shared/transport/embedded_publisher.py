@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from shared.clock import now
@@ -13,6 +12,7 @@ from shared.database.protocol import Database, Transaction
 from shared.transport.embedded_log import Entry, append, entry
 from shared.transport.limits import check_size
 from shared.transport.protocol import Outgoing, TransportUnavailable
+from shared.values import dataclass
 
 COMMIT_RECORDS = 2_000
 COMMIT_BYTES = 8 * 1024 * 1024

@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from shared.logs import Log
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
 from shared.transport.kafka_topics import topic_id
 from shared.transport.limits import MAX_RECORD_BYTES, READ_BYTES
@@ -22,8 +23,11 @@ from shared.transport.protocol import Positions, Record, TransportUnavailable
 REPORT_SECONDS = 1.0
 """Positions that live elsewhere are shown to Kafka this often: lag can be seen there, nothing else depends on it."""
 HEARTBEAT_SECONDS = 1.0
+METADATA_SECONDS = 5.0
+"""A topic or partition that was unknown when a member joined is found after this time (aiokafka's default is 5 min)."""
 FETCH_WAIT_MILLISECONDS = 100
 """One fetch a broker is under way; a partition that is not in it waits for its end."""
+log = Log("transport")
 
 
 class KafkaConsumer:
@@ -53,6 +57,7 @@ class KafkaConsumer:
             fetch_max_bytes=READ_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
             request_timeout_ms=int(SECONDS * 1000),
+            metadata_max_age_ms=int(METADATA_SECONDS * 1000),
         )
         try:
             async with asking_kafka(f"joining {self._group}"):
@@ -155,7 +160,14 @@ class KafkaConsumer:
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
         if stopping.cancelled() or stopping.exception() is not None:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close the connections of one that could not leave; aiokafka may be writing to one that is closed already."""
+        try:
             await self._consumer._client.close()
+        except Exception as error:
+            log.warning("kafka_not_left", group=self._group, error=repr(error))
 
 
 class _Forgetting(ConsumerRebalanceListener):

@@ -5,7 +5,8 @@ aiokafka 0.14 speaks Metadata up to version 5; ids are in it since version 10 (K
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -26,12 +27,13 @@ CONFIGS = {
     "compression.type": "producer",
 }
 """30 days: a projector may be down for a long holiday and lose nothing (Kafka's default is 7)."""
+LED_POLL_SECONDS = 0.05
 
 
 async def create_topics(bootstrap: str, topics: Iterable[str], partitions: int, replication: int = -1) -> None:
-    """Create those topics that are missing. `replication` -1: as the brokers' default.replication.factor says.
+    """Create those topics that are missing, and wait until brokers know them.
 
-    Raises TransportUnavailable.
+    `replication` -1: as the brokers' default.replication.factor says. Raises TransportUnavailable.
     """
     new: Any = NewTopic
     wanted = [new(topic, partitions, replication, {}, CONFIGS) for topic in topics]
@@ -43,8 +45,19 @@ async def create_topics(bootstrap: str, topics: Iterable[str], partitions: int, 
             for topic, code, message in (row[:3] for row in answer.topic_errors):
                 if code and (error := for_code(code)) is not TopicAlreadyExistsError:
                     raise error(f"{topic}: {message}")
+            await _wait_for_leaders(admin, [topic.name for topic in wanted])
     finally:
         await admin.close()
+
+
+async def _wait_for_leaders(admin: Any, topics: list[str]) -> None:
+    """The controller creates a topic; a broker learns of it, and of its partitions' leaders, a moment later."""
+    while not all(map(_is_led, await admin.describe_topics(topics))):  # noqa: ASYNC110 - nothing tells when
+        await asyncio.sleep(LED_POLL_SECONDS)
+
+
+def _is_led(topic: Mapping[str, Any]) -> bool:
+    return not topic["error_code"] and all(not partition["error_code"] for partition in topic["partitions"])
 
 
 async def topic_id(bootstrap: str, topic: str) -> UUID:

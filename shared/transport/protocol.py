@@ -7,8 +7,9 @@ gives `Positions`; one that does not, calls `commit` after its work is durable.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, Self
+
+from shared.values import dataclass
 
 
 class TransportUnavailable(Exception):

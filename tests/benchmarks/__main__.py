@@ -1,4 +1,7 @@
-"""Runs the benchmarks one after the other and prints the table; exit status 1 when a figure is missed."""
+"""Runs the benchmarks one after the other and prints the table; exit status 1 when a figure is missed.
+
+`NAME:SIZE` gives those that can be of another size theirs.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,27 @@ import sys
 
 from tests.benchmarks.table import Figure, show
 
-NAMES = ("idle", "embedded", "telephony", "cluster", "replay")
+NAMES = (
+    "idle",
+    "embedded",
+    "telephony",
+    "call_card",
+    "cluster",
+    "replay",
+    "rebuild",
+    "audit",
+    "search",
+    "unmerge",
+    "timeline",
+)
 
 
 def main(names: list[str]) -> int:
     figures: list[Figure] = []
     for name in names or NAMES:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
-        figures += importlib.import_module(f"tests.benchmarks.{name}").figures()
+        module, _, size = name.partition(":")
+        figures += importlib.import_module(f"tests.benchmarks.{module}").figures(*([int(size)] if size else []))
     show(figures)
     return 0 if all(figure.reached for figure in figures) else 1
 

@@ -114,16 +114,19 @@ def _bare(url: str, empty_url: str) -> tuple[float, float]:
         target.execute("CREATE UNIQUE INDEX ON stored_events (notification_id)")
         target.execute(
             "CREATE TABLE timeline (position bigint PRIMARY KEY, id text, customer_id text,"
-            " conversation_id text, kind text, changes bigint, body text, delivery text)"
+            " conversation_id text, kind text, changes bigint, facet bigint, occurred bigint, came_at bigint,"
+            " body text)"
         )
         target.execute("CREATE INDEX ON timeline (customer_id, position)")
+        target.execute("CREATE INDEX ON timeline (customer_id, occurred, position)")
+        target.execute("CREATE INDEX ON timeline (customer_id, facet, position)")
         target.execute("CREATE INDEX ON timeline (conversation_id, position)")
         target.commit()
         columns = "originator_id, originator_version, topic, state"
         events = source.execute(f"SELECT {columns} FROM stored_events ORDER BY notification_id").fetchall()
         rows = source.execute("SELECT * FROM timeline ORDER BY position").fetchall()
         log_seconds = _insert(target, f"stored_events ({columns})", ("uuid", "bigint", "text", "bytea"), events)
-        types = ("bigint", "text", "text", "text", "text", "bigint", "text", "text")
+        types = ("bigint", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint", "text")
         rows_seconds = _insert(target, "timeline", types, rows)
     return MESSAGES / log_seconds, MESSAGES / (log_seconds + rows_seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import sys
 import time
@@ -34,6 +35,10 @@ class Offered:
     statuses: Counter[int] = field(default_factory=Counter)
     confirmed: list[str] = field(default_factory=list)
     seconds: dict[bool, list[float]] = field(default_factory=lambda: {True: [], False: []})
+    late: list[float] = field(default_factory=list)
+    """Seconds by which this client itself was behind when it posted."""
+    stalls: list[float] = field(default_factory=list)
+    """Seconds by which a timer of this client came late while answers were awaited."""
     without_retry_after: int = 0
 
 
@@ -65,7 +70,17 @@ def _beyond_capacity(okno: Running) -> Iterator[Figure]:
 
 
 def _steady(okno: Running) -> Iterator[Figure]:
+    before = _cpu_seconds(okno)
     outcome = _offer(okno, STEADY_PER_SECOND, STEADY_SECONDS)
+    cpu = (_cpu_seconds(okno) - before) / (STEADY_PER_SECOND * STEADY_SECONDS)
+    print(
+        f"p50 of the answer {1000 * percentile(outcome.seconds[True], 0.5):.0f} ms, most"
+        f" {1000 * max(outcome.seconds[True]):.0f} ms; the client itself posted up to"
+        f" {1000 * percentile(outcome.late, 0.99):.0f} ms late (p99) and woke up to"
+        f" {1000 * percentile(outcome.stalls, 0.99):.0f} ms late (p99), most {1000 * max(outcome.stalls):.0f} ms;"
+        f" the server used {1e6 * cpu:.0f} µs of processor a post",
+        file=sys.stderr,
+    )
     offer, refused = f"forms at {STEADY_PER_SECOND}/s", STEADY_PER_SECOND * STEADY_SECONDS - outcome.statuses[200]
     yield Figure(f"{offer}: refused", refused, "", 0, False)
     yield Figure(f"{offer}: p99 of the answer", 1000 * percentile(outcome.seconds[True], 0.99), "ms", 100, False)
@@ -76,9 +91,18 @@ def _offer(okno: Running, per_second: int, seconds: int) -> Offered:
         return runner.run(_posts(okno, per_second, seconds))
 
 
+async def _ticks(stalls: list[float], every_seconds: float = 0.005) -> None:
+    """Note how late this client's own timers are, until cancelled."""
+    while True:
+        due = time.perf_counter() + every_seconds
+        await asyncio.sleep(every_seconds)
+        stalls.append(time.perf_counter() - due)
+
+
 async def _posts(okno: Running, per_second: int, seconds: int) -> Offered:
     """Post at a fixed rate over the connection that was free first."""
     outcome = Offered()
+    ticking = asyncio.create_task(_ticks(outcome.stalls))
     free = deque([await asyncio.open_connection(okno.host, okno.port) for _ in range(CONNECTIONS)])
     asked: set[asyncio.Task[None]] = set()
     began = time.perf_counter()
@@ -88,10 +112,12 @@ async def _posts(okno: Running, per_second: int, seconds: int) -> Offered:
         while not free:
             await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
         post = form_post(okno.host, f"/in/forms/{okno.form}", number)
+        outcome.late.append(time.perf_counter() - began - number / per_second)
         task = asyncio.create_task(_post(free.popleft(), free, post, outcome))
         asked.add(task)
         task.add_done_callback(asked.discard)
     await asyncio.gather(*asked)
+    ticking.cancel()
     took = time.perf_counter() - began
     print(f"offered {per_second * seconds / took:,.0f}/s for {took:.0f} s", file=sys.stderr)
     for _, writer in free:
@@ -129,6 +155,11 @@ def _entries(database: Path) -> Counter[str]:
     """Return how often each message is on a timeline."""
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         return Counter(id_ for (id_,) in connection.execute("SELECT id FROM timeline"))
+
+
+def _cpu_seconds(okno: Running) -> float:
+    fields = Path(f"/proc/{okno.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _megabytes(okno: Running, what: str) -> float:

@@ -31,5 +31,6 @@ def show(figures: Sequence[Figure]) -> None:
         mark = "" if figure.reached else " ✗"
         limit = f"{figure.limit:,.0f} {figure.unit} ({figure.limit_name})" if figure.limit else ""
         share = f"{figure.value / figure.limit:.2f}" if figure.limit else ""
-        measured, goal = f"{figure.value:,.1f} {figure.unit}{mark}", f"{sign} {figure.goal:,.0f}"
+        places = 1 if figure.value >= 10 else 2
+        measured, goal = f"{figure.value:,.{places}f} {figure.unit}{mark}", f"{sign} {figure.goal:,.10g}"
         print(f"| {figure.name} | {measured} | {goal} | {limit} | {share} |", flush=True)

@@ -68,7 +68,9 @@ def _judged(database: Path) -> tuple[int, int]:
 def _calls(database: Path) -> list[dict[str, Any]]:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     try:
-        return [json.loads(body) for (body,) in connection.execute("SELECT body FROM timeline WHERE kind = 'call'")]
+        last = "SELECT c.body FROM timeline_changes c WHERE c.message_id = t.id AND c.kind = 'call'"
+        sql = f"SELECT t.body, ({last} ORDER BY c.position DESC LIMIT 1) FROM timeline t WHERE t.kind = 'call'"
+        return [{**json.loads(body), **json.loads(told or "{}")} for body, told in connection.execute(sql)]
     finally:
         connection.close()
 

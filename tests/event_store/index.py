@@ -17,6 +17,9 @@ TABLES = (
     "routing_threads",
     "routing_topics",
     "routing_call_backs",
+    "routing_auto_replies",
+    "routing_merges",
+    "routing_claims",
 )
 
 
@@ -30,6 +33,8 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
     for recorded in read_log(tx, 0, 1_000_000):
         if isinstance(recorded.event, e.InboundQuarantined):
             entries.seen[recorded.event.item_id] = None
+        if isinstance(recorded.event, e.ReportHeld):
+            entries.seen.setdefault(recorded.event.message_id, None)
         entries.add(Happening(recorded.event, About(recorded.occurred_at, recorded.actor, recorded.cause)))
     rows: dict[str, list[Any]] = {
         "routing_seen": [(str(i), str(c) if c else None) for i, c in (entries.seen | entries.moved).items()],
@@ -40,6 +45,9 @@ def derived(tx: Transaction) -> dict[str, list[Row]]:
             for channel, place in places
         ],
         "routing_call_backs": [(str(c), str(step), since) for step, (c, since) in entries.call_backs.items()],
+        "routing_auto_replies": list(entries.auto_replies.items()),
+        "routing_merges": [(str(i), str(m.into_id), str(m.merge_id)) for i, m in entries.merged.items() if m],
+        "routing_claims": [(*key, slot, *by) for key, slots in entries.claims.items() for slot, by in slots.items()],
         "routing_topics": [
             (str(i), str(place.conversation_id), str(place.customer_id), at)
             for i, (place, at) in entries.topics.items()

@@ -72,5 +72,5 @@ def test_a_field_that_was_added_later_has_its_default_in_old_events() -> None:
 
 
 def test_an_event_of_a_newer_version_stops_the_reader_with_its_name() -> None:
-    with pytest.raises(UnknownEvent, match="'CustomersMerged' at position 5"):
-        from_state(5, uuid4(), 1, "CustomersMerged", b"{}")
+    with pytest.raises(UnknownEvent, match="'CustomersSwapped' at position 5"):
+        from_state(5, uuid4(), 1, "CustomersSwapped", b"{}")

@@ -14,6 +14,7 @@ KILLS = {"embedded": 5, "cluster": 2}
 SEEDS = (20_261_121,)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seed", SEEDS)
 def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stage: Stage, seed: int) -> None:
     chance = random.Random(seed)

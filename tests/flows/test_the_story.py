@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.flows.evidence import assert_everything
@@ -18,6 +19,7 @@ CLIENT, FORM_CLIENT, CLIENTS_ID = "client@example.com", "vera@example.com", "<fi
 SECONDS = 1.0
 
 
+@pytest.mark.alone
 async def test_a_form_and_a_mail_are_answered_in_the_window_and_the_third_message_joins(
     stage: Stage, page: Page
 ) -> None:
@@ -136,7 +138,7 @@ def timeline_shows_the_past(stage: Stage, before_answers: str) -> None:
 
 def rebuild_shows_its_progress_and_finds_all_equal(stage: Stage) -> None:
     printed = stage.okno("rebuild", "--json")
-    assert "[##############################]" in printed
+    assert '{"step":"events",' in printed
     tables = json.loads(printed[printed.index("{\n") :])["items"]
     assert len(tables) > 3
     assert [table["table"] for table in tables if not table["equal"]] == []

@@ -149,6 +149,14 @@ async def page(new_page: NewPage) -> Page:
     return await new_page()
 
 
+LONGEST = frozenset({"faults", "flows", "browser", "transport", "peers"})
+"""Folders whose files take longest: they go first, so that two processes end together."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
+
+
 def pytest_sessionstart() -> None:
     """Logs of a failed session are kept until the next one."""
     for folder in LOGS.parent.glob("*"):

@@ -18,7 +18,10 @@ from tests.peers.reaper import guard, release
 CACHE = Path(__file__).parent / ".cache"
 LOGS = CACHE / "logs" / str(os.getpid())
 # Below the range of outgoing connections, so that a stopped server finds its port free again.
-PORTS = range(20_000, 32_000)
+# Processes that share the tests take each its own numbers: between looking and binding nobody else may take one.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+PORTS = range(20_000, 32_000)[_WORKER::_WORKERS]
 _live: list["Process"] = []
 
 

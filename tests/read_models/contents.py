@@ -12,7 +12,11 @@ from shared.database.sqlite import SqliteTransaction
 from shared.event_store.log import read_log
 from shared.read_models import live
 
-TABLES = sorted(table for model in live.models().values() for table in model.tables)
+TABLES = sorted(table for name, model in live.models().items() if not live.is_apart(name) for table in model.tables)
+"""Of the models that are as far as the log's readers are told; what follows by itself has tests of its own."""
+
+
+EVERY_TABLE = sorted(table for model in live.models().values() for table in model.tables)
 
 
 def contents(tx: Transaction) -> dict[str, list[Row]]:
@@ -33,3 +37,5 @@ async def show(database: Database) -> None:
     """Bring the live tables to the log's head, as `follow` does."""
     while events := await database.read(lambda tx: read_log(tx, live.position(tx), 50)):
         await database.write(partial(live.take_in, events=events))
+        for name in filter(live.is_apart, live.models()):
+            await database.write(partial(live.take_in_apart, name=name, events=events))

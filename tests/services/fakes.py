@@ -20,7 +20,7 @@ from shared.contracts.inbound import Address
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
-from shared.registry import channels, cursors, health
+from shared.registry import channels, cursors, health, typing
 from shared.registry.channels import ChannelRegistry
 from shared.registry.secrets import SecretBox
 from shared.settings import Settings
@@ -138,7 +138,7 @@ def item(text: str, key: str = "1") -> RawItem:
 
 def open_tables(url: str) -> Database:
     database = open_database(url)
-    create_tables(database, [channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, SCHEMA, FETCHES])
+    create_tables(database, [channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, typing.SCHEMA, SCHEMA, FETCHES])
     return database
 
 

@@ -123,6 +123,17 @@ async def test_creating_topics_twice_changes_nothing(kafka: KafkaServer) -> None
     assert await topic_id(kafka.bootstrap, house.topic) == first
 
 
+async def test_a_topic_that_was_unknown_when_its_reader_joined_is_read(kafka: KafkaServer) -> None:
+    house = house_of(kafka)
+    early = KafkaTransport(kafka.bootstrap, topics=[])
+    async with early.consumer(house.topic, house.group) as consumer:
+        assert await consumer.batch(1, 0.5) == []
+        async with house.transport() as transport:
+            await transport.publisher().publish_many(house.topic, said("late"))
+            assert values(await read(consumer, 1)) == ["late"]
+    await early.close()
+
+
 async def test_records_of_others_without_key_or_value_or_unicode_are_read(kafka: KafkaServer) -> None:
     house = house_of(kafka)
     async with house.transport() as transport, transport.consumer(house.topic, house.group) as consumer:

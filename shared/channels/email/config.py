@@ -41,6 +41,7 @@ FIELDS = (
     Field("smtp_password", "empty: no login", "", secret=True),
     Field("sent_folder", "IMAP folder for copies of what was sent; empty: none", ""),
     Field("signature", "below every reply; {operator}, {channel} and {address} are filled in, \\n is a new line", ""),
+    Field("auto_reply", "sent by itself to whoever writes, once a day; \\n is a new line; empty: nothing is sent", ""),
     Field("plus_addressing", "answers go to a signed address+...@", "no", choices=("no", "yes")),
     Field("reply_key", "signs Message-IDs and reply addresses; made when the channel is added", "", secret=True),
     Field("authserv_id", "the name your own mail server has in Authentication-Results; empty: none is believed", ""),
@@ -57,9 +58,14 @@ FIELDS = (
     Field("receive_by", "fetch by imap, or let a mail server hand over", "imap", choices=("imap", "lmtp", "smtp")),
     Field("listen_host", "for receive_by lmtp or smtp: where to listen", "127.0.0.1"),
     Field("listen_port", "for receive_by lmtp or smtp", ""),
+    Field("listen_certificate", "file with the certificate chain (PEM): mail is taken after STARTTLS only", ""),
+    Field("listen_key", "file with its key; empty: in the same file", ""),
     Field("listen_for", "addresses and @domains taken, with commas; empty: the address and its address+...@", ""),
 )
-CAPABILITIES = Capabilities(receives_by="polling", sends=True, threads=True, files=True, repeat_is_safe=True)
+CAPABILITIES = Capabilities(
+    receives_by="polling", sends=True, threads=True, files=True, delivery_reports=True, markup=True, recipients=True,
+    repeat_is_safe=True,
+)  # fmt: skip
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -124,7 +130,7 @@ def public_path(channel_id: UUID) -> str:
 
 def check(settings: Mapping[str, str]) -> list[str]:
     """Return what is wrong with complete settings, in words for the person who set them."""
-    lines = {**settings, "signature": settings["signature"].replace("\n", "")}
+    lines = {**settings, **{name: settings[name].replace("\n", "") for name in ("signature", "auto_reply")}}
     wrong = [f"{name} contains a control character" for name, value in lines.items() if _CONTROL.search(value)]
     if not _ADDRESS.fullmatch(settings["address"]):
         wrong.append("address must look like support@example.com")
@@ -160,6 +166,8 @@ def _sending(settings: Mapping[str, str]) -> list[str]:
     if settings["reply_key"] and len(key_of(settings["reply_key"])) < SHORTEST_KEY_BYTES:
         wrong.append(f"reply_key must be at least {SHORTEST_KEY_BYTES} bytes in hex")
     unknown = sorted(set(re.findall(r"\{(\w+)\}", settings["signature"])) - set(SIGNATURE_VARIABLES))
+    if settings["auto_reply"] and not settings["smtp_host"]:
+        wrong.append("auto_reply needs smtp_host")
     wrong += [f"signature: there is no {{{name}}}" for name in unknown]
     return wrong
 

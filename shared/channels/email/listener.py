@@ -1,12 +1,15 @@
 """The second way in: a mail server hands mails over by SMTP or LMTP. 250 means durable, 451 means: keep it, come back.
 
-It takes mail for its own addresses only and is not encrypted: it belongs behind a mail server, on loopback.
+It takes mail for its own addresses only. Without a certificate it belongs behind a mail server, on loopback; with one
+it takes mail after STARTTLS only.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import ssl
+from pathlib import Path
 
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -32,10 +35,12 @@ class Listener:
     def __init__(self, channel: Channel, inlet: Inlet) -> None:
         self._channel, self._inlet = channel, inlet
         self._connections: set[asyncio.BaseTransport] = set()
+        self._tls: tuple[float, ssl.SSLContext] | None = None
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises OSError when the port cannot be had."""
+        """Listen until cancelled. Raises OSError when the port cannot be had, or the certificate cannot be used."""
         settings = self._channel.settings
+        self._context()
         host, port = settings["listen_host"], int(settings["listen_port"])
         server = await asyncio.get_running_loop().create_server(self._session, host, port)
         self._inlet.report(lag=0, problem=None)
@@ -58,7 +63,29 @@ class Listener:
             enable_SMTPUTF8=True,
             timeout=IDLE_SECONDS,
             loop=asyncio.get_running_loop(),
+            tls_context=self._context(),
         )
+
+    def _context(self) -> ssl.SSLContext | None:
+        """Return what encrypts, read anew when the certificate was renewed; None without one. Raises OSError."""
+        if not (certificate := self._channel.settings["listen_certificate"]):
+            return None
+        written_at = Path(certificate).stat().st_mtime
+        if self._tls is None or self._tls[0] != written_at:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, self._channel.settings["listen_key"] or None)
+            self._tls = (written_at, context)
+        return self._tls[1]
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """The library's own demand for STARTTLS knows no LHLO."""
+        if self._channel.settings["listen_certificate"] and session.ssl is None:
+            return "530 5.7.0 Must issue a STARTTLS command first"  # RFC 3207, section 4
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import quopri
 import re
-import unicodedata
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from shared.channels.email import charset, transfer
+from shared.domain import identity
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_ADDRESSES_BYTES = 128 * 1024
@@ -90,11 +90,8 @@ def one_address(raw: bytes) -> tuple[str, str]:
 
 
 def normal_address(raw: bytes) -> str:
-    """Return an address as a key: lower case, NFC, no punycode, no white space, 320 characters at most."""
-    address = _NOT_IN_ADDRESS.sub("", text(raw, 400)).strip("<>\"',;").lower()
-    local, at, domain = address.rpartition("@")
-    normal = local + at + ".".join(_unicode_label(label) for label in domain.rstrip(".").split("."))
-    return unicodedata.normalize("NFC", normal)[:320]
+    """Return an address in its one form, without white space and comments."""
+    return identity.email(_NOT_IN_ADDRESS.sub("", text(raw, 400)).strip("<>\"',;"))
 
 
 def message_ids(values: list[bytes]) -> list[str]:
@@ -152,12 +149,3 @@ def _split_addresses(raw: bytes) -> Iterator[bytes]:
         else:
             current.append(piece)
     yield b"".join(current)
-
-
-def _unicode_label(label: str) -> str:
-    if not label.startswith("xn--") or len(label) > 63:
-        return label
-    try:
-        return label[4:].encode("ascii").decode("punycode").lower()
-    except UnicodeError:
-        return label

@@ -119,9 +119,12 @@ def _entities(name: str, piece: Formatted) -> dict[str, object]:
 
 
 def _reply_parameters(reply: OutboundReply, thread: Thread) -> dict[str, object] | None:
-    """Answer a given message where it is one of this chat; gone or not, the answer is to be said."""
+    """Answer a message that was picked, in a group the last one; gone or not, the answer is to be said.
+
+    In a private chat everybody sees what an answer answers: it would only repeat it.
+    """
     try:
-        answered = Message.parse(reply.target or reply.in_reply_to)
+        answered = Message.parse(reply.target or (reply.in_reply_to if thread.chat_id < 0 else ""))
     except ValueError:
         return None
     if answered.chat_id != thread.chat_id or answered.business != thread.business:

@@ -21,7 +21,9 @@ FIELDS = (
     Field("api_url", "your own Bot API server, without the limit of 20 MB a file; empty: Telegram's", ""),
     Field("username", "the bot's @name; found out when the channel is added", ""),
 )
-CAPABILITIES = Capabilities(receives_by="both", sends=True, threads=True, files=True, edits=True)
+CAPABILITIES = Capabilities(
+    receives_by="both", sends=True, threads=True, files=True, edits=True, reacts=True, markup=True, typing=True
+)
 
 _TOKEN = re.compile(r"\d{3,20}:[A-Za-z0-9_-]{20,100}")
 _USERNAME = re.compile(r"@?[A-Za-z0-9_]{0,64}")

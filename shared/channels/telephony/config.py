@@ -12,7 +12,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from shared.channels.telephony.providers import PROVIDERS
 from shared.connector import Capabilities, Field
 
-CAPABILITIES = Capabilities(receives_by="webhook", sends=True, files=True)
+CAPABILITIES = Capabilities(receives_by="webhook", sends=True, files=True, calls=True)
 FIELDS = (
     Field("provider", "who sends the webhooks", default="generic", choices=tuple(PROVIDERS)),
     Field("country", "two letters: where a number written without a country code belongs", default="RU"),

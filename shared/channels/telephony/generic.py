@@ -28,12 +28,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from shared.channels.telephony.numbers import e164
 from shared.channels.telephony.report import ID_CHARACTERS, Report, State, parsed, text
 from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
 from shared.clock import from_text
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.phone_numbers import e164
 
 TOLERANCE_SECONDS = 300
 KEY_BYTES = 16
@@ -85,7 +85,7 @@ def read(item: RawItem, channel: Channel) -> Parsed:
         raise UnreadableItem(f"not an event of a call: type {type_!r}")
     told_at = _told_at(event)
     call = _call(type_, data, told_at, channel.settings["country"])
-    client = call.from_ if call.direction == "inbound" else call.to
+    client = (call.from_ if "from" in data else None) if call.direction == "inbound" else call.to
     report = Report(text(data, "call_id"), call, client, told_at, _recordings(call, channel))
     return parsed(report, item, channel)
 

@@ -104,7 +104,7 @@ def _call(event: Event, country: str) -> Report:
         started_at=None if text(from_, "taken_from_call_id") else leg.started_at,
         legs=(leg,),
     )
-    return Report(text(event, "entry_id"), call, client, leg.at)
+    return Report(text(event, "entry_id"), call, None if consults else client, leg.at)
 
 
 def _leg(event: Event, from_: Event, to: Event, *, consults: bool, country: str) -> Leg:
@@ -173,7 +173,7 @@ def _recording(event: Event, country: str) -> Report:
     recording = text(event, "recording_id") if is_ready else ""
     files = (RemoteFile(recording, "recording.mp3", "audio/mpeg"),) if recording else ()
     call = Call("ringing", "inbound", "", "", recording=recording)
-    return Report(text(event, "entry_id"), call, "", unix_time(event, "timestamp"), files)
+    return Report(text(event, "entry_id"), call, None, unix_time(event, "timestamp"), files)
 
 
 def _name(operator: Event, country: str) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.channels.telephony.numbers import international
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address, Call, RemoteFile
+from shared.phone_numbers import international
 
 CALL_BACK = "A call is not answered in writing: call back {number}."
 WITHHELD = "The number was withheld: there is nobody to call back."
@@ -24,11 +24,11 @@ State = Literal["ringing", "answered", "finished", "missed", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one webhook tells. `client`: the other side's number, empty when this webhook does not tell it."""
+    """What one webhook tells. `client`: the other side's number; empty: withheld; None: this webhook names nobody."""
 
     call_id: str
     call: Call
-    client: str
+    client: str | None
     occurred_at: datetime | None
     """None: the webhook does not say when; then it was when it came."""
     remote_files: tuple[RemoteFile, ...] = ()
@@ -42,7 +42,7 @@ def parsed(report: Report, item: RawItem, channel: Channel) -> Parsed:
     """
     if not 0 < len(report.call_id) <= ID_CHARACTERS or not report.call_id.isprintable():
         raise UnreadableItem(f"a call's id must have 1 to {ID_CHARACTERS} characters")
-    call, client, call_key = report.call, report.client, key_of(channel.id, report.call_id)
+    call, client, call_key = report.call, report.client or "", key_of(channel.id, report.call_id)
     ours = call.to if call.direction == "inbound" else call.from_
     return Parsed(
         external_id=report.call_id,
@@ -59,6 +59,7 @@ def parsed(report: Report, item: RawItem, channel: Channel) -> Parsed:
         call=call,
         remote_files=report.remote_files,
         proves=(call_key,),
+        awaits_call=report.client is None,
     )
 
 

@@ -22,11 +22,11 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 from xml.sax.saxutils import escape, quoteattr
 
 from shared.channels.telephony import form
-from shared.channels.telephony.numbers import e164
 from shared.channels.telephony.report import Report, State, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Answered, Webhook, content_key, not_authentic
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.phone_numbers import e164
 
 OUR_CALL = "step=our-call"
 """The query of the addresses we give Twilio for the client's leg of a call that we start."""
@@ -181,7 +181,7 @@ def _child(fields: Mapping[str, str], at: datetime | None, country: str) -> Repo
     """A telephone that the call rings: whose call it is, its own webhook does not tell."""
     legs = (_leg(text(fields, "CallSid"), e164(text(fields, "To"), country), fields, at),)
     state: State = "answered" if legs[0].state == "answered" else "ringing"
-    return Report(text(fields, "ParentCallSid"), Call(state, "inbound", "", "", legs=legs), "", at)
+    return Report(text(fields, "ParentCallSid"), Call(state, "inbound", "", "", legs=legs), None, at)
 
 
 def _our_call(fields: Mapping[str, str], at: datetime | None, country: str) -> Report:
@@ -216,7 +216,7 @@ def _recording(fields: Mapping[str, str], at: datetime | None) -> Report:
         raise UnreadableItem("RecordingSid is no SID")
     files = (RemoteFile(sid, f"{sid}.mp3", "audio/mpeg"),) if is_ready else ()
     call = Call("ringing", "inbound", "", "", recording=sid if is_ready else "")
-    return Report(text(fields, "CallSid"), call, "", at or _time(fields, "RecordingStartTime"), files)
+    return Report(text(fields, "CallSid"), call, None, at or _time(fields, "RecordingStartTime"), files)
 
 
 def _leg(id_: str, to: str, fields: Mapping[str, str], at: datetime | None) -> Leg:

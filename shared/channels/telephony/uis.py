@@ -111,7 +111,8 @@ def _report(event: Mapping[str, Any], settings: Mapping[str, str]) -> Report:
         legs=_legs(happening, event, at),
     )
     files = (RemoteFile(recording, "recording.mp3", "audio/mpeg"),) if recording else ()
-    return Report(text(event, "call_session_id"), call, client, at, files)
+    is_told = "contact_phone_number" in event
+    return Report(text(event, "call_session_id"), call, client if is_told else None, at, files)
 
 
 def _happening(event: Mapping[str, Any]) -> Happening:

@@ -146,4 +146,5 @@ def _recording(fields: Mapping[str, str]) -> Report:
     if not recording:
         raise UnreadableItem("call_id_with_rec is missing")
     files = (RemoteFile(recording, "recording.mp3", "audio/mpeg"),)
-    return Report(text(fields, "pbx_call_id"), Call("ringing", "inbound", "", "", recording=recording), "", None, files)
+    call = Call("ringing", "inbound", "", "", recording=recording)
+    return Report(text(fields, "pbx_call_id"), call, None, None, files)

@@ -6,12 +6,12 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from shared.channels.web_form.multipart import BrokenMultipart, Part, parse_options, parts_of
 from shared.connector import BadInput, ParsedFile
+from shared.values import dataclass
 
 BODY_BYTES = 10 * 1024 * 1024
 FIELDS = 200

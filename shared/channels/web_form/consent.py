@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from shared.channels.web_form.body import Submission
@@ -10,6 +11,7 @@ from shared.channels.web_form.definition import FormField
 from shared.clock import to_text
 
 FIELD = "consent_record"
+TYPED = "consent_record (typed)"
 PAGE, SENT_AT = "_page", "_sent_at"
 """What the script tells: the page the form stands on, and when its visitor pressed the button."""
 _NO = frozenset({"", "0", "false", "no", "off", "n", "нет", "не согласен", "не согласна"})
@@ -28,6 +30,14 @@ def record(name: str, value: str, form: tuple[FormField, ...], circumstances: tu
     """
     text = value.strip() if value.strip().casefold() not in _YES else _label(name, form)
     return " · ".join((text, *circumstances))
+
+
+def as_typed(submission: Submission) -> Submission:
+    """A field of this name that was posted is no record of ours: anybody could give consent for anybody."""
+    if all(name != FIELD for name, _ in submission.fields):
+        return submission
+    fields = tuple((TYPED if name == FIELD else name, value) for name, value in submission.fields)
+    return replace(submission, fields=fields)
 
 
 def circumstances(submission: Submission, at: datetime, context: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from hashlib import sha256
 from uuid import UUID
 
@@ -11,9 +12,37 @@ from shared.connector import BadInput
 
 WINDOW_SECONDS = 300
 WINDOWS_BEFORE = 2
+REMEMBERED = 20_000
+"""Posts, some 6 MB; those longest ago are forgotten first."""
 PAGE_KEY = "_key"
 """A random text in each hosted page: the same page sent twice is one submission, unless its text was changed."""
 _OF_A_WINDOW = "hash:"
+
+
+class Repeats:
+    """The keys of what was posted lately, as this process gave them: a repeat gets the key of the first post.
+
+    So the answer to a repeat names the entry there is, also in a later window. Of two processes each knows its own:
+    there the entry is one by `same_as`, but a repeat that comes to the other one is answered with an id of its own.
+    """
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._first: OrderedDict[str, int] = OrderedDict()
+        self._remembered = remembered
+
+    def first_key(self, key: str) -> str:
+        """Return the key of the first post of the same content within reach, else the key, for repeats to come."""
+        if not key.startswith(_OF_A_WINDOW):
+            return key
+        content, _, text = key.rpartition(":")
+        window, first = int(text), self._first.get(content)
+        if first is not None and abs(window - first) <= WINDOWS_BEFORE:
+            return f"{content}:{first}"
+        self._first[content] = window
+        self._first.move_to_end(content)
+        if len(self._first) > self._remembered:
+            self._first.popitem(last=False)
+        return key
 
 
 def given_key(header: str) -> str:
@@ -58,6 +87,14 @@ def same_as(key: str) -> tuple[str, ...]:
         return ()
     content, _, window = key.rpartition(":")
     return tuple(f"{content}:{int(window) - before}" for before in range(1, WINDOWS_BEFORE + 1))
+
+
+def same_later(key: str) -> tuple[str, ...]:
+    """Return the keys of a repeat in the windows after: where one process decides, looking for these does."""
+    if not key.startswith(_OF_A_WINDOW):
+        return ()
+    content, _, window = key.rpartition(":")
+    return tuple(f"{content}:{int(window) + after}" for after in range(1, WINDOWS_BEFORE + 1))
 
 
 def _page_key(submission: Submission) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-
-import phonenumbers
 
 from shared.channels.web_form import consent
 from shared.channels.web_form.body import Submission, read
 from shared.channels.web_form.names import Role, role_of
-from shared.channels.web_form.once import PAGE_KEY, same_as
+from shared.channels.web_form.once import PAGE_KEY, same_as, same_later
 from shared.channels.web_form.platforms import platform_of
 from shared.channels.web_form.site import Site, site_of
 from shared.channels.web_form.spam import ELAPSED, SHOWN_AT, is_spam
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
+from shared.domain import identity
+from shared.phone_numbers import typed
 
 REGION = "RU"
 """The country of a phone number typed without one."""
@@ -29,14 +28,13 @@ OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
 MOST_COMPARED = 10
 
 _EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
-_RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})")
 Said = dict[Role, list[str]]
 
 
 def parse(item: RawItem, channel: Channel) -> Parsed:
     """Return the submission as a message of kind form. Raises UnreadableItem."""
     try:
-        submission = read(item.data, item.context.get("content_type", item.media_type))
+        submission = consent.as_typed(read(item.data, item.context.get("content_type", item.media_type)))
     except BadInput as error:
         raise UnreadableItem(str(error)) from error
     site = site_of(channel)
@@ -47,6 +45,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     return Parsed(
         external_id=item.key,
         same_as=same_as(item.key),
+        same_later=same_later(item.key),
         sender=addresses[0] if addresses else Address("web_form", item.key, name),
         occurred_at=item.received_at,
         kind="form",
@@ -72,23 +71,9 @@ def says_something(submission: Submission) -> bool:
 
 
 def email_address(text: str) -> str:
-    """Return the address in lower case, empty if it is none."""
-    text = text.strip().lower()
+    """Return the address in its one form, empty if it is none."""
+    text = identity.email(text)
     return text if len(text) <= 254 and _EMAIL.fullmatch(text) else ""
-
-
-@lru_cache(maxsize=4096)
-def phone_number(text: str) -> str:
-    """Return the number in E.164, empty if it is none."""
-    digits = re.sub(r"[\s()\-.\u00a0\u2010-\u2015]", "", text)
-    if mobile := _RUSSIAN_MOBILE.fullmatch(digits):  # the usual case, without the 40 µs of phonenumbers
-        return f"+7{mobile[1]}"
-    try:
-        number = phonenumbers.parse(text, REGION)
-    except phonenumbers.NumberParseException:
-        return ""
-    valid = phonenumbers.is_valid_number(number)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else ""
 
 
 def _by_role(submission: Submission, site: Site) -> Said:
@@ -114,7 +99,7 @@ def _first_email(said: Said) -> str:
 
 def _first_phone(said: Said) -> str:
     for text in said.get("phone", ()):
-        if len(text) < 40 and (number := phone_number(text)):
+        if len(text) < 40 and (number := typed(text, REGION)):
             return number
     return ""
 

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.channels.web_form.answers import Accepted, check_passed, refused_page
 from shared.channels.web_form.body import BODY_BYTES, Submission, read, too_large
-from shared.channels.web_form.once import given_key, key_of
+from shared.channels.web_form.once import Repeats, given_key, key_of
 from shared.channels.web_form.page import page, script
 from shared.channels.web_form.parse import says_something
 from shared.channels.web_form.platforms import TILDA_CHECK
@@ -34,7 +34,7 @@ class FormPosts:
 
     def __init__(self, clock: Callable[[], datetime] = now, steady: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._steady = clock, steady
-        self._rate = RateLimit()
+        self._rate, self._repeats = RateLimit(), Repeats()
 
     async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
         scope, site = request.scope, site_of(channel)
@@ -77,7 +77,7 @@ class FormPosts:
             raise BadInput(422, "Empty form", "The form has no field with a value.")
         at = self._clock()
         key = given_key(_text(headers, b"idempotency-key") or _text(headers, b"webhook-id"))
-        key = key or key_of(channel_id, submission, at.timestamp())
+        key = key or self._repeats.first_key(key_of(channel_id, submission, at.timestamp()))
         context = {"content_type": content_type, "remote": remote}
         if page_url := _text(headers, b"referer") or _text(headers, b"origin"):
             context["page"] = page_url[:500]

@@ -4,6 +4,7 @@ import asyncio
 import smtplib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from shared.channels.email import listener
 from shared.channels.email.listener import is_ours
 from shared.channels.email.receive import receiver
 from tests.channels.email.mailbox import ADDRESS, MemoryInlet, mail, mailbox
+from tests.peers.certificate import issue_certificate
 from tests.peers.process import accepts, free_port
 
 
@@ -163,3 +165,30 @@ async def test_a_port_that_is_taken_is_told() -> None:
 )
 def test_whose_mail_is_taken(recipient: str, listens_for: tuple[str, ...], taken: bool) -> None:
     assert is_ours(recipient, "support@example.com", listens_for) is taken
+
+
+@pytest.mark.parametrize("kind", ["smtp", "lmtp"])
+async def test_with_a_certificate_a_mail_is_taken_after_starttls_only(kind: str, tmp_path: Path) -> None:
+    issued, inlet = issue_certificate(tmp_path), MemoryInlet()
+    files = {"listen_certificate": str(issued.certificate), "listen_key": str(issued.key)}
+
+    def openly(client: smtplib.SMTP) -> int:
+        client.ehlo_or_helo_if_needed()
+        return client.mail("c@example.org")[0]
+
+    def encrypted(client: smtplib.SMTP) -> None:
+        client.starttls(context=issued.client_context())
+        client.sendmail("c@example.org", [ADDRESS], mail(1))
+
+    async with listening(kind, inlet, **files) as port:
+        assert await hand_over(kind, port, openly) == 530
+        await hand_over(kind, port, encrypted)
+        issue_certificate(tmp_path)  # renewed while we run: the old one is not trusted by who has the new one
+        await hand_over(kind, port, encrypted)
+    assert [item.data for item in inlet.items] == [mail(1), mail(1)]
+
+
+async def test_a_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
+    channel = mailbox(receive_by="lmtp", listen_port=free_port(), listen_certificate=str(tmp_path / "none.pem"))
+    with pytest.raises(FileNotFoundError, match=r"none\.pem"):
+        await receiver(channel, MemoryInlet()).run()

@@ -68,6 +68,7 @@ async def test_mails_that_wait_and_mails_that_arrive_are_accepted_once_in_order(
     assert inlet.reports[-1] == (0, None)
 
 
+@pytest.mark.alone
 async def test_a_mail_is_there_within_a_second_of_its_arrival(box: DovecotServer) -> None:
     inlet, waits = MemoryInlet(), []
     async with receiving(channel(box.port), inlet) as task:

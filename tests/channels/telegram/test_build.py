@@ -109,9 +109,17 @@ def test_a_huge_text_is_split_in_reasonable_time():
 # --- calls ------------------------------------------------------------------------------------------------
 
 
+def test_in_a_group_an_answer_says_what_it_answers_and_in_a_private_chat_only_when_that_was_picked():
+    private = build(reply("Вот", in_reply_to="7:3"))
+    picked = build(reply("Вот", in_reply_to="7:3", target="7:2"))
+    group = build(reply("Вот", chat=-70, in_reply_to="-70:3"))
+    answered = [call.params.get("reply_parameters", {}) for calls in (private, picked, group) for call in calls]
+    assert [each.get("message_id") for each in answered] == [None, 2, 3]
+
+
 def test_files_become_albums_of_ten_that_do_not_mix():
     photo, document = FileRef("a", 1, "a.jpg", "image/jpeg"), FileRef("b", 1, "b.txt", "text/plain")
-    calls = build(reply("Вот", files=(photo,) * 11 + (document, document), in_reply_to="7:3"))
+    calls = build(reply("Вот", files=(photo,) * 11 + (document, document), target="7:3"))
     assert [call.method for call in calls] == ["sendMediaGroup", "sendPhoto", "sendMediaGroup"]
     upload = Upload("a", "a.jpg")
     first = {"type": "photo", "media": upload, "caption": "Вот"}

@@ -21,7 +21,10 @@ def test_a_question_in_telegram_is_answered_in_telegram() -> None:
                 "7:15",
                 "Анна",
             )
-            client.post(f"/api/v1/conversations/{conversation['id']}/replies", json={"text": "Добрый день"})
+            path = f"/api/v1/conversations/{conversation['id']}"
+            client.post(f"{path}/typing")
+            _until(lambda: any(call.method == "sendChatAction" for call in running.telegram.api.calls))
+            client.post(f"{path}/replies", json={"text": "Добрый день", "answers": question["id"]})
         _until(lambda: bool(running.telegram.bot.sent))
         [answer] = running.telegram.bot.sent
         assert (answer["chat"]["id"], answer["text"]) == (7, "Добрый день")

@@ -72,9 +72,9 @@ async def test_an_answer_to_a_message_refers_to_it_and_one_to_a_deleted_message_
     telegram: TelegramServer, bot: BotSender
 ) -> None:
     telegram.say(7, 15, "Вопрос")
-    await bot.send(reply("Ответ", in_reply_to="7:15"))
-    await bot.send(reply("Ответ", in_reply_to="7:14"))
-    await bot.send(reply("Ответ", in_reply_to="8:15"))
+    await bot.send(reply("Ответ", target="7:15"))
+    await bot.send(reply("Ответ", target="7:14"))
+    await bot.send(reply("Ответ", target="8:15"))
     assert [each.get("reply_to_message", {}).get("message_id") for each in telegram.bot.sent] == [15, None, None]
 
 

@@ -181,6 +181,7 @@ def test_a_webhook_without_the_clients_number_refers_to_the_call() -> None:
     assert ringing.sender == Address("phone", "+74955404444")
     assert recorded.sender == Address("telephony", "232wc3e3w3s222")
     assert {(p.refers_to, p.known_as, p.proves) for p in (ringing, recorded)} == {((key,), (key,), (key,))}
+    assert (ringing.awaits_call, recorded.awaits_call) == (False, True)
 
 
 def test_a_recording_is_to_be_fetched_once_it_is_complete() -> None:

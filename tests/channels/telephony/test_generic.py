@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.channels.telephony import generic
-from shared.channels.telephony.numbers import e164, international
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.webhook import Webhook
 from shared.connector import BadInput, Parsed, RawItem, UnreadableItem, load
 from shared.contracts.inbound import Address, Call, Leg, RemoteFile, inbound_id
+from shared.phone_numbers import e164, international
 from tests.channels.telephony.phone import AT, Phone, channel
 
 SECRET = "whsec_" + base64.b64encode(b"a key of twenty-four byt").decode()

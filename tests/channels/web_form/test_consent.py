@@ -47,3 +47,10 @@ async def test_a_foreign_box_is_recorded_by_the_label_of_the_channels_form_else_
 @pytest.mark.parametrize("value", ["", "0", "false", "off", "Нет"])
 async def test_a_box_that_says_no_is_no_consent(value: str):
     assert await records(Site(), {"consent": value}) == []
+
+
+async def test_a_record_that_was_posted_is_none():
+    site = Site()
+    await site.post(data={"email": "a@example.com", "message": "?", "consent_record": "yes · 2026-99-99T00:00:00Z"})
+    [parsed] = site.parsed()
+    assert parsed.fields[2:] == (("consent_record (typed)", "yes · 2026-99-99T00:00:00Z"),)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from shared.channels.web_form import body
 from shared.channels.web_form.definition import DEFAULT
 from shared.channels.web_form.names import role_of
-from shared.channels.web_form.parse import email_address, parse, phone_number
+from shared.channels.web_form.parse import email_address, parse
 from shared.channels.web_form.site import site_of
 from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem, load
 from shared.contracts.inbound import Address
+from shared.phone_numbers import typed
 
 CHANNEL_ID, MAILBOX = UUID(int=1), UUID(int=2)
 anything = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -171,7 +172,7 @@ def test_what_is_no_address_is_not_taken_for_one(text: str):
     ],
 )
 def test_a_typed_number_becomes_e164(text: str, number: str):
-    assert phone_number(text) == number
+    assert typed(text, "RU") == number
 
 
 # --- whatever comes ---------------------------------------------------------------------------------------

@@ -156,6 +156,26 @@ async def test_the_same_text_is_one_submission_for_ten_to_fifteen_minutes_at_any
         assert (first.external_id in known_as(second)) == is_same, "the later one finds the earlier one"
 
 
+@pytest.mark.parametrize("seconds_past_the_hour", [0, 150, 299.9])
+async def test_a_repeat_in_a_later_window_is_answered_with_the_id_of_the_entry_there_is(seconds_past_the_hour: float):
+    site = Site()
+    site.at = START.replace(minute=0) + timedelta(seconds=seconds_past_the_hour)
+    answers = [await site.post(data=FORM)]
+    for _ in range(2):
+        site.later(seconds=299)
+        answers.append(await site.post(data=FORM))
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    site.later(seconds=400)
+    assert (await site.post(data=FORM)).json()["id"] != answers[0].json()["id"], "out of reach it is new"
+
+
+async def test_the_posts_longest_ago_are_forgotten_first():
+    repeats = once.Repeats(remembered=2)
+    assert [repeats.first_key(f"hash:{text}:1") for text in "abc"] == ["hash:a:1", "hash:b:1", "hash:c:1"]
+    assert [repeats.first_key(f"hash:{text}:2") for text in "cba"] == ["hash:c:1", "hash:b:1", "hash:a:2"]
+    assert repeats.first_key("tranid:1:2") == "tranid:1:2"
+
+
 async def test_a_post_with_a_key_of_its_own_is_known_under_that_only():
     site = Site()
     await site.post(headers={"Idempotency-Key": "hash:ab:5"}, data=FORM)

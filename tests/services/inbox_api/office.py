@@ -26,6 +26,7 @@ from shared.database.protocol import Database
 from shared.domain import events as e
 from shared.event_store.store import EventStore
 from shared.registry.operators import Operator, Operators, Role
+from shared.registry.subscriptions import Subscriptions
 from tests.examples import MAILBOX, Clock
 from tests.services.projector.running import running
 from tests.stores import create_all_tables
@@ -82,7 +83,7 @@ async def office(folder: Path) -> AsyncIterator[Office]:
     )
     olga = await operators.add("olga@okno.example", "operator", "Olga")
     token = await operators.create_token(olga.id, "api")
-    api = InboxApi(database, store, blobs)
+    api = InboxApi(database, store, blobs, Subscriptions(database, bytes(32)))
     transport = httpx.ASGITransport(application([Part("api", api.run, api.ready, api.routes)]))
     bearer = {"Authorization": f"Bearer {token}"}
     async with (

@@ -147,4 +147,19 @@ async def test_a_call_without_a_line_or_a_number_is_refused(office: Office) -> N
     path = f"/conversations/{message.conversation_id}/call"
     assert (await office.post(path, {}, 422))["code"] == "no_number"
     assert (await office.post(path, {"to": "+49151"}, 422))["code"] == "which_line"
-    await office.post(path, {"to": "+49151", "channel_id": str(LINE)}, 201)
+    assert (await office.post(path, {"to": "+49151", "channel_id": str(LINE)}, 422))["code"] == "no_telephone"
+    await office.post(path, {"to": "+49151", "channel_id": str(LINE), "operator_address": "101"}, 201)
+
+
+async def test_an_answer_names_the_message_that_was_picked(office: Office) -> None:
+    first = inbound(external_id="<first@x>", known_as=("<first@x>",))
+    (message, _) = await office.receive(first, inbound(external_id="<2@x>", refers_to=("<first@x>",)))
+    path = f"/conversations/{message.conversation_id}/replies"
+    await office.post(path, {"text": "Hi", "answers": str(message.message_id)}, 201)
+    event = await requested(office)
+    assert (event.answers, event.target, event.in_reply_to) == (message.message_id, "<first@x>", "<first@x>")
+    reply = await office.post(path, {"text": "Hi"}, 201)
+    event = await requested(office)
+    assert (event.target, event.in_reply_to) == ("", "<2@x>")
+    await office.post(path, {"text": "Hi", "answers": str(uuid4())}, 404)
+    assert (await office.post(path, {"text": "Hi", "answers": reply["id"]}, 422))["code"] == "not_sent"

@@ -58,6 +58,7 @@ async def test_a_conversation_as_the_list_and_its_own_address_show_it(office: Of
         "opened_at": at,
         "changed_at": at,
         "position": 3,
+        "merged_into": None,
         "reply_to": ["anna@example.com"],
         "reply_channel": CHANNEL,
         "cannot_reply": None,
@@ -297,7 +298,10 @@ async def test_customers_with_their_addresses(office: Office) -> None:
         "identities": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
         "created_at": shown["created_at"],
         "conversations": 2,
+        "members": [],
+        "merged_into": None,
         "position": 1,
+        "card": await office.get(f"/customers/{anna.customer_id}/card"),
     }
     listed = [item["id"] for page in await pages(office, "/customers", limit=1) for item in page]
     assert listed == [str(ben.customer_id), str(anna.customer_id)]
@@ -347,6 +351,8 @@ async def test_the_timeline_of_a_past_moment(office: Office) -> None:
 async def test_channels_and_operators(office: Office) -> None:
     await report(office.database, MAILBOX, "receive", "login refused", 4, AT)
     (channel,) = (await office.get("/channels"))["items"]
+    can = {"sends", "files", "threads", "delivery_reports", "markup", "recipients"}
+    assert {ability for ability, has_it in channel.pop("can").items() if has_it} == can
     assert channel == {
         **CHANNEL, "state": "failing", "problem": "login refused", "lag": 4, "last_received_at": to_text(AT)
     }  # fmt: skip
@@ -431,3 +437,10 @@ async def test_raw_items_come_from_the_table_or_from_the_blobs(office: Office) -
     assert (small.content, small.headers["content-type"]) == (b"small", "application/octet-stream")
     assert (big.content, nothing.status_code) == (large, 404)
     assert (await office.client.get("/api/v1/raw/1")).status_code == 404
+
+
+async def test_a_nul_in_what_is_written_stops_no_table(office: Office) -> None:
+    """PostgreSQL stores it in no text: the read models would stop at such an event."""
+    (message,) = await office.receive(inbound())
+    note = await office.post(f"/conversations/{message.conversation_id}/notes", {"text": "a\0b"}, 201)
+    assert note["text"] == "a\ufffdb"

@@ -164,7 +164,9 @@ async def test_many_browsers_hear_the_same(office: Office) -> None:
 
 async def test_a_browser_that_comes_back_before_the_api_knows_its_position_goes_on_where_it_was(office: Office) -> None:
     await office.receive(inbound())
-    restarted = replace(office, api=InboxApi(office.database, office.store, office.blobs))
+    restarted = replace(
+        office, api=InboxApi(office.database, office.store, office.blobs, office.api.context.subscriptions)
+    )
 
     async def start_late() -> None:
         await asyncio.sleep(0.2)

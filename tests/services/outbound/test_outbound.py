@@ -125,6 +125,7 @@ async def test_reply_is_sent_and_its_fate_told_with_the_providers_id(house):
     assert house.provider.closed == 1
 
 
+@pytest.mark.alone
 async def test_reply_leaves_within_fifty_milliseconds(house):
     channel = await add_channel(house.database)
     async with house.running():

@@ -112,10 +112,47 @@ async def test_our_own_reply_that_comes_back_stands_nowhere_again(
     await replied(store, id_)
     item = echo(*ids)
     handled = await store.record(lambda session, tx: intake.receive(session, tx, [item, item]), {"inbound/0": 1})
-    assert handled.happenings == []
+    assert [type(happening.event) for happening in handled.happenings] == [e.EchoReceived]
     assert await database.read(partial(conversation_of, id_=item.id)) == id_
     assert len(await shown(database, id_)) == 2
-    await forget(database, item)
+
+
+@pytest.mark.parametrize("text", ["Цена: 1500 ₽", "Добрый день!", "добрый  день"])
+async def test_our_reply_that_comes_back_before_we_hear_that_it_was_sent_stands_nowhere_again(
+    database: Database, store: EventStore, text: str
+) -> None:
+    *_, message = await take(store, inbound(thread_key="7/b1"))
+    id_ = message.conversation_id  # type: ignore[union-attr]
+    reply_id = uuid4()
+    await store.handle(
+        id_, c.RequestReply(reply_id, "**Добрый день!** Цена: 1500 ₽", markup="markdown"), OLGA, reply_id
+    )
+    item = inbound(text, external_id="7:16", nature="loop", direction="outbound", thread_key="7/b1")
+    assert [type(event) for event in await take(store, item)] == [e.EchoReceived]
+    await store.handle(id_, c.RecordDelivery(reply_id, MAILBOX, 1, "sent", 1, "7:16"), e.Actor("system"))
+    assert [entry["id"] for entry in await shown(database, id_)][1:] == [str(reply_id)]
+
+
+async def test_what_the_business_wrote_by_itself_meanwhile_is_a_message(store: EventStore) -> None:
+    *_, message = await take(store, inbound(thread_key="7/b1"))
+    reply_id = uuid4()
+    await store.handle(message.conversation_id, c.RequestReply(reply_id, "Hi"), OLGA, reply_id)  # type: ignore[union-attr]
+    item = inbound("Перезвоню", external_id="7:16", nature="loop", direction="outbound", thread_key="7/b1")
+    assert [type(event) for event in await take(store, item)] == [e.MessageReceived]
+
+
+async def test_a_reply_whose_fate_was_unknown_and_that_comes_back_was_sent(
+    database: Database, store: EventStore
+) -> None:
+    *_, message = await take(store, inbound(thread_key="7/b1"))
+    id_ = message.conversation_id  # type: ignore[union-attr]
+    reply_id = uuid4()
+    await store.handle(id_, c.RequestReply(reply_id, "Hi"), OLGA, reply_id)
+    await store.handle(id_, c.RecordDelivery(reply_id, MAILBOX, 1, "unknown", 1), e.Actor("system"))
+    item = inbound("Hi", external_id="7:16", nature="loop", direction="outbound", thread_key="7/b1")
+    assert [type(event) for event in await take(store, item)] == [e.EchoReceived, e.ReplySent]
+    _, reply = await shown(database, id_)
+    assert (reply["delivery"]["state"], reply["external_id"]) == ("sent", "7:16")
 
 
 async def test_our_own_message_that_we_know_nothing_of_is_kept(database: Database, store: EventStore) -> None:
@@ -129,11 +166,6 @@ async def test_a_client_who_quotes_the_id_of_our_reply_is_heard(store: EventStor
     *_, message = await take(store, inbound())
     await replied(store, message.conversation_id)  # type: ignore[union-attr]
     assert len(await take(store, inbound(refers_to=("<ours@okno>",)))) == 1
-
-
-async def forget(database: Database, item: InboundMessage) -> None:
-    """An echo leaves no event, so nothing in the log tells of its id."""
-    await database.write(lambda tx: tx.run("DELETE FROM routing_seen WHERE id = ?", (str(item.id),)))
 
 
 # --- delivery ---------------------------------------------------------------------------------------------

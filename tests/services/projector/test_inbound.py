@@ -199,8 +199,10 @@ async def test_an_address_the_channel_vouches_for_becomes_the_senders_own(
 async def test_an_address_that_somebody_else_has_stays_claimed(store: EventStore) -> None:
     *_, call = await take(store, call_report("ringing"))
     phone = Address("phone", "+4915112345678")
-    *_, message = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
+    *_, message, suggested = await take(store, inbound(vouched=(phone, Address("phone", "x" * 3000)), identities=()))
     assert isinstance(message, e.MessageReceived)
+    assert isinstance(suggested, e.MergeSuggested)
+    assert [reason.evidence for reason in suggested.reasons] == ["vouched"]
     assert message.customer_id != call.customer_id  # type: ignore[union-attr]
     assert [address.address[:5] for address in message.claimed] == ["+4915", "xxxxx"]
 
@@ -251,7 +253,12 @@ async def test_the_client_of_a_call_is_its_phone_number(store: EventStore) -> No
 def windows(*numbers: int) -> dict[int, InboundMessage]:
     """The same post in windows of time, each known as those of the two windows before as well."""
     return {
-        n: inbound(external_id=f"w{n}", known_as=(), same_as=tuple(inbound_id(MAILBOX, f"w{n - b}") for b in (1, 2)))
+        n: inbound(
+            external_id=f"w{n}",
+            known_as=(),
+            same_as=tuple(inbound_id(MAILBOX, f"w{n - before}") for before in (1, 2)),
+            same_later=tuple(inbound_id(MAILBOX, f"w{n + after}") for after in (1, 2)),
+        )
         for n in numbers
     }
 
@@ -265,6 +272,14 @@ async def test_copies_under_ids_that_overlap_are_one_message_in_any_order(
         await take(store, copies[n])
     await take(store, *copies.values())
     assert list(await messages(database)) == [copies[order[0]].id]
+
+
+async def test_only_where_two_processes_decide_a_post_keeps_the_ids_of_its_copies(
+    database: Database, store: EventStore
+) -> None:
+    await take(store, windows(5)[5])
+    rows = await database.read(lambda tx: tx.rows("SELECT id FROM routing_seen"))
+    assert len(rows) == (1 if database.dialect == "sqlite" else 3)
 
 
 async def test_copies_in_one_batch_are_one_message(database: Database, store: EventStore) -> None:

@@ -98,6 +98,39 @@ async def test_it_ends_once_somebody_was_reached(
     assert await states(database) == ["done" if ends else "planned"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize(
+    ("item", "planned"),
+    [
+        (later(inbound(sender=PHONE)), True),
+        (later(replace(inbound(), sender=Address("phone", PHONE))), False),
+        (later(replace(inbound(nature="automatic"), sender=Address("phone", PHONE))), True),
+        (later(replace(inbound(), sender=Address("phone", PHONE)), -60), True),
+        (later(call_report("ringing", "next")), True),
+        (later(call_report("answered", "next")), False),
+        (ours("finished", talking_seconds=30), False),
+    ],
+)
+async def test_a_missed_call_that_is_told_late_is_not_called_back_if_the_client_was_reached_meanwhile(
+    database: Database, store: EventStore, item: InboundMessage, planned: bool, at_once: bool
+) -> None:
+    if at_once:
+        await take(store, item, call_report("missed"))
+    else:
+        await take(store, item)
+        await take(store, call_report("missed"))
+    assert await states(database) == (["planned"] if planned else [])
+
+
+async def test_a_call_ended_by_the_clock_is_not_called_back_if_the_client_was_reached_since_it_rang(
+    database: Database, store: EventStore
+) -> None:
+    await take(store, call_report("ringing"), later(replace(inbound(), sender=Address("phone", PHONE))))
+    await show(database)
+    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=12)) == 1
+    assert await states(database) == []
+
+
 async def test_in_one_batch_it_is_planned_and_ends(database: Database, store: EventStore) -> None:
     await take(store, call_report("missed"), ours("answered"))
     assert await states(database) == ["done"]

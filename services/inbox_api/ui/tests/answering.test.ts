@@ -1,10 +1,12 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { abilitiesOf, canDoAnything } from '../src/lib/abilities'
+import { api } from '../src/lib/api/client'
 import { nameOf } from '../src/lib/api/upload'
 import type { Draft } from '../src/lib/api/types'
 import { DraftStore } from '../src/lib/drafts'
 import { changedTo, isMail, NO_EXTRAS, quotesOf, typed } from '../src/lib/recipients'
 import { blocks } from '../src/lib/text/markdown'
+import { tellTyping } from '../src/lib/typing'
 import { entry, shelf } from './examples'
 
 const draft: Draft = {
@@ -45,15 +47,25 @@ test('a file name that is too long keeps its ending', () => {
   expect([[...name].length, name.endsWith('.pdf'), nameOf({ name: ' ' })]).toEqual([251, true, 'file'])
 })
 
+test('that somebody is writing is told once in a few seconds', () => {
+  const told = vi.spyOn(api, 'typing').mockResolvedValue(undefined)
+  for (const at of [0, 1000, 3999, 4000, 4001]) tellTyping('c1', at)
+  tellTyping('c2', 4001)
+  expect(told.mock.calls).toEqual([['c1'], ['c1'], ['c2']])
+})
+
 test('only what can be done is offered', () => {
-  const telegram = { id: 't1', kind: 'telegram', name: 'Bot' }
+  const none = { sends: true, files: true, threads: false, delivery_reports: false, edits: false, reacts: false, markup: false, recipients: false, typing: false, calls: false }
+  const telegram = { ...none, threads: true, edits: true, reacts: true }
   const sent = { state: 'sent' as const, attempts: 1, error: null, changed_at: '' }
-  const ours = entry({ channel: telegram, direction: 'outbound', delivery: sent })
-  expect(abilitiesOf(ours)).toEqual({ edit: true, delete: true, react: true, move: false })
-  expect(abilitiesOf({ ...ours, delivery: { ...sent, state: 'queued' } })).toEqual({ edit: false, delete: false, react: false, move: false })
-  expect(abilitiesOf(entry({ channel: telegram }))).toEqual({ edit: false, delete: false, react: true, move: true })
-  expect(abilitiesOf(entry({}))).toEqual({ edit: false, delete: false, react: false, move: true })
-  expect(canDoAnything(abilitiesOf(entry({ kind: 'note', direction: null })))).toBe(false)
+  const ours = entry({ direction: 'outbound', delivery: sent })
+  const nothing = { answer: false, edit: false, delete: false, react: false, move: false }
+  expect(abilitiesOf(ours, telegram)).toEqual({ answer: true, edit: true, delete: true, react: true, move: false })
+  expect(abilitiesOf({ ...ours, delivery: { ...sent, state: 'queued' } }, telegram)).toEqual(nothing)
+  expect(abilitiesOf(entry({}), telegram)).toEqual({ ...nothing, answer: true, react: true, move: true })
+  expect(abilitiesOf(entry({}), none)).toEqual({ ...nothing, move: true })
+  expect(abilitiesOf(entry({}), null)).toEqual({ ...nothing, move: true })
+  expect(canDoAnything(abilitiesOf(entry({ kind: 'note', direction: null }), telegram))).toBe(false)
 })
 
 const said = (text: string) => blocks(text).map(({ kind, mark, words }) => [kind, mark, words.map((each) => each.text).join('')])

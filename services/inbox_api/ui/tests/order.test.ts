@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { asOfMessages } from '../src/lib/past'
 import { inLogOrder, mergeRows, newerEntry, withinLoaded } from '../src/lib/state/order'
 import { conversation, entry } from './examples'
 
@@ -39,14 +38,4 @@ test('delivery never falls back when the POST is answered after the live update'
   const queued = entry({ delivery: { ...delivery, state: 'queued', changed_at: '2026-03-01T10:00:01Z' } })
   expect(newerEntry(sent, queued)).toBe(sent)
   expect(newerEntry(queued, sent)).toBe(sent)
-})
-
-test('the past shows no later message and no later delivery', () => {
-  const delivery = { state: 'sent' as const, attempts: 1, error: null, changed_at: '2026-03-01T12:00:00Z' }
-  const reply = entry({ id: 'reply', delivery })
-  const later = entry({ id: 'later', recorded_at: '2026-03-01T13:00:00Z' })
-  const shown = asOfMessages([reply, later], '2026-03-01T11:00:00Z', [])
-  expect(shown).toEqual([{ ...reply, delivery: null }])
-  const queued = { ...reply, delivery: { ...delivery, state: 'queued' as const } }
-  expect(asOfMessages([reply, later], '2026-03-01T11:00:00Z', [queued])).toEqual([queued])
 })

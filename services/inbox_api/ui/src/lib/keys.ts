@@ -1,10 +1,11 @@
 /** Keys by their place on the keyboard (KeyboardEvent.code), so that they work on the Russian layout too. */
-export type Command = 'next' | 'previous' | 'reply' | 'note' | 'close' | 'close_next' | 'reopen' | 'snooze' | 'assign' | 'steps' | 'help' | 'leave'
+export type Command = 'next' | 'previous' | 'reply' | 'note' | 'close' | 'close_next' | 'reopen' | 'snooze' | 'assign' | 'steps' | 'search' | 'they_are_one' | 'they_are_two' | 'help' | 'leave'
 
 type Key = Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey' | 'ctrlKey' | 'metaKey' | 'altKey'>
 
 const PLAIN: Record<string, Command> = {
-  KeyJ: 'next', KeyK: 'previous', KeyR: 'reply', KeyN: 'note', KeyE: 'close', KeyU: 'reopen', KeyH: 'snooze', KeyA: 'assign', KeyS: 'steps', Escape: 'leave',
+  KeyJ: 'next', KeyK: 'previous', KeyR: 'reply', KeyN: 'note', KeyE: 'close', KeyU: 'reopen', KeyH: 'snooze', KeyA: 'assign', KeyS: 'steps', Slash: 'search',
+  KeyY: 'they_are_one', KeyX: 'they_are_two', Escape: 'leave',
 }
 
 export function commandOf(key: Key): Command | null {

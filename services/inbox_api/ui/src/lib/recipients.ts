@@ -17,10 +17,10 @@ export function typed(text: string): Typed {
   return { addresses: [...new Map(addresses.map((each) => [each.toLowerCase(), each])).values()], wrong: found.filter((each) => !ADDRESS.test(each)) }
 }
 
-export const NO_EXTRAS: Extras = { to: null, cc: [], bcc: [], quotes: null, markup: 'plain', files: [] }
+export const NO_EXTRAS: Extras = { to: null, cc: [], bcc: [], quotes: null, markup: 'plain', files: [], answers: null }
 
 export const isPlain = (extras: Extras): boolean =>
-  extras.to === null && extras.quotes === null && extras.markup === 'plain' && [...extras.cc, ...extras.bcc, ...extras.files].length === 0
+  extras.to === null && extras.quotes === null && extras.answers === null && extras.markup === 'plain' && [...extras.cc, ...extras.bcc, ...extras.files].length === 0
 
 /** Only mail has recipients that can be chosen. */
 export const isMail = (draft: Draft | null): boolean => draft?.to[0]?.kind === 'email'

@@ -1,6 +1,8 @@
+import { momentOf, pathAt, type Meaning, type Moment } from './moment'
+
 /** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
 export type Route =
-  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'setup' | 'login' | 'missing' }
+  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'setup' | 'login' | 'missing' }
   | { name: 'conversation' | 'customer'; id: string }
 
 export const STEPS = '/?show=steps'
@@ -15,16 +17,17 @@ export function routeOf(path: string, search = ''): Route {
   return { name: 'missing' }
 }
 
-function isPage(name: string): name is 'channels' | 'quarantine' | 'setup' | 'login' {
-  return ['channels', 'quarantine', 'setup', 'login'].includes(name)
+function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'setup' | 'login' {
+  return ['channels', 'quarantine', 'fields', 'import', 'setup', 'login'].includes(name)
 }
 
 class Router {
   path = $state(location.pathname)
   search = $state(location.search)
   route: Route = $derived(routeOf(this.path, this.search))
-  /** The moment whose state is shown, as RFC 3339, or null for the present. */
-  asOf: string | null = $derived(new URLSearchParams(this.search).get('as_of'))
+  /** The moment whose state is shown, or null for the present. */
+  moment: Moment | null = $derived(momentOf(this.search))
+  asOf: string | null = $derived(this.moment?.at ?? null)
 
   constructor() {
     addEventListener('popstate', () => this.#read())
@@ -38,9 +41,14 @@ class Router {
     this.#read()
   }
 
-  /** Shows the same page as of `time`; null is the present. */
-  goToTime(time: string | null): void {
-    this.go(time === null ? this.path : `${this.path}?${new URLSearchParams({ as_of: time })}`)
+  /** Shows the same page as of `time`; null is the present. `by`: in which meaning, the one shown unless said. */
+  goToTime(time: string | null, by: Meaning = this.moment?.by ?? 'known'): void {
+    this.go(pathAt(this.path, time === null ? null : { at: time, by }))
+  }
+
+  /** The address of another page at the moment that is shown. */
+  at(path: string): string {
+    return pathAt(path, this.moment)
   }
 
   #read(): void {

@@ -10,9 +10,24 @@ export function mergeSteps(known: readonly Step[], got: readonly Step[], whole: 
   return [...byId.values()].filter(({ state }) => state === 'planned').sort(soonestFirst)
 }
 
-const soonestFirst = (a: Step, b: Step): number => Date.parse(a.due_at) - Date.parse(b.due_at) || a.id.localeCompare(b.id)
+export const soonestFirst = (a: Step, b: Step): number => Date.parse(a.due_at) - Date.parse(b.due_at) || a.id.localeCompare(b.id)
 
 export const isDue = (step: Step, now: number): boolean => Date.parse(step.due_at) <= now
+
+/** Where today ends: midnight where the operator is. */
+export function endOfDay(now: number): number {
+  const day = new Date(now)
+  return new Date(day.getFullYear(), day.getMonth(), day.getDate() + 1).getTime()
+}
+
+export type DueGroup = 'overdue' | 'today' | 'later'
+
+/** Steps by when they are due, in their order. */
+export function grouped(steps: readonly Step[], now: number): Record<DueGroup, Step[]> {
+  const groups: Record<DueGroup, Step[]> = { overdue: [], today: [], later: [] }
+  for (const step of steps) groups[isDue(step, now) ? 'overdue' : Date.parse(step.due_at) < endOfDay(now) ? 'today' : 'later'].push(step)
+  return groups
+}
 
 export const dueCount = (steps: readonly Step[], now: number): number => steps.filter((step) => isDue(step, now)).length
 

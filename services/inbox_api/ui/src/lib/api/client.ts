@@ -1,10 +1,14 @@
 /** Every call the window makes. A refused or lost request is a thrown `Problem`, never a silent null. */
+import { momentFields, type Moment } from '../moment'
+import { filterFields, type TimelineFilter } from '../timeline_filter'
 import { Problem, problemFrom } from './problem'
+import type { Hits } from './search'
 import type {
-  Channel, Conversation, Customer, Draft, Entry, Extras, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step,
+  Channel, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
 } from './types'
+import type { Why } from './why'
 
-const BASE = '/api/v1'
+export const BASE = '/api/v1'
 const DEADLINE_MILLISECONDS = 30_000
 
 let onSignedOut: () => void = () => {}
@@ -26,17 +30,19 @@ export const api = {
   setup: (body: { token: string; email: string; name: string; password: string }) =>
     request<Operator>('POST', '/setup', body, true),
 
-  conversations: (status: StatusFilter, page: PageRequest = {}) =>
-    request<Page<Conversation>>('GET', `/conversations${query({ status, ...page })}`),
+  conversations: (status: StatusFilter, page: PageRequest = {}, moment: Moment | null = null) =>
+    request<Page<Conversation>>('GET', `/conversations${query({ status, ...momentFields(moment), ...page })}`),
   conversationsOf: (customer_id: string) =>
     request<Page<Conversation>>('GET', `/conversations${query({ status: 'all', customer_id })}`),
-  conversation: (id: string) => request<Conversation>('GET', `/conversations/${id}`),
-  messages: (id: string, page: PageRequest = {}) =>
-    request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...page })}`),
+  conversation: (id: string, moment: Moment | null = null) =>
+    request<Conversation>('GET', `/conversations/${id}${query(momentFields(moment))}`),
+  messages: (id: string, page: PageRequest = {}, moment: Moment | null = null) =>
+    request<Page<Entry>>('GET', `/conversations/${id}/messages${query({ order: 'desc', ...momentFields(moment), ...page })}`),
 
   draft: (id: string) => request<Draft>('GET', `/conversations/${id}/draft`),
-  reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes'>> & { quotes?: boolean }) =>
+  reply: (id: string, body: { id: string; text: string } & Partial<Omit<Extras, 'quotes' | 'answers'>> & { quotes?: boolean; answers?: string | null }) =>
     request<Entry>('POST', `/conversations/${id}/replies`, body),
+  typing: (id: string) => request<void>('POST', `/conversations/${id}/typing`),
   note: (id: string, body: { id: string; text: string }) => request<Entry>('POST', `/conversations/${id}/notes`, body),
   retry: (id: string, message: string) =>
     request<Entry>('POST', `/conversations/${id}/messages/${message}/retry`, {}),
@@ -60,31 +66,38 @@ export const api = {
   tag: (id: string, add: string[], remove: string[]) =>
     request<Conversation>('POST', `/conversations/${id}/tags`, { add, remove }),
 
-  customer: (id: string) => request<Customer>('GET', `/customers/${id}`),
-  timeline: (id: string, as_of: string | null, page: PageRequest = {}) =>
-    request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', as_of, ...page })}`),
+  customer: (id: string, moment: Moment | null = null) => request<Customer>('GET', `/customers/${id}${query(momentFields(moment))}`),
+  timeline: (id: string, filter: TimelineFilter, moment: Moment | null, page: PageRequest = {}) =>
+    request<Page<Entry>>('GET', `/customers/${id}/timeline${query({ order: 'desc', ...filterFields(filter), ...momentFields(moment), ...page })}`),
+  why: (position: number) => request<Why>('GET', `/events/${position}/why`),
 
-  steps: (page: PageRequest = {}) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', ...page })}`),
+  telephone: () => request<{ telephone: string }>('GET', '/session/telephone'),
+  keepTelephone: (telephone: string) => request<{ telephone: string }>('POST', '/session/telephone', { telephone }),
+  heard: (message_id: string) => request<Page<Listening>>('GET', `/recordings/heard${query({ message_id, limit: 100 })}`),
+
+  steps: (today_until: string, page: PageRequest = {}) =>
+    request<Page<Step> & { counts: StepCounts }>('GET', `/steps${query({ state: 'planned', today_until, ...page })}`),
   stepsOf: (customer_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', customer_id, limit: 200 })}`),
   planStep: (step: NewStep) => request<Step>('POST', '/steps', step),
   stepDone: (id: string) => request<Step>('POST', `/steps/${id}/done`, {}),
   declineStep: (id: string) => request<Step>('POST', `/steps/${id}/decline`, {}),
   postponeStep: (id: string, until: Date) => request<Step>('POST', `/steps/${id}/postpone`, { due_at: until.toISOString() }),
 
+  search: (q: string, cursor: string | null) => request<Hits>('GET', `/search${query({ q, cursor })}`),
   channels: () => request<Page<Channel>>('GET', '/channels'),
   operators: () => request<Page<Operator>>('GET', '/operators'),
   quarantine: () => request<Page<Quarantined>>('GET', '/quarantine'),
   retryQuarantined: (id: string) => request<void>('POST', `/quarantine/${id}/retry`, {}),
 }
 
-async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
+export async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
   const response = await answer(method, path, body)
   if (response.ok) return (await content(response)) as T
   if (response.status === 401 && !anonymous) onSignedOut()
   throw await problemFrom(response)
 }
 
-async function answer(method: string, path: string, body: unknown): Promise<Response> {
+export async function answer(method: string, path: string, body: unknown): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', 'X-Okno': '1' }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   try {

@@ -1,5 +1,7 @@
 /** The shapes the API speaks, as they stand in the JSON: snake_case, RFC 3339 times, UUID ids. */
 
+import type { Card } from './card'
+
 export type Status = 'open' | 'snoozed' | 'closed'
 export type StatusFilter = Status | 'all'
 export type Direction = 'inbound' | 'outbound'
@@ -8,9 +10,11 @@ export type CallState = 'ringing' | 'answered' | 'finished' | 'missed' | 'failed
 export type MessageKind = 'text' | 'call' | 'form' | 'note'
 export type ActionKind = 'action_edit' | 'action_delete' | 'action_react' | 'action_call'
 export type StepKind = 'step_planned' | 'step_done' | 'step_postponed' | 'step_declined'
+export type DeliveryKind = 'delivery_retried' | 'delivery_failed' | 'delivery_unknown' | 'delivery_delayed' | 'delivery_bounced' | 'delivery_complained'
 export type EntryKind =
-  | MessageKind | ActionKind | StepKind
-  | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'reach' | 'renamed' | 'deleted' | 'reacted'
+  | MessageKind | ActionKind | StepKind | DeliveryKind
+  | 'card' | 'consent' | 'retired' | 'restored' | 'identity_linked'
+  | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'merged' | 'reach' | 'renamed' | 'deleted' | 'reacted'
 export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
 export type Markup = 'plain' | 'markdown'
 
@@ -171,6 +175,8 @@ export interface Entry {
   markup?: Markup
   due_at?: string | null
   reachable?: boolean
+  changes?: { field: string; before: string[]; after: string[] }[]
+  consent?: { for: string; state: 'given' | 'withdrawn' }
   position: number
 }
 
@@ -202,6 +208,14 @@ export interface Extras {
   quotes: boolean | null
   markup: Markup
   files: UploadedFile[]
+  answers: Answered | null
+}
+
+/** A message picked to be answered. */
+export interface Answered {
+  id: string
+  name: string
+  text: string
 }
 
 export interface Step {
@@ -217,6 +231,24 @@ export interface Step {
   planned_at: string
   ended_at: string | null
   position: number
+}
+
+/** How many planned steps there are; `today` ends where the operator's day does. */
+export interface StepCounts {
+  overdue: number
+  today: number
+  later: number
+}
+
+/** Somebody listened to a recording. */
+export interface Listening {
+  position: number
+  at: string
+  operator: { id: string; name: string }
+  attachment_id: string
+  message_id: string
+  customer_id: string
+  name: string
 }
 
 export interface NewStep {
@@ -235,6 +267,20 @@ export interface Customer {
   identities: { kind: string; address: string; name: string | null }[]
   created_at: string
   conversations: number
+  card: Card
+  /** Others who are shown as one with this customer. */
+  members: Member[]
+  /** Whose card this is, when it was asked for by the id of one who is merged into another. */
+  merged_into: string | null
+}
+
+export interface Member {
+  id: string
+  into: string
+  name: string | null
+  identities: { kind: string; address: string; name: string | null }[]
+  merged_at: string
+  merged_by: string | null
 }
 
 export interface Channel extends ChannelRef {
@@ -242,7 +288,14 @@ export interface Channel extends ChannelRef {
   problem: string | null
   lag: number | null
   last_received_at: string | null
+  can: ChannelAbilities
 }
+
+/** What a kind of channel can do. */
+export type ChannelAbilities = Record<
+  'sends' | 'files' | 'threads' | 'delivery_reports' | 'edits' | 'reacts' | 'markup' | 'recipients' | 'typing' | 'calls',
+  boolean
+>
 
 export interface Quarantined {
   id: string

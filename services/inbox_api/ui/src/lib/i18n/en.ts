@@ -1,11 +1,21 @@
 /** English: the shape of all texts. Russian must have the same keys, which the compiler checks. */
+import { card } from './card.en'
 import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types'
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
+import { answering } from './answering.en'
+import { webhooks } from './webhooks.en'
+import { telephone } from './telephone.en'
+import { search } from './search.en'
+import { merging } from './merging.en'
+import { kindsEn, timelineEn } from './timeline.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
 
 export const en = {
+  ...telephone,
+  search,
+  merging,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',
@@ -24,7 +34,7 @@ export const en = {
   system: 'Okno',
   you: 'You',
 
-  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
+  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
 
   login: {
     title: 'Sign in', email: 'E-mail', password: 'Password', submit: 'Sign in', busy: 'Signing in…',
@@ -221,22 +231,23 @@ export const en = {
     timeline: 'Timeline',
     empty: 'Nothing had happened yet.',
     as_of: 'As of',
-    as_of_hint: 'Show the timeline as it was at a moment',
+    as_of_hint: 'Show everything as it was at a moment',
     now: 'Now',
     presets: { hour: 'An hour ago', day: 'A day ago', week: 'A week ago' },
-    past: (time: string) => `You are looking at the past: ${time}`,
     back_to_now: 'Back to now',
     open_conversation: 'Open the conversation',
     entry: {
       text: 'Message', call: 'Call', form: 'Form', note: 'Note', opened: 'Conversation opened', closed: 'Closed', reopened: 'Reopened',
-      snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', reach: 'Reachability changed', renamed: 'Thread renamed',
+      snoozed: 'Snoozed', assigned: 'Assigned', tagged: 'Tags changed', moved: 'Message moved', merged: 'Customers merged', reach: 'Reachability changed', renamed: 'Thread renamed',
       deleted: 'A message was deleted', reacted: 'Reacted', action_edit: 'Change of a message', action_delete: 'Deletion of a message',
       action_react: 'Reaction', action_call: 'Call requested', step_planned: 'Next step', step_done: 'Step done', step_postponed: 'Step postponed',
-      step_declined: 'Step declined',
+      step_declined: 'Step declined', ...card.entry, ...kindsEn,
     } satisfies Record<EntryKind, string>,
     wrote: 'wrote',
     answered: 'answered',
   },
+
+  past: timelineEn,
 
   steps: {
     title: 'Next steps',
@@ -284,6 +295,9 @@ export const en = {
     received: 'Received',
   },
 
+  card,
+  webhooks,
+
   errors: {
     unreachable: 'The server cannot be reached.',
     broken: 'Something went wrong',
@@ -307,6 +321,7 @@ export const en = {
     help: 'This help',
     layout: 'The keys work on any keyboard layout.',
   },
+  answering,
 }
 
 export type Texts = typeof en

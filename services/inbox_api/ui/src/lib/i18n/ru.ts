@@ -1,5 +1,12 @@
 /** Russian. The type makes it have every key of English and no other. */
+import { answering } from './answering.ru'
+import { card } from './card.ru'
 import type { Texts } from './en'
+import { webhooks } from './webhooks.ru'
+import { telephone } from './telephone.ru'
+import { search } from './search.ru'
+import { merging } from './merging.ru'
+import { kindsRu, timelineRu } from './timeline.ru'
 
 const rules = new Intl.PluralRules('ru')
 
@@ -9,6 +16,9 @@ function many(count: number, one: string, few: string, other: string): string {
 }
 
 export const ru: Texts = {
+  ...telephone,
+  search,
+  merging,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
@@ -27,7 +37,7 @@ export const ru: Texts = {
   system: 'Окно',
   you: 'Вы',
 
-  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', sign_out: 'Выйти', keys: 'Горячие клавиши' },
+  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', import: 'Клиенты: импорт и экспорт', sign_out: 'Выйти', keys: 'Горячие клавиши' },
 
   login: {
     title: 'Вход', email: 'Электронная почта', password: 'Пароль', submit: 'Войти', busy: 'Входим…',
@@ -224,22 +234,23 @@ export const ru: Texts = {
     timeline: 'История',
     empty: 'Тогда ещё ничего не было.',
     as_of: 'На момент',
-    as_of_hint: 'Показать историю, какой она была в выбранный момент',
+    as_of_hint: 'Показать всё, каким оно было в выбранный момент',
     now: 'Сейчас',
     presets: { hour: 'Час назад', day: 'Сутки назад', week: 'Неделю назад' },
-    past: (time) => `Вы смотрите прошлое: ${time}`,
     back_to_now: 'Вернуться в настоящее',
     open_conversation: 'Открыть обращение',
     entry: {
       text: 'Сообщение', call: 'Звонок', form: 'Форма', note: 'Заметка', opened: 'Обращение открыто', closed: 'Закрыто', reopened: 'Открыто снова',
-      snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', reach: 'Доступность изменилась',
+      snoozed: 'Отложено', assigned: 'Назначено', tagged: 'Метки изменены', moved: 'Сообщение перенесено', merged: 'Клиенты объединены', reach: 'Доступность изменилась',
       renamed: 'Ветка переименована', deleted: 'Сообщение удалено', reacted: 'Реакция', action_edit: 'Изменение сообщения',
       action_delete: 'Удаление сообщения', action_react: 'Реакция', action_call: 'Заказан звонок', step_planned: 'Следующий шаг', step_done: 'Шаг выполнен',
-      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён',
+      step_postponed: 'Шаг перенесён', step_declined: 'Шаг отменён', ...card.entry, ...kindsRu,
     },
     wrote: 'пишет',
     answered: 'отвечает',
   },
+
+  past: timelineRu,
 
   steps: {
     title: 'Следующие шаги',
@@ -287,6 +298,9 @@ export const ru: Texts = {
     received: 'Получено',
   },
 
+  card,
+  webhooks,
+
   errors: {
     unreachable: 'Нет связи с сервером.',
     broken: 'Что-то пошло не так',
@@ -310,4 +324,5 @@ export const ru: Texts = {
     help: 'Эта подсказка',
     layout: 'Клавиши работают в любой раскладке.',
   },
+  answering,
 }

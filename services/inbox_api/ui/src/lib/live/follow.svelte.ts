@@ -3,6 +3,7 @@ import type { Change } from '../api/types'
 import { calls } from '../state/calls.svelte'
 import { health } from '../state/health.svelte'
 import { inbox } from '../state/inbox.svelte'
+import { CHANGES_WHO_IS_ONE, merging } from '../state/merging.svelte'
 import type { Person } from '../state/person.svelte'
 import { steps } from '../state/steps.svelte'
 import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
@@ -16,7 +17,12 @@ export const follower: StreamListener = {
     if (change.kind === 'call') void calls.changed(change) // first: browsers ask one server a few things at a time
     if (change.conversation_id !== null) followConversation(change, change.conversation_id)
     else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
-    if (change.customer_id !== null && screen.person?.id === change.customer_id) void screen.person.changed(change)
+    if (change.customer_id !== null && screen.person?.is(change.customer_id)) void screen.person.changed(change)
+    if (CHANGES_WHO_IS_ONE.test(change.type)) void merging.changed()
+    if (change.type === 'CustomersMerged' || change.type === 'CustomerUnmerged') {
+      void inbox.reload()
+      void screen.thread?.refresh()
+    }
     if (/^Step/.test(change.type)) void steps.changed(change.customer_id)
     if (/quarantine/i.test(change.type)) void health.refreshQuarantine()
     if (/channel/i.test(change.type)) void health.refreshChannels()
@@ -27,7 +33,7 @@ export const follower: StreamListener = {
     markThreads()
     screen.person?.feed.markAll()
     void screen.thread?.refresh()
-    if (screen.person?.asOf === null) void screen.person.refresh()
+    if (screen.person?.moment === null) void screen.person.refresh()
     void health.refresh()
     void steps.refresh()
   },

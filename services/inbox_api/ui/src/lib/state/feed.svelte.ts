@@ -15,8 +15,11 @@ export class Feed {
   readonly #fetches = new Coalescer()
   #changed = new Set<string>()
 
-  /** `fetchPage` reads newest first. */
-  constructor(private readonly fetchPage: (cursor: string | null) => Promise<Page<Entry>>) {}
+  /** `fetchPage` reads newest first, in the reverse of `order`. */
+  constructor(
+    private readonly fetchPage: (cursor: string | null) => Promise<Page<Entry>>,
+    private readonly order = inLogOrder,
+  ) {}
 
   /** Remembers that an entry has changed, which may be one far back; the next refresh reads that far. */
   mark(id: string | null): void {
@@ -58,6 +61,13 @@ export class Feed {
     this.#changed.delete(id)
   }
 
+  /** Entries have come and gone in the middle: what is known of the list is forgotten. */
+  startAnew(): Promise<void> {
+    this.items = []
+    this.loaded = false
+    return this.refresh()
+  }
+
   async #readNewest(): Promise<void> {
     const known = new Set(this.items.map((item) => item.id))
     const wanted = new Set([...this.#changed].filter((id) => known.has(id)))
@@ -78,7 +88,7 @@ export class Feed {
   #merge(entries: Entry[]): void {
     const byId = new Map(this.items.map((item) => [item.id, item]))
     for (const entry of entries) byId.set(entry.id, newerEntry(byId.get(entry.id), entry))
-    this.items = [...byId.values()].sort(inLogOrder)
+    this.items = [...byId.values()].sort(this.order)
   }
 }
 

@@ -1,7 +1,7 @@
 /** What needs attention besides messages: failing channels and what lies in quarantine. */
 import { api } from '../api/client'
 import { Problem } from '../api/problem'
-import type { Channel, Quarantined } from '../api/types'
+import type { Channel, ChannelAbilities, Quarantined } from '../api/types'
 import { Coalescer } from '../live/coalesce'
 
 class Health {
@@ -16,6 +16,11 @@ class Health {
 
   get waiting(): number {
     return (this.quarantine ?? []).filter((item) => item.state !== 'resolved').length
+  }
+
+  /** null until it is known. */
+  abilitiesOf(channel: string | undefined): ChannelAbilities | null {
+    return this.channels?.find(({ id }) => id === channel)?.can ?? null
   }
 
   async refresh(): Promise<void> {

@@ -4,6 +4,7 @@ import { Problem } from '../api/problem'
 import type { Conversation, StatusFilter } from '../api/types'
 import { catchUp } from '../live/catch_up'
 import { Coalescer } from '../live/coalesce'
+import type { Moment } from '../moment'
 import { mergeRows, withinLoaded } from './order'
 
 /** From this many changed rows on, one page of the list is cheaper than a fetch for each. */
@@ -12,6 +13,8 @@ const MOST_RELOADED = 300
 
 class Inbox {
   filter = $state<StatusFilter>('open')
+  /** The moment whose list is shown; null: the present. */
+  moment: Moment | null = null
   rows = $state.raw<Conversation[]>([])
   next = $state<string | null>(null)
   loaded = $state(false)
@@ -29,7 +32,18 @@ class Inbox {
 
   show(filter: StatusFilter): void {
     if (filter === this.filter && this.loaded) return
+    this.#showAnew(filter, this.moment)
+  }
+
+  /** Shows the list of a moment under the same tab. */
+  showAt(moment: Moment | null): void {
+    if (moment?.at === this.moment?.at && moment?.by === this.moment?.by) return
+    this.#showAnew(this.filter, moment)
+  }
+
+  #showAnew(filter: StatusFilter, moment: Moment | null): void {
     this.filter = filter
+    this.moment = moment
     this.rows = []
     this.next = null
     this.loaded = false
@@ -53,10 +67,10 @@ class Inbox {
   async loadMore(): Promise<void> {
     if (this.next === null || this.loadingMore) return
     this.loadingMore = true
-    const filter = this.filter
+    const { filter, moment } = this
     await this.#guarded(async () => {
-      const page = await api.conversations(filter, { cursor: this.next })
-      if (filter !== this.filter) return
+      const page = await api.conversations(filter, { cursor: this.next }, moment)
+      if (filter !== this.filter || moment !== this.moment) return
       this.#add(page.items)
       this.next = page.next
     })
@@ -77,7 +91,7 @@ class Inbox {
   async #readChanged(): Promise<void> {
     const dirty = [...this.#dirty]
     this.#dirty = new Set()
-    if (dirty.length > SINGLE_FETCHES) {
+    if (dirty.length > SINGLE_FETCHES && this.moment === null) {
       const seen = new Set((await this.#readHead()).map((row) => row.id))
       const gone = dirty.filter((id) => !seen.has(id) && this.find(id))
       this.#receive(await Promise.all(gone.map((id) => api.conversation(id))))
@@ -87,13 +101,13 @@ class Inbox {
   }
 
   async #readHead(): Promise<Conversation[]> {
-    const filter = this.filter
+    const { filter, moment } = this
     const known = new Map(this.rows.map((row) => [row.id, row.position]))
     const got = await catchUp(
-      (cursor) => api.conversations(filter, { cursor }),
+      (cursor) => api.conversations(filter, { cursor }, moment),
       (row) => !this.loaded || known.get(row.id) === row.position,
     )
-    if (filter !== this.filter) return got.items
+    if (filter !== this.filter || moment !== this.moment) return got.items
     if (!this.loaded || !got.joined) {
       this.rows = []
       this.next = got.next
@@ -102,29 +116,30 @@ class Inbox {
     }
     this.loaded = true
     this.#add(got.items)
-    got.items.forEach(this.#heard)
+    if (moment === null) got.items.forEach(this.#heard)
     return got.items
   }
 
   async #readAnew(): Promise<void> {
-    const filter = this.filter
+    const { filter, moment } = this
     const enough = Math.min(this.rows.length, MOST_RELOADED)
-    let page = await api.conversations(filter)
+    let page = await api.conversations(filter, {}, moment)
     const rows = page.items
     while (page.next !== null && rows.length < enough) {
-      page = await api.conversations(filter, { cursor: page.next })
+      page = await api.conversations(filter, { cursor: page.next }, moment)
       rows.push(...page.items)
     }
-    if (filter !== this.filter) return
+    if (filter !== this.filter || moment !== this.moment) return
     this.rows = mergeRows([], rows, filter)
     this.next = page.next
     this.loaded = true
-    rows.forEach(this.#heard)
+    if (moment === null) rows.forEach(this.#heard)
   }
 
+  /** What has changed now changes no list of the past. */
   #receive(got: Conversation[]): void {
     const fits = (row: Conversation) => this.find(row.id) || withinLoaded(row, this.rows, this.next !== null)
-    this.#add(got.filter(fits))
+    if (this.moment === null) this.#add(got.filter(fits))
     got.forEach(this.#heard)
   }
 

@@ -3,36 +3,56 @@ import { api } from '../api/client'
 import { Problem } from '../api/problem'
 import type { Change, Customer } from '../api/types'
 import { Coalescer } from '../live/coalesce'
+import { orderOf, type Moment } from '../moment'
+import { NO_FILTER, type TimelineFilter } from '../timeline_filter'
 import { Feed } from './feed.svelte'
 import { steps } from './steps.svelte'
 
 export class Person {
   customer = $state.raw<Customer | null>(null)
   problem = $state.raw<Problem | null>(null)
-  readonly feed: Feed
+  filter = $state.raw<TimelineFilter>(NO_FILTER)
+  feed: Feed
   readonly #fetches = new Coalescer()
 
   constructor(
     readonly id: string,
-    readonly asOf: string | null,
+    readonly moment: Moment | null,
   ) {
-    this.feed = new Feed((cursor) => api.timeline(id, asOf, { cursor, limit: 40 }))
+    this.feed = $state.raw(this.#feedOf(NO_FILTER))
+  }
+
+  /** Shows only what fits a filter. */
+  show(filter: TimelineFilter): Promise<void> {
+    this.filter = filter
+    this.feed = this.#feedOf(filter)
+    return this.feed.refresh()
+  }
+
+  /** Whether this is the customer, or whoever stands for them. */
+  is(customer: string): boolean {
+    return this.id === customer || this.customer?.id === customer
   }
 
   async refresh(): Promise<void> {
-    await Promise.all([this.feed.refresh(), this.#refreshCustomer(), this.asOf === null ? steps.show(this.id) : undefined])
+    await Promise.all([this.feed.refresh(), this.#refreshCustomer(), this.moment === null ? steps.show(this.id) : undefined])
   }
 
   async changed(change: Change): Promise<void> {
-    if (this.asOf !== null) return
+    if (this.moment !== null) return
+    if (/^(CustomersMerged|CustomerUnmerged|Member)/.test(change.type)) await this.feed.startAnew()
     this.feed.mark(change.message_id)
     await Promise.all([this.feed.refresh(), touchesCustomer(change) ? this.#refreshCustomer() : undefined])
+  }
+
+  #feedOf(filter: TimelineFilter): Feed {
+    return new Feed((cursor) => api.timeline(this.id, filter, this.moment, { cursor, limit: 40 }), orderOf(this.moment))
   }
 
   #refreshCustomer(): Promise<void> {
     return this.#fetches.request('customer', async () => {
       try {
-        this.customer = await api.customer(this.id)
+        this.customer = await api.customer(this.id, this.moment)
         this.problem = null
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause
@@ -44,5 +64,5 @@ export class Person {
 
 /** Name, addresses or the number of conversations can only change by these. */
 function touchesCustomer(change: Change): boolean {
-  return change.conversation_id === null || /Opened|Customer|Identity|Identities/.test(change.type)
+  return change.conversation_id === null || /Opened|Customer|Identity|Identities|Consent|Member/.test(change.type)
 }

@@ -3,6 +3,7 @@ import { api, whenSignedOut } from '../api/client'
 import { Problem } from '../api/problem'
 import type { Operator } from '../api/types'
 import { L } from '../i18n/index.svelte'
+import { telephone } from './telephone.svelte'
 
 class Session {
   operator = $state.raw<Operator | null>(null)
@@ -33,6 +34,7 @@ class Session {
   async signOut(): Promise<void> {
     await api.signOut()
     this.operator = null
+    telephone.forget()
   }
 
   async loadOperators(): Promise<void> {

@@ -1,9 +1,9 @@
 /** What is due: of everybody, and of the customer on screen. */
 import { api } from '../api/client'
 import { Problem } from '../api/problem'
-import type { NewStep, Step } from '../api/types'
+import type { NewStep, Step, StepCounts } from '../api/types'
 import { Coalescer } from '../live/coalesce'
-import { dueCount, mergeSteps } from '../steps'
+import { dueCount, endOfDay, mergeSteps, soonestFirst } from '../steps'
 import { clock } from './clock.svelte'
 import { attempt } from './notices.svelte'
 
@@ -13,11 +13,15 @@ class Steps {
   planned = $state.raw<Step[]>([])
   loaded = $state(false)
   problem = $state.raw<Problem | null>(null)
+  /** Of everybody's, also those that are not loaded. */
+  counts = $state.raw<StepCounts>({ overdue: 0, today: 0, later: 0 })
+  /** Where the list goes on; null: all of it is here. */
+  next = $state<string | null>(null)
   #customer: string | null = null
   readonly #fetches = new Coalescer()
 
   get due(): number {
-    return dueCount(this.planned, clock.now)
+    return this.next === null ? dueCount(this.planned, clock.now) : this.counts.overdue
   }
 
   of(customer: string): Step[] {
@@ -26,10 +30,14 @@ class Steps {
 
   refresh(): Promise<void> {
     return this.#read('all', async () => {
-      const page = await api.steps({ limit: LIMIT })
-      this.planned = mergeSteps(this.planned, page.items, () => page.next === null)
+      await this.#page(null)
       this.loaded = true
     })
+  }
+
+  /** Reads what is due after what is here. */
+  more(): Promise<void> {
+    return this.#read('all', () => this.#page(this.next))
   }
 
   /** Reads those of one customer, who may have some beyond the first of everybody's. */
@@ -59,6 +67,16 @@ class Steps {
 
   postpone(step: Step, until: Date): Promise<boolean> {
     return this.#act(() => api.postponeStep(step.id, until))
+  }
+
+  /** The most urgent ones come first, so a page tells of all that are due before its last. */
+  async #page(cursor: string | null): Promise<void> {
+    const page = await api.steps(new Date(endOfDay(clock.now)).toISOString(), { limit: LIMIT, cursor })
+    const last = page.items.at(-1)
+    const isCovered = (step: Step) => cursor === null && (page.next === null || (last !== undefined && soonestFirst(step, last) <= 0))
+    this.planned = mergeSteps(this.planned, page.items, isCovered)
+    this.counts = page.counts
+    this.next = page.next
   }
 
   #act(action: () => Promise<Step>): Promise<boolean> {

@@ -6,6 +6,7 @@ import { Problem } from '../api/problem'
 import type { Conversation, Draft, Entry, Extras, UploadedFile } from '../api/types'
 import { DraftStore, type DraftKind } from '../drafts'
 import { Coalescer } from '../live/coalesce'
+import type { Moment } from '../moment'
 import { OutboxStore, type Pending } from '../outbox'
 import { isPlain, NO_EXTRAS } from '../recipients'
 import { Feed } from './feed.svelte'
@@ -32,9 +33,12 @@ export class Thread {
   readonly feed: Feed
   readonly #fetches = new Coalescer()
 
-  constructor(readonly id: string) {
-    this.feed = new Feed((cursor) => api.messages(id, { cursor }))
-    this.conversation = inbox.find(id) ?? null
+  constructor(
+    readonly id: string,
+    readonly moment: Moment | null = null,
+  ) {
+    this.feed = new Feed((cursor) => api.messages(id, { cursor }, moment))
+    this.conversation = moment === null ? (inbox.find(id) ?? null) : null
     this.texts.reply = drafts.read(id, 'reply')
     this.texts.note = drafts.read(id, 'note')
     this.extras = drafts.readExtras(id)
@@ -55,7 +59,9 @@ export class Thread {
   refreshConversation(): Promise<void> {
     return this.#fetches.request('conversation', async () => {
       try {
-        inbox.put(await api.conversation(this.id))
+        const found = await api.conversation(this.id, this.moment)
+        if (this.moment === null) inbox.put(found)
+        else this.conversation = found
         this.problem = null
       } catch (cause) {
         if (!(cause instanceof Problem)) throw cause
@@ -110,7 +116,8 @@ export class Thread {
   async post(pending: Pending): Promise<void> {
     this.#mark({ ...pending, state: 'sending', problem: null })
     try {
-      const body = { id: pending.id, text: pending.text, ...pending.extras, quotes: pending.extras?.quotes ?? false }
+      const { answers, quotes, ...extras } = pending.extras ?? NO_EXTRAS
+      const body = { id: pending.id, text: pending.text, ...(pending.extras ? extras : {}), quotes: quotes ?? false, answers: answers?.id ?? null }
       const entry = await (pending.kind === 'note' ? api.note(this.id, body) : api.reply(this.id, body))
       outbox.confirm(pending.id)
       this.feed.put(entry)
@@ -155,7 +162,8 @@ export class Thread {
 const KEPT = 30
 const threads = new Map<string, Thread>()
 
-export function threadOf(id: string): Thread {
+export function threadOf(id: string, moment: Moment | null): Thread {
+  if (moment !== null) return untrack(() => new Thread(id, moment))
   const thread = threads.get(id) ?? untrack(() => new Thread(id))
   threads.delete(id)
   threads.set(id, thread)

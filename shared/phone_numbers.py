@@ -1,4 +1,4 @@
-"""PURE: telephone numbers as providers write them -> E.164; what is no public number stays as it is."""
+"""PURE: telephone numbers as providers, programs and people write them -> E.164, for every channel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import phonenumbers
 
 _WITHHELD = frozenset({"", "anonymous", "unknown", "restricted", "unavailable", "private", "withheld", "hidden"})
 _SIP = re.compile(r"(?:sips?|tel):(\+?\d{7,15})(?:[@;].*)?", re.IGNORECASE)
+_BETWEEN_DIGITS = re.compile(r"[\s()\-.\u00a0\u2010-\u2015]")
+_RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
 def e164(number: str, country: str) -> str:
-    """Return the number in E.164; a short, internal or SIP one as it is; empty if the caller withheld it."""
+    """Return a provider's number in E.164; a short, internal or SIP one as it is; empty if the caller withheld it.
+
+    `country` (ISO 3166-1) is that of numbers without one.
+    """
     number = number.strip()
     if number.lower() in _WITHHELD:
         return ""
@@ -25,7 +30,20 @@ def e164(number: str, country: str) -> str:
         return number
     if not phonenumbers.is_possible_number(parsed):
         return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return _formatted(parsed)
+
+
+@lru_cache(maxsize=4096)
+def typed(text: str, country: str) -> str:
+    """Return the number that a person typed in E.164, empty if it is none."""
+    digits = _BETWEEN_DIGITS.sub("", text)
+    if country == "RU" and (mobile := _RUSSIAN_MOBILE.fullmatch(digits)):  # without the 40 µs of phonenumbers
+        return f"+7{mobile[1]}"
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return ""
+    return _formatted(number) if phonenumbers.is_valid_number(number) else ""
 
 
 @lru_cache(maxsize=4096)
@@ -42,6 +60,10 @@ def international(number: str, country: str) -> str:
     if trunk and digits.startswith(trunk) and not digits.startswith(calling_code) and _is_valid(digits, country):
         return e164(digits, country)
     return f"+{digits}" if _is_valid(f"+{digits}", country) else e164(digits, country)
+
+
+def _formatted(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def _is_valid(number: str, country: str) -> bool:

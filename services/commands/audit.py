@@ -1,0 +1,162 @@
+"""The ledger: is everything that came still here, has every reply a fate? Exit status 1 when anything is missing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.house import House
+from services.outbound.told import told
+from services.progress import shown_events
+from services.projector import unrecorded
+from services.terminal import WrongRequest, in_house, moment, print_json, show
+from shared.audit.channels import rows_of
+from shared.audit.ledger import Ledger
+from shared.audit.walk import How, Span, audit
+from shared.clock import now
+from shared.contracts import topics
+from shared.event_store import chain
+from shared.event_store.chain_verify import Head, Verified, verify
+from shared.transport.look import look
+
+COMMANDS = {"audit": "prove that nothing is missing and nothing was changed"}
+COLUMNS = (
+    "name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way", "asked", "sent", "failed",
+    "unknown", "sending", "lag", "problem",
+)  # fmt: skip
+NICE = 10
+"""It reads everything there is; whoever serves clients comes first."""
+
+
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--since", metavar="TIME", help="only what was recorded from then on; without a zone: UTC")
+    parser.add_argument("--until", metavar="TIME", help="only what was recorded before")
+    parser.add_argument("--channel", metavar="ID|NAME", help="only this channel")
+    parser.add_argument("--minutes", type=int, default=15, help="how long something may be under way (15)")
+    parser.add_argument("--quick", action="store_true", help="do not read raw bytes and files, only look for them")
+    parser.add_argument("--verify", action="store_true", help="compare the log with its hash chain instead")
+    parser.add_argument("--against", metavar="POSITION:HASH", help="with --verify: a head that was noted before")
+    parser.add_argument("--head", action="store_true", help="print the chain's head, to be noted elsewhere")
+    parser.set_defaults(run=in_house(_run))
+
+
+async def _run(options: argparse.Namespace, house: House) -> int:
+    with suppress(OSError):
+        os.nice(NICE)
+    if options.head:
+        return await _head(options, house)
+    if options.verify:
+        return await _verify(options, house)
+    if options.against:
+        raise WrongRequest("--against goes with --verify")
+    return await _audit(options, house)
+
+
+# --- the chain --------------------------------------------------------------------------------------------
+
+
+async def _head(options: argparse.Namespace, house: House) -> int:
+    link = await house.database.read(chain.last_link)
+    head = Head(link.until if link.number else 0, link.hash)
+    if options.json:
+        print_json({"head": str(head), "linked_at": link.linked_at or None})
+    else:
+        print(head)
+    return 0
+
+
+async def _verify(options: argparse.Namespace, house: House) -> int:
+    with shown_events() as progress:
+        verified = await verify(house.database, _noted(options), progress)
+    row = _verified(verified)
+    if options.json:
+        print_json(row)
+    elif verified.difference is not None:
+        print(f"NOT AS IT WAS: {verified.difference.words} (link {verified.difference.link} of the chain)")
+    else:
+        print(f"{verified.events} events are as they were recorded; head {verified.head}")
+    if verified.unlinked and not options.json:
+        print(f"{verified.unlinked} events at the end are not in the chain yet")
+    return 0 if verified.difference is None else 1
+
+
+def _noted(options: argparse.Namespace) -> Head | None:
+    try:
+        return Head.parse(options.against) if options.against else None
+    except ValueError as error:
+        raise WrongRequest(f"--against wants POSITION:HASH as `okno audit --head` prints it: {error}") from error
+
+
+def _verified(verified: Verified) -> dict[str, Any]:
+    found = verified.difference
+    difference = found and {
+        "what": found.what, "position": found.position, "link": found.link, "words": found.words
+    }  # fmt: skip
+    return {
+        "verified": found is None,
+        "events": verified.events,
+        "links": verified.links,
+        "head": str(verified.head),
+        "unlinked": verified.unlinked,
+        "difference": difference,
+    }
+
+
+# --- the ledger -------------------------------------------------------------------------------------------
+
+
+async def _audit(options: argparse.Namespace, house: House) -> int:
+    since = moment("--since", options.since) if options.since else None
+    until = moment("--until", options.until) if options.until else None
+    if (since and until and since >= until) or options.minutes < 0:
+        raise WrongRequest("--since must be before --until" if options.minutes >= 0 else "--minutes cannot be negative")
+    only = (await house.registry.find(options.channel)).channel.id if options.channel else None
+    at, patience = now(), timedelta(minutes=options.minutes)
+    with shown_events() as progress:
+        how = How(patience, read_bytes=not options.quick, describe=told, progress=progress)
+        ledger = await audit(house.database, house.blobs, Span(since, until), at, how)
+    if until is None:
+        await _compare_transport(house, ledger, since, at, patience)
+    rows = await house.database.read(lambda tx: rows_of(tx, ledger))
+    return _answer(options, _of_channel(ledger, only), [row for row in rows if only in (None, UUID(row["id"]))])
+
+
+async def _compare_transport(
+    house: House, ledger: Ledger, since: datetime | None, at: datetime, patience: timedelta
+) -> None:
+    letters = await unrecorded.buried(look(house.settings, house.database, topics.DEAD_LETTERS, since))
+    records = look(house.settings, house.database, topics.INBOUND, since)
+    await unrecorded.compare(house.database, house.store, records, letters, ledger, at, patience)
+
+
+def _of_channel(ledger: Ledger, only: UUID | None) -> Ledger:
+    """What belongs to no channel (a gap in a stream) is not asked for where one channel is."""
+    if only is None:
+        return ledger
+    holes = [hole for hole in ledger.holes if hole.channel_id == only]
+    return replace(ledger, holes=holes, kinds=type(ledger.kinds)(hole.kind for hole in holes))
+
+
+def _answer(options: argparse.Namespace, ledger: Ledger, rows: list[dict[str, Any]]) -> int:
+    names = {row["id"]: row["name"] for row in rows}
+    holes = [{**hole.shown(), "channel": names.get(str(hole.channel_id))} for hole in ledger.holes]
+    if options.json:
+        print_json({"complete": ledger.complete, "events": ledger.events, "position": ledger.position,
+                    "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds)})  # fmt: skip
+        return 0 if ledger.complete else 1
+    show(False, rows, COLUMNS)
+    if ledger.complete:
+        print(f"nothing is missing in {ledger.events} events")
+        return 0
+    print()
+    show(False, holes, ("at", "kind", "channel", "what", "done"))
+    missing = sum(ledger.kinds.values())
+    print(f"{missing} holes" + (f", the first {len(holes)} of them above" if missing > len(holes) else ""))
+    sys.stdout.flush()
+    return 1

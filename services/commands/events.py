@@ -1,0 +1,121 @@
+"""Read the log: export events for analysts, or follow them live."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from services.export.files import STDOUT, EventFile, JsonLines, whole_file
+from services.export.parquet import Parquet, ParquetMissing
+from services.export.tail import follow, readable
+from services.export.write import write_events
+from services.house import House
+from services.inbox_api.selection import Selection, bounds
+from services.progress import shown_events
+from services.terminal import WrongRequest, in_house, moment, print_json
+from shared.domain.events import Recorded
+from shared.event_store.shown import UnknownType, json_lines, stored_names
+
+COMMANDS = {"events": "export events, or follow them live"}
+FORMATS = ("jsonl", "parquet")
+INTERRUPTED = 130
+
+
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    export = actions.add_parser("export", help="write events to a file, which appears when it is whole")
+    export.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON lines, or Parquet (needs pyarrow)")
+    export.add_argument("--out", required=True, metavar="FILE", help="-: stdout; JSON lines as *.gz are compressed")
+    export.add_argument("--until", metavar="TIME", help="only what was recorded before then; RFC 3339")
+    export.set_defaults(run=in_house(_export))
+    tail = actions.add_parser("tail", help="print events as they are recorded, until interrupted")
+    tail.add_argument("--after", type=int, metavar="POSITION", help="begin after a position; 0: at the beginning")
+    tail.set_defaults(run=in_house(_tail), until=None)
+    for action in (export, tail):
+        action.add_argument("--since", metavar="TIME", help="only what was recorded then or later; RFC 3339")
+        action.add_argument("--customer", metavar="ID", help="only what a customer's timeline is made of")
+        action.add_argument("--type", action="append", default=[], metavar="NAME", help="such as MessageReceived")
+
+
+async def _export(options: argparse.Namespace, house: House) -> int:
+    """Raises WrongRequest, also where Parquet cannot be written."""
+    wanted = _wanted(options)
+    if options.format == "parquet" and options.out == STDOUT:
+        raise WrongRequest("Parquet cannot be written to stdout: name a file")
+    if not Path(options.out).parent.is_dir():
+        raise WrongRequest(f"there is no folder {Path(options.out).parent}")
+    _cancel_on(signal.SIGTERM)
+    try:
+        with whole_file(options.out) as out, shown_events() as progress:
+            count = await write_events(house.database, wanted, _file(options, out), progress)
+    except ParquetMissing as error:
+        raise WrongRequest(str(error)) from error
+    except BrokenPipeError:
+        _stop_writing()
+        return INTERRUPTED
+    if options.json and options.out != STDOUT:
+        print_json({"events": count, "file": options.out})
+    return 0
+
+
+def _file(options: argparse.Namespace, out: IO[bytes]) -> EventFile:
+    """Raises ParquetMissing."""
+    if options.format == "parquet":
+        return Parquet(out)
+    return JsonLines(out, compressed=options.out.endswith(".gz"))
+
+
+async def _tail(options: argparse.Namespace, house: House) -> None:
+    """An interrupt and a reader that has gone are how it ends: no errors."""
+    wanted, after = _wanted(options), options.after
+    if after is not None and after < 0:
+        raise WrongRequest("--after wants a position: 0 or more")
+    if wanted.since is not None:
+        first, _ = await house.database.read(partial(bounds, wanted=wanted))
+        after = max(first, after or 0)
+    _cancel_on(signal.SIGTERM, signal.SIGINT)
+    try:
+        await follow(house, wanted, after, partial(_print, as_json=options.json))
+    except asyncio.CancelledError:
+        return
+    except BrokenPipeError:
+        _stop_writing()
+
+
+def _print(events: list[Recorded], as_json: bool) -> None:
+    sys.stdout.buffer.write(json_lines(events) if as_json else readable(events).encode())
+    sys.stdout.buffer.flush()
+
+
+def _wanted(options: argparse.Namespace) -> Selection:
+    """Raises WrongRequest."""
+    since = moment("--since", options.since) if options.since else None
+    until = moment("--until", options.until) if options.until else None
+    if since and until and since >= until:
+        raise WrongRequest("--since is not before --until")
+    try:
+        return Selection(stored_names(options.type), UUID(options.customer) if options.customer else None, since, until)
+    except UnknownType as error:
+        raise WrongRequest(str(error)) from error
+    except ValueError:
+        raise WrongRequest(f"--customer wants an id, not {options.customer!r}") from None
+
+
+def _cancel_on(*signals: signal.Signals) -> None:
+    """End this command as if it had been cancelled, so that a draft is removed and connections are closed."""
+    task = asyncio.current_task()
+    assert task is not None
+    for each in signals:
+        asyncio.get_running_loop().add_signal_handler(each, task.cancel)
+
+
+def _stop_writing() -> None:
+    """Nobody reads stdout any more: what is still buffered would fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

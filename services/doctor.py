@@ -1,0 +1,171 @@
+"""Looks over an installation: each check says in one line what it found, and what to do where something is wrong.
+
+Reads only, except for a file that is written and removed again to see whether a folder can be written to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from services.house import House
+from shared.clock import from_text, now, to_text
+from shared.connector import load
+from shared.database.protocol import Transaction
+from shared.event_store.log import head
+from shared.read_models import live, quarantine
+from shared.registry.health import health_of_channels
+
+POSTGRES = 150_000
+"""The oldest server version that is supported, as PostgreSQL counts."""
+FREE_BYTES, FEW_BYTES = 200 * 1024**2, 2 * 1024**3
+CLOCK_SECONDS = 2.0
+FATE_WITHIN = timedelta(minutes=15)
+BEHIND_EVENTS = 10_000
+State = Literal["ok", "warning", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found: `wrong` stops people from working, a `warning` will."""
+
+    check: str
+    state: State
+    found: str
+
+
+async def look_over(house: House) -> AsyncIterator[Finding]:
+    """Yield every check's findings, the foundations first."""
+    for name, folder in (("data folder", house.settings.data), ("blobs", Path(house.settings.blobs))):
+        yield _folder(name, folder)
+    if (key := house.settings.data / "secret.key").exists():
+        yield _secret(key)
+    for name, check in CHECKS.items():
+        try:
+            for state, found in await check(house):
+                yield Finding(name, state, found)
+        except Exception as error:  # whatever it is, it is what this command is asked for
+            yield Finding(name, "wrong", f"{type(error).__name__}: {error}"[:500])
+
+
+def _folder(name: str, folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"okno")
+    except OSError as error:
+        return Finding(name, "wrong", f"{folder} cannot be written to: {error.strerror}")
+    free = shutil.disk_usage(folder).free
+    state: State = "wrong" if free < FREE_BYTES else "warning" if free < FEW_BYTES else "ok"
+    return Finding(name, state, f"{folder}, {free / 1024**3:.1f} GB free")
+
+
+def _secret(key: Path) -> Finding:
+    if os.name == "posix" and stat.S_IMODE(key.stat().st_mode) & 0o077:
+        return Finding("secret key", "warning", f"others can read {key}: chmod 600 it")
+    return Finding("secret key", "ok", f"{key}: keep a copy elsewhere, nothing secret can be read without it")
+
+
+# --- what the checks look at --------------------------------------------------------------------------------
+
+Found = list[tuple[State, str]]
+
+
+async def _database(house: House) -> Found:
+    if house.database.dialect == "sqlite":
+        said = await house.database.read(lambda tx: tx.rows("PRAGMA quick_check(1)"))
+        return [("ok", "SQLite, sound")] if said == [("ok",)] else [("wrong", f"SQLite: {said[0][0]}")]
+    version, at = await house.database.read(_server)
+    off = abs((from_text(at) - now()).total_seconds())
+    state: State = "ok" if version >= POSTGRES else "wrong"
+    found: Found = [(state, f"PostgreSQL {version // 10_000}" + ("" if state == "ok" else ": 15 or newer is needed"))]
+    if off > CLOCK_SECONDS:
+        found.append(("warning", f"its clock and this machine's differ by {off:.0f} s"))
+    return found
+
+
+def _server(tx: Transaction) -> tuple[int, str]:
+    row = tx.row("SELECT current_setting('server_version_num')::int, clock_timestamp()")
+    assert row is not None
+    at: datetime = row[1]
+    return int(row[0]), to_text(at)
+
+
+async def _transport(house: House) -> Found:
+    transport = house.transport()
+    try:
+        await transport.start()
+    finally:
+        await transport.close()
+    return [("ok", "within the database" if house.settings.embedded else f"Kafka at {house.settings.kafka}")]
+
+
+async def _read_models(house: House) -> Found:
+    behind = await house.database.read(lambda tx: head(tx) - live.position(tx))
+    standings = await house.database.read(live.standings)
+    old = [name for name, standing in standings.items() if standing.version != live.models()[name].version]
+    state: State = "warning" if behind > BEHIND_EVENTS else "ok"
+    found: Found = [(state, f"{behind} events behind the log")]
+    return found + [
+        ("warning", f"{name} is of another version: the projector rebuilds it at its start") for name in old
+    ]
+
+
+async def _channels(house: House) -> Found:
+    healths = await house.database.read(health_of_channels)
+    channels = [each for each in await house.registry.all() if each.state == "active"]
+    found: Found = [] if channels else [("warning", "none is connected: see `okno channels kinds`")]
+    for channel in (each.channel for each in channels):
+        health = healths.get(str(channel.id))
+        problems = [
+            *load(channel.kind).problems(channel.settings),
+            *([health.problem] if health and health.problem else []),
+        ]
+        lag = f", {health.lag} not fetched yet" if health and health.lag else ""
+        found.append(
+            ("wrong" if problems else "ok", f"{channel.name} ({channel.kind}): {'; '.join(problems) or 'works'}{lag}")
+        )
+    hooked = [each for each in channels if load(each.channel.kind).capabilities.receives_by == "webhook"]
+    if hooked and not house.settings.public_url:
+        found.append(
+            ("warning", "OKNO_PUBLIC_URL is not set: providers and forms on websites cannot be told where we are")
+        )
+    return found
+
+
+async def _quarantine(house: House) -> Found:
+    count = await house.database.read(quarantine.waiting_count)
+    return [("warning", f"{count} items could not be understood: see the quarantine")] if count else [("ok", "empty")]
+
+
+async def _replies(house: House) -> Found:
+    before = to_text(now() - FATE_WITHIN)
+    waiting = "state IN ('queued', 'waiting', 'sending')"
+    sql = f"SELECT count(*), min(created_at) FROM deliveries WHERE {waiting} AND created_at < ?"
+    row = await house.database.read(lambda tx: tx.row(sql, (before,)))
+    if row is None or not row[0]:
+        return [("ok", "each has left or is known to have failed")]
+    return [("warning", f"{row[0]} have waited since {row[1]} and longer than {FATE_WITHIN.seconds // 60} minutes")]
+
+
+async def _operators(house: House) -> Found:
+    row = await house.database.read(lambda tx: tx.row("SELECT count(*) FROM operators WHERE role = 'admin'"))
+    return [("ok", f"{row[0]} admins")] if row and row[0] else [("warning", "no admin yet: `okno up` prints a link")]
+
+
+CHECKS: dict[str, Callable[[House], Awaitable[Found]]] = {
+    "database": _database,
+    "transport": _transport,
+    "read models": _read_models,
+    "channels": _channels,
+    "quarantine": _quarantine,
+    "replies": _replies,
+    "operators": _operators,
+}

@@ -1,0 +1,64 @@
+"""Where an export goes: a file that appears only when it is whole, or stdout; JSON lines, gzip by the name's ending."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol, cast
+
+from shared.domain.events import Recorded
+from shared.event_store.shown import json_lines
+
+STDOUT = "-"
+COMPRESSION = 6
+
+
+class EventFile(Protocol):
+    """Takes events in order; `end` writes what is still in hand."""
+
+    def add(self, events: Sequence[Recorded]) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class JsonLines:
+    """An event a line; `compressed` with gzip."""
+
+    def __init__(self, out: IO[bytes], *, compressed: bool) -> None:
+        self._zip = gzip.GzipFile(fileobj=out, mode="wb", compresslevel=COMPRESSION, mtime=0) if compressed else None
+        self._out = out if self._zip is None else cast("IO[bytes]", self._zip)
+
+    def add(self, events: Sequence[Recorded]) -> None:
+        self._out.write(json_lines(events))
+
+    def end(self) -> None:
+        if self._zip is not None:
+            self._zip.close()
+
+
+@contextmanager
+def whole_file(name: str) -> Iterator[IO[bytes]]:
+    """Yield what to write to: a draft beside the file, which takes its name at the end, or stdout for `-`.
+
+    After a failure the file is what it was before. Only its owner can read it: it is full of what clients wrote.
+    """
+    if name == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(name)
+    number, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    try:
+        with os.fdopen(number, "wb", buffering=1024 * 1024) as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(draft, target)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

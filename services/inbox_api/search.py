@@ -1,0 +1,85 @@
+"""GET /search?q=: everything that was said and everybody who said it, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from services.inbox_api.channel_names import Body, with_channels
+from services.inbox_api.context import Call, answer, time_of
+from shared.clock import from_text, to_text
+from shared.database.protocol import Transaction
+from shared.event_store.log import head
+from shared.read_models import live
+from shared.read_models.search_results import Filters, Page, search
+from shared.read_models.search_words import QUERY_CHARACTERS, Query, parse
+
+KINDS = ("text", "form", "call", "note", "customer", "quarantine")
+CUSTOMERS = 50
+QUERY = ("q", "kind", "channel_id", "customer_id", "since", "until")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    page: Page
+    behind: int
+
+
+async def search_(call: Call) -> Response:
+    """`customer_id` may be several with commas. `behind`: log positions that the index does not contain yet."""
+    text = call.request.query_params.get("q", "")
+    if len(text) > QUERY_CHARACTERS:
+        raise HTTPException(422, f"q may have {QUERY_CHARACTERS} characters")
+    job = partial(_search, query=parse(text), filters=_filters(call), before=call.cursor(), limit=call.limit())
+    found = await call.context.database.read(job)
+    following = found.page.following
+    return answer(
+        {
+            "items": found.page.items,
+            "next": str(following) if following is not None else None,
+            "behind": found.behind,
+        }
+    )
+
+
+def _search(tx: Transaction, query: Query, filters: Filters, before: int | None, limit: int) -> _Found:
+    page = search(tx, query, filters, before, limit)
+    names = _customers(tx, {item["customer_id"] for item in page.items if item["customer_id"]})
+    for item in page.items:
+        item["customer"] = names.get(item["customer_id"])
+    behind = max(0, head(tx) - live.standings(tx, names=["search"])["search"].position)
+    return _Found(Page(with_channels(tx, page.items), page.following), behind)
+
+
+def _customers(tx: Transaction, ids: set[str]) -> dict[str, Body]:
+    rows = tx.rows_in("SELECT id, name, address FROM customers WHERE id", sorted(ids))
+    return {id_: {"id": id_, "name": name or None, "address": address} for id_, name, address in rows}
+
+
+def _filters(call: Call) -> Filters:
+    asked = call.request.query_params
+    kind = asked.get("kind", "")
+    if kind and kind not in KINDS:
+        raise HTTPException(422, f"kind must be one of {', '.join(KINDS)}")
+    customers = tuple(_id(text, "customer_id") for text in asked.get("customer_id", "").split(",") if text)
+    if len(customers) > CUSTOMERS:
+        raise HTTPException(422, f"customer_id may be {CUSTOMERS} at most")
+    channel_id = _id(asked["channel_id"], "channel_id") if asked.get("channel_id") else None
+    return Filters(kind, channel_id, customers, _time(asked, "since"), _time(asked, "until"))
+
+
+def _id(text: str, name: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise HTTPException(422, f"{name} must be a UUID") from None
+
+
+def _time(asked: Any, name: str) -> str:
+    text = asked.get(name, "")
+    return to_text(from_text(time_of(text, name))) if text else ""

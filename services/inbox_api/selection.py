@@ -1,0 +1,78 @@
+"""Which events of the log somebody wants: by type, by customer, by when they were recorded; read page by page.
+
+A customer is looked up in the read models, so of a customer nothing is told before the read models have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.database.protocol import Transaction
+from shared.domain.events import Recorded
+from shared.event_store.log import head, read_streams_window, read_window
+from shared.event_store.moments import position_before
+from shared.read_models import conversations, groups, live, steps
+
+WINDOW = 100_000
+"""Positions that are looked through for one page: rare events must not make a request endless."""
+CLOCKS = timedelta(hours=1)
+"""How far the clocks of two recording processes may be apart for --since and --until to be exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`names`: stored names, none for every type. `since` and `until` are times of recording, `until` is left out."""
+
+    names: tuple[str, ...] = ()
+    customer_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in order. Up to `until` none is left out; `more`: the log goes on behind it."""
+
+    events: Sequence[Recorded]
+    until: int
+    more: bool
+
+
+def bounds(tx: Transaction, wanted: Selection) -> tuple[int, int]:
+    """Return the position after which to begin and the one at which to end, as the log is now."""
+    end = _end(tx, wanted)
+    first = position_before(tx, wanted.since - CLOCKS) if wanted.since else 0
+    return first, min(end, position_before(tx, wanted.until + CLOCKS)) if wanted.until else end
+
+
+def page(tx: Transaction, wanted: Selection, after: int, limit: int, until: int | None = None) -> Page:
+    """Return up to `limit` events after a position. `until`: where to end instead of at the log's present end."""
+    end = _end(tx, wanted) if until is None else until
+    reach = end if wanted.customer_id or not wanted.names else min(end, after + WINDOW)
+    if wanted.customer_id is None:
+        events = read_window(tx, after, reach, limit, wanted.names)
+    else:
+        streams = _streams(tx, wanted.customer_id)
+        events = read_streams_window(tx, streams, after, reach, limit, wanted.names)
+    reached = events[-1].position if len(events) == limit else max(after, reach)
+    return Page([each for each in events if _in_time(each, wanted)], reached, reached < end)
+
+
+def _end(tx: Transaction, wanted: Selection) -> int:
+    return head(tx) if wanted.customer_id is None else min(head(tx), live.position(tx))
+
+
+def _streams(tx: Transaction, customer_id: UUID) -> list[UUID]:
+    """Of all who are shown as one with the customer, as on the timeline."""
+    whose = [UUID(id_) for id_ in groups.members(tx, customer_id)]
+    own = (conversations.ids_of_customer, steps.ids_of_customer)
+    return [*whose, *(id_ for member in whose for ids_of in own for id_ in ids_of(tx, member))]
+
+
+def _in_time(recorded: Recorded, wanted: Selection) -> bool:
+    return (wanted.since is None or recorded.recorded_at >= wanted.since) and (
+        wanted.until is None or recorded.recorded_at < wanted.until
+    )

@@ -1,0 +1,50 @@
+/** Which fields a card has, how a value is written into a box and shown. Pure. */
+import type { Card, OwnField, OwnType, Value } from './api/card'
+
+export type FieldType = OwnType | 'long' | 'tags' | 'lines' | 'operator' | 'time_zone' | 'birthday'
+export interface Field {
+  name: string
+  type: FieldType
+  label: string
+  choices: string[]
+}
+
+const TYPES: Record<string, FieldType> = {
+  name: 'text', organisation: 'text', segment: 'text', tags: 'tags', operator: 'operator', language: 'text', time_zone: 'time_zone',
+  birthday: 'birthday', addresses: 'lines', requisites: 'long', notes: 'long',
+}
+
+export function fieldsOf(own: readonly OwnField[], labels: Readonly<Record<string, string>>): Field[] {
+  const fixed = Object.entries(TYPES).map(([name, type]) => ({ name, type, label: labels[name] ?? name, choices: [] }))
+  return [...fixed, ...own.map(({ key, type, label, choices }) => ({ name: `own.${key}`, type, label, choices }))]
+}
+
+export function valueOf(card: Card, name: string): Value {
+  return name.startsWith('own.') ? (card.own[name.slice(4)] ?? null) : (card as unknown as Record<string, Value>)[name]!
+}
+
+export const isEmpty = (value: Value): boolean => value === null || (Array.isArray(value) && value.length === 0)
+
+/** What stands in the box while a value is edited. */
+export function asInput(type: FieldType, value: Value): string {
+  if (value === null) return ''
+  if (Array.isArray(value)) return value.join(type === 'tags' ? ', ' : '\n')
+  if (typeof value === 'object') return value.id
+  if (typeof value === 'boolean') return value ? 'yes' : 'no'
+  return String(value)
+}
+
+/** A value as people read it; days of birth may have no year. */
+export function asText(value: Value, locale: string, words: { yes: string; no: string }): string {
+  if (value === null) return ''
+  if (Array.isArray(value)) return value.join('\n')
+  if (typeof value === 'object') return value.name || value.id
+  if (typeof value === 'boolean') return value ? words.yes : words.no
+  if (typeof value === 'number') return new Intl.NumberFormat(locale, { maximumFractionDigits: 15 }).format(value)
+  const day = /^(?:(\d{4})|-)-(\d\d)-(\d\d)$/.exec(value)
+  if (!day) return value
+  const date = new Date(0)
+  date.setUTCFullYear(Number(day[1] ?? 2000), Number(day[2]) - 1, Number(day[3]))
+  const year = day[1] ? { year: 'numeric' as const } : {}
+  return new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', ...year, timeZone: 'UTC' }).format(date)
+}

@@ -1,0 +1,5 @@
+export const answering = {
+  answer: 'Reply to this message',
+  to: (name: string) => (name ? `To ${name}:` : 'To:'),
+  stop: 'Reply to the conversation instead',
+}

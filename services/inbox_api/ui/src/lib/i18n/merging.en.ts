@@ -1,0 +1,25 @@
+/** Customers who are one person. */
+export const merging = {
+  title: 'The same person?',
+  may_be: (name: string) => `${name} may be the same person`,
+  reason: {
+    claimed: (address: string) => `${address} was typed by one and is the other's`,
+    vouched: (address: string) => `the channel vouches that ${address} is theirs`,
+    both: (address: string) => `both gave ${address}`,
+  },
+  accept: 'They are one',
+  refuse: 'They are two',
+  accepted: 'Shown as one',
+  refused: 'Not asked again',
+  undo: 'Undo',
+  members: 'Merged customers',
+  merged: (who: string, when: string) => `merged by ${who}, ${when}`,
+  unmerge: 'Un-merge',
+  unmerged: 'Shown apart again',
+  merge: 'Merge with another customer',
+  pick: 'Who is the same person?',
+  none: 'Nobody else is known yet.',
+  keys: { accept: 'Suggestion: they are one', refuse: 'Suggestion: they are two' },
+}
+
+export type MergingTexts = typeof merging

@@ -1,0 +1,24 @@
+import type { MergingTexts } from './merging.en'
+
+export const merging: MergingTexts = {
+  title: 'Один и тот же человек?',
+  may_be: (name: string) => `Возможно, это тот же человек: ${name}`,
+  reason: {
+    claimed: (address: string) => `один указал ${address}, а это адрес другого`,
+    vouched: (address: string) => `канал подтверждает, что ${address} — его адрес`,
+    both: (address: string) => `оба указали ${address}`,
+  },
+  accept: 'Это один человек',
+  refuse: 'Это разные люди',
+  accepted: 'Показаны как один',
+  refused: 'Больше не спросим',
+  undo: 'Отменить',
+  members: 'Объединённые клиенты',
+  merged: (who: string, when: string) => `объединил(а) ${who}, ${when}`,
+  unmerge: 'Разъединить',
+  unmerged: 'Снова показаны отдельно',
+  merge: 'Объединить с другим клиентом',
+  pick: 'Кто этот же человек?',
+  none: 'Других клиентов пока нет.',
+  keys: { accept: 'Подсказка: это один человек', refuse: 'Подсказка: это разные люди' },
+}

@@ -1,0 +1,49 @@
+/** What of a timeline is shown. Pure. */
+
+export const GROUPS = ['text', 'call', 'form', 'note', 'assigned', 'status', 'delivery', 'step', 'other'] as const
+export type Group = (typeof GROUPS)[number]
+
+/** The kinds that the API is asked for; a kind stands also for those that it is the beginning of. */
+export const KINDS: Record<Group, string> = {
+  text: 'text',
+  call: 'call',
+  form: 'form',
+  note: 'note',
+  assigned: 'assigned',
+  status: 'opened,closed,reopened,snoozed,tagged',
+  delivery: 'delivery',
+  step: 'step',
+  other: 'action,moved,reach,renamed,deleted,reacted,identity,merged,card,consent,retired,restored',
+}
+
+export interface TimelineFilter {
+  group: Group | ''
+  channel: string
+  /** customer, operator, system, or the id of an operator. */
+  author: string
+  /** Local days as a date field has them, both included. */
+  from: string
+  to: string
+}
+
+export const NO_FILTER: TimelineFilter = { group: '', channel: '', author: '', from: '', to: '' }
+
+export const isFiltered = (filter: TimelineFilter): boolean => Object.values(filter).some((value) => value !== '')
+
+/** The filter as the API's query has it. */
+export function filterFields(filter: TimelineFilter): Record<string, string> {
+  return {
+    kind: filter.group === '' ? '' : KINDS[filter.group],
+    channel: filter.channel,
+    author: filter.author,
+    since: startOf(filter.from, 0),
+    until: startOf(filter.to, 1),
+  }
+}
+
+/** Midnight before or after a local day; nothing for what is no day yet. */
+function startOf(day: string, later: number): string {
+  const [year = 0, month = 0, date = 0] = day.split('-').map(Number)
+  if (year < 1900 || month === 0 || date === 0) return ''
+  return new Date(new Date(year, month - 1, date + later).getTime() - later).toISOString()
+}

@@ -1,0 +1,72 @@
+"""Whose an address is: found under every spelling it may have been stored by, else registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.contracts.inbound import Address
+from shared.database.protocol import Transaction
+from shared.domain import customer as customers
+from shared.domain import events as e
+from shared.domain.identity import spellings, without_tag
+from shared.event_store.mapper import About, Happening
+from shared.event_store.routing import Entries, Wanted, look_up
+from shared.event_store.session import Session
+from shared.registry.business import plus_addresses
+
+Key = tuple[str, str]
+
+
+def keys_of(address: Address) -> list[Key]:
+    """Return all keys under which an address may stand in the routing index."""
+    return [(address.kind, spelling) for spelling in spellings(address.kind, address.address)]
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """`known` is what the routing index says of the addresses of the batch in hand."""
+
+    session: Session
+    tx: Transaction
+    known: Entries
+
+    def of(self, address: Address) -> UUID | None:
+        """Return whose an address of the batch is, None for nobody's."""
+        found = (self.session.entries.addresses.get(key) or self.known.addresses.get(key) for key in keys_of(address))
+        return next(filter(None, found), None)
+
+    def of_any(self, address: Address) -> UUID | None:
+        """Return the same of an address that is not in the batch."""
+        found = look_up(self.tx, Wanted((), keys_of(address), (), ())).addresses
+        return self.of(address) or next(iter(found.values()), None)
+
+    def of_sender(self, address: Address, about: About) -> UUID | None:
+        """Return whose a sender's address is; a new plus-address becomes its mailbox's, where the business says so."""
+        if owner := self.of(address):
+            return owner
+        mailbox = self._mailbox(address)
+        owner = self.of_any(mailbox) if mailbox else None
+        if owner is not None:
+            self._link(owner, address, about)
+        return owner
+
+    def register(self, address: Address, about: About) -> UUID:
+        """Make a customer of an address that nobody has used before."""
+        stored = e.Address(address.kind, address.address, address.name)
+        customer_id = self.session.new_customer_id(stored)
+        for event in customers.register(customer_id, stored, customers.Customer()):
+            self.session.append(customer_id, 1, Happening(event, about))
+        if mailbox := self._mailbox(address):
+            self._link(customer_id, mailbox, about)
+        return customer_id
+
+    def _mailbox(self, address: Address) -> Address | None:
+        mailbox = without_tag(address.kind, address.address)
+        if mailbox is None or plus_addresses(self.tx) == "apart":
+            return None
+        return Address(address.kind, mailbox, address.name)
+
+    def _link(self, customer_id: UUID, address: Address, about: About) -> None:
+        stored = e.Address(address.kind, address.address, address.name)
+        self.session.add(customer_id, Happening(e.IdentityLinked(customer_id, stored), about))

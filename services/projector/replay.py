@@ -1,0 +1,226 @@
+"""Runs an analyst's projection over the log, into tables of its own; its position moves in their transaction.
+
+The tables lie in a database of the projection's own, or in PostgreSQL in a schema of its own: they cannot clash with
+ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import takewhile
+
+from services.projector.projection import BrokenProjection, Projection, Tables, told
+from shared.clock import to_text
+from shared.database.protocol import Database, DatabaseUnavailable, Row, Transaction
+from shared.database.sqlite_transaction import translated
+from shared.domain.events import Recorded
+from shared.event_store.log import head, read_log
+from shared.event_store.moments import position_before
+from shared.event_store.store import EventStore
+from shared.logs import Log
+from shared.progress import Progress, Watcher, nobody
+
+BATCH = 1000
+IDLE_SECONDS = 5.0
+OUTAGE_SECONDS = 1.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS replay_position (
+    name TEXT PRIMARY KEY, version TEXT NOT NULL, source TEXT NOT NULL, since TEXT NOT NULL, position BIGINT NOT NULL,
+    made TEXT NOT NULL
+)
+"""
+log = Log("projector")
+
+
+class OtherProjection(Exception):
+    """The tables were filled by something else than what is asked for now; the text says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A projection, the database with the log, and the one with its tables."""
+
+    projection: Projection
+    source: Database
+    target: Database
+
+    async def begin(self, since: datetime | None, *, restart: bool) -> int:
+        """Create the tables, or find them; return the position they contain. `restart`: make them anew.
+
+        Raises OtherProjection, BrokenProjection.
+        """
+        start = await self.source.read(partial(position_before, at=since)) if since else 0
+        text = to_text(since) if since else ""
+        return await asyncio.to_thread(self._begin, text, start, restart)
+
+    async def run(self, position: int, until: datetime | None, watcher: Watcher = nobody) -> int:
+        """Apply what was recorded after a position, up to a moment or to the log's end; return the position reached.
+
+        Raises BrokenProjection: everything before the batch that failed is kept, and the next run goes on there.
+        """
+        goal, before = await self.source.read(head), position
+        ahead = asyncio.create_task(self._read(position))
+        try:
+            while (events := await ahead) and position < goal:
+                wanted = events if until is None else list(takewhile(partial(_not_after, until), events))
+                ahead = asyncio.create_task(self._read(events[-1].position))
+                if wanted:
+                    await asyncio.to_thread(self._apply, position, wanted)
+                    position = wanted[-1].position
+                    watcher(Progress("events", min(position, goal), goal, before))
+                if len(wanted) < len(events):
+                    break
+        finally:
+            ahead.cancel()
+        return position
+
+    async def follow(self, position: int, store: EventStore) -> None:
+        """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
+        listener, is_known = store.listen(), True
+        while True:
+            try:
+                if not is_known:
+                    position, is_known = await asyncio.to_thread(self._position), True
+                position = await self.run(position, None)
+                await listener.wait(IDLE_SECONDS)
+            except DatabaseUnavailable as error:
+                log.warning("replay_waiting", error=str(error)[:500])
+                is_known = False  # what was applied before it broke off is in the tables
+                await asyncio.sleep(OUTAGE_SECONDS)
+
+    def select(self, query: str) -> tuple[list[str], list[Row]]:
+        """Return the names of the columns and the rows of a query over the tables. Raises BrokenProjection."""
+        with self.target.reading() as tx:
+            _enter(tx, self._namespace)
+            try:
+                cursor = tx.connection.execute(query)
+                if cursor.description is None:
+                    raise BrokenProjection("the query returns no table")
+                return [column[0] for column in cursor.description], cursor.fetchall()
+            except Exception as error:
+                raise _broken(error, "the query") from error
+
+    @property
+    def _namespace(self) -> str:
+        return f"replay_{self.projection.name}"
+
+    async def _read(self, after: int) -> list[Recorded]:
+        return await self.source.read(partial(read_log, after=after, limit=BATCH))
+
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        with self.target.writing() as tx:
+            _enter(tx, self._namespace)
+            yield tx
+
+    def _position(self) -> int:
+        with self.target.reading() as tx:
+            _enter(tx, self._namespace)
+            row = tx.row("SELECT position FROM replay_position WHERE name = ?", (self.projection.name,))
+        return int(row[0]) if row else 0
+
+    def _begin(self, since: str, start: int, restart: bool) -> int:
+        wanted = self.projection
+        with self.target.writing() as tx:
+            if tx.dialect == "postgres":
+                tx.script(f"CREATE SCHEMA IF NOT EXISTS {self._namespace}")
+            _enter(tx, self._namespace)
+            tx.script(SCHEMA)
+            sql = "SELECT version, source, since, position, made FROM replay_position WHERE name = ?"
+            found = tx.row(sql, (wanted.name,))
+            if found is not None and not restart:
+                self._check(found, since)
+                return int(found[3])
+            if found is not None:
+                _drop(tx, found[4])
+                tx.run("DELETE FROM replay_position WHERE name = ?", (wanted.name,))
+            made = self._create(tx)
+            values = (wanted.name, wanted.version, wanted.source, since, start, made)
+            tx.run("INSERT INTO replay_position VALUES (?, ?, ?, ?, ?, ?)", values)
+            return start
+
+    def _check(self, found: Row, since: str) -> None:
+        version, source, from_, position, _ = found
+        if (version, source) != (self.projection.version, self.projection.source):
+            raise OtherProjection(
+                f"{self.projection.name} has changed since its tables were filled up to position {position}:"
+                " --restart makes them anew"
+            )
+        if since and since != from_:
+            begun = f"at {from_}" if from_ else "with the first event"
+            raise OtherProjection(f"the tables of {self.projection.name} begin {begun}: --restart makes them anew")
+
+    def _create(self, tx: Transaction) -> str:
+        before = _objects(tx)
+        try:
+            tx.script(self.projection.schema)
+        except Exception as error:
+            raise _broken(error, f"{self.projection.file}: its schema") from error
+        return ",".join(each for each in _objects(tx) if each not in before)
+
+    def _apply(self, position: int, events: Sequence[Recorded]) -> None:
+        with self._writing() as tx:
+            tables = Tables(tx)
+            for recorded in events:
+                try:
+                    self.projection.apply(tables, recorded)
+                except Exception as error:
+                    if _is_outage(error):
+                        raise
+                    raise BrokenProjection(
+                        f"{told(error, self.projection.file)} (at position {recorded.position},"
+                        f" {type(recorded.event).__name__}; the tables stand at {position} as before)"
+                    ) from error
+            sql = "UPDATE replay_position SET position = ? WHERE name = ? AND position = ?"
+            if tx.run(sql, (events[-1].position, self.projection.name, position)) != 1:
+                raise OtherProjection(f"another process replays {self.projection.name} into the same tables")
+
+
+def _not_after(until: datetime, recorded: Recorded) -> bool:
+    return recorded.recorded_at <= until
+
+
+def _enter(tx: Transaction, namespace: str) -> None:
+    """Names without a schema are those of the namespace; SQLite's file is one by itself."""
+    if tx.dialect == "postgres":
+        tx.run(f"SET LOCAL search_path TO {namespace}")
+
+
+def _objects(tx: Transaction) -> list[str]:
+    sql = (
+        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+        if tx.dialect == "sqlite"
+        else "SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
+        " UNION ALL SELECT 'view', viewname FROM pg_views WHERE schemaname = current_schema()"
+    )
+    return [f"{kind} {name}" for kind, name in tx.rows(sql)]
+
+
+def _drop(tx: Transaction, made: str) -> None:
+    there = _objects(tx)
+    for each in sorted(filter(None, made.split(",")), reverse=True):  # views first
+        if each in there:
+            kind, _, name = each.partition(" ")
+            tx.run(f'DROP {kind.upper()} IF EXISTS "{name}"')
+
+
+def _broken(error: Exception, what: str) -> Exception:
+    if isinstance(error, BrokenProjection) or _is_outage(error):
+        return error
+    return BrokenProjection(f"{what}: {type(error).__name__}: {error}".splitlines()[0])
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether it is the database's trouble, not that of the analyst's SQL."""
+    if isinstance(error, sqlite3.Error):
+        return isinstance(translated(error), DatabaseUnavailable)
+    return any(f"{kind.__module__}.{kind.__name__}" in _OUTAGES for kind in type(error).__mro__)
+
+
+_OUTAGES = {"psycopg.OperationalError", "psycopg.InterfaceError"}

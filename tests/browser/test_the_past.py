@@ -1,0 +1,56 @@
+"""The window in the past: filters, both meanings, the list as it was, and why an entry is there."""
+
+import asyncio
+from uuid import uuid4
+
+from playwright.async_api import Page, expect
+
+from tests.flows.stage import Stage
+from tests.flows.window import message, open_window, row
+
+
+def write(stage: Stage, text: str) -> None:
+    sender = {"name": "Client", "email": f"{uuid4().hex[:12]}@example.com"}
+    assert stage.post_form({**sender, "message": text}).status_code == 200
+
+
+async def test_an_operator_filters_asks_why_and_goes_back_in_time(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    await asyncio.to_thread(write, embedded, "who moved my order?")
+    await open_window(page, embedded)
+    await row(page, "who moved my order?").click()
+    await expect(message(page, "who moved my order?")).to_be_visible()
+    await page.get_by_test_id("note-tab").click()
+    await page.get_by_test_id("note-text").fill("a note for us")
+    await page.get_by_test_id("note-send").click()
+    entries = page.get_by_test_id("timeline-entry")
+    await expect(entries).to_have_count(2)
+
+    await page.get_by_test_id("timeline-filter").click()
+    await page.get_by_test_id("filter-kind").select_option("note")
+    await expect(entries).to_have_count(1)
+    await expect(entries).to_have_attribute("data-kind", "note")
+    await page.get_by_test_id("filter-clear").click()
+    await expect(entries).to_have_count(2)
+
+    await page.locator("[data-testid=message][data-direction=inbound]").get_by_test_id("entry-menu").click()
+    await page.get_by_test_id("why").click()
+    await expect(page.get_by_test_id("why-because")).to_have_attribute("data-kind", "item")
+    await expect(page.locator("[data-testid=why-link][data-relation=this]")).to_have_attribute(
+        "data-type", "MessageReceived"
+    )
+    await page.get_by_test_id("why-close").click()
+    await expect(page.get_by_test_id("why-panel")).to_have_count(0)
+
+    await page.get_by_test_id("nav-inbox").click()
+    await page.get_by_test_id("list-as-of-menu").click()
+    await page.locator("[data-testid=as-of-preset][data-name=hour]").click()
+    await expect(page.get_by_test_id("past-banner")).to_have_attribute("data-by", "known")
+    await expect(row(page, "who moved my order?")).to_have_count(0)
+    await page.get_by_test_id("list-as-of-menu").click()
+    await page.locator("[data-testid=as-of-by][data-by=happened]").click()
+    await expect(page.get_by_test_id("past-banner")).to_have_attribute("data-by", "happened")
+    await page.get_by_test_id("back-to-now").click()
+    await expect(row(page, "who moved my order?")).to_be_visible()
+    assert page_errors == []

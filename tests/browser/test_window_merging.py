@@ -1,0 +1,51 @@
+"""Two clients who may be one, decided by a key each, and taken apart again, in the window of a real Okno."""
+
+import asyncio
+
+from playwright.async_api import Page, expect
+
+from tests.flows.stage import Stage
+from tests.flows.window import open_window, row
+
+NUMBER = "+79161110077"
+
+
+async def test_a_suggestion_is_accepted_undone_and_refused_by_keys(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    for name, text in (("vera", "the first of two"), ("nika", "the second of two")):
+        form = {"email": f"{name}@client.example", "phone": NUMBER, "message": text}
+        assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    await open_window(page, embedded)
+    await row(page, "the first of two").click()
+    suggestion = page.get_by_test_id("suggestion")
+    await expect(suggestion.get_by_test_id("suggestion-reason")).to_contain_text(NUMBER)
+    await page.locator("body").press("y")
+    member = page.get_by_test_id("member")
+    await expect(member).to_have_count(1)
+    await expect(page.get_by_test_id("identity")).to_have_count(2)
+    await expect(page.get_by_test_id("timeline-entry").filter(has_text="the second of two")).to_be_visible()
+    await expect(page.locator("[data-testid=timeline-entry][data-kind=merged]")).to_be_visible()
+    await expect(suggestion).to_have_count(0)
+    await member.get_by_test_id("unmerge").click()
+    await expect(member).to_have_count(0)
+    await expect(page.locator("[data-testid=timeline-entry][data-kind=merged]")).to_have_count(0)
+    await expect(page.get_by_test_id("timeline-entry").filter(has_text="of two")).to_have_count(1)
+    await expect(suggestion).to_be_visible()
+    await page.locator("body").press("x")
+    await expect(suggestion).to_have_count(0)
+    left = await asyncio.to_thread(embedded.get, "/suggestions")
+    assert left["items"] == []
+
+
+async def test_a_customer_is_merged_with_another_by_picking_them(embedded: Stage, page: Page) -> None:
+    for name, text in (("zoya", "I wrote from home"), ("zoya.work", "I wrote from work")):
+        form = {"email": f"{name}@client.example", "message": text}
+        assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    await open_window(page, embedded)
+    await row(page, "I wrote from work").click()
+    await page.get_by_test_id("merge").click()
+    home = page.get_by_test_id("merge-into").locator("option").filter(has_text="zoya@client.example")
+    await page.get_by_test_id("merge-into").select_option(await home.get_attribute("value"))
+    await expect(page.get_by_test_id("member")).to_contain_text("zoya.work@client.example")
+    await expect(page.get_by_test_id("timeline-entry").filter(has_text="I wrote from home")).to_be_visible()

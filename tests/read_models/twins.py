@@ -1,0 +1,299 @@
+"""Two businesses that live through the same, but for merges: once nobody is merged any more, they show the same.
+
+Everything is decided by the real rules and stored in real tables, in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
+from uuid import UUID, uuid5
+
+from hypothesis import strategies as st
+
+from services.house import SCHEMAS
+from services.projector import inbound as intake
+from shared.contracts.inbound import Address
+from shared.database.protocol import Row
+from shared.database.sqlite_transaction import SqliteTransaction
+from shared.domain import commands as c
+from shared.domain.customer import customer_id_for
+from shared.domain.errors import Refused
+from shared.domain.events import Address as Stored
+from shared.domain.merge import suggestion_id
+from shared.event_store import merging, raw_items, routing
+from shared.event_store.cache import StateCache
+from shared.event_store.log import read_log
+from shared.event_store.mapper import About
+from shared.event_store.moving import move
+from shared.event_store.recorders import schema_statements
+from shared.event_store.session import Session
+from shared.read_models import conversations, customers, live, suggestions, timeline
+from shared.read_models import steps as due
+from shared.read_models.entries import Body
+from shared.read_models.past import tables_of
+from tests.event_store.index import TABLES as ROUTING
+from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound
+from tests.read_models.contents import contents
+
+Step = tuple[str, int, int]
+"""What happens, to whom of a few, and a number that makes it vary."""
+PEOPLE = 5
+PHONES = 2
+LIVED = ("mail", "answer", "form", "call", "vouched", "note", "tag", "close", "step", "move", "refuse")
+lives = st.lists(
+    st.tuples(
+        st.sampled_from((*LIVED, *("merge",) * 5, *("unmerge",) * 3, "mail", "form")),
+        st.integers(0, PEOPLE + PHONES - 1),
+        st.integers(0, PEOPLE + PHONES - 1),
+    ),
+    min_size=15,
+    max_size=50,
+)
+BEGINNING: list[Step] = [("form", n, n) for n in range(PEOPLE)] + [("call", n, n) for n in range(PHONES)]
+"""Everybody is there from the start, and much is suggested."""
+EVERYTHING = timeline.Page(10_000)
+
+
+@dataclass
+class Business:
+    """`merges`: whether merges and un-merges happen here, or are let be."""
+
+    merges: bool
+    tx: SqliteTransaction
+    cache: StateCache = field(default_factory=StateCache)
+    said: list[tuple[UUID, UUID, str]] = field(default_factory=list)
+    """Conversation, message and external id of what clients have said."""
+    now: datetime = AT
+    merged: int = 0
+
+    def live(self, life: list[Step]) -> None:
+        for number, step in enumerate(life, len(self.said)):
+            self.now = AT + timedelta(minutes=number)
+            self._do(step, uuid5(MAILBOX, f"step {number}"))
+        self._show()
+
+    def part(self) -> None:
+        """Un-merge everybody who is merged."""
+        for member, into in self.merged_pairs():
+            self._record(partial(merging.unmerge, group_of=into, customer_id=member, about=self._about()))
+        self._show()
+
+    def merged_pairs(self) -> list[tuple[UUID, UUID]]:
+        rows = self.tx.rows("SELECT customer_id, into_id FROM routing_merges ORDER BY customer_id")
+        return [(UUID(member), UUID(into)) for member, into in rows]
+
+    def _do(self, step: Step, fresh: UUID) -> None:
+        kind, who, number = step
+        one, other = person(who), person(number)
+        match kind:
+            case "mail" | "answer" | "vouched" | "form" | "call":
+                self._receive(kind, who, number, fresh)
+            case "merge" if self.merges:
+                self.merged += self._record(lambda s, tx: merging.merge(s, tx, one, other, self._about())) > 0
+            case "unmerge" if self.merges and (merged := self.merged_pairs()):
+                member, into = merged[who % len(merged)]
+                self._record(lambda s, tx: merging.unmerge(s, tx, into, member, self._about()))
+            case "refuse":
+                pair = suggestion_id(one, other)
+                self._record(lambda s, tx: merging.refuse(s, tx, pair, self._about()))
+            case "note" | "tag" | "close" | "step" | "move" if self.said:
+                self._work(kind, number, fresh)
+
+    def _receive(self, kind: str, who: int, number: int, fresh: UUID) -> None:
+        said = {"id": fresh, "external_id": f"<{fresh}@x>", "occurred_at": self.now, "received_at": self.now}
+        phone = Address("phone", f"+49151{number % PHONES}")
+        if kind == "call":
+            item = call_report("missed" if who % 2 else "ringing", str(fresh), phone.address)
+            item = replace(item, id=fresh, occurred_at=self.now)
+        elif kind == "form":
+            form = {"channel_id": FORM, "channel_kind": "web_form", "kind": "form", "identities": (phone,)}
+            item = inbound("form", address(who), f"P{who}", **said, **form)
+        else:
+            answers = (self.said[number % len(self.said)][2],) if kind == "answer" and self.said else ()
+            vouched = (phone,) if kind == "vouched" else ()
+            item = inbound(f"mail {number}", address(who), f"P{who}", refers_to=answers, vouched=vouched, **said)
+        self._record(lambda s, tx: intake.receive(s, tx, [item]))
+
+    def _work(self, kind: str, number: int, fresh: UUID) -> None:
+        conversation, message, _ = self.said[number % len(self.said)]
+        about = self._about()
+        commands = {"note": c.AddNote(fresh, "note"), "tag": c.Tag((f"t{number}",), ()), "close": c.Close()}
+        if kind == "move":
+            self._record(lambda s, tx: move(s, tx, (conversation, message, self.said[0][0]), about))
+        elif kind == "step":
+            state = Session(self.tx, self.cache).conversation(conversation).state
+            assert state.customer_id is not None
+            plan = c.PlanStep(fresh, state.customer_id, conversation, "write", self.now)
+            self._record(lambda s, tx: s.decide_step(fresh, plan, about))
+        else:
+            self._record(lambda s, tx: s.decide(conversation, commands[kind], about))
+
+    def _record(self, decide: Callable[[Session, SqliteTransaction], object]) -> int:
+        """Return how many events that made: none when it was refused."""
+        session = Session(self.tx, self.cache)
+        try:
+            decide(session, self.tx)
+        except Refused:
+            return 0
+        recorded = session.save(self.tx, self.now, [])
+        self.cache.put(session.states.items())
+        for each in recorded:
+            if type(each.event).__name__ == "MessageReceived":
+                event: Any = each.event
+                self.said.append((event.conversation_id, event.message_id, event.external_id))
+        return len(recorded)
+
+    def _show(self) -> None:
+        while events := read_log(self.tx, live.position(self.tx), 20):
+            live.take_in(self.tx, events)
+
+    def _about(self) -> About:
+        return About(self.now, OLGA)
+
+
+def person(number: int) -> UUID:
+    """Return the id of a customer: of an e-mail address, or of a telephone number."""
+    if number < PEOPLE:
+        return customer_id_for(Stored("email", address(number)))
+    return customer_id_for(Stored("phone", f"+49151{number - PEOPLE}"))
+
+
+def address(number: int) -> str:
+    return f"p{number % PEOPLE}@example.com"
+
+
+@cache
+def _beginning() -> Business:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    tx = SqliteTransaction(connection)
+    for statement in schema_statements(tx):
+        connection.execute(statement)
+    for script in (*SCHEMAS, routing.SCHEMA, raw_items.SCHEMA, live.SCHEMA):
+        tx.script(script)
+    for model in live.models().values():
+        tx.script(model.schema(""))
+        tx.script(model.indexes(""))
+        tx.run("INSERT INTO read_model_positions VALUES (?, ?, 0, 0)", (model.name, model.version))
+    business = Business(False, tx)
+    business.live(BEGINNING)
+    return business
+
+
+@contextmanager
+def begun(merges: bool) -> Iterator[Business]:
+    """Yield a business in which everybody is known already."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _beginning().tx.connection.backup(connection)
+        yield Business(merges, SqliteTransaction(connection), said=list(_beginning().said))
+
+
+# --- what is shown ----------------------------------------------------------------------------------------
+
+
+def shown(business: Business) -> dict[str, Any]:
+    """Return everything that is shown of everybody, but where in the log it stands."""
+    tx = business.tx
+    found: dict[str, Any] = {
+        "customers": customers.page(tx, None, 1000),
+        "steps": due.page(tx, due.Wanted(None), None, 1000),
+        "suggestions": suggestions.page(tx, None, 1000),
+        "routing": {table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr) for table in ROUTING},
+    }
+    for status in (None, "open", "closed", "snoozed"):
+        found[f"conversations {status}"] = conversations.page(tx, status, None, None, 1000)
+    for id_ in map(person, range(PEOPLE + PHONES)):
+        found[f"customer {id_}"] = customers.customer(tx, id_)
+        found[f"timeline {id_}"] = timeline.of_customer(tx, id_, EVERYTHING)
+        found[f"conversations {id_}"] = conversations.page(tx, None, id_, None, 1000)
+        found[f"steps {id_}"] = due.page(tx, due.Wanted(None, id_), None, 1000)
+        found[f"suggestions {id_}"] = suggestions.of_customer(tx, id_)
+    without: dict[str, Any] = _without_positions(found)
+    return without
+
+
+def _without_positions(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_positions(each) for name, each in value.items() if name not in ("position", "raw")}
+    return [_without_positions(each) for each in value] if isinstance(value, list) else value
+
+
+def check_groups(business: Business, twin: Business) -> None:
+    """While customers are merged: a group shows what its members have without merges, in order, page by page."""
+    order = {entry["id"]: entry["position"] for entry in _all_entries(twin)}
+    counts = {each["id"]: each["conversations"] for each in customers.page(twin.tx, None, 1000)}
+    expected = _groups(business)
+    assert [each["id"] for each in customers.page(business.tx, None, 1000)] == [
+        id_ for id_ in counts if id_ in expected
+    ]
+    for each in customers.page(business.tx, None, 1000):
+        ids = [each["id"], *(member["id"] for member in each["members"])]
+        assert set(ids) == expected[each["id"]]
+        whole = timeline.of_customer(business.tx, UUID(ids[-1]), EVERYTHING)
+        own = [entry["id"] for id_ in ids for entry in timeline.of_customer(twin.tx, UUID(id_), EVERYTHING)]
+        kept = [entry["id"] for entry in whole if entry["kind"] != "merged"]
+        assert kept == sorted(own, key=lambda id_: order[id_])
+        assert sum(entry["kind"] == "merged" for entry in whole) == len(each["members"])
+        assert {entry["customer_id"] for entry in whole} == {each["id"]}
+        assert each["conversations"] == sum(counts[id_] for id_ in ids)
+        for start in range(0, len(whole), 7):
+            after = whole[start - 1]["position"] if start else None
+            page = timeline.Page(7, after)
+            assert timeline.of_customer(business.tx, UUID(ids[0]), page) == whole[start : start + 7]
+    _check_suggestions(business, expected)
+
+
+def _groups(business: Business) -> dict[str, set[str]]:
+    """Return who is shown together, by who stands for them: from the merges alone."""
+    into = {str(member): str(other) for member, other in business.merged_pairs()}
+    found: dict[str, set[str]] = {}
+    for id_ in (str(person(number)) for number in range(PEOPLE + PHONES)):
+        root = id_
+        while root in into:
+            root = into[root]
+        found.setdefault(root, set()).add(id_)
+    return found
+
+
+def _check_suggestions(business: Business, expected: dict[str, set[str]]) -> None:
+    """Two groups are suggested if a pair of their members is, and none of them has been refused."""
+    root_of = {id_: root for root, ids in expected.items() for id_ in ids}
+    pairs: dict[str, set[frozenset[str]]] = {"open": set(), "refused": set()}
+    for one, other, state in business.tx.rows("SELECT customer_id, other_id, state FROM merge_suggestions"):
+        pairs[state].add(frozenset((root_of[one], root_of[other])))
+    wanted = {pair for pair in pairs["open"] - pairs["refused"] if len(pair) == 2}
+    everywhere = suggestions.page(business.tx, None, 1000)
+    assert {frozenset((each["customer"]["id"], each["other"]["id"])) for each in everywhere} == wanted
+    for root in expected:
+        shown_for = suggestions.of_customer(business.tx, UUID(root))
+        assert {frozenset((root, each["other"]["id"])) for each in shown_for} == {p for p in wanted if root in p}
+
+
+def _all_entries(business: Business) -> list[Body]:
+    return [e for n in range(PEOPLE + PHONES) for e in timeline.of_customer(business.tx, person(n), EVERYTHING)]
+
+
+def tables(business: Business) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
+    """Return the read models as they are, and as they are built anew from the log."""
+    with tables_of(read_log(business.tx, 0, 1_000_000)) as rebuilt:
+        return contents(business.tx), contents(rebuilt)
+
+
+def compare(life: list[Step]) -> int:
+    """Live a life with and without merges and compare; return how many merges there were."""
+    with begun(True) as merged, begun(False) as alone:
+        merged.live(life)
+        alone.live(life)
+        check_groups(merged, alone)
+        as_it_is, rebuilt = tables(merged)
+        assert as_it_is == rebuilt
+        merged.part()
+        assert shown(merged) == shown(alone)
+        as_it_is, rebuilt = tables(merged)
+        assert as_it_is == rebuilt
+        return merged.merged

@@ -1,0 +1,132 @@
+"""Files of events: their shapes, that they appear whole or not at all, and that memory does not grow with them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.export.files import JsonLines, whole_file
+from services.export.parquet import Parquet, ParquetMissing
+from services.export.write import write_events
+from services.inbox_api.selection import Selection
+from shared.clock import from_text
+from shared.database.protocol import Database, Transaction
+from shared.domain import events as e
+from shared.event_store.mapper import Happening
+from shared.event_store.session import Session
+from shared.event_store.store import EventStore
+from tests.examples import AT, OLGA, about, every_event
+from tests.services.projector.running import events as log_of
+
+
+async def fill(store: EventStore) -> None:
+    """Record one event of every kind in a stream of its own, past the routing index."""
+
+    def record(session: Session, tx: Transaction) -> None:
+        for version, event in enumerate(every_event(), 1):
+            session.appended.append((UUID(int=9), version, Happening(event, about(OLGA))))
+
+    await store.record(record)
+
+
+async def exported(database: Database, path: Path, progress: Any = lambda done, total: None) -> int:
+    with whole_file(str(path)) as out:
+        file = Parquet(out) if path.suffix == ".parquet" else JsonLines(out, compressed=path.suffix == ".gz")
+        return await write_events(database, Selection(), file, progress)
+
+
+async def test_json_lines_hold_every_event_as_the_log_has_it(
+    database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    await fill(store)
+    recorded = await log_of(database)
+    seen: list[tuple[int, int]] = []
+    assert await exported(database, tmp_path / "e.jsonl", lambda *at: seen.append(at)) == len(recorded)
+    lines = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
+    assert [line["position"] for line in lines] == [r.position for r in recorded]
+    message = next(line for line in lines if line["type"] == "MessageReceived")
+    assert list(message) == [
+        "position", "type", "stream_id", "version", "recorded_at", "occurred_at", "cause", "actor", "data"
+    ]  # fmt: skip
+    kind = next(r for r in recorded if isinstance(r.event, e.MessageReceived))
+    assert (message["stream_id"], message["version"], message["actor"]["name"]) == (
+        str(UUID(int=9)), kind.version, "Olga"
+    )  # fmt: skip
+    assert message["occurred_at"] == "2026-11-21T12:00:00.000000Z"
+    assert message["data"]["text"] == "Привет 👋"
+    assert seen[-1] == (len(recorded), len(recorded))
+    await exported(database, tmp_path / "e.jsonl.gz")
+    assert gzip.decompress((tmp_path / "e.jsonl.gz").read_bytes()) == (tmp_path / "e.jsonl").read_bytes()
+
+
+async def test_parquet_holds_the_same_in_columns(database: Database, store: EventStore, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    await fill(store)
+    await exported(database, tmp_path / "e.parquet")
+    await exported(database, tmp_path / "e.jsonl")
+    rows = parquet.read_table(tmp_path / "e.parquet").to_pylist()
+    lines = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
+    for row, line in zip(rows, lines, strict=True):
+        data = line.pop("data")
+        ids = {name: data.get(name) for name in ("customer_id", "conversation_id", "channel_id", "channel_kind")}
+        assert json.loads(row.pop("data")) == data
+        assert row.pop("message_id") in (data.get("message_id"), data.get("reply_id"), data.get("note_id"),
+                                         (data.get("message") or {}).get("message_id"))  # fmt: skip
+        times = {name: from_text(line.pop(name)) for name in ("recorded_at", "occurred_at")}
+        actor = {f"actor_{name}": value for name, value in line.pop("actor").items()}
+        assert row == {**line, **times, **actor, **ids}
+
+
+async def test_an_empty_log_gives_empty_files(database: Database, store: EventStore, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    for name in ("e.jsonl", "e.parquet"):
+        assert await exported(database, tmp_path / name) == 0
+    assert (tmp_path / "e.jsonl").read_bytes() == b""
+    assert parquet.read_table(tmp_path / "e.parquet").num_rows == 0
+
+
+def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text("of yesterday")
+    with pytest.raises(ZeroDivisionError), whole_file(str(tmp_path / "e.jsonl")) as out:
+        out.write(b"half" * (1 // 0))
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["of yesterday"]
+    with whole_file(str(tmp_path / "e.jsonl")) as out:
+        out.write(b"whole")
+        assert (tmp_path / "e.jsonl").read_text() == "of yesterday"
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+    assert os.stat(tmp_path / "e.jsonl").st_mode & 0o777 == 0o600
+
+
+def test_without_pyarrow_the_command_that_installs_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ParquetMissing, match=r"pip install 'okno\[parquet\]'"), (tmp_path / "e").open("wb") as out:
+        Parquet(out)
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "e.jsonl.gz", "e.parquet"])
+def test_memory_does_not_grow_with_the_number_of_events(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.export.parquet.ROWS_PER_GROUP", 2000)
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    page = [e.Recorded(n, UUID(int=n), 1, AT, AT, None, OLGA, event) for n, event in enumerate(every_event() * 25)]
+    peaks = []
+    for pages in (5, 20):
+        tracemalloc.start()
+        with whole_file(str(tmp_path / name)) as out:
+            file = Parquet(out) if name.endswith("parquet") else JsonLines(out, compressed=name.endswith("gz"))
+            for _ in range(pages):
+                file.add(page)
+            file.end()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]

@@ -1,0 +1,78 @@
+"""`okno audit` as people and scripts use it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from services.house import House
+from services.projector.chain import link_next
+from tests.examples import inbound as item_of
+from tests.services.test_cli import Cli, okno
+
+__all__ = ["okno"]
+
+
+@pytest.fixture(autouse=True)
+def as_nice_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command steps back behind others; the process of the tests goes on."""
+    monkeypatch.setattr(os, "nice", lambda more: 0)
+
+
+async def link(house: House) -> int:
+    return await link_next(house.database)
+
+
+async def lose_one(house: House) -> None:
+    await house.database.write(lambda tx: tx.run("DELETE FROM raw_items"))
+
+
+async def change_one_byte(house: House) -> None:
+    sql = "UPDATE stored_events SET state = replace(CAST(state AS TEXT), 'Hello', 'Hallo') WHERE rowid = 3"
+    await house.database.write(lambda tx: tx.run(sql))
+
+
+def test_nothing_is_missing_until_something_is(okno: Cli) -> None:
+    okno.receive(item_of("Hello"))
+    found = okno.json("audit")
+    assert (found["complete"], found["events"], found["holes"], found["channels"][0]["received"]) == (True, 3, [], 1)
+    assert "nothing is missing in 3 events" in okno("audit", "--quick")
+    okno.in_house(lose_one)
+    (hole,) = okno.json("audit", status=1)["holes"]
+    assert (hole["kind"], hole["position"]) == ("raw_missing", 3)
+    assert "1 holes" in okno("audit", status=1)
+    assert okno.json("audit", "--since", "2999-01-01T00:00:00Z")["complete"]
+
+
+def test_one_channel_is_asked_for_alone(okno: Cli) -> None:
+    id_ = okno("channels", "add", "web_form", "Site", "--no-check").split()[0]
+    okno.receive(item_of("Hello"))
+    okno.in_house(lose_one)
+    found = okno.json("audit", "--channel", "Site")
+    assert (found["complete"], [row["id"] for row in found["channels"]]) == (True, [id_])
+
+
+def test_the_chain_is_verified_and_its_head_can_be_noted(okno: Cli) -> None:
+    assert okno("audit", "--head") == f"0:{'00' * 32}\n"
+    okno.receive(item_of("Hello"))
+    assert okno.json("audit", "--verify")["unlinked"] == 3
+    okno.in_house(link)
+    head = okno("audit", "--head").strip()
+    assert okno.json("audit", "--verify", "--against", head) == {
+        "verified": True, "events": 3, "links": 1, "head": head, "unlinked": 0, "difference": None,
+    }  # fmt: skip
+    okno.in_house(change_one_byte)
+    found = okno.json("audit", "--verify", status=1)["difference"]
+    assert (found["what"], found["position"]) == ("changed", 3)
+    assert "position 3 was changed" in okno("audit", "--verify", status=1)
+
+
+def test_wrong_requests_are_told_in_one_line(okno: Cli) -> None:
+    assert "--against wants POSITION:HASH" in okno.wrong("audit", "--verify", "--against", "7")
+    assert "goes with --verify" in okno.wrong("audit", "--against", f"7:{'00' * 32}")
+    assert "--since wants a time" in okno.wrong("audit", "--since", "yesterday")
+    late = ("--since", "2026-11-22T00:00:00Z", "--until", "2026-11-21T00:00:00Z")
+    assert "--since must be before" in okno.wrong("audit", *late)
+    assert "no channel" in okno.wrong("audit", "--channel", "Nobody")
+    assert "negative" in okno.wrong("audit", "--minutes", "-1")

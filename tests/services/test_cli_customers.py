@@ -1,0 +1,79 @@
+"""`okno customers`: import with a dry run, undo, export, as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services import cli
+
+ROWS = "Имя;Почта\r\nАнна;anna@example.com\r\nБорис;boris\r\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "clients.csv"
+    path.write_bytes(ROWS.encode("windows-1251"))
+    return path
+
+
+class Okno:
+    """Runs commands on one data directory."""
+
+    def __init__(self, data: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self._data, self._capture = data, capture
+
+    def __call__(self, *arguments: object, status: int = 0) -> str:
+        assert cli.main([*map(str, arguments), "--data", str(self._data)]) == status
+        out, self.said = self._capture.readouterr()
+        return out
+
+
+@pytest.fixture
+def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Okno:
+    return Okno(tmp_path / "var", capsys)
+
+
+def test_a_dry_run_says_what_would_become_of_each_row(okno: Okno, file: Path, tmp_path: Path) -> None:
+    assert okno("customers", "import", file, "--dry-run", status=1).splitlines() == [
+        "row 2: new: name: nothing -> Анна",
+        "row 3: wrong: Почта: 'boris' is no e-mail address",
+        "1 would be new, 0 known (0 with changes), 0 in conflict, 1 wrong",
+    ]
+    okno("customers", "export", "--out", tmp_path / "out.csv")
+    assert len((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()) == 1
+
+
+def test_what_is_imported_is_exported_and_undone(okno: Okno, file: Path, tmp_path: Path) -> None:
+    out = okno("customers", "import", file, "--map", "Имя=name", "--map", "#2=email", "--json", status=1)
+    *rows, last = map(json.loads, out.splitlines())
+    assert [row["state"] for row in rows] == ["new", "wrong"]
+    exported = tmp_path / "out.csv"
+    okno("customers", "export", "--out", exported, "--separator", "tab")
+    assert "anna@example.com\t\tАнна" in exported.read_text("utf-8-sig")
+    assert okno("customers", "import", exported, "--dry-run").splitlines() == [
+        "row 2: known: nothing changes",
+        "0 would be new, 1 known (0 with changes), 0 in conflict, 0 wrong",
+    ]
+    undone = okno("customers", "undo", last["id"])
+    assert undone == "1 customers have back what they had, 1 are hidden, 0 rows were left\n"
+    okno("customers", "import", file, "--id", last["id"], "--map", "Имя=name", "--map", "#2=email", status=2)
+    assert okno.said.splitlines()[-1].startswith("okno: This import was undone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("import", "nowhere.csv"), "there is no file"),
+        (("import", "FILE", "--map", "x=email"), "no column is called 'x'"),
+        (("import", "FILE", "--map", "email"), "--map wants"),
+        (("import", "FILE", "--country", "Russia"), "--country wants"),
+        (("undo", str(UUID(int=1))), "There is no such import"),
+    ],
+)
+def test_a_wrong_request_is_one_line_and_status_2(okno: Okno, file: Path, arguments: tuple[str, ...], why: str) -> None:
+    okno("customers", *(str(file) if each == "FILE" else each for each in arguments), status=2)
+    assert (why in okno.said, okno.said.count("\n")) == (True, 1)
