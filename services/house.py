@@ -28,8 +28,8 @@ from shared.transport.open import open_transport
 from shared.transport.sealed import SealedTransport
 
 REGISTRY = (
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
-    telephones.SCHEMA, typing.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA,
+    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from services.commands.timeline import customer_named
 from services.house import House, alone
 from services.privacy.certificate import is_genuine
-from services.privacy.job import carry_out
+from services.privacy.job import carry_out, members
 from services.privacy.main import stores_of
 from services.terminal import WrongRequest, in_house, print_json, show
 from shared.registry import erasures
@@ -48,7 +48,8 @@ async def _erase(options: argparse.Namespace, house: House) -> int | None:
     if not options.yes and await asyncio.to_thread(_asked, customer_id) != str(customer_id):
         raise WrongRequest("not confirmed: nothing was erased")
     by = f"command line ({getpass.getuser()})"
-    job = partial(erasures.request, customer_id=customer_id, reason=options.reason, by=by)
+    whole = await house.database.read(partial(members, customer_id=customer_id))
+    job = partial(erasures.request, customer_id=customer_id, reason=options.reason, by=by, members=sorted(whole))
     id_ = await house.database.write(job)
     erasure = await finished(house, id_, options.wait)
     if options.json:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from services.inbox_api.context import Call, answer
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
-from shared.read_models import customers
+from shared.read_models import customers, groups
 from shared.registry import erasures
 
 T = TypeVar("T")
@@ -45,9 +45,12 @@ async def erase(call: Call) -> Response:
     asked = await call.body(Erase)
     if asked.confirm != call.id():
         raise Refused("not_confirmed", "`confirm` must be the id of the customer: an erasure cannot be undone")
-    if await call.context.database.read(partial(customers.customer, customer_id=call.id())) is None:
+    members = await call.context.database.read(partial(_members, customer_id=call.id()))
+    if not members:
         raise HTTPException(404)
-    job = partial(erasures.request, customer_id=call.id(), reason=asked.reason, by=call.operator.email)
+    job = partial(
+        erasures.request, customer_id=call.id(), reason=asked.reason, by=call.operator.email, members=members
+    )  # fmt: skip
     id_ = await _write(call, job)
     return await _one(call, id_, 202)
 
@@ -116,6 +119,13 @@ async def _write(call: Call, job: Callable[[Transaction], T]) -> T:
         raise Refused("held", str(error)) from None
     except erasures.WrongErasure as error:
         raise HTTPException(422, str(error)) from None
+
+
+def _members(tx: Transaction, customer_id: UUID) -> list[UUID]:
+    """Return all who are shown as one with a customer; none when there is no such customer."""
+    if customers.customer(tx, customer_id) is None:
+        return []
+    return [UUID(id_) for id_ in groups.members(tx, customer_id)]
 
 
 def _has_channel(tx: Transaction, channel_id: UUID) -> object:

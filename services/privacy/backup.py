@@ -26,14 +26,16 @@ KEPT: dict[str, str] = {
     "stored_events": "rowid", "raw_items": "position", "tracking": "", "channels": "", "channel_cursors": "",
     "channel_health": "", "operators": "", "operator_tokens": "", "erasures": "", "retention_rules": "", "holds": "",
     "transport_topics": "", "transport_log": "", "transport_positions": "", "deliveries": "position", "fetches": "",
+    "log_chain": "number", "log_resealed": "", "business_settings": "", "operator_telephones": "",
+    "webhook_subscriptions": "", "webhook_deliveries": "",
 }  # fmt: skip
 """Tables that a backup has, and the column by which the large ones are read in parts."""
 MADE_ANEW = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
-    "erased_customers", "read_model_positions",
+    "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",
 )  # fmt: skip
-LEFT_OUT = ("channel_leases", "key_pages", "key_destructions", "erased", "wire_keys")
-"""Leases of processes that are gone, and the key store where it shares a database."""
+LEFT_OUT = ("channel_leases", "read_model_rebuilds", "typing", "key_pages", "key_destructions", "erased", "wire_keys")
+"""What was under way in processes that are gone, and the key store where it shares a database."""
 
 
 async def back_up(house: House, file: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.clock import from_text, to_text
 from shared.database.protocol import Database
 from shared.domain import events as e
-from shared.event_store.log import head, opened, read_stored
+from shared.event_store.log import head, opened, read_positions, read_stored
 from shared.event_store.traces import Trace, read_traces
 from shared.registry.erasures import Erasure
 
@@ -42,27 +42,41 @@ class Found:
         if trace.cause:
             self.items.add(trace.cause)
 
+    def take(self, trace: Trace) -> None:
+        """Add an event that is sealed with a key of theirs, or with none."""
+        self.add(trace)
+        if trace.key:
+            self.keys.add(trace.key)
+        else:
+            self.misplaced.append(trace.position)
+
 
 def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
-    found = Found()
-    moved = {t.message_id for t in _traces(database, until) if t.moved_to in customers and t.owner not in customers}
+    found, moved, resolved = Found(), set[UUID | None](), dict[UUID, UUID | None]()
+    for trace in _traces(database, until):
+        if trace.moved_to in customers and trace.owner not in customers:
+            moved.add(trace.message_id)
+        elif trace.type == e.QuarantineResolved.__name__:
+            resolved[trace.owner] = trace.conversation_id
     for trace in _traces(database, until):
         if trace.owner in customers:
-            found.add(trace)
-            if trace.key:
-                found.keys.add(trace.key)
-            else:
-                found.misplaced.append(trace.position)
+            found.take(trace)
         elif trace.message_id in moved and trace.type in _CONTENT:
             found.add(trace)
             found.misplaced.append(trace.position)
-    for trace in _traces(database, until):  # what was quarantined before it was understood
-        if trace.type == e.InboundQuarantined.__name__ and trace.owner in found.items:
-            found.add(trace)
-            found.keys |= {trace.key} if trace.key else set()
-            found.misplaced += [] if trace.key else [trace.position]
+        elif trace.moved_to in customers or trace.other_id in customers:
+            found.misplaced.append(trace.position)
+    found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
+    _take_waiting(database, found, until)
     return found
+
+
+def _take_waiting(database: Database, found: Found, until: int) -> None:
+    """Add what was quarantined or held before anybody knew whose it was."""
+    for trace in _traces(database, until):
+        if trace.type in _WAITING and trace.owner in found.items:
+            found.take(trace)
 
 
 def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
@@ -70,11 +84,8 @@ def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set
     found = Found()
     for trace in _traces(database, until):
         if trace.recorded_at < before and trace.channel_id == channel_id and trace.owner not in kept:
-            found.add(trace)
-            if trace.key:
-                found.keys.add(trace.key)
-            else:
-                found.misplaced.append(trace.position)
+            found.take(trace)
+    _take_waiting(database, found, until)
     return found
 
 
@@ -99,13 +110,33 @@ def files_of(database: Database, found: Found, until: int) -> set[str]:
     return ours
 
 
+def addresses_of(database: Database, found: Found) -> set[tuple[str, str]]:
+    """Return the addresses, by kind, that these events speak of; none that cannot be read any more."""
+    wanted, addresses = list(found.positions), set[tuple[str, str]]()
+    for start in range(0, len(wanted), BATCH):
+        with database.reading() as tx:
+            events = read_positions(tx, wanted[start : start + BATCH])
+        addresses |= {(each.kind, each.address) for r in events for each in _addresses(r.event) if each.address}
+    return addresses
+
+
+def _addresses(event: Any) -> Iterator[e.Address]:
+    event = getattr(event, "message", event)
+    for name in ("sender", "reply_to", "address"):
+        if isinstance(address := getattr(event, name, None), e.Address):
+            yield address
+    for name in ("claimed", "to"):
+        yield from (each for each in getattr(event, name, ()) if isinstance(each, e.Address))
+
+
+_WAITING = {event.__name__ for event in (e.InboundQuarantined, e.ReportHeld, e.FileHeld)}
 _CONTENT = {event.__name__ for event in (e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.CallProgressed)}
 _FILES = {
     event.__name__
     for event in (
         e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.MessageMoved, e.MessageEdited, e.MessageDeleted,
         e.MessageReacted, e.CustomerReachChanged, e.ThreadRenamed, e.FileArrived, e.ReplyRequested,
-        e.InboundQuarantined,
+        e.InboundQuarantined, e.ReportHeld, e.FileHeld,
     )
 }  # fmt: skip
 

@@ -15,11 +15,11 @@ from uuid import UUID
 
 from services.privacy import found, misplaced, tables
 from services.privacy.certificate import signed
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import now, to_text
 from shared.contracts import topics
-from shared.database.protocol import Database, Transaction
+from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_streams
 from shared.event_store.mapper import About, Happening
@@ -28,7 +28,7 @@ from shared.event_store.store import EventStore
 from shared.keys.ring import KeyRing
 from shared.keys.wire import LOOK_SECONDS, WireKeys
 from shared.logs import Log
-from shared.read_models import live
+from shared.read_models import groups, live
 from shared.registry import erasures
 from shared.registry.erasures import Erasure
 from shared.transport.protocol import Transport
@@ -42,6 +42,7 @@ READERS = (
 """Who reads what travels, and whether the log says how far they are."""
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
+BATCH = 500
 log = Log("privacy")
 
 
@@ -82,18 +83,24 @@ async def carry_out(stores: Stores) -> int:
 
 
 def members(tx: Transaction, customer_id: UUID) -> set[UUID]:
-    """Return the customers who are one person."""
-    return {customer_id}
+    """Return the customers who are one person: whoever is shown as one is erased as one."""
+    return set(map(UUID, groups.members(tx, customer_id)))
 
 
 # --- the steps --------------------------------------------------------------------------------------------
 
 
 async def _record(stores: Stores, erasure: Erasure) -> None:
-    """Say it in the log: from here on nobody seals, sends or remembers anything with what is about to go."""
+    """Say it in the log: from here on nobody seals, sends or remembers anything with what is about to go.
+
+    Who was put on hold since, or merged with somebody who is, waits for the release.
+    """
+    await _catch_up(stores, await asyncio.to_thread(found.log_head, stores.database))
+    customers = await stores.database.read(partial(members, customer_id=erasure.subject_id))
+    if erasure.kind == "customer" and customers & await stores.database.read(partial(erasures.held, kind="customer")):
+        return
     details: dict[str, Any] = {"wire_keys": await stores.wire_keys.rotate(), "rotated_at": to_text(now())}
     if erasure.kind == "customer":
-        customers = await stores.database.read(partial(members, customer_id=erasure.subject_id))
         details["customers"] = sorted(map(str, customers))
         if not await stores.database.read(partial(_recorded_at, customers=customers, id_=erasure.id)):
             await stores.store.record(partial(_decide, customers=customers, erasure=erasure))
@@ -126,6 +133,8 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
 def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     """Files first, while it can still be read which they are; then what would outlive its key; then the keys."""
     what, until = _find(stores, erasure), int(erasure.details["position"])
+    if erasure.kind == "customer":
+        tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
     files = found.files_of(stores.database, what, until)
     removed = sum([stores.blobs.remove_now(sha256) for sha256 in sorted(files)])
     owner = erasure.subject_id
@@ -163,7 +172,10 @@ async def _show(stores: Stores, waiting: Sequence[Erasure]) -> None:
     """Build the read models from what can still be read, once they have seen all that was recorded before."""
     if any(each.details["counts"]["events"] for each in waiting):
         await _catch_up(stores, max(int(each.details["position"]) for each in waiting))
-        await rebuild(stores.database, [], switch=True)
+        try:
+            await rebuild(stores.database, Wanted(afresh=True))
+        except Occupied:
+            return  # somebody else's rebuild may show what was readable when it began: ours comes after it
     for erasure in waiting:
         await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
 
@@ -171,8 +183,20 @@ async def _show(stores: Stores, waiting: Sequence[Erasure]) -> None:
 async def _catch_up(stores: Stores, until: int) -> None:
     """What a follower remembers of the time before must not be shown after the switch; none may be running."""
     while (position := await stores.database.read(live.position)) < until:
-        events = await stores.store.after(position, 500)
+        events = await stores.store.after(position, BATCH)
         await stores.database.write(partial(live.take_in, events=events))
+    for name in filter(live.is_apart, live.models()):
+        await _catch_up_apart(stores, name, until)
+
+
+async def _catch_up_apart(stores: Stores, name: str, until: int) -> None:
+    """Tables of another version are not filled by anybody: the rebuild makes them."""
+    while True:
+        standing = (await stores.database.read(live.standings))[name]
+        if standing.position >= until or standing.version != live.models()[name].version:
+            return
+        events = await stores.store.after(standing.position, BATCH)
+        await stores.database.write(partial(live.take_in_apart, name=name, events=events))
 
 
 async def _nothing_travels(stores: Stores, shown: Sequence[Erasure]) -> bool:

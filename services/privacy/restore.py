@@ -19,7 +19,7 @@ import msgspec
 from services.house import House
 from services.privacy import sealed_rows
 from services.privacy.backup import FORMAT, KEPT, columns_of, read
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.database.protocol import Transaction
 from shared.database.schema import create_tables
 from shared.domain import events as e
@@ -62,7 +62,7 @@ async def restore(house: House, file: Path) -> dict[str, Any]:
 async def rebuild_all(house: House) -> None:
     """The live tables are empty and say that they are at the beginning: they are filled as by a rebuild."""
     await house.database.write(_at_the_end)
-    await rebuild(house.database, [], switch=True)
+    await rebuild(house.database, Wanted(afresh=True))
 
 
 def _at_the_end(tx: Transaction) -> None:

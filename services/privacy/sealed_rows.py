@@ -17,6 +17,7 @@ from shared.database.protocol import Row
 WITH_CONTENT: dict[str, dict[str, Any]] = {
     "deliveries": {"payload": b"", "error": "", "external_id": "", "known_as": "[]"},
     "fetches": {"key": "", "file": "", "result": None},
+    "webhook_deliveries": {"answer": ""},
 }
 """The columns with content, and what they are emptied to."""
 _NONCE_BYTES = 12
@@ -28,7 +29,7 @@ def sealed(table: str, row: dict[str, Any], key_id: str, cipher: AESGCM) -> Row 
     empty = WITH_CONTENT[table]
     if table == "fetches" and row["state"] == "told":
         return None
-    if table == "deliveries" and row["announced"]:
+    if table == "webhook_deliveries" or (table == "deliveries" and row["announced"]):
         return tuple({**row, **empty}.values())
     nonce = os.urandom(_NONCE_BYTES)
     content = msgspec.msgpack.encode({name: row[name] for name in empty})

@@ -102,7 +102,7 @@ class SqliteDatabase:
         writer, reader = self._connect(), self._connect()
         checkpoints = Checkpoints(self.path, self._connect)
         try:
-            yield SqliteAside(writer, reader, checkpoints)
+            yield SqliteAside(writer, reader, checkpoints, self.keys)
         finally:
             checkpoints.stop()
             for connection in (writer, reader):

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.domain.events_privacy import CustomerErased as CustomerErased
 from shared.domain.events_access import RecordingHeard as RecordingHeard
 from shared.domain.events_card import CardChanged as CardChanged
 from shared.domain.events_card import CardEvent as CardEvent
@@ -41,6 +40,7 @@ from shared.domain.events_merge import MergeEvent as MergeEvent
 from shared.domain.events_merge import MergeRefused as MergeRefused
 from shared.domain.events_merge import MergeSuggested as MergeSuggested
 from shared.domain.events_merge import Reason as Reason
+from shared.domain.events_privacy import CustomerErased as CustomerErased
 from shared.domain.events_threads import ConversationMerged as ConversationMerged
 from shared.domain.events_threads import ConversationUnmerged as ConversationUnmerged
 from shared.values import dataclass
@@ -711,8 +711,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered | IdentityLinked | CustomerErased
-CustomerEvent = CustomerRegistered | IdentityLinked | CardEvent
+CustomerEvent = CustomerRegistered | IdentityLinked | CustomerErased | CardEvent
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained

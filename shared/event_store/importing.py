@@ -80,13 +80,13 @@ def _judge(
     session: Session, tx: Transaction, lines: Sequence[Line], claims: Claims
 ) -> list[tuple[Judged, tuple[int, cards.Card]]]:
     owners = look_up(tx, Wanted((), [key for line in lines for key in line.keys], (), ())).addresses
-    ids = [id_ for line in lines for id_ in imports.candidates(line, owners)]
+    ids = [id_ for line in lines for id_ in imports.candidates(line, owners, session.new_customer_id)]
     known = cards_of(session, tx, list(dict.fromkeys(ids)))
     as_cards = {id_: versioned.card for id_, versioned in known.items()}
     found: list[tuple[Judged, tuple[int, cards.Card]]] = []
     for line in lines:
         keys = [] if line.wrong else [*(f"{k}:{a}" for k, a in line.keys), *_whose(line, owners)]
-        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number))
+        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number), session.new_customer_id)
         versioned = known[judged.customer_id] if judged.customer_id else None
         found.append((judged, (versioned.version, versioned.card) if versioned else (0, cards.EMPTY)))
     return found
@@ -190,7 +190,7 @@ def _retire(
     retired, kept = 0, []
     for id_, versioned in known.items():
         if id_ in met or not imports.can_retire(versioned.card, import_id):
-            kept += [] if versioned.card.retired else [id_]
+            kept += [] if versioned.card.retired or versioned.card.erased else [id_]
             continue
         append(session, id_, versioned.version, [e.CustomerRetired(id_, import_id)], about)
         retired += 1

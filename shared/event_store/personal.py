@@ -72,6 +72,18 @@ def _call(call: e.Call, pseudonym: Pseudonym) -> e.Call:
     return replace(call, from_="", to="", answered_by="", recording="", legs=legs)
 
 
+def _changes(changes: tuple[e.FieldChange, ...], _: Pseudonym) -> tuple[e.FieldChange, ...]:
+    return tuple(e.FieldChange(change.field, (), ()) for change in changes)
+
+
+def _consent(consent: e.Consent, _: Pseudonym) -> e.Consent:
+    return e.Consent(consent.state, "", consent.at, "")
+
+
+def _reasons(reasons: tuple[e.Reason, ...], _: Pseudonym) -> tuple[e.Reason, ...]:
+    return tuple(replace(reason, address="") for reason in reasons)
+
+
 def _notice(notice: e.DeliveryNotice, _: Pseudonym) -> e.DeliveryNotice:
     return e.DeliveryNotice((), notice.state, code=notice.code, reason=notice.reason, hard=notice.hard)
 
@@ -92,11 +104,36 @@ def _step(what: str, _: Pseudonym) -> str:
 # --- the table --------------------------------------------------------------------------------------------
 
 _NOTICE = Classes(plain="code reason", personal="recipient error")
+_CONSENT = Classes(plain="channel", personal="text how", left={"before": _consent})
 _STEP = Classes(personal="note", left={"what": _step})
 CLASSES: dict[type, Classes] = {
     e.CustomerRegistered: Classes(personal="name", left={"address": _address}),
     e.IdentityLinked: Classes(left={"address": _address}),
     e.CustomerErased: Classes(plain="reason"),
+    e.CardChanged: Classes(left={"changes": _changes}),
+    e.ConsentGiven: _CONSENT,
+    e.ConsentWithdrawn: _CONSENT,
+    e.CustomerRetired: Classes(),
+    e.CustomerRestored: Classes(),
+    e.OwnFieldDefined: Classes(plain="key label choices"),
+    e.OwnFieldRemoved: Classes(plain="key"),
+    e.ImportStarted: Classes(plain="file sha256 columns country"),
+    e.ImportAdvanced: Classes(),
+    e.ImportFinished: Classes(),
+    e.ImportUndoStarted: Classes(),
+    e.ImportUndone: Classes(),
+    e.CustomersMerged: Classes(),
+    e.MemberJoined: Classes(),
+    e.CustomerUnmerged: Classes(),
+    e.MemberLeft: Classes(),
+    e.MergeSuggested: Classes(left={"reasons": _reasons}),
+    e.MergeRefused: Classes(),
+    e.ConversationMerged: Classes(personal="threads"),
+    e.ConversationUnmerged: Classes(personal="threads"),
+    e.EchoReceived: Classes(personal="external_id known_as"),
+    e.ReportHeld: Classes(left={"call": _call, "files": _remote_files}),
+    e.FileHeld: Classes(personal="reason", left={"ref": _ref, "file": _file}),
+    e.RecordingHeard: Classes(personal="name"),
     e.ConversationOpened: Classes(plain="channel_kind", personal="subject reason thread_key"),
     e.MessageReceived: Classes(
         plain="channel_kind warnings",
@@ -116,7 +153,7 @@ CLASSES: dict[type, Classes] = {
     e.MessageExtended: Classes(left={"message": _message}),
     e.CallProgressed: Classes(left={"call": _call}),
     e.ReplyRequested: Classes(
-        personal="subject text in_reply_to references thread_key",
+        personal="subject text in_reply_to references thread_key target",
         left={"to": _addresses, "cc": _addresses, "bcc": _addresses, "files": _files},
     ),
     e.ActionRequested: Classes(personal="target text thread_key operator_address", left={"to": _addresses}),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_log
@@ -14,6 +18,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS raw_items (position BIGINT PRIMARY KEY, dat
 _SEALED = b"\x00okno sealed\x01"
 """Begins what is sealed; then the key's id, the number of the sealing (4 bytes), the sealed bytes."""
 _HEAD = len(_SEALED) + KEY_ID_BYTES
+_OVERHEAD = _HEAD + 4 + 16
 
 
 def sealed_raw(key: Key, data: bytes) -> bytes:
@@ -38,6 +43,37 @@ def _opened(tx: Transaction, data: bytes) -> bytes | None:
     number = int.from_bytes(data[_HEAD : _HEAD + 4], "big")
     opened: bytes | None = cipher.decrypt(nonce(number), data[_HEAD + 4 :], _SEALED) if cipher else None
     return opened
+
+
+def fingerprints(tx: Transaction, after: int, until: int, *, read_bytes: bool) -> dict[int, str]:
+    """Return the sha256 of the raw bytes by position, only their size as text where they are not to be read.
+
+    Bytes whose key was destroyed are not here.
+    """
+    where = "FROM raw_items WHERE position > ? AND position <= ?"
+    if not read_bytes:
+        head = f"SELECT position, length(data), substr(data, 1, {len(_SEALED)})"
+        rows = tx.rows(f"{head} {where}", (after, until))
+        return {position: str(size - _OVERHEAD * (_bytes(begin) == _SEALED)) for position, size, begin in rows}
+    kept = {position: _bytes(data) for position, data in tx.rows(f"SELECT position, data {where}", (after, until))}
+    ids = {data[len(_SEALED) : _HEAD] for data in kept.values() if data.startswith(_SEALED)}
+    if ids and tx.keys is not None:
+        tx.keys.to_open(ids)  # all at once
+    whole = {position: _readable(tx, data) for position, data in kept.items()}
+    return {position: sha256(data).hexdigest() for position, data in whole.items() if data is not None}
+
+
+def _readable(tx: Transaction, data: bytes) -> bytes | None:
+    """Sealed bytes that somebody changed are shown as they lie there: their hash is not the one recorded."""
+    try:
+        return _opened(tx, data)
+    except InvalidTag:
+        return data
+
+
+def _bytes(data: bytes | str) -> bytes:
+    """Text where bytes belong is what somebody wrote there by hand."""
+    return data.encode() if isinstance(data, str) else bytes(data)
 
 
 def raw_at(tx: Transaction, position: int) -> e.Raw | None:

@@ -13,6 +13,7 @@ from shared.event_store.routing import Entries
 
 TABLES = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
+    "routing_auto_replies", "routing_merges", "routing_claims",
 )  # fmt: skip
 BATCH = 500
 
@@ -38,10 +39,13 @@ def _take_in(tx: Transaction, events: Sequence[e.Recorded]) -> None:
     for recorded in events:
         if isinstance(recorded.event, e.InboundQuarantined):
             entries.seen.setdefault(recorded.event.item_id, None)
+        if isinstance(recorded.event, e.ReportHeld):
+            entries.seen.setdefault(recorded.event.message_id, None)
         happening = Happening(recorded.event, About(recorded.occurred_at, recorded.actor, recorded.cause))
         entries.add(happening)
         erasures.add(tx, [recorded.event.customer_id] if isinstance(recorded.event, e.CustomerErased) else [])
     entries.addresses = {key: customer for key, customer in entries.addresses.items() if key[1]}
+    entries.auto_replies = {address: at for address, at in entries.auto_replies.items() if address}
     tx.run_many("DELETE FROM routing_seen WHERE id = ?", [(str(id_),) for id_ in entries.seen])
     tx.run_many(
         "DELETE FROM routing_addresses WHERE kind = ? AND address = ?", [list(key) for key in entries.addresses]

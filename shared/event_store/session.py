@@ -20,14 +20,16 @@ from shared.domain.errors import Refused
 from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
-from shared.event_store.mapper import About, Happening, to_sealed_state, to_state
+from shared.event_store.mapper import About, Happening, from_state, key_of, to_sealed_state, to_state
 from shared.event_store.raw_items import sealed_raw
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries
-from shared.keys.ring import Key
+from shared.keys.ring import NOBODY, Key
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
+_ABOUT_SOMEBODY = (e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn)
+"""What only says something of a customer: of one who was erased nothing new is to be said."""
 
 
 class Session:
@@ -107,7 +109,9 @@ class Session:
         return decided
 
     def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
-        """Keep one event for the end of a stream."""
+        """Keep one event for the end of a stream. Raises Refused for an operator's word on somebody who was erased."""
+        if isinstance(happening.event, _ABOUT_SOMEBODY) and happening.about.actor.kind == "operator":
+            self._refuse_erased(happening.event.customer_id)
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
 
@@ -130,13 +134,11 @@ class Session:
         if self.appended and erasures.number(tx) != self._erasures.number:
             raise Conflict("somebody was erased meanwhile: what is remembered of them must not be used")
         recorder = recorder_for(tx)
-        recorder.insert(
-            [
-                StoredEvent(stream, version, type(happening.event).__name__, self._state(tx, happening, recorded_at))
-                for stream, version, happening in self.appended
-            ],
-            tracking,
-        )
+        stored = [
+            StoredEvent(stream, version, type(happening.event).__name__, self._state(tx, happening, recorded_at))
+            for stream, version, happening in self.appended
+        ]
+        recorder.insert(stored, tracking)
         if self.resolved:
             tx.run_many(
                 "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
@@ -149,7 +151,7 @@ class Session:
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
         raw_items = [(first + index, self._raw(tx, index, data, recorded_at)) for index, data in self.raw_items]
         tx.insert_many("raw_items", ("position", "data"), raw_items)
-        return [
+        recorded = [
             e.Recorded(
                 position,
                 stream,
@@ -162,6 +164,7 @@ class Session:
             )
             for position, (stream, version, happening) in enumerate(self.appended, first)
         ]
+        return self._as_left(recorded, stored) if self._erasures.customers else recorded
 
     def new_customer_id(self, address: e.Address) -> UUID:
         """Return the id of a customer to be registered from an address; one who was erased comes back as another."""
@@ -169,6 +172,20 @@ class Session:
         while customer_id in self._erasures.customers:
             customer_id = uuid5(customer_id, "after the erasure")
         return customer_id
+
+    def _as_left(self, recorded: list[e.Recorded], stored: Sequence[StoredEvent]) -> list[e.Recorded]:
+        """Return what was sealed with a key that nobody keeps as everybody will read it."""
+        gone = {NOBODY: None}
+        return [
+            from_state(r.position, r.stream_id, r.version, s.topic, s.state, openers=gone)
+            if key_of(s.state) == NOBODY
+            else r
+            for r, s in zip(recorded, stored, strict=True)
+        ]
+
+    def _refuse_erased(self, customer_id: UUID) -> None:
+        if customer_id in self._erasures.customers:
+            raise Refused("erased", "The client was erased: nothing more can be written about them")
 
     def _state(self, tx: Transaction, happening: Happening, recorded_at: datetime) -> bytes:
         if tx.keys is None:
@@ -192,8 +209,12 @@ class Session:
         return channel_id
 
     def _key(self, tx: Transaction, event: Any, channel_id: UUID | None, recorded_at: datetime) -> Key:
-        """A quarantined item is nobody's yet: it has keys of its own."""
-        key: Key = tx.keys.to_seal(getattr(event, "customer_id", None) or event.item_id, channel_id, recorded_at)
+        """A quarantined item is nobody's yet: it has keys of its own. What comes of an erased customer has none."""
+        owner = getattr(event, "customer_id", None) or event.item_id
+        erased = self._erasures.customers
+        key: Key = (
+            tx.keys.thrown_away() if erased and owner in erased else tx.keys.to_seal(owner, channel_id, recorded_at)
+        )
         return key
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:

@@ -19,7 +19,7 @@ from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
-from shared.event_store import chain, erasures, raw_items, routing
+from shared.event_store import chain, erasures, raw_items, resealed, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.erasures import Erased
 from shared.event_store.log import head, read_log
@@ -64,6 +64,7 @@ class EventStore:
             tx.script(raw_items.SCHEMA)
             tx.script(erasures.SCHEMA)
             tx.script(chain.SCHEMA)
+            tx.script(resealed.SCHEMA)
 
     async def handle(
         self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None

@@ -20,6 +20,7 @@ class _Ids(msgspec.Struct):
     channel_id: UUID | None = None
     message_id: UUID | None = None
     to_customer_id: UUID | None = None
+    other_id: UUID | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -49,6 +50,8 @@ class Trace:
     message_id: UUID | None
     moved_to: UUID | None
     """The customer whose timeline the message is on now."""
+    other_id: UUID | None
+    """The other one of two who may be one."""
 
 
 def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
@@ -71,6 +74,7 @@ def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
                 ids.conversation_id,
                 ids.message_id,
                 ids.to_customer_id,
+                ids.other_id,
             )
         )
     return found

@@ -7,6 +7,8 @@ a customer has is told by the events themselves, so nothing is written, looked u
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -33,6 +35,8 @@ MOST_PAGES = 16
 LOOK_SECONDS = 5.0
 """For so long a process may hold keys that another one has destroyed."""
 _NOTHING = bytes(KEY_BYTES)
+NOBODY = b"\xff" * KEY_ID_BYTES
+"""Names the keys that nobody keeps: what they sealed is erased from the start."""
 
 
 def week_of(at: datetime) -> int:
@@ -64,6 +68,7 @@ class KeyRing:
     def __init__(self, database: Database, secret_key: bytes) -> None:
         self.database, self.pages = database, KeyPages(database, secret_key)
         self._hash_key = derived(secret_key, "pseudonyms")
+        self._vouch_key = derived(secret_key, "events sealed anew")
         self._lock = threading.RLock()
         self._maker = ThreadPoolExecutor(1, "okno-keys")
         self._free: list[tuple[bytes, int, bytes]] = []
@@ -91,11 +96,21 @@ class KeyRing:
                 self._sealing.move_to_end(wanted)
             return key
 
+    def thrown_away(self) -> Key:
+        """Return a key that is kept nowhere, for what still comes of somebody who was erased."""
+        return Key(NOBODY, AESGCM(os.urandom(KEY_BYTES)))
+
+    def vouch(self, data: bytes) -> bytes:
+        """Return what only a holder of OKNO_SECRET_KEY can have said of some bytes."""
+        return hashlib.blake2b(data, key=self._vouch_key, digest_size=32).digest()
+
     def to_open(self, ids: Collection[bytes]) -> Mapping[bytes, AESGCM | None]:
         """Return keys by id, None for one that was destroyed. Raises WrongKeyStore."""
         with self._lock:
             self._drop_destroyed()
             found = {id_: self._opening[id_] for id_ in ids if id_ in self._opening}
+            if NOBODY in ids:
+                found[NOBODY] = None
             if missing := set(ids) - found.keys():
                 found |= self._load(missing)
             return found

@@ -82,10 +82,13 @@ class Erasure:
 # --- erasures ---------------------------------------------------------------------------------------------
 
 
-def request(tx: Transaction, customer_id: UUID, reason: str, by: str) -> UUID:
-    """Ask for the erasure of a customer; one that is under way already is returned. Raises Held, WrongErasure."""
+def request(tx: Transaction, customer_id: UUID, reason: str, by: str, members: Sequence[UUID] = ()) -> UUID:
+    """Ask for the erasure of a customer; one that is under way already is returned. Raises Held, WrongErasure.
+
+    `members`: the others who are shown as one with them, who will be erased too.
+    """
     check_reason(reason)
-    refuse_held(tx, "customer", [customer_id])
+    refuse_held(tx, "customer", [customer_id, *members])
     sql = "SELECT id FROM erasures WHERE kind = 'customer' AND subject_id = ? AND state <> 'done'"
     if row := tx.row(sql, (str(customer_id),)):
         return UUID(row[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -95,6 +95,12 @@ class SealingPublisher:
         return Outgoing(self._keys.record_key(record.key), sealed, {**record.headers, KEY: id_})
 
 
+async def opening(batches: AsyncIterator[list[Record]], keys: WireKeys) -> AsyncIterator[list[Record]]:
+    """Yield batches of records as they were published, without those whose keys are destroyed."""
+    async for records in batches:
+        yield await _all_opened(records, keys)
+
+
 class OpeningConsumer:
     """A record whose key is destroyed was read long ago, or was erased with its customer: it is passed over."""
 
@@ -128,14 +134,18 @@ class OpeningConsumer:
         return await self._consumer.lag()
 
     async def _opened(self, records: Sequence[Record]) -> list[Record]:
-        ids = {id_ for record in records if (id_ := record.headers.get(KEY))}
         try:
-            ciphers = await self._keys.openers(ids) if ids else {}
+            return await _all_opened(records, self._keys)
         except (DatabaseUnavailable, WrongKeyStore) as error:
             await self._consumer.rewind()
             raise TransportUnavailable(f"no key to open records with: {error}") from error
-        found = (_opened(record, ciphers) for record in records)
-        return [record for record in found if record is not None]
+
+
+async def _all_opened(records: Sequence[Record], keys: WireKeys) -> list[Record]:
+    ids = {id_ for record in records if (id_ := record.headers.get(KEY))}
+    ciphers = await keys.openers(ids) if ids else {}
+    found = (_opened(record, ciphers) for record in records)
+    return [record for record in found if record is not None]
 
 
 def _opened(record: Record, ciphers: Mapping[str, AESGCM | None]) -> Record | None:

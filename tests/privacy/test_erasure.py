@@ -12,7 +12,7 @@ import pytest
 
 from services.privacy.certificate import is_genuine
 from services.privacy.job import carry_out
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain.errors import Refused
@@ -80,7 +80,7 @@ async def test_nothing_of_an_erased_customer_is_readable_anywhere_and_all_still_
         assert [entry["kind"] for entry in after if entry["kind"] == "erased"] == ["erased"]
         assert [type(r.event) for r in log_after[: len(log_before)]] == [type(r.event) for r in log_before]
         assert await made.timeline(other) == others_timeline
-        assert all(result.equal for result in await rebuild(made.house.database, [], switch=False))
+        assert all(result.equal for result in await rebuild(made.house.database, Wanted(switch=False)))
         rows = await everything(made.house.database)
         assert [text for text in anna.texts.values() if text in rows] == []
         assert erasure.certificate is not None

@@ -13,7 +13,7 @@ import pytest
 from services.privacy import retention
 from services.privacy.job import carry_out
 from services.projector import inbound
-from services.projector.rebuild import rebuild
+from services.projector.rebuild import Wanted, rebuild
 from shared.event_store.store import EventStore
 from shared.registry import erasures
 from tests.privacy.planted import found_in
@@ -66,7 +66,7 @@ async def test_content_goes_with_its_channel_and_age_and_all_else_stays(url: str
         assert len(await apply(made)) == 1
         kept = {anna.say("old-form"), anna.say("new-mail"), *map(boris.say, ("old-mail", "old-form", "new-mail"))}
         assert await texts(made) == {*kept, ""}
-        assert all(result.equal for result in await rebuild(database, [], switch=False))
+        assert all(result.equal for result in await rebuild(database, Wanted(switch=False)))
         assert await apply(made) == []
         await database.write(partial(erasures.release, id_=hold_id, by="o"))
         assert len(await apply(made)) == 1

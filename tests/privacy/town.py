@@ -108,7 +108,10 @@ class Town:
 
         async def quiet() -> bool:
             open_ = "SELECT count(*) FROM deliveries WHERE announced = 0"
-            replies = "SELECT count(*) FROM timeline WHERE delivery LIKE '%queued%'"
+            replies = (
+                "SELECT count(*) FROM timeline t WHERE t.body LIKE '%queued%' AND NOT EXISTS"
+                " (SELECT 1 FROM timeline_changes c WHERE c.message_id = t.id AND c.kind = 'delivery')"
+            )
             waiting = [await self.house.database.read(partial(_count, sql=sql)) for sql in (open_, replies)]
             shown = await self.house.database.read(lambda tx: head(tx) <= live.position(tx))
             return waiting == [0, 0] and shown and await self._all_is_read()
