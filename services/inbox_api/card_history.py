@@ -50,6 +50,7 @@ def _head(recorded: e.Recorded) -> Body:
         "import_id": str(import_id) if import_id else None,
         "undone": getattr(event, "undone", False),
         "position": recorded.position,
+        **({"erased": True} if recorded.erased else {}),
     }
 
 

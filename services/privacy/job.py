@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, misplaced, tables
+from services.privacy import found, misplaced, replays, tables
 from services.privacy.certificate import signed
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
@@ -57,6 +58,7 @@ class Stores:
     blobs: Blobs
     transport: Transport
     secret_key: bytes
+    data: Path
     settle: timedelta = SETTLE
 
 
@@ -143,10 +145,11 @@ def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
     stores.keys.pages.wipe()
     _forget(stores, erasure, what)
+    replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))
     return {
         "keys": len(keys), "events": len(what.positions), "by_type": kinds, "files": removed,
-        "rewritten_events": len(what.misplaced), "conversations": len(what.conversations),
+        "rewritten_events": len(what.misplaced), "conversations": len(what.conversations), "projections": replayed,
         "first_recorded_at": what.first_at, "last_recorded_at": what.last_at,
     }  # fmt: skip
 

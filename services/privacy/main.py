@@ -25,7 +25,8 @@ log = Log("privacy")
 
 def stores_of(house: House, transport: Transport) -> Stores:
     return Stores(
-        house.database, house.store, house.keys, house.wire_keys, house.blobs, transport, house.settings.secret_key
+        house.database, house.store, house.keys, house.wire_keys, house.blobs, transport, house.settings.secret_key,
+        house.settings.data,
     )  # fmt: skip
 
 

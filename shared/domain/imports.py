@@ -102,7 +102,10 @@ def _column(headings: Sequence[str], name: str, wanted: str, fields: set[str]) -
 
 
 def judge(
-    line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], same_as: int | None,
+    line: Line,
+    owners: Mapping[Key, UUID],
+    known: Mapping[UUID, Card],
+    same_as: int | None,
     new_id: NewId = customer_id_for,
 ) -> Judged:
     """Return what a row leads to. `known`: the cards of `candidates`; `same_as`: an earlier row about the same one."""
