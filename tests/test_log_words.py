@@ -18,9 +18,9 @@ def failed() -> BaseException:
     """An error of an error, both with what a client said."""
     try:
         try:
-            raise KeyError("anna@example.com")
+            raise KeyError(SAID[1])
         except KeyError as error:
-            error.add_note("of «Любовь», +7 (912) 345-67-89")
+            error.add_note(f"of {SAID[0]}, {SAID[2]}")
             raise ExceptionGroup("several", [ValueError(f"cannot read {' '.join(SAID)!r}")]) from error
     except ExceptionGroup as error:
         return error
