@@ -73,7 +73,7 @@ class Person:
 
     @property
     def email(self) -> str:
-        return self.texts.setdefault("email", f"{self.mark}@lubov.example")
+        return self.texts.setdefault("email", f"{self.mark.lower()}@lubov.example")
 
     @property
     def phone(self) -> str:
@@ -152,12 +152,13 @@ class Town:
     async def live_through(self, who: Person) -> UUID:
         """Let somebody use every channel, and an operator answer; return the customer."""
         house = self.house
-        attachment = await house.blobs.put(f"attached {who.say('attachment')} ".encode() * 9000)
+        attached = f"attached {who.say('attachment')} ".encode() * 9000
+        attachment = await house.blobs.put(attached)
         large = f"{who.say('large-raw')} ".encode() * 9000
         vouched = (Address("phone", who.phone, who.name), Address("telegram", who.telegram, who.name))
         mail = self.item(
             who, "email", "mail", html=f"<p>{who.say('html')}</p>", full_text=who.say("quoted"),
-            files=(FileRef(attachment, 9, who.say("file.pdf"), "application/pdf"),),
+            files=(FileRef(attachment, len(attached), who.say("file.pdf"), "application/pdf"),),
             raw=replace(raw(large), sha256=await house.blobs.put(large), data=None), vouched=vouched,
             topic=who.say("topic"),
         )  # fmt: skip
@@ -222,8 +223,8 @@ class Town:
             lambda tx: tx.rows("SELECT conversation_id FROM routing_seen WHERE id = ?", (str(mail.id),))
         )
         id_ = UUID(conversation[0])
-        sha256 = await self.house.blobs.put(f"enclosed {who.say('enclosure')}".encode() * 5000)
-        file = e.File(sha256, 7, who.say("offer.pdf"), "application/pdf")
+        enclosed = f"enclosed {who.say('enclosure')}".encode() * 5000
+        file = e.File(await self.house.blobs.put(enclosed), len(enclosed), who.say("offer.pdf"), "application/pdf")
         reply_id = uuid4()
         await store.handle(id_, c.RequestReply(reply_id, who.say("reply"), (file,)), OLGA)
         await store.handle(id_, c.AddNote(uuid4(), who.say("note")), OLGA)
