@@ -117,6 +117,12 @@ def to_sealed_state(
     return _PACK(SEALED, sealing.id, number, len(beginning)) + beginning + sealed
 
 
+@cache
+def tells_channel(event: type) -> bool:
+    """Return whether events of a type say of which channel they are."""
+    return any(each.name == "channel_id" for each in fields(event))
+
+
 def plain_part(state: bytes) -> bytes:
     """Return the JSON of an envelope without what is sealed."""
     if state[0] != SEALED:
@@ -201,7 +207,7 @@ class _Split:
 
     def __init__(self, event: type) -> None:
         personal = {each.name for each in personal_fields(event)}
-        self.tells_channel = any(each.name == "channel_id" for each in fields(event))
+        self.tells_channel = tells_channel(event)
         left: Mapping[str, Reduce] = CLASSES.get(event, Classes()).left
         plain = [each.name for each in fields(event) if each.name not in personal]
         self._plain = _Part(event, plain)
@@ -211,7 +217,9 @@ class _Split:
 
     def plain(self, event: Any, pseudonym: Pseudonym) -> Any:
         """Return what is stored plain, reduced where a part of it is personal."""
-        values = self._plain.values(event)
+        if not self._left:
+            return self._plain.make(*self._plain.values(event))
+        values = list(self._plain.values(event))
         for index, reduce in self._left:
             if values[index]:
                 values[index] = reduce(values[index], pseudonym)
@@ -235,8 +243,8 @@ class _Part:
         self._get = attrgetter(*names)
         self._is_one = len(names) == 1
 
-    def values(self, event: Any) -> list[Any]:
-        return [self._get(event)] if self._is_one else list(self._get(event))
+    def values(self, event: Any) -> Sequence[Any]:
+        return (self._get(event),) if self._is_one else self._get(event)  # type: ignore[no-any-return]
 
 
 def _default(each: Any) -> tuple[Any, ...]:

@@ -39,7 +39,12 @@ class Classes:
 
 
 def _address(address: e.Address, _: Pseudonym) -> e.Address:
-    return e.Address(address.kind, "")
+    return _nobodys(address.kind)
+
+
+@cache
+def _nobodys(kind: str) -> e.Address:
+    return e.Address(kind, "")
 
 
 def _addresses(addresses: tuple[e.Address, ...], pseudonym: Pseudonym) -> tuple[e.Address, ...]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
-from typing import Any, cast
+from typing import cast
 from uuid import UUID, uuid5
 
 from eventsourcing.persistence import StoredEvent, Tracking
@@ -20,11 +19,11 @@ from shared.domain.errors import Refused
 from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
-from shared.event_store.mapper import About, Happening, from_state, key_of, to_sealed_state, to_state
-from shared.event_store.raw_items import sealed_raw
+from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries
-from shared.keys.ring import NOBODY, Key
+from shared.event_store.sealing import Sealing
+from shared.keys.ring import NOBODY
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
@@ -134,10 +133,15 @@ class Session:
         if self.appended and erasures.number(tx) != self._erasures.number:
             raise Conflict("somebody was erased meanwhile: what is remembered of them must not be used")
         recorder = recorder_for(tx)
-        stored = [
-            StoredEvent(stream, version, type(happening.event).__name__, self._state(tx, happening, recorded_at))
-            for stream, version, happening in self.appended
-        ]
+        sealing = self._sealing(tx, recorded_at)
+        raws = dict(self.raw_items)
+        stored, kept = list[StoredEvent](), list[tuple[int, bytes]]()
+        for index, (stream, version, happening) in enumerate(self.appended):
+            state = sealing.state(happening) if sealing else to_state(happening, recorded_at)
+            stored.append(StoredEvent(stream, version, type(happening.event).__name__, state))
+            if index in raws:
+                data = raws[index]
+                kept.append((index, sealing.raw(happening.event, data) if sealing else data))
         recorder.insert(stored, tracking)
         if self.resolved:
             tx.run_many(
@@ -149,7 +153,7 @@ class Session:
         erasures.add(tx, [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)])
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
-        raw_items = [(first + index, self._raw(tx, index, data, recorded_at)) for index, data in self.raw_items]
+        raw_items = [(first + index, data) for index, data in kept]
         tx.insert_many("raw_items", ("position", "data"), raw_items)
         recorded = [
             e.Recorded(
@@ -187,35 +191,14 @@ class Session:
         if customer_id in self._erasures.customers:
             raise Refused("erased", "The client was erased: nothing more can be written about them")
 
-    def _state(self, tx: Transaction, happening: Happening, recorded_at: datetime) -> bytes:
+    def _sealing(self, tx: Transaction, recorded_at: datetime) -> Sealing | None:
         if tx.keys is None:
-            return to_state(happening, recorded_at)
-        channel_id = self._channel(happening.event)
-        key = partial(self._key, tx, happening.event, channel_id, recorded_at)
-        return to_sealed_state(happening, recorded_at, key, tx.keys.pseudonym, channel_id)
+            return None
+        return Sealing(tx.keys, recorded_at, self._erasures.customers, self._channel_of)
 
-    def _raw(self, tx: Transaction, index: int, data: bytes, recorded_at: datetime) -> bytes:
-        if tx.keys is None:
-            return data
-        event = self.appended[index][2].event
-        return sealed_raw(self._key(tx, event, self._channel(event), recorded_at), data)
-
-    def _channel(self, event: Any) -> UUID | None:
-        """Return the channel an event is of, None for those of a customer as a whole."""
-        channel_id: UUID | None = getattr(event, "channel_id", None)
-        conversation_id: UUID | None = getattr(event, "conversation_id", None)
-        if channel_id is None and conversation_id and (known := self.states.get(conversation_id)):
-            channel_id = known.state.channel_id
-        return channel_id
-
-    def _key(self, tx: Transaction, event: Any, channel_id: UUID | None, recorded_at: datetime) -> Key:
-        """A quarantined item is nobody's yet: it has keys of its own. What comes of an erased customer has none."""
-        owner = getattr(event, "customer_id", None) or event.item_id
-        erased = self._erasures.customers
-        key: Key = (
-            tx.keys.thrown_away() if erased and owner in erased else tx.keys.to_seal(owner, channel_id, recorded_at)
-        )
-        return key
+    def _channel_of(self, conversation_id: UUID) -> UUID | None:
+        known = self.states.get(conversation_id)
+        return known.state.channel_id if known else None
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
         """Return `known` brought up to date from the log."""

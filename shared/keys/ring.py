@@ -74,7 +74,7 @@ class KeyRing:
         self._free: list[tuple[bytes, int, bytes]] = []
         self._making: Future[list[tuple[bytes, bytes]]] | None = None
         self._made = 1
-        self._sealing: OrderedDict[tuple[UUID, UUID | None, int], Key] = OrderedDict()
+        self._sealing: OrderedDict[tuple[int, int, int], Key] = OrderedDict()
         self._opening: OrderedDict[bytes, AESGCM | None] = OrderedDict()
         self._pages: OrderedDict[bytes, bytes] = OrderedDict()
         self._destructions, self._looked_at = -1, float("-inf")
@@ -85,7 +85,11 @@ class KeyRing:
 
     def to_seal(self, customer_id: UUID, channel_id: UUID | None, at: datetime) -> Key:
         """Return the key of a customer for what is recorded at a moment; `channel_id` None: of no channel."""
-        wanted = (customer_id, channel_id, week_of(at))
+        return self.to_seal_in(customer_id, channel_id, week_of(at))
+
+    def to_seal_in(self, customer_id: UUID, channel_id: UUID | None, week: int) -> Key:
+        """As `to_seal`, by the number of the week."""
+        wanted = (customer_id.int, channel_id.int if channel_id else 0, week)
         with self._lock:
             key = self._sealing.get(wanted)
             if key is None:
