@@ -26,7 +26,7 @@ from shared.domain.customer import customer_id_for
 from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
 from shared.domain.merge import suggestion_id
-from shared.event_store import merging, raw_items, routing
+from shared.event_store import erasures, merging, raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.log import read_log
 from shared.event_store.mapper import About
@@ -174,7 +174,7 @@ def _beginning() -> Business:
     tx = SqliteTransaction(connection)
     for statement in schema_statements(tx):
         connection.execute(statement)
-    for script in (*SCHEMAS, routing.SCHEMA, raw_items.SCHEMA, live.SCHEMA):
+    for script in (*SCHEMAS, routing.SCHEMA, raw_items.SCHEMA, erasures.SCHEMA, live.SCHEMA):
         tx.script(script)
     for model in live.models().values():
         tx.script(model.schema(""))

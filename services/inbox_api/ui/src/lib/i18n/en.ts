@@ -8,6 +8,7 @@ import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
 import { merging } from './merging.en'
+import { privacy } from './privacy.en'
 import { kindsEn, timelineEn } from './timeline.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
@@ -297,6 +298,7 @@ export const en = {
 
   card,
   webhooks,
+  privacy,
 
   errors: {
     unreachable: 'The server cannot be reached.',

@@ -6,6 +6,7 @@ import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
 import { search } from './search.ru'
 import { merging } from './merging.ru'
+import { privacy } from './privacy.ru'
 import { kindsRu, timelineRu } from './timeline.ru'
 
 const rules = new Intl.PluralRules('ru')
@@ -300,6 +301,7 @@ export const ru: Texts = {
 
   card,
   webhooks,
+  privacy,
 
   errors: {
     unreachable: 'Нет связи с сервером.',
