@@ -114,7 +114,6 @@ class Views:
             self.position = position
             self._moved.notify_all()
 
-
     async def _next(self, until: int) -> list[Change]:
         """Return the next changes; what this process has recorded itself need not be read and decoded again."""
         if recent := [r for r in self._store.recent(self._read_until, BATCH) if r.position <= until]:
