@@ -107,14 +107,15 @@ class Town:
         """Wait until everything has been taken in, sent, told and shown."""
 
         async def quiet() -> bool:
+            if not (await self._all_is_read() and await self.house.database.read(_is_shown)):  # in this order
+                return False
             open_ = "SELECT count(*) FROM deliveries WHERE announced = 0"
             replies = (
                 "SELECT count(*) FROM timeline t WHERE t.body LIKE '%queued%' AND NOT EXISTS"
                 " (SELECT 1 FROM timeline_changes c WHERE c.message_id = t.id AND c.kind = 'delivery')"
             )
             waiting = [await self.house.database.read(partial(_count, sql=sql)) for sql in (open_, replies)]
-            shown = await self.house.database.read(lambda tx: head(tx) <= live.position(tx))
-            return waiting == [0, 0] and shown and await self._all_is_read()
+            return waiting == [0, 0]
 
         async with asyncio.timeout(120):
             while not await quiet():  # noqa: ASYNC110 (other tasks and servers work)
@@ -251,6 +252,10 @@ class Town:
 
     def stores(self) -> Stores:
         return replace(stores_of(self.house, self.transport), settle=timedelta(0))
+
+
+def _is_shown(tx: Transaction) -> bool:
+    return head(tx) <= live.position(tx)
 
 
 def _count(tx: Transaction, sql: str) -> int:
