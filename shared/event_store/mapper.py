@@ -118,7 +118,7 @@ def to_sealed_state(
 
 
 @cache
-def tells_channel(event: type) -> bool:
+def tells_channel(event: type[Any]) -> bool:
     """Return whether events of a type say of which channel they are."""
     return any(each.name == "channel_id" for each in fields(event))
 
@@ -244,7 +244,7 @@ class _Part:
         self._is_one = len(names) == 1
 
     def values(self, event: Any) -> Sequence[Any]:
-        return (self._get(event),) if self._is_one else self._get(event)  # type: ignore[no-any-return]
+        return (self._get(event),) if self._is_one else self._get(event)
 
 
 def _default(each: Any) -> tuple[Any, ...]:

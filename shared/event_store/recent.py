@@ -39,9 +39,9 @@ class Recent:
 
     def clear(self) -> None:
         with self._lock:
-            self._events.clear()
+            self._runs.clear()
             self._ahead.clear()
-            self._characters = 0
+            self._count = self._characters = 0
 
     def _extend(self) -> bool:
         """Add the runs that follow without a gap; return whether there were any."""

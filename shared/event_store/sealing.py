@@ -43,7 +43,8 @@ class Sealing:
 
     def _channel(self, event: Any) -> UUID | None:
         """Return the channel an event is of, None for those of a customer as a whole."""
-        if tells_channel(type(event)):
+        kind: type = type(event)
+        if tells_channel(kind):
             channel_id: UUID | None = event.channel_id
             return channel_id
         conversation_id = getattr(event, "conversation_id", None)

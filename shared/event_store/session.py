@@ -46,6 +46,8 @@ class Session:
         self.entries = Entries()
         self.resolved: list[UUID] = []
         self.raw_items: list[tuple[int, bytes]] = []
+        self.erases = False
+        """Somebody is erased: what this process remembers is not to be used any more."""
         self.appended: list[tuple[UUID, int, Happening]] = []
 
     def conversation(self, conversation_id: UUID, *, is_new: bool = False) -> Versioned:
@@ -111,6 +113,7 @@ class Session:
         """Keep one event for the end of a stream. Raises Refused for an operator's word on somebody who was erased."""
         if isinstance(happening.event, _ABOUT_SOMEBODY) and happening.about.actor.kind == "operator":
             self._refuse_erased(happening.event.customer_id)
+        self.erases = self.erases or isinstance(happening.event, e.CustomerErased)
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
 

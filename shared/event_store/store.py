@@ -121,6 +121,8 @@ class EventStore:
                 continue
             self._cache.put(session.states.items())
             self._recent.put(recorded)
+            if session.erases:
+                await self._look_at_erasures()
             happenings = [happening for _, _, happening in session.appended]
             position = recorded[-1].position if recorded else await self._database.read(head, brief=True)
             return Handled(position, happenings)
