@@ -55,11 +55,17 @@ class Blobs:
         return sha256
 
     def size_now(self, sha256: str) -> int:
+        if (plain := self._plain(sha256)) is not None:
+            return plain.stat().st_size
         with self._path(sha256).open("rb") as file:
             return _size(file.read(_HEAD_BYTES))
 
     def read_now(self, sha256: str, start: int = 0, end: int | None = None) -> bytes:
         """Return some of the bytes. Raises FileNotFoundError, and InvalidTag when the file was changed."""
+        if (plain := self._plain(sha256)) is not None:
+            with plain.open("rb") as file:
+                file.seek(start)
+                return file.read(-1 if end is None else max(0, end - start))
         with self._path(sha256).open("rb") as file:
             head = file.read(_HEAD_BYTES)
             size = _size(head)
@@ -73,10 +79,16 @@ class Blobs:
 
     def remove_now(self, sha256: str) -> bool:
         """Delete a blob; False when there is none."""
-        path = self._path(sha256)
-        existed = path.exists()
-        path.unlink(missing_ok=True)
-        return existed
+        paths = [path for path in (self._path(sha256), self.folder / sha256[:2] / sha256) if path.exists()]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return bool(paths)
+
+    def _plain(self, sha256: str) -> Path | None:
+        """Return the file as earlier versions kept it, as it is and under its sha256; None where it is sealed."""
+        sealed = self._path(sha256)
+        plain = self.folder / sha256[:2] / sha256
+        return plain if not sealed.exists() and plain.exists() else None
 
     def _path(self, sha256: str) -> Path:
         """Raises FileNotFoundError for what is no sha256."""
