@@ -176,6 +176,9 @@ def _receive(owners: Owners, item: InboundMessage, after: After, *, resolves: bo
     else:
         at_home = partial(_place_at_home, owners, item, about)
         conversation_id = Told(session, tx, item, about, at_home).tell()
+        if item.vouched:
+            _link(owners, item, about)
+            after.suggests.follow(item, about)
         if item.raw.data is not None:
             session.keep_raw(item.raw.data)
     if item.remote_files:
