@@ -250,6 +250,32 @@ def test_a_channel_is_set_up_anew_and_a_problem_leaves_it_as_it_was(okno: Cli, m
     assert (okno.in_house(stored), found_empty) == ("new", ["", ""])
 
 
+def test_settings_are_changed_and_a_problem_leaves_them_as_they_were(
+    okno: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    okno(*MAILBOX)
+    asked: list[tuple[str, str]] = []
+
+    async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+        asked.append((channel.settings["imap_host"], channel.settings["imap_password"]))
+        if channel.settings["imap_host"] == "mail.wrong":
+            raise SetUpProblem("nobody there")
+        return SetUp(("logged in",))
+
+    async def stored(house: House) -> str:
+        return (await house.registry.find("Support")).channel.settings["imap_host"]
+
+    monkeypatch.setitem(sys.modules, "shared.channels.email.setup", SimpleNamespace(set_up=set_up))
+    change = ("channels", "change", "Support", "--set")
+    assert okno.wrong(*change, "imap_host=mail.wrong") == "nobody there"
+    assert okno.in_house(stored) == "127.0.0.1"
+    assert okno(*change, "imap_host=mail.right") == "logged in\n"
+    assert okno.json(*change, "imap_host=mail.wrong", "--no-check")["facts"] == []
+    assert (okno.in_house(stored), asked) == ("mail.wrong", [("mail.wrong", "s3cret"), ("mail.right", "s3cret")])
+    assert "imap_hots" in okno.wrong(*change, "imap_hots=typo")
+    assert "--set KEY=VALUE" in okno.wrong("channels", "change", "Support")
+
+
 @pytest.mark.parametrize(("mode", "path"), [("polling", None), ("webhook", "/in/telegram/")])
 def test_a_bot_has_an_address_only_in_mode_webhook(okno: Cli, mode: str, path: str | None) -> None:
     token = "token=123456789:" + "A" * 35
