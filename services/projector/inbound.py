@@ -329,9 +329,10 @@ def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
 
 
 def _quarantine(session: Session, item: InboundMessage | InboundUnreadable, reason: str) -> None:
-    context = tuple(item.context.items()) if isinstance(item, InboundUnreadable) else ()
-    raw = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type)
-    event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, item.external_id, reason, raw, context)
+    key = item.key if isinstance(item, InboundMessage) else ""
+    raw, its_key = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type), key or item.external_id
+    context = tuple(item.context.items())
+    event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, its_key, reason, raw, context)
     about = About(item.received_at, e.Actor("system"), item.id)
     if session.decide_quarantine(item.id, c.Quarantine(event), about) and item.raw.data is not None:
         session.keep_raw(item.raw.data)
