@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
@@ -79,20 +79,6 @@ class PostgresTransaction:
         self.connection.execute(
             cast("Any", f"INSERT INTO {table} ({','.join(columns)}) SELECT * FROM unnest({arrays}) {tail}"),
             [list(column) for column in zip(*rows, strict=True)],
-            prepare=True,
-        )
-
-    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
-        if not values:
-            return
-        key_type, type_ = _column_types(self.connection, table, (key, column))
-        self.connection.execute(
-            cast(
-                "Any",
-                f"UPDATE {table} SET {column} = given.value FROM unnest(%b::{key_type}[], %b::{type_}[])"
-                f" AS given(key, value) WHERE {table}.{key} = given.key AND {where}",
-            ),
-            [list(values), list(values.values())],
             prepare=True,
         )
 
