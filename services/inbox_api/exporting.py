@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api.context import Call
-from shared import addresses
+from shared import phone_numbers
 from shared.csv_cells import guarded
 from shared.database.protocol import Database
+from shared.domain import identity
 from shared.domain.card import FIELDS
 from shared.domain.card_values import as_cell
 from shared.domain.own_fields import OWN, OwnField
@@ -72,9 +73,9 @@ def _addresses(identities: Sequence[Mapping[str, str]]) -> tuple[list[str], list
     others: list[str] = []
     for each in identities:
         kind, address = each["kind"], each["address"]
-        if kind == "email" and addresses.email(address) == address:
+        if kind == "email" and identity.given_email(address) == address:
             emails.append(address)
-        elif kind == "phone" and addresses.phone(address, "") == address:
+        elif kind == "phone" and phone_numbers.given(address, "") == address:
             phones.append(f"tel:{address}")
         else:
             others.append(f"{kind}: {address}")

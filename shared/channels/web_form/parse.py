@@ -27,7 +27,7 @@ OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
 """What the script and the hosted page add for this server: it stays in the raw bytes."""
 MOST_COMPARED = 10
 
-_EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
+_EMAIL = re.compile(r"[^@\s<>\",;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
 Said = dict[Role, list[str]]
 
 
