@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -88,6 +90,15 @@ def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     # The log of a process goes to its stderr for good; the process of the tests keeps its own.
     monkeypatch.setattr(cli, "set_up_logs", lambda level: None)
     return Cli(tmp_path / "data", capsys)
+
+
+def test_who_reads_no_further_is_told_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "services.cli", "channels", "kinds", "--data", str(tmp_path)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 # --- channels ---------------------------------------------------------------------------------------------
