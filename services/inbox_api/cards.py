@@ -121,7 +121,7 @@ async def consent(call: Call) -> Response:
     said = domain.Said(asked.channel, asked.state, asked.text, asked.at or now(), asked.how)
 
     def decide(session: Session, tx: Transaction) -> None:
-        store.say_consent(session, tx, call.id(), said, call.about())
+        store.note_consent(session, tx, call.id(), said, call.about())
 
     await call.record(decide)
     return await one(call)
