@@ -43,6 +43,12 @@ def group_of(session: Session, tx: Transaction, customer_id: UUID) -> list[UUID]
     return members_of(session, tx, [root])[root]
 
 
+def groups_of(session: Session, tx: Transaction, customer_ids: Iterable[UUID]) -> Groups:
+    """Return the groups that some customers are in, by each of their members; nothing of those who are alone."""
+    found = members_of(session, tx, roots_of(session, tx, customer_ids).values())
+    return {id_: members for members in found.values() if len(members) > 1 for id_ in members}
+
+
 def _merged(session: Session, tx: Transaction, column: str, ids: list[UUID]) -> dict[UUID, Merged]:
     """Return who is merged into whom, of those whose `column` is one of `ids`, with what this session has decided."""
     sql = f"SELECT customer_id, into_id, merge_id FROM routing_merges WHERE {column}"

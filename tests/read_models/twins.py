@@ -1,5 +1,6 @@
 """Two businesses that live through the same, but for merges: once nobody is merged any more, they show the same.
 
+But for call-backs: whoever is merged with a caller ends theirs, and being reached is not undone by un-merging.
 Everything is decided by the real rules and stored in real tables, in memory.
 """
 
@@ -27,6 +28,7 @@ from shared.domain.customer import customer_id_for
 from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
 from shared.domain.merge import suggestion_id
+from shared.domain.next_step import CALL_BACK
 from shared.event_store import merging, raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.cards import change_card, note_consent
@@ -222,7 +224,11 @@ def shown(business: Business) -> dict[str, Any]:
         "customers": customers.page(tx, None, 1000),
         "steps": due.page(tx, due.Wanted(None), None, 1000),
         "suggestions": suggestions.page(tx, None, 1000),
-        "routing": {table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr) for table in ROUTING},
+        "routing": {
+            table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr)
+            for table in ROUTING
+            if table != "routing_call_backs"
+        },
     }
     for status in (None, "open", "closed", "snoozed"):
         found[f"conversations {status}"] = conversations.page(tx, status, None, None, 1000)
@@ -241,7 +247,14 @@ def _without_positions(value: Any) -> Any:
     if isinstance(value, dict):
         without = ("position", "raw", "id") if value.get("kind") in WRITTEN else ("position", "raw")
         return {name: _without_positions(each) for name, each in value.items() if name not in without}
-    return [_without_positions(each) for each in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_without_positions(each) for each in value if not _is_call_back(each)]
+    return value
+
+
+def _is_call_back(value: Any) -> bool:
+    """Whether this is such a step, or an entry of a timeline that tells of one."""
+    return isinstance(value, dict) and CALL_BACK in (value.get("what"), value.get("text"))
 
 
 def check_groups(business: Business, twin: Business) -> None:
@@ -256,8 +269,8 @@ def check_groups(business: Business, twin: Business) -> None:
         ids = [each["id"], *(member["id"] for member in each["members"])]
         assert set(ids) == expected[each["id"]]
         whole = timeline.of_customer(business.tx, UUID(ids[-1]), EVERYTHING)
-        own = [_name(entry) for id_ in ids for entry in timeline.of_customer(twin.tx, UUID(id_), EVERYTHING)]
-        kept = [_name(entry) for entry in whole if entry["kind"] != "merged"]
+        own = [_name(each) for id_ in ids for each in _all_of(twin, UUID(id_))]
+        kept = [_name(entry) for entry in whole if entry["kind"] != "merged" and not _is_call_back(entry)]
         assert kept == sorted(own, key=lambda name: order[name])
         assert sum(entry["kind"] == "merged" for entry in whole) == len(each["members"])
         assert {entry["customer_id"] for entry in whole} == {each["id"]}
@@ -314,7 +327,12 @@ def _check_suggestions(business: Business, expected: dict[str, set[str]]) -> Non
 
 
 def _all_entries(business: Business) -> list[Body]:
-    return [e for n in range(PEOPLE + PHONES) for e in timeline.of_customer(business.tx, person(n), EVERYTHING)]
+    return [each for number in range(PEOPLE + PHONES) for each in _all_of(business, person(number))]
+
+
+def _all_of(business: Business, customer_id: UUID) -> list[Body]:
+    entries = timeline.of_customer(business.tx, customer_id, EVERYTHING)
+    return [entry for entry in entries if not _is_call_back(entry)]
 
 
 def tables(business: Business) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
