@@ -1,4 +1,4 @@
-"""Imports of customers over HTTP: the file is the body of each request and is kept nowhere.
+"""Imports of customers over HTTP, for admins: the file is the body of each request and is kept nowhere.
 
 Answers are one JSON document, or with `Accept: application/x-ndjson` a line for each batch of rows, at last the totals.
 """
@@ -32,10 +32,12 @@ FILE_BYTES = 100 * 1024 * 1024
 IN_MEMORY = 1024 * 1024
 PREVIEW_ROWS = 20
 MOST_ROWS_SHOWN = 10_000
+ADMINS = "imports change any number of cards at once: only admins do this"
 LINES = "application/x-ndjson"
 
 
 async def list_(call: Call) -> Response:
+    call.only_admins(ADMINS)
     limit = call.limit()
     items = await call.context.database.read(partial(imports.page, before=call.cursor(), limit=limit))
     return listed(items, limit)
@@ -43,6 +45,7 @@ async def list_(call: Call) -> Response:
 
 async def preview(call: Call) -> Response:
     """POST /customers/import/preview, the CSV as the body: how it is written and where its columns would go."""
+    call.only_admins(ADMINS)
     with await _body(call) as file:
         try:
             return answer(await importing.preview(call.context.database, file, PREVIEW_ROWS))
@@ -55,6 +58,7 @@ async def import_(call: Call) -> Response:
 
     Without `map`, columns go where their headings suggest. The same `id` with the same file goes on where it stopped.
     """
+    call.only_admins(ADMINS)
     dry = call.request.query_params.get("dry_run", "true")
     if dry not in ("true", "false"):
         raise HTTPException(422, "dry_run must be true or false")
@@ -78,6 +82,7 @@ async def import_(call: Call) -> Response:
 
 async def undo(call: Call) -> Response:
     """POST /imports/{id}/undo: every field back to what it was, but those that somebody has changed since."""
+    call.only_admins(ADMINS)
     done = importing.Undoing()
     async for step in importing.undo(call.context.store, call.context.database, call.id(), call.about()):
         done = step
