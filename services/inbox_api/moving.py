@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from starlette.responses import Response
 
+from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import one_conversation
 from shared.database.protocol import Transaction
 from shared.event_store import threads
 from shared.event_store.moving import move_all
 from shared.event_store.session import Session
+from shared.read_models import conversations
 
 
 class MoveTo(msgspec.Struct):
@@ -55,6 +58,12 @@ async def unmerge(call: Call) -> Response:
     return answer(await one_conversation(call, call.id()))
 
 
+async def merged(call: Call) -> Response:
+    """GET /conversations/{id}/merged: those that were merged into it, each of which can be taken out again."""
+    items = await call.context.database.read(partial(_merged, conversation_id=call.id()))
+    return answer({"items": items, "next": None})
+
+
 async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
     about, place = call.about(), list[UUID]()
 
@@ -63,3 +72,8 @@ async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
 
     await call.record(decide)
     return answer(await one_conversation(call, place[0]))
+
+
+def _merged(tx: Transaction, conversation_id: UUID) -> list[Body]:
+    found = (conversations.conversation(tx, UUID(id_)) for id_ in conversations.merged_into(tx, conversation_id))
+    return with_channels(tx, [each for each in found if each is not None])
