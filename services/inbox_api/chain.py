@@ -33,7 +33,7 @@ async def _shown(call: Call) -> dict[str, object]:
 
 
 async def check(call: Call) -> Response:
-    """POST /reports/chain/verify: compare the log with its chain, one at a time since it reads everything; for admins."""
+    """POST /reports/chain/verify: compare the log with its chain, which reads all of it: one at a time, for admins."""
     call.only_admins()
     if _one_at_a_time.locked():
         raise HTTPException(503, "the log is being verified for somebody else", {"Retry-After": "30"})
