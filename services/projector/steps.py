@@ -1,11 +1,13 @@
-"""Call-backs: a missed call plans one, and it ends by itself once somebody has reached the client or the client us."""
+"""Call-backs: a missed call plans one, and it ends by itself once somebody has reached the client or the client us.
+
+Who are merged are one client: words of any of them end it. Un-merging does not bring it back: they were reached.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from services.projector.reached import was_reached
@@ -14,7 +16,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.next_step import CALL_BACK, call_back, call_back_id, reached
-from shared.event_store import merging
+from shared.event_store.groups import Groups, group_of, groups_of
 from shared.event_store.mapper import About
 from shared.event_store.routing import call_backs
 from shared.event_store.session import Session
@@ -27,12 +29,12 @@ Waiting = list[tuple[UUID, UUID, str]]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The open call-backs as a batch begins, and who stands for their customers."""
+    """The open call-backs as a batch begins; `groups`: who are one person with those who wait for one."""
 
     session: Session
     tx: Transaction
     waiting: Waiting
-    roots: Mapping[UUID, UUID]
+    groups: Groups
 
     def follow(self, message: e.MessageReceived, decided: Sequence[e.ConversationEvent], about: About) -> None:
         """Plan and end call-backs by what a message has led to; nothing for one that led to nothing."""
@@ -49,42 +51,39 @@ class Steps:
 
     def plan(self, call: e.MessageReceived | e.CallProgressed, missed_at: datetime, about: About) -> None:
         """One step is enough however often the client has tried, and none once they were reached after it."""
-        one = merging.together(self.session, self.tx, call.customer_id)
-        reached_since = partial(was_reached, self.session, self.tx, since=missed_at)
-        if self._of(call.customer_id) or any(reached_since(customer_id=id_) for id_ in one):
+        if self._of(call.customer_id) or was_reached(self.session, self.tx, call.customer_id, missed_at):
             return
         state = self.session.conversation(call.conversation_id).state
         step_id, due_at = call_back_id(call.message_id), about.occurred_at + CALL_BACK_WITHIN
         head = (step_id, call.customer_id, call.conversation_id, CALL_BACK)
         self.session.decide_step(step_id, c.PlanStep(*head, due_at, state.assignee), _by_itself(about))
+        self.groups.update(groups_of(self.session, self.tx, [call.customer_id]))
 
     def _end(self, message: e.MessageReceived, about: About) -> None:
         """What was said before the call was missed, and came late, ends nothing."""
-        for step_id, since in self._of(message.customer_id):
+        for step_id, since in [step for id_ in self._group(message.customer_id) for step in self._of(id_)]:
             if since <= to_text(about.occurred_at) or step_id == call_back_id(message.message_id):
                 self.session.decide_step(step_id, c.EndStep("done"), _by_itself(about))
 
-    def _of(self, customer_id: UUID) -> list[tuple[UUID, str]]:
-        """Return the open call-backs of a customer, and of all who are one with them now."""
-        planned = [(customer, step, since) for step, (customer, since) in self.session.entries.call_backs.items()]
-        known = self._known(customer_id) + planned
-        asked = {customer_id, *(customer for customer, *_ in known)}
-        roots = {**self.roots, **merging.stand_for(self.session, self.tx, asked - self.roots.keys())}
-        ended = {step for _, step in self.session.entries.ended}
-        found = {step: since for customer, step, since in known if roots[customer] == roots[customer_id]}
-        return [(step, since) for step, since in found.items() if step not in ended]
-
-    def _known(self, customer_id: UUID) -> Waiting:
+    def _group(self, customer_id: UUID) -> list[UUID]:
         if len(self.waiting) < AT_ONCE:
-            return self.waiting
-        members = merging.together(self.session, self.tx, customer_id)
-        return [each for member in members for each in call_backs(self.tx, member)]
+            return self.groups.get(customer_id, [customer_id])
+        return group_of(self.session, self.tx, customer_id)
+
+    def _of(self, customer_id: UUID) -> list[tuple[UUID, str]]:
+        known = self.waiting if len(self.waiting) < AT_ONCE else call_backs(self.tx, customer_id)
+        found = {step: since for customer, step, since in known if customer == customer_id}
+        found |= {
+            s: since for s, (customer, since) in self.session.entries.call_backs.items() if customer == customer_id
+        }
+        ended = {step for _, step in self.session.entries.ended}
+        return [(step, since) for step, since in found.items() if step not in ended]
 
 
 def steps_of(session: Session, tx: Transaction) -> Steps:
     """Return the call-backs that a batch begins with."""
     waiting = call_backs(tx, limit=AT_ONCE)
-    return Steps(session, tx, waiting, merging.stand_for(session, tx, (customer for customer, *_ in waiting)))
+    return Steps(session, tx, waiting, groups_of(session, tx, [customer for customer, _, _ in waiting]))
 
 
 def plan_call_back(

@@ -61,27 +61,6 @@ def accept(session: Session, tx: Transaction, suggestion_id: UUID, into: UUID | 
     return into
 
 
-def stand_for(session: Session, tx: Transaction, customer_ids: Iterable[UUID]) -> dict[UUID, UUID]:
-    """Return who stands for each customer now: themselves, unless they are merged."""
-    found = {id_: id_ for id_ in customer_ids}
-    merged = session.entries.merged
-    while at := {str(id_) for id_ in found.values()}:
-        rows = tx.rows_in("SELECT customer_id, into_id FROM routing_merges WHERE customer_id", list(at))
-        up = {UUID(customer): UUID(into) for customer, into in rows}
-        up |= {id_: into.into_id for id_, into in merged.items() if into and str(id_) in at}
-        up = {id_: into for id_, into in up.items() if merged.get(id_, into) is not None}
-        if not up:
-            break
-        found = {id_: up.get(root, root) for id_, root in found.items()}
-    return found
-
-
-def together(session: Session, tx: Transaction, customer_id: UUID) -> list[UUID]:
-    """Return all customers who are one with another now, themselves among them."""
-    roots = stand_for(session, tx, ever_together(tx, customer_id))
-    return [id_ for id_, root in roots.items() if root == roots[customer_id]]
-
-
 def ever_together(tx: Transaction, *customer_ids: UUID) -> list[UUID]:
     """Return all customers who are or were in one group with some, directly or by others; first of all themselves.
 
