@@ -20,7 +20,18 @@ from shared.keys.derive import derived
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
 from shared.read_models import live
-from shared.registry import business, channels, cursors, erasures, health, operators, subscriptions, telephones, typing
+from shared.registry import (
+    business,
+    channels,
+    cursors,
+    erasures,
+    health,
+    operators,
+    subscriptions,
+    telephones,
+    typing,
+    verifications,
+)
 from shared.registry.channels import ChannelRegistry
 from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
@@ -29,7 +40,7 @@ from shared.transport.sealed import SealedTransport
 
 REGISTRY = (
     business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA,
-    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
+    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 

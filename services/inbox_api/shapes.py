@@ -67,6 +67,8 @@ class Message(msgspec.Struct):
     position: int
     erased: bool | msgspec.UnsetType = msgspec.UNSET
     """True: its content was erased, what it said is empty."""
+    answers: str | msgspec.UnsetType = msgspec.UNSET
+    """Of a reply whose operator picked a message to answer by name: that message's id."""
 
 
 class Messages(msgspec.Struct):

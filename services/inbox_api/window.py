@@ -19,6 +19,8 @@ PAGES = (
     "/fields",
     "/import",
     "/privacy",
+    "/suggestions",
+    "/ledger",
     "/setup",
     "/login",
 )
