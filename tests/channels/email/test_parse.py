@@ -205,6 +205,22 @@ def test_a_multipart_without_its_last_delimiter_loses_nothing() -> None:
     assert parsed(data).text == "one\ntwo"
 
 
+def test_a_boundary_that_looks_like_the_outer_ones_end_is_the_inner_ones() -> None:
+    data = (
+        b'From: a@b\nContent-Type: multipart/mixed; boundary="a"\n\n--a\n'
+        b'Content-Type: multipart/mixed; boundary="a--"\n\n--a--\n\none\n--a--\n\ntwo\n'
+        b"--a----\n--a\n\nthree\n--a--\n\nafter"
+    )
+    assert parsed(data).text.split() == ["one", "two", "three"]
+
+
+def test_parts_begin_at_their_delimiter_where_the_empty_line_was_forgotten() -> None:
+    head = b'From: a@b\nContent-Type: multipart/mixed; boundary="ab"\nX-Mailer: x\n'
+    data = head + b"--ab\nContent-Type: text/plain\n\nhello\n--ab--\n"
+    message = parsed(data)
+    assert (message.text, message.files) == ("hello", ())
+
+
 def test_a_multipart_whose_boundary_is_wrong_is_still_read() -> None:
     data = b"From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--real-one\r\n\r\none\r\n--real-one--\r\n"
     assert parsed(data).text == "one"
