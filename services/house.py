@@ -17,7 +17,17 @@ from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
-from shared.registry import business, channels, cursors, health, operators, subscriptions, telephones, typing
+from shared.registry import (
+    business,
+    channels,
+    cursors,
+    health,
+    operators,
+    signatures,
+    subscriptions,
+    telephones,
+    typing,
+)
 from shared.registry.channels import ChannelRegistry
 from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
@@ -25,8 +35,8 @@ from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
 REGISTRY = (
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
-    telephones.SCHEMA, typing.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, signatures.SCHEMA,
+    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 

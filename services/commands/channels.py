@@ -42,6 +42,10 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="is a channel in order?")
     check.add_argument("channel", metavar="ID")
     check.set_defaults(run=in_house(_check))
+    change = actions.add_parser("change", help="change settings of a channel: a password, a signature")
+    change.add_argument("channel", metavar="ID")
+    change.add_argument("--set", action="append", required=True, metavar="KEY=VALUE", help="one setting; repeatable")
+    change.set_defaults(run=in_house(_change))
     renew = actions.add_parser("renew", help="set a channel up again: another consent, another webhook")
     renew.add_argument("channel", metavar="ID")
     renew.set_defaults(run=in_house(_renew))
@@ -202,6 +206,15 @@ async def _check(options: argparse.Namespace, house: House) -> int:
     row["problem"] = "; ".join(filter(None, (*wrong, health.problem))) or None
     show(options.json, [row], ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
     return 1 if row["problem"] else 0
+
+
+async def _change(options: argparse.Namespace, house: House) -> None:
+    """The running services take the new settings up by themselves."""
+    channel = (await house.registry.find(options.channel)).channel
+    settings = dict(_pair(text) for text in options.set)
+    await _resolve_channel_names(house, settings)
+    changed = await house.registry.change(channel, settings)
+    show(options.json, [{"id": str(changed.id), "name": changed.name, "changed": sorted(settings)}], ("id", "changed"))
 
 
 async def _set_state(options: argparse.Namespace, house: House) -> None:

@@ -11,6 +11,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.inbox_api import signatures
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import handle, idempotency_id, one_conversation, one_message
@@ -86,7 +87,14 @@ async def draft(call: Call) -> Response:
     shown = await one_conversation(call, call.id())
     state = await call.context.store.conversation(call.id())
     own = await call.context.database.read(_own_addresses)
-    return answer({**_draft(state, own), "cannot_reply": shown["cannot_reply"], "channel": shown["reply_channel"]})
+    return answer(
+        {
+            **_draft(state, own),
+            "cannot_reply": shown["cannot_reply"],
+            "channel": shown["reply_channel"],
+            "signature": await signatures.below(call, state),
+        }
+    )
 
 
 async def reply(call: Call) -> Response:
@@ -106,6 +114,7 @@ async def reply(call: Call) -> Response:
         asked.quotes,
         answers=asked.answers,
         target=await _target(call, asked.answers) if asked.answers else "",
+        signature=await signatures.of_reply(call),
     )
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)

@@ -35,6 +35,7 @@ async def test_a_draft_says_to_whom_the_answer_would_go(office: Office) -> None:
         "to": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
         "cc": [], "bcc": [], "others": ["boss@example.com"], "subject": "Question", "cannot_reply": None,
         "channel": {"id": str(MAILBOX), "kind": "email", "name": "Support"},
+        "signature": "",
     }  # fmt: skip
     assert (await office.client.get(f"/api/v1/conversations/{uuid4()}/draft")).status_code == 404
 

@@ -10,7 +10,7 @@ import { tellTyping } from '../src/lib/typing'
 import { entry, shelf } from './examples'
 
 const draft: Draft = {
-  to: [{ kind: 'email', address: 'Maria@client.example', name: null }], cc: [], bcc: [], others: ['boss@client.example'], subject: 'Receipt', cannot_reply: null, channel: null,
+  to: [{ kind: 'email', address: 'Maria@client.example', name: null }], cc: [], bcc: [], others: ['boss@client.example'], subject: 'Receipt', cannot_reply: null, channel: null, signature: '',
 }
 
 test('addresses are read as people type them, each once', () => {

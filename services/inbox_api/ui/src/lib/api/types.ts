@@ -190,6 +190,8 @@ export interface Draft {
   subject: string
   cannot_reply: string | null
   channel: ChannelRef | null
+  /** What will stand below the answer, filled in. */
+  signature: string
 }
 
 export interface UploadedFile {

@@ -4,6 +4,7 @@ import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
 import { answering } from './answering.en'
+import { signature } from './signature.en'
 import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
@@ -322,6 +323,7 @@ export const en = {
     layout: 'The keys work on any keyboard layout.',
   },
   answering,
+  signature,
 }
 
 export type Texts = typeof en

@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import { answering } from './answering.ru'
+import { signature } from './signature.ru'
 import { card } from './card.ru'
 import type { Texts } from './en'
 import { webhooks } from './webhooks.ru'
@@ -325,4 +326,5 @@ export const ru: Texts = {
     layout: 'Клавиши работают в любой раскладке.',
   },
   answering,
+  signature,
 }

@@ -1,0 +1,31 @@
+"""The commands of mail: what an operator has below it, and changing the settings of a mailbox."""
+
+from __future__ import annotations
+
+from tests.services.test_cli import MAILBOX, Cli, okno  # noqa: F401
+
+
+def test_an_operators_signature_is_set_shown_and_forgotten(okno: Cli) -> None:  # noqa: F811
+    okno("operators", "add", "olga@okno.example")
+    command = ("operators", "signature", "olga@okno.example")
+    assert okno(*command) == "olga@okno.example has no signature: the mailbox's own is used\n"
+    assert okno.json(*command, r"Yours,\n{operator}") == {
+        "email": "olga@okno.example", "signature": "Yours,\n{operator}"
+    }  # fmt: skip
+    assert okno(*command) == "Yours,\n{operator}\n"
+    assert "there is no {name}" in okno.wrong(*command, "{name}")
+    assert okno.json(*command, "") == {"email": "olga@okno.example", "signature": ""}
+    assert "no operator" in okno.wrong("operators", "signature", "ben@okno.example", "Ben")
+
+
+def test_settings_of_a_mailbox_are_changed_and_the_others_stay(okno: Cli) -> None:  # noqa: F811
+    id_ = okno(*MAILBOX).strip()
+    change = ("channels", "change", id_, "--set")
+    told = okno.json(*change, "signature={operator}", "--set", "imap_password=other")["items"]
+    assert told == [{"id": id_, "name": "Support", "changed": ["imap_password", "signature"]}]
+    settings = okno.in_house(lambda house: house.registry.find(id_)).channel.settings
+    named = ("address", "imap_password", "smtp_password", "signature")
+    assert [settings[name] for name in named] == ["support@okno.example", "other", "s3cret", "{operator}"]
+    assert "there is no {nobody}" in okno.wrong(*change, "signature={nobody}")
+    assert "unknown setting nonsense" in okno.wrong(*change, "nonsense=1")
+    assert "no channel" in okno.wrong("channels", "change", "nobody", "--set", "signature=x")
