@@ -298,8 +298,16 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Type: text/html\r\n\r\n<p " + b"a=b " * (MEGABYTE // 4) + b">x",
         b'From: a@b\r\nContent-Type: text/html\r\n\r\n<p style="' + b"color:red;" * (MEGABYTE // 10) + b'">x',
         b"From: a@b\r\nContent-Type: text/html; charset=utf-7\r\n\r\n" + b"+AGE-" * (MEGABYTE // 5),
+        b"From: a@b\r\nContent-Type: application/pkcs7-mime\r\n\r\n" + b"\x30\x80" * (MEGABYTE // 2),
+        b"From: a@b\r\nContent-Type: application/pkcs7-mime\r\n\r\n\x30\x80\x06\x01x\xa0\x80\x30\x80"
+        + b"\x04\0" * (MEGABYTE // 2),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\n" + b"550 <a@b.c>" * (MEGABYTE // 11),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown 550-'" + b"x" * MEGABYTE,
+        b'From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: boundary="b--"\r\n'
+        + b"--b--\r\n" * (MEGABYTE // 7),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--b\r\nX: y\r\n" * (MEGABYTE // 11),
     ],
-    ids=range(46),
+    ids=range(52),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()

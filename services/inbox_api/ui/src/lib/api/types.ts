@@ -199,6 +199,8 @@ export interface UploadedFile {
   size: number
   name: string
   media_type: string
+  /** The name by which Markdown puts a picture into the text. */
+  content_id?: string
 }
 
 /** What an answer has besides its words; `to` null: to whom the message answered says. */
