@@ -86,7 +86,8 @@ class _Reader:
             content_type = "multipart/mixed" if content_type == "multipart" else default_type
         parts: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            parts = self._children(content_type, params, body, end, depth)
+            before = self._before(headers, params, body, end) if depth else ()  # atop a mail it is for old programs
+            parts = (*before, *self._children(content_type, params, body, end, depth))
             content_type = content_type if parts or depth >= MAX_DEPTH else "text/plain"
         return Part(headers, self.data, body, end, content_type, params, parts)
 
@@ -128,6 +129,19 @@ class _Reader:
         if not spans and (sniffed := self._sniffed(boundary, max(0, start - 1), end)):
             spans = list(self._spans(sniffed, start, end))
         return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+
+    def _before(
+        self, headers: tuple[tuple[str, bytes], ...], params: dict[str, str], start: int, end: int
+    ) -> tuple[Part, ...]:
+        """Return the text before the first delimiter where a second Content-Type says that it is one, else nothing."""
+        declared = [value for name, value in headers if name == "content-type"]
+        content_type, own = parameters(declared[-1]) if len(declared) > 1 else ("", {})
+        at = self.data.find(b"\n--" + params.get("boundary", "").encode("utf-8", "surrogateescape"), start, end)
+        if not content_type.startswith("text/") or at < 0 or not self.data[start:at].strip():
+            return ()
+        self.count += 1
+        kept = (("content-type", declared[-1]), *((n, v) for n, v in headers if n == "content-transfer-encoding"))
+        return (Part(kept, self.data, start, at, content_type, own),)
 
     def _sniffed(self, declared: bytes, start: int, end: int) -> bytes | None:
         """Return the boundary that is used where the declared one is not: one that begins like it, or any long one."""

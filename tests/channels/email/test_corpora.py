@@ -180,8 +180,8 @@ OTHER_PARTS = {
     "malformed/011": (5, 4, OUTER_ENDS_INNER),
     "malformed/012": (5, 4, OUTER_ENDS_INNER),
     "malformed/016": (5, 7, f"{OUTER_ENDS_INNER}; theirs compares the first 80 characters of boundaries that differ"),
-    "malformed/020": (4, 3, "two Content-Type fields: with the first the HTML is shown, with the last its source"),
-    "malformed/021": (4, 3, "the same without an html tag"),
+    "malformed/020": (5, 3, "two Content-Type fields: theirs takes the last and shows the source of the HTML"),
+    "malformed/021": (5, 3, "the same without an html tag"),
     "thirdparty/015": (5, 3, "three attached mails, the last two of which got lost there"),
 }
 

@@ -221,6 +221,14 @@ def test_parts_begin_at_their_delimiter_where_the_empty_line_was_forgotten() -> 
     assert (message.text, message.files) == ("hello", ())
 
 
+def test_a_text_before_the_first_delimiter_is_read_where_a_second_content_type_says_so() -> None:
+    outer = b'From: a@b\nContent-Type: multipart/mixed; boundary="o"\n\n--o\n'
+    inner = b'Content-Type: multipart/mixed; boundary="ab"\n'
+    rest = b"\nbefore\n\n--ab\n\nafter\n--ab--\n--o--\n"
+    assert parsed(outer + inner + b"Content-Type: text/plain\n" + rest).text.split() == ["before", "after"]
+    assert parsed(outer + inner + rest).text == "after"
+
+
 def test_a_multipart_whose_boundary_is_wrong_is_still_read() -> None:
     data = b"From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--real-one\r\n\r\none\r\n--real-one--\r\n"
     assert parsed(data).text == "one"
