@@ -7,7 +7,7 @@ run: .venv/ready
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest -n 2 -m "not alone"
+	$(PY) -m pytest -n 3 -m "not alone"
 	$(PY) -m pytest -m alone
 	cd services/inbox_api/ui && npm test
 

@@ -33,7 +33,7 @@ class InboxApi:
     """`routes` for a Starlette application; `run` until cancelled."""
 
     def __init__(self, database: Database, store: EventStore, blobs: Blobs, subscriptions: Subscriptions) -> None:
-        self.context = Context(database, store, Operators(database), blobs, Views(database), subscriptions)
+        self.context = Context(database, store, Operators(database), blobs, Views(database, store), subscriptions)
 
     @property
     def routes(self) -> list[BaseRoute]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ NOT_ASKED = ("timeline", "attachments", "clocks", "causes")
 BATCH = 1000
 Otherwise = dict[str, set[int]]
 """By conversation: positions of events that either were known and had not happened, or the other way round."""
-_NEARLY = timedelta(seconds=clocks.LEAST_SECONDS)
+_NEARLY = clocks.LEAST
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from shared.clock import now, to_text
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import head, read_log
+from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import groups, live
@@ -39,8 +40,8 @@ class Change:
 class Views:
     """`run` keeps it current; `position` is what every GET made now would show."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database, self._store = database, store
         self.position = 0
         self._changes: deque[Change] = deque(maxlen=KEPT)
         self._read_until = 0
@@ -86,7 +87,7 @@ class Views:
             return list(newer)[::-1]
         if self.position - position > KEPT:
             return None
-        return await self._database.read(partial(_changes, after=position, until=self.position))
+        return await self._database.read(partial(_read_changes, after=position, until=self.position))
 
     async def behind_seconds(self) -> float:
         """Return the age of the oldest event that the read models do not show yet."""
@@ -106,16 +107,25 @@ class Views:
             self._changes.clear()
             self._read_until = position
         while self._read_until < position:
-            batch = await self._database.read(partial(_changes, after=self._read_until, until=position), brief=True)
+            batch = await self._next(position)
             self._changes.extend(batch)
             self._read_until = batch[-1].position if batch else position
         async with self._moved:
             self.position = position
             self._moved.notify_all()
 
+    async def _next(self, until: int) -> list[Change]:
+        """Return the next changes; what this process has recorded itself need not be read and decoded again."""
+        if recent := [r for r in self._store.recent(self._read_until, BATCH) if r.position <= until]:
+            return await self._database.read(partial(_changes, events=recent), brief=True)
+        return await self._database.read(partial(_read_changes, after=self._read_until, until=until), brief=True)
 
-def _changes(tx: Transaction, after: int, until: int) -> list[Change]:
-    events = [recorded for recorded in read_log(tx, after, BATCH) if recorded.position <= until]
+
+def _read_changes(tx: Transaction, after: int, until: int) -> list[Change]:
+    return _changes(tx, [recorded for recorded in read_log(tx, after, BATCH) if recorded.position <= until])
+
+
+def _changes(tx: Transaction, events: Sequence[Recorded]) -> list[Change]:
     customers = {str(id_) for recorded in events if (id_ := getattr(recorded.event, "customer_id", None))}
     stands_for = groups.roots(tx, customers)
     return [_change(recorded, stands_for) for recorded in events]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import replace
+from functools import cache
 from uuid import UUID
 
 from services.ingest.apart import Apart, BugInParser, ParserDied
@@ -62,6 +63,7 @@ async def understand(item: RawItem, channel: Channel, parse: Parse, blobs: Blobs
     return _message(item, channel, parsed, raw, files, id)
 
 
+@cache
 def _apart_from(parse: Parse) -> int:
     return int(getattr(sys.modules.get(parse.__module__), "APART_FROM_BYTES", APART_FROM_BYTES))
 

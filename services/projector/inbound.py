@@ -84,7 +84,8 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
-            item = replace(item, same_as=() if alone else _free(item, session, known))
+            if not alone:
+                item = replace(item, same_as=_free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
         elif item.nature == "loop" and (reply := about_items.echoed(session, tx, item)):
@@ -190,7 +191,7 @@ def _receive_message(
     session, tx, (joined, customer_id) = owners.session, owners.tx, home
     if item.vouched:
         item = replace(item, identities=(*item.identities, *_link(owners, item, about)))
-    message = _message(item, joined, customer_id)
+    message = _message(item, joined, customer_id, () if tx.dialect == "sqlite" else item.same_as)
     was_awaited = message.call is not None and held.is_awaited(session, owners.known, message.message_id)
     command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
@@ -276,7 +277,7 @@ def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
     return UUID(int=(customer_id.int & ~_LOW) | (message_id.int & _LOW))
 
 
-def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.MessageReceived:
+def _message(item: InboundMessage, joined: Joined, customer_id: UUID, same_as: tuple[UUID, ...]) -> e.MessageReceived:
     call = item.call
     return e.MessageReceived(
         joined.conversation_id,
@@ -312,7 +313,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.Messa
         joined.decision.score,
         item.proves,
         item.topic,
-        item.same_as,
+        same_as,
         item.id if item.part_of else None,
     )
 

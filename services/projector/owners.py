@@ -38,8 +38,10 @@ class Owners:
 
     def of_any(self, address: Address) -> UUID | None:
         """Return the same of an address that is not in the batch."""
+        if owner := self.of(address):
+            return owner
         found = look_up(self.tx, Wanted((), keys_of(address), (), ())).addresses
-        return self.of(address) or next(iter(found.values()), None)
+        return next(iter(found.values()), None)
 
     def of_sender(self, address: Address, about: About) -> UUID | None:
         """Return whose a sender's address is; a new plus-address becomes its mailbox's, where the business says so."""

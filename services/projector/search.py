@@ -15,7 +15,7 @@ from shared.read_models.search import READ_MODEL
 
 NAME = READ_MODEL.name
 BATCH = 500
-BRIEF_BATCH = 50
+BRIEF_BATCH = 120
 """SQLite indexes on the event loop: some 10 ms."""
 ROUND_SECONDS = 1.0
 """A batch costs the index as much as a few entries: what comes within a second is put there together."""

@@ -7,14 +7,15 @@ the others. `level` is the power of two the distance reaches, in microseconds, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.read_models.moment import microseconds
 
-LEAST_SECONDS = 1
-LEAST_LEVEL = (LEAST_SECONDS * 1_000_000).bit_length() - 1
+LEAST = timedelta(seconds=1)
+LEAST_LEVEL = (LEAST // timedelta(microseconds=1)).bit_length() - 1
 MOST_LEVEL = 60
 """The calendar has 2 ** 58 microseconds."""
 
@@ -44,13 +45,13 @@ READ_MODEL = Clocks()
 
 
 def _row(recorded: e.Recorded) -> Row | None:
+    if abs(recorded.recorded_at - recorded.occurred_at) < LEAST:
+        return None
     event: Any = recorded.event
     conversation_id = getattr(event, "conversation_id", None)
     if conversation_id is None:
         return None
     began, until = sorted((microseconds(recorded.occurred_at), microseconds(recorded.recorded_at)))
-    if until - began < LEAST_SECONDS * 1_000_000:
-        return None
     return (recorded.position, str(conversation_id), (until - began).bit_length() - 1, began, until)
 
 

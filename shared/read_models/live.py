@@ -85,11 +85,14 @@ def position(tx: Transaction) -> int:
 def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
     """Apply events to every live model that has not seen them; another process may have been first."""
     together = [name for name in models() if not is_apart(name)]
+    moved = []
     for name, standing in standings(tx, lock=True, names=together).items():
         unseen = [event for event in events if event.position > standing.position]
         if unseen:
             models()[name].apply(tx, unseen, "")
-            move(tx, name, unseen[-1].position)
+            moved.append(name)
+    if moved:
+        move(tx, moved, events[-1].position)
     tx.notify(TOPIC)
 
 
@@ -99,9 +102,10 @@ def take_in_apart(tx: Transaction, name: str, events: Sequence[Recorded]) -> Non
     unseen = [event for event in events if event.position > standing.position]
     if unseen and standing.version == models()[name].version:
         models()[name].apply(tx, unseen, "")
-        move(tx, name, unseen[-1].position)
+        move(tx, [name], unseen[-1].position)
 
 
-def move(tx: Transaction, name: str, to: int) -> None:
-    """Say how far a model is."""
-    tx.run("UPDATE read_model_positions SET position = ? WHERE name = ?", (to, name))
+def move(tx: Transaction, names: Sequence[str], to: int) -> None:
+    """Say how far some models are."""
+    marks = ",".join("?" * len(names))
+    tx.run(f"UPDATE read_model_positions SET position = ? WHERE name IN ({marks})", (to, *names))

@@ -77,7 +77,7 @@ def stems(text: str) -> set[str]:
     composed = _composed(text)
     found = set(map(_key, _found(composed)))
     if sum(len(key) for key in found if key.isdecimal()) >= PHONE_GROUPS:
-        for digits in _DIGITS.findall(composed):
+        for digits in set(_DIGITS.findall(composed)):
             found |= numbers(digits)
     found.discard("")
     return found if len(found) <= WORDS else set(sorted(found)[:WORDS])

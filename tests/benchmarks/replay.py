@@ -63,8 +63,7 @@ def _measure(name: str, url: str, events: int) -> Iterator[Figure]:
 def _rebuilt(name: str, database: Database, events: int) -> Iterator[Figure]:
     """From the first read to tables that could be switched in, indexes and all."""
     with database.writing() as tx:
-        for model in live.models():
-            live.move(tx, model, events)
+        live.move(tx, list(live.models()), events)
     limit, limit_name = _read(database, events), "read and decode only"
     for what, names in (("the timeline", ["timeline"]), ("all read models", list(live.models()))):
         rate = _build(database, names, events)
@@ -124,8 +123,7 @@ async def _further(database: Database, store: EventStore, size: int) -> list[e.R
 
 async def _fill_to(database: Database, size: int) -> None:
     def move(tx: object) -> None:
-        for model in live.models():
-            live.move(tx, model, size)  # type: ignore[arg-type]
+        live.move(tx, list(live.models()), size)  # type: ignore[arg-type]
 
     await database.write(move)
     await rebuild(database, Wanted(shown=0))

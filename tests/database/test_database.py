@@ -175,6 +175,23 @@ async def test_many_odd_values_are_inserted(database: Database) -> None:
     assert [(i, n, bytes(d), m) for i, n, d, m in found] == rows
 
 
+@pytest.mark.parametrize("odd", [["", None, "Ж'\"%s?", "\n\t"], ["\x1f", "a\x1fb", None], ["\x1e", None], [None], [""]])
+async def test_many_odd_texts_are_put_where_none_was_and_found_by_themselves(
+    database: Database, odd: list[str | None]
+) -> None:
+    rows = [(n, odd[n % len(odd)]) for n in range(30)]
+    tail = "ON CONFLICT DO NOTHING"
+    await database.write(lambda tx: tx.insert_many("things", ("id", "name"), rows, tail))
+    found = await database.read(lambda tx: tx.rows("SELECT id, name FROM things ORDER BY id"))
+    assert found == rows
+    texts = [text for text in odd if text is not None]
+    keys = [*texts, *(f"k{n}" for n in range(20))]
+    sql = "SELECT id FROM things WHERE name"
+    there = [id_ for (id_,) in await database.read(lambda tx: tx.rows_in(sql, keys))]
+    assert sorted(there) == [n for n, text in rows if text is not None]
+    assert await database.read(lambda tx: tx.rows_in(sql, [])) == []
+
+
 async def test_a_column_is_set_where_the_key_and_the_condition_hold(database: Database) -> None:
     rows = [(n, f"n{n}", n) for n in range(4)]
     await database.write(lambda tx: tx.insert_many("things", ("id", "name", "number"), rows))

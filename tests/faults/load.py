@@ -80,7 +80,7 @@ class Load:
             self._broken.append(error)
 
     def _post_forms(self) -> None:
-        with httpx.Client(timeout=10, trust_env=False) as client:
+        with httpx.Client(timeout=10, trust_env=False, verify=False) as client:
             number = 0
             while not self._stop.is_set():
                 number += 1
@@ -117,7 +117,7 @@ class Load:
 
     def _reply(self) -> None:
         signed_in = {"Authorization": f"Bearer {self.stage.token}"}
-        with httpx.Client(timeout=10, trust_env=False, headers=signed_in) as client:
+        with httpx.Client(timeout=10, trust_env=False, verify=False, headers=signed_in) as client:
             number = 0
             while not self._stop.is_set():
                 if conversations := self._open_conversations(client):

@@ -85,6 +85,6 @@ class OknoProcess:
 
 def _is_ready(address: str) -> bool:
     try:
-        return httpx.get(address, timeout=2, trust_env=False).status_code == 200
+        return httpx.get(address, timeout=2, trust_env=False, verify=False).status_code == 200
     except httpx.TransportError:
         return False

@@ -39,7 +39,7 @@ CONVERSATIONS = [uuid5(MAILBOX, f"conversation {n}") for n in range(4)]
 EVERY = 7
 """Which moments are looked at: each takes a while."""
 STATUSES = ("open", "snoozed", "closed", None)
-slowly = settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+slowly = settings(deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(autouse=True)

@@ -321,7 +321,7 @@ async def test_a_model_that_is_behind_is_rebuilt_as_far_as_it_is(database: Datab
     def put_back(tx: Transaction) -> None:
         tx.run("DELETE FROM steps")
         tx.run("DELETE FROM customers")
-        live.move(tx, "customers", 0)
+        live.move(tx, ["customers"], 0)
 
     await database.write(put_back)
     assert all(compared.equal for compared in await rebuild(database, Wanted()))

@@ -53,7 +53,7 @@ class Okno:
         serving = asyncio.create_task(server.serve([self._socket]))
         await self.demo.start()
         try:
-            async with httpx.AsyncClient(base_url=self.url, trust_env=False) as client:
+            async with httpx.AsyncClient(base_url=self.url, trust_env=False, verify=False) as client:
                 yield client
         finally:
             await self.demo.stop()
