@@ -153,7 +153,7 @@ async def test_nothing_is_recorded_when_the_index_cannot_be_written(database: Da
         session.entries.seen[uuid4()] = object()  # type: ignore[assignment]
         session.raw_items.append((0, object()))  # type: ignore[arg-type]
 
-    with pytest.raises(Exception, match=r"bind|adapt|dump|cannot"):
+    with pytest.raises(Exception, match=r"bind|adapt|dump|cannot|unsupported"):
         await store.record(decide, {"t/0": 1})
     assert await events(database) == []
     assert await database.read(standing) == {table: [] for table in await database.read(standing)}
