@@ -27,6 +27,10 @@ from shared.registry import (
     subscriptions,
     telephones,
     typing,
+    subscriptions,
+    telephones,
+    typing,
+    verifications,
 )
 from shared.registry.channels import ChannelRegistry
 from shared.registry.subscriptions import Subscriptions
@@ -37,6 +41,8 @@ from shared.transport.protocol import Transport
 REGISTRY = (
     business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, signatures.SCHEMA,
     subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
+    telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 

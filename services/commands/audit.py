@@ -19,10 +19,11 @@ from services.terminal import WrongRequest, in_house, moment, print_json, show
 from shared.audit.channels import rows_of
 from shared.audit.ledger import Ledger
 from shared.audit.walk import How, Span, audit
-from shared.clock import now
+from shared.clock import now, to_text
 from shared.contracts import topics
 from shared.event_store import chain
 from shared.event_store.chain_verify import Head, Verified, verify
+from shared.registry.verifications import Verification, Verifications
 from shared.transport.look import look
 
 COMMANDS = {"audit": "prove that nothing is missing and nothing was changed"}
@@ -73,7 +74,11 @@ async def _head(options: argparse.Namespace, house: House) -> int:
 
 async def _verify(options: argparse.Namespace, house: House) -> int:
     with shown_events() as progress:
+        at = to_text(now())
         verified = await verify(house.database, _noted(options), progress)
+    words = verified.difference.words if verified.difference else ""
+    done = Verification(at, "okno audit", verified.events, str(verified.head), words)
+    await Verifications(house.database).keep(done)
     row = _verified(verified)
     if options.json:
         print_json(row)

@@ -1,4 +1,4 @@
-"""Who changed what on a card, when, and what it was before: read from the customer's own stream, which is short."""
+"""Who changed what on a card, when, and what it was before: read from the streams of its customers, which are short."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.domain.card_values import shown
 from shared.domain.own_fields import OWN, OwnField
 from shared.event_store.cards import own_fields_of
 from shared.event_store.log import read_streams
+from shared.read_models import groups
 from shared.read_models.cards import consent_fields
 
 Body = dict[str, Any]
@@ -22,11 +23,12 @@ Body = dict[str, Any]
 def page(tx: Transaction, customer_id: UUID, field: str | None, before: int | None, limit: int) -> list[Body]:
     """Return changes of a card, of one field or of all, the newest first; `before`: a position of an earlier page.
 
+    Of a group they are those of all its members; `customer_id` says on whose card each was made.
     All changes of one event stand on one page, which may so be longer than `limit`.
     """
     types = _types(own_fields_of(tx))
     found: list[Body] = []
-    for recorded in reversed(read_streams(tx, [customer_id])):
+    for recorded in reversed(read_streams(tx, [UUID(id_) for id_ in groups.members(tx, customer_id)])):
         if before is not None and recorded.position >= before:
             continue
         if len(found) >= limit:
@@ -49,6 +51,7 @@ def _head(recorded: e.Recorded) -> Body:
         "by": {"kind": actor.kind, "id": actor.id or None, "name": actor.name or None},
         "import_id": str(import_id) if import_id else None,
         "undone": getattr(event, "undone", False),
+        "customer_id": str(recorded.stream_id),
         "position": recorded.position,
     }
 

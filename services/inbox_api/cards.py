@@ -18,11 +18,9 @@ from services.inbox_api.files import SAFE
 from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain import card as domain
-from shared.domain import events as e
 from shared.domain.card_values import shown
 from shared.domain.vcard import PersonCard, vcard
 from shared.event_store import cards as store
-from shared.event_store.mapper import About
 from shared.event_store.session import Session
 from shared.problems import problem
 from shared.read_models import cards, customers
@@ -56,11 +54,6 @@ class ConsentSaid(msgspec.Struct):
 def by_id_and_email(operators: list[Operator]) -> dict[str, str]:
     """Return operators' ids by what names them in a card or in a file."""
     return {key.casefold(): str(each.id) for each in operators for key in (str(each.id), each.email)}
-
-
-def about(call: Call, cause: UUID | None = None) -> About:
-    """Return when and by whom what this request asks for happens."""
-    return About(now(), e.Actor("operator", str(call.operator.id), call.operator.name), cause)
 
 
 async def one(call: Call) -> Response:
@@ -100,14 +93,13 @@ async def change(call: Call) -> Response:
     operators = by_id_and_email(await call.context.operators.all())
 
     def decide(session: Session, tx: Transaction) -> None:
-        store.change_card(session, tx, call.id(), wanted, operators, about(call))
+        store.change_card(session, tx, call.id(), wanted, operators, call.about())
 
     try:
-        handled = await call.context.store.record(decide)
+        await call.record(decide)
     except domain.Stale as stale:
         fields = [_overtaken(each) for each in stale.fields]
         return problem(409, detail=str(stale), code=stale.code, fields=fields)
-    await call.context.views.reach(handled.position)
     return await one(call)
 
 
@@ -129,10 +121,9 @@ async def consent(call: Call) -> Response:
     said = domain.Said(asked.channel, asked.state, asked.text, asked.at or now(), asked.how)
 
     def decide(session: Session, tx: Transaction) -> None:
-        store.say_consent(session, tx, call.id(), said, about(call))
+        store.note_consent(session, tx, call.id(), said, call.about())
 
-    handled = await call.context.store.record(decide)
-    await call.context.views.reach(handled.position)
+    await call.record(decide)
     return await one(call)
 
 

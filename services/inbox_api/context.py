@@ -15,9 +15,12 @@ from starlette.responses import Response
 
 from services.inbox_api.views import Views
 from shared.blobs import Blobs
-from shared.clock import from_text
+from shared.clock import from_text, now
 from shared.contracts.codec import without_nul
-from shared.database.protocol import Database
+from shared.database.protocol import Database, Transaction
+from shared.domain.events import Actor
+from shared.event_store.mapper import About
+from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.registry.operators import Operator, Operators
 from shared.registry.subscriptions import Subscriptions
@@ -73,6 +76,30 @@ class Call:
             raise HTTPException(422, "order must be asc or desc")
         return order == "desc"
 
+    def query_id(self, name: str) -> UUID | None:
+        """Return an id from the query, None when it is not asked. Raises 422 for what is no UUID."""
+        text = self.request.query_params.get(name)
+        return id_of(text, name) if text else None
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what this request asks for."""
+        return Actor("operator", str(self.operator.id), self.operator.name)
+
+    def about(self, cause: UUID | None = None) -> About:
+        """Return when and by whom what this request asks for happens."""
+        return About(now(), self.actor, cause)
+
+    def only_admins(self, why: str = "only admins do this") -> None:
+        """Raises 403 with `why` for everybody else."""
+        if self.operator.role != "admin":
+            raise HTTPException(403, why)
+
+    async def record(self, decide: Callable[[Session, Transaction], None]) -> None:
+        """Decide, and wait until the read models show it, so that the answer does. Raises what `decide` does."""
+        handled = await self.context.store.record(decide)
+        await self.context.views.reach(handled.position)
+
     async def body(self, shape: type[T]) -> T:
         """Return the JSON body as `shape`. Raises 413, 400 or 422 with what is wrong."""
         return await read_body(self.request, shape)
@@ -99,6 +126,14 @@ async def read_limited(request: Request, most_bytes: int = BODY_BYTES) -> bytes:
             raise HTTPException(413, f"a request body may have {most_bytes} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def id_of(text: str, name: str) -> UUID:
+    """Return an id that was given as `name`. Raises 422."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise HTTPException(422, f"{name} must be a UUID") from None
 
 
 def is_position(text: str) -> bool:

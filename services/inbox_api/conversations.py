@@ -12,11 +12,10 @@ from starlette.responses import Response
 
 from services.inbox_api import moments, past
 from services.inbox_api.channel_names import Body, with_channels
-from services.inbox_api.context import Call, answer, listed
+from services.inbox_api.context import Call, answer, id_of, listed
 from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
-from shared.domain.events import Actor
 from shared.read_models import conversations, timeline
 
 STATUSES = ("open", "snoozed", "closed", "all")
@@ -45,9 +44,8 @@ async def list_(call: Call) -> Response:
     status = call.request.query_params.get("status", "open")
     if status not in STATUSES:
         raise HTTPException(422, f"status must be one of {', '.join(STATUSES)}")
-    customer = call.request.query_params.get("customer_id")
     wanted, limit = None if status == "all" else status, call.limit()
-    customer_id = _uuid(customer) if customer else None
+    customer_id = call.query_id("customer_id")
     page = partial(_page, wanted=past.Listed(wanted, customer_id, call.cursor(), limit), then=moments.as_of(call))
     return listed(await call.context.database.read(page), limit)
 
@@ -120,8 +118,7 @@ async def _change(call: Call, command: c.ConversationCommand) -> Response:
 
 async def handle(call: Call, command: c.ConversationCommand, once: UUID | None = None) -> None:
     """Decide, and wait until the read models show it, so that the answer does."""
-    actor = Actor("operator", str(call.operator.id), call.operator.name)
-    handled = await call.context.store.handle(call.id(), command, actor, once)
+    handled = await call.context.store.handle(call.id(), command, call.actor, once)
     await call.context.views.reach(handled.position)
 
 
@@ -149,17 +146,7 @@ async def one_message(call: Call, message_id: UUID) -> Body:
 
 def idempotency_id(call: Call) -> UUID:
     key = call.request.headers.get("idempotency-key", "")
-    try:
-        return UUID(key) if key else uuid4()
-    except ValueError:
-        raise HTTPException(422, "Idempotency-Key must be a UUID") from None
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise HTTPException(422, f"{text[:64]!r} is no UUID") from None
+    return id_of(key, "Idempotency-Key") if key else uuid4()
 
 
 def _page(tx: Transaction, wanted: past.Listed, then: moments.AsOf | None) -> list[Body]:

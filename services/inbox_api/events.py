@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from uuid import UUID
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -57,11 +56,8 @@ async def _found(call: Call, wanted: Selection, after: int, wait: int) -> Page:
 
 
 def _wanted(call: Call) -> Selection:
-    query = call.request.query_params
-    customer = query.get("customer_id")
+    customer_id = call.query_id("customer_id")
     try:
-        return Selection(stored_names(query.getlist("type")), UUID(customer) if customer else None)
+        return Selection(stored_names(call.request.query_params.getlist("type")), customer_id)
     except UnknownType as error:
         raise HTTPException(422, str(error)) from None
-    except ValueError:
-        raise HTTPException(422, "customer_id must be a UUID") from None

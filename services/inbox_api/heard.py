@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from uuid import UUID, uuid5
+from uuid import uuid5
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.context import Call, listed
-from shared.clock import now
 from shared.database.protocol import Transaction
-from shared.domain.events import Actor, RecordingHeard
+from shared.domain.events import RecordingHeard
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.session import Session
@@ -24,31 +22,21 @@ ONE_LISTENING = timedelta(minutes=10)
 
 async def note(call: Call, recording: Recording) -> None:
     """Return once it is durable that this operator listens."""
-    actor = Actor("operator", str(call.operator.id), call.operator.name)
-    await call.context.store.record(partial(_decide, recording=recording, actor=actor, at=now()))
+    await call.context.store.record(partial(_decide, recording=recording, about=call.about()))
 
 
 async def list_(call: Call) -> Response:
     """GET /recordings/heard?message_id=: who has listened to what, the last one first; for admins."""
-    if call.operator.role != "admin":
-        raise HTTPException(403, "only admins see who has listened to a recording")
+    call.only_admins("only admins see who has listened to a recording")
     limit = call.limit()
-    page = partial(heard.page, message_id=_message_id(call), before=call.cursor(), limit=limit)
+    page = partial(heard.page, message_id=call.query_id("message_id"), before=call.cursor(), limit=limit)
     return listed(await call.context.database.read(page), limit)
 
 
-def _decide(session: Session, tx: Transaction, recording: Recording, actor: Actor, at: datetime) -> None:
+def _decide(session: Session, tx: Transaction, recording: Recording, about: About) -> None:
     stream_id = uuid5(recording.attachment_id, "heard")
     past = read_stream(tx, stream_id)
-    if any(each.actor.id == actor.id and at - each.occurred_at < ONE_LISTENING for each in past):
+    if any(each.actor.id == about.actor.id and about.occurred_at - each.occurred_at < ONE_LISTENING for each in past):
         return
     event = RecordingHeard(recording.attachment_id, recording.message_id, recording.customer_id, recording.name)
-    session.append(stream_id, len(past) + 1, Happening(event, About(at, actor)))
-
-
-def _message_id(call: Call) -> UUID | None:
-    text = call.request.query_params.get("message_id")
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise HTTPException(422, "message_id must be a UUID") from None
+    session.append(stream_id, len(past) + 1, Happening(event, about))

@@ -1,4 +1,4 @@
-"""Imports of customers over HTTP: the file is the body of each request and is kept nowhere.
+"""Imports of customers over HTTP, for admins: the file is the body of each request and is kept nowhere.
 
 Answers are one JSON document, or with `Accept: application/x-ndjson` a line for each batch of rows, at last the totals.
 """
@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api import importing
-from services.inbox_api.cards import about, by_id_and_email
+from services.inbox_api.cards import by_id_and_email
 from services.inbox_api.context import Call, answer, listed
 from shared.csv_file import WrongFile
 from shared.domain.errors import Refused
@@ -32,10 +32,12 @@ FILE_BYTES = 100 * 1024 * 1024
 IN_MEMORY = 1024 * 1024
 PREVIEW_ROWS = 20
 MOST_ROWS_SHOWN = 10_000
+ADMINS = "imports change any number of cards at once: only admins do this"
 LINES = "application/x-ndjson"
 
 
 async def list_(call: Call) -> Response:
+    call.only_admins(ADMINS)
     limit = call.limit()
     items = await call.context.database.read(partial(imports.page, before=call.cursor(), limit=limit))
     return listed(items, limit)
@@ -43,6 +45,7 @@ async def list_(call: Call) -> Response:
 
 async def preview(call: Call) -> Response:
     """POST /customers/import/preview, the CSV as the body: how it is written and where its columns would go."""
+    call.only_admins(ADMINS)
     with await _body(call) as file:
         try:
             return answer(await importing.preview(call.context.database, file, PREVIEW_ROWS))
@@ -55,10 +58,11 @@ async def import_(call: Call) -> Response:
 
     Without `map`, columns go where their headings suggest. The same `id` with the same file goes on where it stopped.
     """
+    call.only_admins(ADMINS)
     dry = call.request.query_params.get("dry_run", "true")
     if dry not in ("true", "false"):
         raise HTTPException(422, "dry_run must be true or false")
-    import_id = None if dry == "true" else _id(call)
+    import_id = None if dry == "true" else call.query_id("id") or uuid4()
     limit = call.number("limit", 500, 0, MOST_ROWS_SHOWN) or 0
     file = await _body(call)
     try:
@@ -78,8 +82,9 @@ async def import_(call: Call) -> Response:
 
 async def undo(call: Call) -> Response:
     """POST /imports/{id}/undo: every field back to what it was, but those that somebody has changed since."""
+    call.only_admins(ADMINS)
     done = importing.Undoing()
-    async for step in importing.undo(call.context.store, call.context.database, call.id(), about(call)):
+    async for step in importing.undo(call.context.store, call.context.database, call.id(), call.about()):
         done = step
     await call.context.views.reach(done.position)
     found = await call.context.database.read(partial(imports.one, import_id=call.id()))
@@ -121,7 +126,7 @@ async def _steps(call: Call, file: BinaryIO, import_id: UUID | None) -> Steps:
     plan = await importing.plan(call.context.database, wanted)
     if import_id is None:
         return importing.dry_run(call.context.database, plan)
-    return importing.run(call.context.store, plan, import_id, about(call))
+    return importing.run(call.context.store, plan, import_id, call.about())
 
 
 async def _told(
@@ -155,14 +160,6 @@ async def _together(told: AsyncIterator[Body], limit: int) -> Body:
     if "problem" in last:
         raise HTTPException(422, last["problem"])
     return {"id": last["id"], "counts": last["counts"], "items": items}
-
-
-def _id(call: Call) -> UUID:
-    text = call.request.query_params.get("id")
-    try:
-        return UUID(text) if text else uuid4()
-    except ValueError:
-        raise HTTPException(422, "id must be a UUID") from None
 
 
 async def _body(call: Call) -> BinaryIO:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -12,12 +11,9 @@ from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer, listed
-from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
-from shared.domain.events import Actor
 from shared.event_store import merging
-from shared.event_store.mapper import About
 from shared.event_store.session import Session
 from shared.read_models import conversations, customers, groups, suggestions
 
@@ -39,26 +35,26 @@ class Accept(msgspec.Struct):
 async def merge(call: Call) -> Response:
     """POST /customers/{id}/merge {into}: the customer is shown as one with `into`, whom it answers with."""
     asked = await call.body(MergeInto)
-    about = _about(call)
+    about = call.about()
 
     def decide(session: Session, tx: Transaction) -> None:
         merging.merge(session, tx, call.id(), asked.into, about)
 
-    await _record(call, decide)
+    await call.record(decide)
     return answer(await _customer(call, asked.into))
 
 
 async def unmerge(call: Call) -> Response:
     """POST /customers/{id}/unmerge {customer}: take a member out of the group; answers with what is left of it."""
     asked = await call.body(Unmerge)
-    about = _about(call)
+    about = call.about()
 
     def decide(session: Session, tx: Transaction) -> None:
         if conversations.are_merged_across(tx, [str(asked.customer), *groups.below(tx, str(asked.customer))]):
             raise Refused("conversations_merged", "Conversations of the two are merged: take those apart first")
         merging.unmerge(session, tx, call.id(), asked.customer, about)
 
-    await _record(call, decide)
+    await call.record(decide)
     return answer(await _customer(call, call.id()))
 
 
@@ -80,33 +76,24 @@ async def list_(call: Call) -> Response:
 async def accept(call: Call) -> Response:
     """POST /suggestions/{id}/accept {into?}: merge the two; answers with the customer they are."""
     asked = await call.body(Accept)
-    about, stands = _about(call), list[UUID]()
+    about, stands = call.about(), list[UUID]()
 
     def decide(session: Session, tx: Transaction) -> None:
         stands[:] = [merging.accept(session, tx, call.id(), asked.into, about)]
 
-    await _record(call, decide)
+    await call.record(decide)
     return answer(await _customer(call, stands[0]))
 
 
 async def refuse(call: Call) -> Response:
     """POST /suggestions/{id}/refuse: they are two; the pair is never suggested again."""
-    about = _about(call)
+    about = call.about()
 
     def decide(session: Session, tx: Transaction) -> None:
         merging.refuse(session, tx, call.id(), about)
 
-    await _record(call, decide)
+    await call.record(decide)
     return Response(status_code=204)
-
-
-async def _record(call: Call, decide: Callable[[Session, Transaction], None]) -> None:
-    handled = await call.context.store.record(decide)
-    await call.context.views.reach(handled.position)
-
-
-def _about(call: Call) -> About:
-    return About(now(), Actor("operator", str(call.operator.id), call.operator.name))
 
 
 async def _customer(call: Call, customer_id: UUID) -> Body:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from starlette.responses import Response
 
+from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import one_conversation
-from shared.clock import now
 from shared.database.protocol import Transaction
-from shared.domain.events import Actor
 from shared.event_store import threads
-from shared.event_store.mapper import About
 from shared.event_store.moving import move_all
 from shared.event_store.session import Session
+from shared.read_models import conversations
 
 
 class MoveTo(msgspec.Struct):
@@ -47,32 +46,34 @@ async def split(call: Call) -> Response:
 
 async def merge(call: Call) -> Response:
     """POST /conversations/{id}/merge {into}: answers with the conversation in which both go on."""
-    asked, about = await call.body(MergeInto), _about(call)
-    await _record(call, lambda session, tx: threads.merge(session, tx, call.id(), asked.into, about))
+    asked, about = await call.body(MergeInto), call.about()
+    await call.record(lambda session, tx: threads.merge(session, tx, call.id(), asked.into, about))
     return answer(await one_conversation(call, asked.into))
 
 
 async def unmerge(call: Call) -> Response:
     """POST /conversations/{id}/unmerge: answers with the conversation, which goes on by itself."""
-    about = _about(call)
-    await _record(call, lambda session, tx: threads.unmerge(session, tx, call.id(), about))
+    about = call.about()
+    await call.record(lambda session, tx: threads.unmerge(session, tx, call.id(), about))
     return answer(await one_conversation(call, call.id()))
 
 
+async def merged(call: Call) -> Response:
+    """GET /conversations/{id}/merged: those that were merged into it, each of which can be taken out again."""
+    items = await call.context.database.read(partial(_merged, conversation_id=call.id()))
+    return answer({"items": items, "next": None})
+
+
 async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
-    about, place = _about(call), list[UUID]()
+    about, place = call.about(), list[UUID]()
 
     def decide(session: Session, tx: Transaction) -> None:
         place[:] = [move_all(session, tx, call.id(), messages, to, about)]
 
-    await _record(call, decide)
+    await call.record(decide)
     return answer(await one_conversation(call, place[0]))
 
 
-async def _record(call: Call, decide: Callable[[Session, Transaction], None]) -> None:
-    handled = await call.context.store.record(decide)
-    await call.context.views.reach(handled.position)
-
-
-def _about(call: Call) -> About:
-    return About(now(), Actor("operator", str(call.operator.id), call.operator.name))
+def _merged(tx: Transaction, conversation_id: UUID) -> list[Body]:
+    found = (conversations.conversation(tx, UUID(id_)) for id_ in conversations.merged_into(tx, conversation_id))
+    return with_channels(tx, [each for each in found if each is not None])

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.cards import about
 from services.inbox_api.context import Call, answer
 from shared.database.protocol import Transaction
 from shared.domain.events import OwnFieldDefined
@@ -33,12 +31,12 @@ async def list_(call: Call) -> Response:
 
 async def define(call: Call) -> Response:
     """POST /fields: an admin defines a field."""
-    only_admins(call)
+    call.only_admins()
     asked = await call.body(NewField)
     wanted = OwnFieldDefined(asked.key, asked.label, asked.type, tuple(asked.choices))
 
     def decide(session: Session, tx: Transaction) -> None:
-        store.define_field(session, tx, wanted, about(call))
+        store.define_field(session, tx, wanted, call.about())
 
     await call.context.store.record(decide)
     fields = await call.context.database.read(store.own_fields_of)
@@ -47,20 +45,14 @@ async def define(call: Call) -> Response:
 
 async def remove(call: Call) -> Response:
     """DELETE /fields/{id}, the key: what cards hold of it stays in the log."""
-    only_admins(call)
+    call.only_admins()
     key: str = call.request.path_params["id"]
 
     def decide(session: Session, tx: Transaction) -> None:
-        store.remove_field(session, tx, key, about(call))
+        store.remove_field(session, tx, key, call.about())
 
     await call.context.store.record(decide)
     return Response(status_code=204)
-
-
-def only_admins(call: Call) -> None:
-    """Raises 403 for everybody else."""
-    if call.operator.role != "admin":
-        raise HTTPException(403, "only admins do this")
 
 
 def shown(field: OwnField) -> dict[str, Any]:

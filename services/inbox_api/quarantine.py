@@ -12,7 +12,6 @@ from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, listed
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
-from shared.domain.events import Actor
 from shared.read_models import quarantine
 
 
@@ -22,8 +21,7 @@ async def list_(call: Call) -> Response:
 
 
 async def retry(call: Call) -> Response:
-    actor = Actor("operator", str(call.operator.id), call.operator.name)
-    handled = await call.context.store.handle_quarantine(call.id(), c.RetryQuarantined(), actor)
+    handled = await call.context.store.handle_quarantine(call.id(), c.RetryQuarantined(), call.actor)
     await call.context.views.reach(handled.position)
     found = await call.context.database.read(partial(_one, item_id=call.id()))
     if found is None:

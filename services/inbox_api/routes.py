@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.inbox_api import (
     answers,
     cards,
+    chain,
     channels,
     conversations,
     customers,
@@ -135,6 +136,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", f"{CONVERSATION}/split", "Move messages to a new conversation", moving.split, moving.Split),
     Address("POST", f"{CONVERSATION}/merge", "Go on in another conversation", moving.merge, moving.MergeInto),
     Address("POST", f"{CONVERSATION}/unmerge", "Go on by itself again", moving.unmerge),
+    Address("GET", f"{CONVERSATION}/merged", "Conversations that go on in this one", moving.merged),
     Address("POST", f"{CONVERSATION}/assign", "Assign", conversations.assign, conversations.AssignTo),
     Address("POST", f"{CONVERSATION}/snooze", "Hide until a time", conversations.snooze, conversations.SnoozeUntil),
     Address("POST", f"{CONVERSATION}/close", "Close", conversations.close),
@@ -201,6 +203,8 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/webhooks/{id}/deliveries", "What was tried, the last first", webhooks.deliveries, query=PAGE),
     Address("GET", "/search", "Everything said, the newest first", search.search_, query=(*search.QUERY, *PAGE)),
     Address("GET", "/reports/ledger", "What came, and what of it is missing", reports.ledger, query=("since", "until")),
+    Address("GET", "/reports/chain", "The head of the log's hash chain, and when it was last verified", chain.state),
+    Address("POST", "/reports/chain/verify", "Compare the log with its hash chain", chain.check),
     Address(
         "GET", "/events/{position}/why", "Where an event came from and what it led to", why.why, answers=why.Why,
     ),

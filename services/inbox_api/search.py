@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body, with_channels
-from services.inbox_api.context import Call, answer, time_of
+from services.inbox_api.context import Call, answer, id_of, time_of
 from shared.clock import from_text, to_text
 from shared.database.protocol import Transaction
 from shared.event_store.log import head
@@ -66,18 +65,11 @@ def _filters(call: Call) -> Filters:
     kind = asked.get("kind", "")
     if kind and kind not in KINDS:
         raise HTTPException(422, f"kind must be one of {', '.join(KINDS)}")
-    customers = tuple(_id(text, "customer_id") for text in asked.get("customer_id", "").split(",") if text)
+    customers = tuple(id_of(text, "customer_id") for text in asked.get("customer_id", "").split(",") if text)
     if len(customers) > CUSTOMERS:
         raise HTTPException(422, f"customer_id may be {CUSTOMERS} at most")
-    channel_id = _id(asked["channel_id"], "channel_id") if asked.get("channel_id") else None
+    channel_id = call.query_id("channel_id")
     return Filters(kind, channel_id, customers, _time(asked, "since"), _time(asked, "until"))
-
-
-def _id(text: str, name: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise HTTPException(422, f"{name} must be a UUID") from None
 
 
 def _time(asked: Any, name: str) -> str:

@@ -15,7 +15,6 @@ from services.inbox_api.context import Call, answer, listed, time_of
 from shared.clock import from_text, now, to_text
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
-from shared.domain.events import Actor
 from shared.read_models import customers, groups, steps
 from shared.registry.operators import Operator
 
@@ -49,7 +48,7 @@ async def list_(call: Call) -> Response:
     state = call.request.query_params.get("state", "planned")
     if state not in STATES:
         raise HTTPException(422, f"state must be one of {', '.join(STATES)}")
-    wanted = steps.Wanted(None if state == "all" else state, _id(call, "customer_id"), _id(call, "operator_id"))
+    wanted = steps.Wanted(None if state == "all" else state, call.query_id("customer_id"), call.query_id("operator_id"))
     if state == "planned":
         return await _planned(call, wanted)
     limit = call.limit()
@@ -122,8 +121,7 @@ async def postpone(call: Call) -> Response:
 
 
 async def _handle(call: Call, step_id: UUID, command: c.StepCommand, status: int = 200) -> Response:
-    actor = Actor("operator", str(call.operator.id), call.operator.name)
-    handled = await call.context.store.handle_step(step_id, command, actor)
+    handled = await call.context.store.handle_step(step_id, command, call.actor)
     await call.context.views.reach(handled.position)
     found = await call.context.database.read(partial(steps.step, step_id=step_id))
     if found is None:
@@ -154,11 +152,3 @@ def _shown(step: dict[str, Any], operators: dict[str, Operator]) -> dict[str, An
     operator = operators.get(operator_id or "")
     step["operator"] = {"id": operator_id, "name": operator.name if operator else ""} if operator_id else None
     return step
-
-
-def _id(call: Call, name: str) -> UUID | None:
-    text = call.request.query_params.get(name)
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise HTTPException(422, f"{name} must be a UUID") from None

@@ -14,6 +14,8 @@ from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, stored_names
 from shared.registry.subscriptions import Subscription, WrongSubscription
 
+ADMINS = "webhooks are an admin's business"
+
 
 class AddWebhook(msgspec.Struct):
     """`types` empty: every event. `after`: a position to begin after; from now on where there is none."""
@@ -28,7 +30,7 @@ class Rewind(msgspec.Struct):
 
 
 async def list_(call: Call) -> Response:
-    _admin(call)
+    call.only_admins(ADMINS)
     end = await call.context.database.read(head)
     items = [shown(each, end) for each in await call.context.subscriptions.all()]
     return answer({"items": items, "next": None})
@@ -36,7 +38,7 @@ async def list_(call: Call) -> Response:
 
 async def add(call: Call) -> Response:
     """POST /webhooks: the answer has the secret, which is never shown again."""
-    _admin(call)
+    call.only_admins(ADMINS)
     asked = await call.body(AddWebhook)
     end = await call.context.database.read(head)
     try:
@@ -107,14 +109,9 @@ def checked_position(position: int, end: int) -> int:
     return position
 
 
-def _admin(call: Call) -> None:
-    if call.operator.role != "admin":
-        raise HTTPException(403, "webhooks are an admin's business")
-
-
 async def _one(call: Call) -> Subscription:
     """Raises 403, 404."""
-    _admin(call)
+    call.only_admins(ADMINS)
     if (found := await call.context.subscriptions.one(call.id())) is None:
         raise HTTPException(404)
     return found

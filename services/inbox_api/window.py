@@ -10,7 +10,19 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 DIST = Path(__file__).parent / "ui" / "dist"
-PAGES = ("/", "/c/{id}", "/customers/{id}", "/channels", "/quarantine", "/fields", "/import", "/setup", "/login")
+PAGES = (
+    "/",
+    "/c/{id}",
+    "/customers/{id}",
+    "/channels",
+    "/quarantine",
+    "/fields",
+    "/import",
+    "/suggestions",
+    "/ledger",
+    "/setup",
+    "/login",
+)
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob: https:; object-src 'none'; base-uri 'none'; form-action 'self';"

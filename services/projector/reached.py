@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain.next_step import reached, taken
+from shared.event_store.groups import group_of
 from shared.event_store.log import read_newest
 from shared.event_store.session import Session
 
@@ -22,23 +23,27 @@ Said = tuple[object, datetime]
 
 
 def was_reached(session: Session, tx: Transaction, customer_id: UUID, since: datetime) -> bool:
-    """Return whether the client reached us, or we them, after `since`: in this batch or in what is recorded."""
+    """Return whether the client reached us, or we them, after `since`: in this batch or in what is recorded.
+
+    Whoever is shown as one with them is the same person.
+    """
+    whose = group_of(session, tx, customer_id)
     now = ((happening.event, happening.about.occurred_at) for _, _, happening in session.appended)
-    for said in (now, _recorded(tx, customer_id, since)):
+    for said in (now, *(_recorded(tx, id_, since) for id_ in whose)):
         for event, occurred_at in said:
-            if occurred_at > since and _reaches(event, customer_id):
+            if occurred_at > since and _reaches(event, whose):
                 return True
     return False
 
 
-def _reaches(event: object, customer_id: UUID) -> bool:
+def _reaches(event: object, whose: Collection[UUID]) -> bool:
     match event:
         case e.MessageReceived():
-            return event.customer_id == customer_id and reached(event, event.call)
+            return event.customer_id in whose and reached(event, event.call)
         case e.MessageExtended():
-            return event.customer_id == customer_id and reached(event.message, None)
+            return event.customer_id in whose and reached(event.message, None)
         case e.CallProgressed():
-            return event.customer_id == customer_id and taken(event.call)
+            return event.customer_id in whose and taken(event.call)
     return False
 
 

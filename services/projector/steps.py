@@ -1,4 +1,7 @@
-"""Call-backs: a missed call plans one, and it ends by itself once somebody has reached the client or the client us."""
+"""Call-backs: a missed call plans one, and it ends by itself once somebody has reached the client or the client us.
+
+Who are merged are one client: words of any of them end it. Un-merging does not bring it back: they were reached.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.next_step import CALL_BACK, call_back, call_back_id, reached
+from shared.event_store.groups import Groups, group_of, groups_of
 from shared.event_store.mapper import About
 from shared.event_store.routing import call_backs
 from shared.event_store.session import Session
@@ -25,11 +29,12 @@ Waiting = list[tuple[UUID, UUID, str]]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The open call-backs as a batch begins."""
+    """The open call-backs as a batch begins; `groups`: who are one person with those who wait for one."""
 
     session: Session
     tx: Transaction
     waiting: Waiting
+    groups: Groups
 
     def follow(self, message: e.MessageReceived, decided: Sequence[e.ConversationEvent], about: About) -> None:
         """Plan and end call-backs by what a message has led to; nothing for one that led to nothing."""
@@ -52,12 +57,18 @@ class Steps:
         step_id, due_at = call_back_id(call.message_id), about.occurred_at + CALL_BACK_WITHIN
         head = (step_id, call.customer_id, call.conversation_id, CALL_BACK)
         self.session.decide_step(step_id, c.PlanStep(*head, due_at, state.assignee), _by_itself(about))
+        self.groups.update(groups_of(self.session, self.tx, [call.customer_id]))
 
     def _end(self, message: e.MessageReceived, about: About) -> None:
         """What was said before the call was missed, and came late, ends nothing."""
-        for step_id, since in self._of(message.customer_id):
+        for step_id, since in [step for id_ in self._group(message.customer_id) for step in self._of(id_)]:
             if since <= to_text(about.occurred_at) or step_id == call_back_id(message.message_id):
                 self.session.decide_step(step_id, c.EndStep("done"), _by_itself(about))
+
+    def _group(self, customer_id: UUID) -> list[UUID]:
+        if len(self.waiting) < AT_ONCE:
+            return self.groups.get(customer_id, [customer_id])
+        return group_of(self.session, self.tx, customer_id)
 
     def _of(self, customer_id: UUID) -> list[tuple[UUID, str]]:
         known = self.waiting if len(self.waiting) < AT_ONCE else call_backs(self.tx, customer_id)
@@ -71,7 +82,8 @@ class Steps:
 
 def steps_of(session: Session, tx: Transaction) -> Steps:
     """Return the call-backs that a batch begins with."""
-    return Steps(session, tx, call_backs(tx, limit=AT_ONCE))
+    waiting = call_backs(tx, limit=AT_ONCE)
+    return Steps(session, tx, waiting, groups_of(session, tx, [customer for customer, _, _ in waiting]))
 
 
 def plan_call_back(

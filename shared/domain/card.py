@@ -116,22 +116,25 @@ class Stale(Refused):
 # --- deciding ---------------------------------------------------------------------------------------------
 
 
-def change(card: Card, wanted: Sequence[Wanted], rules: Rules) -> list[e.CardChanged]:
-    """Return what happens: one event for all fields that change. Raises Refused, WrongValue, Stale."""
-    customer_id = _existing(card)
+def change(card: Card, wanted: Sequence[Wanted], rules: Rules, seen: Card | None = None) -> list[e.CardChanged]:
+    """Return what happens: one event for all fields that change. Raises Refused, WrongValue, Stale.
+
+    `seen`: the card that was shown, where that is not the one which is changed but a whole group's.
+    """
+    customer_id, seen = _existing(card), seen or card
     if len({each.field for each in wanted}) < len(wanted):
         raise Refused("twice", "A field is named twice")
     changes: list[e.FieldChange] = []
     overtaken: list[Overtaken] = []
     for each in wanted:
-        rule, holds = rules.of(each.field), card.values(each.field)
+        rule, holds = rules.of(each.field), seen.values(each.field)
         after = read(each.field, rule, each.after)
         if after == holds:
             continue
         expected = holds if each.before is ANYTHING else _seen(each, rule)
         if expected != holds:
             overtaken.append(Overtaken(each.field, rule.type, expected, holds, after))
-        changes.append(e.FieldChange(each.field, holds, after))
+        changes.append(e.FieldChange(each.field, card.values(each.field) or (() if after else holds), after))
     if overtaken:
         raise Stale(overtaken)
     return [e.CardChanged(customer_id, tuple(changes))] if changes else []
@@ -156,8 +159,8 @@ class Said:
     conversation_id: UUID | None = None
 
 
-def consent(card: Card, said: Said) -> list[e.ConsentGiven | e.ConsentWithdrawn]:
-    """Return what happens; none when it is known already. Raises Refused."""
+def consent(card: Card, said: Said, seen: Card | None = None) -> list[e.ConsentGiven | e.ConsentWithdrawn]:
+    """Return what happens; none when it is known already. `seen`: as for `change`. Raises Refused."""
     customer_id, before = _existing(card), card.consents.get(said.channel)
     if not _CHANNEL.fullmatch(said.channel):
         raise Refused("wrong_channel", "A channel is one word of a to z, such as email")
@@ -165,7 +168,7 @@ def consent(card: Card, said: Said) -> list[e.ConsentGiven | e.ConsentWithdrawn]
         raise Refused("wrong_how", f"How it was said has 1 to {TEXT_LIMIT} characters")
     if len(said.text) > CONSENT_LIMIT:
         raise Refused("text_too_long", f"The text shown has up to {CONSENT_LIMIT} characters")
-    if before == e.Consent(said.state, said.text, said.at, said.how):
+    if (seen or card).consents.get(said.channel) == e.Consent(said.state, said.text, said.at, said.how):
         return []
     make = e.ConsentGiven if said.state == "given" else e.ConsentWithdrawn
     return [make(customer_id, said.channel, said.text, said.at, said.how, before, said.conversation_id)]
@@ -213,6 +216,8 @@ def evolve(card: Card, event: object) -> Card:
             return replace(card, addresses=(*card.addresses, event.address))
         case e.CardChanged():
             fields = {**card.fields, **{each.field: _held(card, event, each) for each in event.changes}}
+            if event.undone:
+                fields = {name: held for name, held in fields.items() if held.values or name not in _names(event)}
             undone = card.undone | {event.import_id} if event.undone and event.import_id else card.undone
             return replace(card, fields=fields, undone=undone)
         case e.ConsentGiven() | e.ConsentWithdrawn():
@@ -224,6 +229,23 @@ def evolve(card: Card, event: object) -> Card:
         case e.CustomerRestored():
             return replace(card, retired=False)
     return card
+
+
+def together(cards: Sequence[Card], consents: Mapping[str, e.Consent]) -> Card:
+    """Return the card of a group from the cards of its members, who stands for all first. `consents`: the last said.
+
+    A field is that of the first one on whose card it was ever written, be it to empty it; those after them count
+    where they hold something. The name is that of who stands for all, as in every list.
+    """
+    first, *others = cards
+    fields = dict(first.fields)
+    for card in others:
+        fields |= {k: held for k, held in card.fields.items() if held.values and k != "name" and k not in fields}
+    return replace(first, fields=fields, consents=consents)
+
+
+def _names(event: e.CardChanged) -> set[str]:
+    return {each.field for each in event.changes}
 
 
 def _held(card: Card, event: e.CardChanged, made: e.FieldChange) -> Held:

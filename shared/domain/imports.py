@@ -99,8 +99,15 @@ def _column(headings: Sequence[str], name: str, wanted: str, fields: set[str]) -
 # --- rows -------------------------------------------------------------------------------------------------
 
 
-def judge(line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], same_as: int | None) -> Judged:
-    """Return what a row leads to. `known`: the cards of `candidates`; `same_as`: an earlier row about the same one."""
+def judge(
+    line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], same_as: int | None,
+    seen: Mapping[UUID, Card],
+) -> Judged:  # fmt: skip
+    """Return what a row leads to. `known`: the cards of `candidates`; `same_as`: an earlier row about the same one.
+
+    Who are merged are one customer: `owners` and the line name who stands for them, and `seen` has the cards that are
+    shown of all in `known`.
+    """
     if line.wrong:
         return Judged(line.number, "wrong", problems=line.wrong)
     if line.customer_id is not None and known[line.customer_id].customer_id is None:
@@ -114,16 +121,17 @@ def judge(line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], sa
         whose = "; ".join(f"{address} is of {id_}" for id_, address in found.items())
         return Judged(line.number, "conflict", problems=(Problem("", f"several customers: {whose}"),))
     if found:
-        return _known(line, next(iter(found)), owners, known)
+        customer_id = next(iter(found))
+        return _known(line, customer_id, owners, known[customer_id], seen[customer_id])
     return _new(line, known)
 
 
-def _known(line: Line, customer_id: UUID, owners: Mapping[Key, UUID], known: Mapping[UUID, Card]) -> Judged:
-    card = known[customer_id]
+def _known(line: Line, customer_id: UUID, owners: Mapping[Key, UUID], card: Card, seen: Card) -> Judged:
+    """What a group shows already changes nothing; what it does not is written on the card of who stands for it."""
     changes = tuple(
         e.FieldChange(name, card.values(name), values)
         for name, values in line.values.items()
-        if values not in ((), card.values(name))
+        if values not in ((), seen.values(name))
     )
     not_added = tuple(address for kind, address in line.keys if (kind, address) not in owners)
     return Judged(line.number, "new" if card.retired else "known", customer_id, changes, not_added=not_added)

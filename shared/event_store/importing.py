@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
@@ -16,7 +16,8 @@ from shared.domain import card as cards
 from shared.domain import events as e
 from shared.domain import imports
 from shared.domain.imports import Judged, Line
-from shared.event_store.cards import append, cards_of
+from shared.event_store.cards import append, cards_of, group_cards_of
+from shared.event_store.groups import roots_of
 from shared.event_store.log import read_some, read_stream, read_streams
 from shared.event_store.mapper import About
 from shared.event_store.routing import Wanted, look_up
@@ -80,13 +81,18 @@ def _judge(
     session: Session, tx: Transaction, lines: Sequence[Line], claims: Claims
 ) -> list[tuple[Judged, tuple[int, cards.Card]]]:
     owners = look_up(tx, Wanted((), [key for line in lines for key in line.keys], (), ())).addresses
+    named = [line.customer_id for line in lines if line.customer_id is not None]
+    stands_for = roots_of(session, tx, [*owners.values(), *named])
+    owners = {key: stands_for[id_] for key, id_ in owners.items()}
+    lines = [replace(each, customer_id=stands_for[each.customer_id]) if each.customer_id else each for each in lines]
     ids = [id_ for line in lines for id_ in imports.candidates(line, owners)]
     known = cards_of(session, tx, list(dict.fromkeys(ids)))
     as_cards = {id_: versioned.card for id_, versioned in known.items()}
+    seen = as_cards | group_cards_of(session, tx, list(stands_for.values()))
     found: list[tuple[Judged, tuple[int, cards.Card]]] = []
     for line in lines:
         keys = [] if line.wrong else [*(f"{k}:{a}" for k, a in line.keys), *_whose(line, owners)]
-        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number))
+        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number), seen)
         versioned = known[judged.customer_id] if judged.customer_id else None
         found.append((judged, (versioned.version, versioned.card) if versioned else (0, cards.EMPTY)))
     return found

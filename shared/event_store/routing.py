@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS routing_auto_replies (address TEXT PRIMARY KEY, at TE
 CREATE TABLE IF NOT EXISTS routing_merges (
     customer_id TEXT PRIMARY KEY, into_id TEXT NOT NULL, merge_id TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS routing_merges_into ON routing_merges (into_id);
 CREATE TABLE IF NOT EXISTS routing_claims (
     kind TEXT NOT NULL, address TEXT NOT NULL, slot BIGINT NOT NULL, by_kind TEXT NOT NULL, by_address TEXT NOT NULL,
     PRIMARY KEY (address, kind, slot)

@@ -1,9 +1,12 @@
-"""Customers' cards as they stand, one row for each that was ever written on; names stand with the customers."""
+"""Customers' cards as they stand, one row for each that was ever written on; names stand with the customers.
+
+The card of a group is made of its members' when it is asked for (`domain.card.together` says how), and what is changed
+on it is changed on the card of who stands for all: so un-merging gives everybody back exactly what is their own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +18,7 @@ from shared.domain import card as domain
 from shared.domain import events as e
 from shared.domain.card_values import shown as value_shown
 from shared.domain.own_fields import OWN, OwnField
+from shared.read_models import groups
 from shared.read_models.entries import Body, dumps
 
 _COLUMNS = ("customer_id", "fields", "consents", "retired", "position", "changed_at")
@@ -23,7 +27,7 @@ _EVENTS = (e.CardChanged, e.ConsentGiven, e.ConsentWithdrawn, e.CustomerRetired,
 
 class Cards:
     name = "cards"
-    version = 1
+    version = 2
     tables = ("cards",)
 
     def schema(self, prefix: str) -> str:
@@ -68,9 +72,11 @@ class _Row:
         match event:
             case e.CardChanged():
                 self.fields |= {change.field: change.after for change in event.changes}
-                self.fields = {name: values for name, values in self.fields.items() if values}
+                for change in event.changes if event.undone else ():
+                    if not change.after:
+                        del self.fields[change.field]
             case e.ConsentGiven() | e.ConsentWithdrawn():
-                self.consents[event.channel] = consent_fields(event)
+                self.consents[event.channel] = consent_fields(event) | {"position": recorded.position}
             case e.CustomerRetired():
                 self.retired = 1
             case e.CustomerRestored():
@@ -97,15 +103,25 @@ SHOWN = (
 
 
 def card(tx: Transaction, customer_id: UUID, own: Mapping[str, OwnField]) -> Body | None:
-    """Return a card as the API shows it, None when there is no such customer. `own`: the definitions of own fields."""
-    row = tx.row(f"{_SELECT} WHERE c.id = ?", (str(customer_id),))
-    return _shown(row, own) if row else None
+    """Return a card as the API shows it, None when there is no such customer. `own`: the definitions of own fields.
+
+    It is that of all who are shown as one with the customer.
+    """
+    rows = _of_members(tx, groups.members(tx, customer_id))
+    return _shown(rows, own) if rows else None
 
 
 def page(tx: Transaction, own: Mapping[str, OwnField], after: int, limit: int) -> list[Body]:
-    """Return the cards of customers in the order they were registered, as `card`, with identities and position."""
-    sql = f"{_SELECT} WHERE c.position > ? AND {SHOWN} ORDER BY c.position LIMIT ?"
-    return [_shown(row, own) | {"identities": orjson.loads(row[1])} for row in tx.rows(sql, (after, limit))]
+    """Return the cards of customers but those merged into others, in the order they were registered, as `card`.
+
+    Each with the identities of all its members, and the position.
+    """
+    alone = "NOT EXISTS (SELECT 1 FROM customer_groups g WHERE g.member_id = c.id)"
+    sql = f"{_SELECT} WHERE c.position > ? AND {SHOWN} AND {alone} ORDER BY c.position LIMIT ?"
+    found = tx.rows(sql, (after, limit))
+    merges = groups.merges(tx, [row[0] for row in found])
+    whose = [[row, *_of_members(tx, [merge["id"] for merge in merges.get(row[0], ())])] for row in found]
+    return [_shown(rows, own) | {"identities": [i for row in rows for i in orjson.loads(row[1])]} for rows in whose]
 
 
 _SELECT = (
@@ -114,21 +130,40 @@ _SELECT = (
 )
 
 
-def _shown(row: Row, own: Mapping[str, OwnField]) -> Body:
-    id_, _, name, position, fields, consents, retired, changed_at = row
-    held = orjson.loads(fields) if fields else {}
-    held["name"] = [name] if name else []
-    values = partial(_value, held)
+def _of_members(tx: Transaction, ids: Sequence[str]) -> list[Row]:
+    rows = {row[0]: row for row in tx.rows_in(f"{_SELECT} WHERE c.id", ids)}
+    return [rows[id_] for id_ in ids if id_ in rows]
+
+
+def _shown(rows: Sequence[Row], own: Mapping[str, OwnField]) -> Body:
+    """Return the card of a group; of one who is alone, their own."""
+    id_, _, name, position, _, _, retired, _ = rows[0]
+    held = _held(rows) | {"name": [name] if name else []}
+
+    def value(field: str, type_: str) -> Any:
+        return value_shown(type_, tuple(held.get(field, ())))
+
     return {
         "customer_id": id_,
-        **{field: values(field, type_) for field, type_ in domain.FIELDS.items()},
-        "own": {f.key: values(OWN + f.key, f.type) for f in own.values() if not f.removed},
-        "consents": orjson.loads(consents) if consents else {},
+        **{field: value(field, type_) for field, type_ in domain.FIELDS.items()},
+        "own": {f.key: value(OWN + f.key, f.type) for f in own.values() if not f.removed},
+        "consents": _consents(rows),
         "retired": bool(retired),
-        "changed_at": changed_at or None,
+        "changed_at": max(row[7] or "" for row in rows) or None,
         "position": position,
     }
 
 
-def _value(held: Mapping[str, list[str]], field: str, type_: str) -> Any:
-    return value_shown(type_, tuple(held.get(field, ())))
+def _held(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """As `domain.card.together`: what an emptied field held on the card of another member stays hidden."""
+    held: dict[str, list[str]] = orjson.loads(rows[0][4] or "{}")
+    for row in rows[1:]:
+        held |= {k: values for k, values in orjson.loads(row[4] or "{}").items() if values and k not in held}
+    return held
+
+
+def _consents(rows: Sequence[Row]) -> Body:
+    """Return what was said last of each channel, by whichever member."""
+    said = [pair for row in rows for pair in orjson.loads(row[5] or "{}").items()]
+    last = dict(sorted(said, key=lambda pair: pair[1]["position"]))
+    return {channel: {name: each[name] for name in each if name != "position"} for channel, each in last.items()}

@@ -204,6 +204,7 @@ def _reply(event: e.ReplyRequested, recorded: e.Recorded) -> Body:
         "cc": [address.address for address in event.cc],
         "bcc": [address.address for address in event.bcc],
         "markup": event.markup,
+        **({"answers": str(event.answers)} if event.target else {}),
     }
 
 

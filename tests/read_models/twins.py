@@ -1,5 +1,6 @@
 """Two businesses that live through the same, but for merges: once nobody is merged any more, they show the same.
 
+But for call-backs: whoever is merged with a caller ends theirs, and being reached is not undone by un-merging.
 Everything is decided by the real rules and stored in real tables, in memory.
 """
 
@@ -21,19 +22,22 @@ from services.projector import inbound as intake
 from shared.contracts.inbound import Address
 from shared.database.protocol import Row
 from shared.database.sqlite_transaction import SqliteTransaction
+from shared.domain import card as card_rules
 from shared.domain import commands as c
 from shared.domain.customer import customer_id_for
 from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
 from shared.domain.merge import suggestion_id
+from shared.domain.next_step import CALL_BACK
 from shared.event_store import merging, raw_items, routing
 from shared.event_store.cache import StateCache
+from shared.event_store.cards import change_card, note_consent
 from shared.event_store.log import read_log
 from shared.event_store.mapper import About
 from shared.event_store.moving import move
 from shared.event_store.recorders import schema_statements
 from shared.event_store.session import Session
-from shared.read_models import conversations, customers, live, suggestions, timeline
+from shared.read_models import cards, conversations, customers, groups, live, suggestions, timeline
 from shared.read_models import steps as due
 from shared.read_models.entries import Body
 from shared.read_models.past import tables_of
@@ -45,10 +49,10 @@ Step = tuple[str, int, int]
 """What happens, to whom of a few, and a number that makes it vary."""
 PEOPLE = 5
 PHONES = 2
-LIVED = ("mail", "answer", "form", "call", "vouched", "note", "tag", "close", "step", "move", "refuse")
+LIVED = ("mail", "answer", "form", "call", "vouched", "note", "tag", "close", "step", "move", "refuse", "card", "told")
 lives = st.lists(
     st.tuples(
-        st.sampled_from((*LIVED, *("merge",) * 5, *("unmerge",) * 3, "mail", "form")),
+        st.sampled_from((*LIVED, *("merge",) * 5, *("unmerge",) * 3, "mail", "form", "card")),
         st.integers(0, PEOPLE + PHONES - 1),
         st.integers(0, PEOPLE + PHONES - 1),
     ),
@@ -57,6 +61,8 @@ lives = st.lists(
 )
 BEGINNING: list[Step] = [("form", n, n) for n in range(PEOPLE)] + [("call", n, n) for n in range(PHONES)]
 """Everybody is there from the start, and much is suggested."""
+WRITTEN = ("card", "consent")
+"""Kinds of entries whose ids are made of their place in their stream, which merges stand in too."""
 EVERYTHING = timeline.Page(10_000)
 
 
@@ -71,6 +77,8 @@ class Business:
     """Conversation, message and external id of what clients have said."""
     now: datetime = AT
     merged: int = 0
+    stood: dict[UUID, UUID] = field(default_factory=dict)
+    """By step: who stood for the customer whose card was written on. Without merges it is their card too."""
 
     def live(self, life: list[Step]) -> None:
         for number, step in enumerate(life, len(self.said)):
@@ -102,6 +110,8 @@ class Business:
             case "refuse":
                 pair = suggestion_id(one, other)
                 self._record(lambda s, tx: merging.refuse(s, tx, pair, self._about()))
+            case "card" | "told":
+                self._write(kind, one, number, fresh)
             case "note" | "tag" | "close" | "step" | "move" if self.said:
                 self._work(kind, number, fresh)
 
@@ -119,6 +129,17 @@ class Business:
             vouched = (phone,) if kind == "vouched" else ()
             item = inbound(f"mail {number}", address(who), f"P{who}", refers_to=answers, vouched=vouched, **said)
         self._record(lambda s, tx: intake.receive(s, tx, [item]))
+
+    def _write(self, kind: str, one: UUID, number: int, fresh: UUID) -> None:
+        self._show()
+        whose = self.stood.setdefault(fresh, groups.root(self.tx, one))
+        on = one if self.merges else whose
+        if kind == "card":
+            wanted = [card_rules.Wanted(("segment", "notes", "organisation")[number % 3], str(fresh))]
+            self._record(lambda s, tx: change_card(s, tx, on, wanted, {}, self._about()))
+        else:
+            said = card_rules.Said("email", "withdrawn" if number % 2 else "given", "", self.now, "by telephone")
+            self._record(lambda s, tx: note_consent(s, tx, on, said, self._about()))
 
     def _work(self, kind: str, number: int, fresh: UUID) -> None:
         conversation, message, _ = self.said[number % len(self.said)]
@@ -203,12 +224,17 @@ def shown(business: Business) -> dict[str, Any]:
         "customers": customers.page(tx, None, 1000),
         "steps": due.page(tx, due.Wanted(None), None, 1000),
         "suggestions": suggestions.page(tx, None, 1000),
-        "routing": {table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr) for table in ROUTING},
+        "routing": {
+            table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr)
+            for table in ROUTING
+            if table != "routing_call_backs"
+        },
     }
     for status in (None, "open", "closed", "snoozed"):
         found[f"conversations {status}"] = conversations.page(tx, status, None, None, 1000)
     for id_ in map(person, range(PEOPLE + PHONES)):
         found[f"customer {id_}"] = customers.customer(tx, id_)
+        found[f"card {id_}"] = cards.card(tx, id_, {})
         found[f"timeline {id_}"] = timeline.of_customer(tx, id_, EVERYTHING)
         found[f"conversations {id_}"] = conversations.page(tx, None, id_, None, 1000)
         found[f"steps {id_}"] = due.page(tx, due.Wanted(None, id_), None, 1000)
@@ -219,13 +245,21 @@ def shown(business: Business) -> dict[str, Any]:
 
 def _without_positions(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_positions(each) for name, each in value.items() if name not in ("position", "raw")}
-    return [_without_positions(each) for each in value] if isinstance(value, list) else value
+        without = ("position", "raw", "id") if value.get("kind") in WRITTEN else ("position", "raw")
+        return {name: _without_positions(each) for name, each in value.items() if name not in without}
+    if isinstance(value, list):
+        return [_without_positions(each) for each in value if not _is_call_back(each)]
+    return value
+
+
+def _is_call_back(value: Any) -> bool:
+    """Whether this is such a step, or an entry of a timeline that tells of one."""
+    return isinstance(value, dict) and CALL_BACK in (value.get("what"), value.get("text"))
 
 
 def check_groups(business: Business, twin: Business) -> None:
     """While customers are merged: a group shows what its members have without merges, in order, page by page."""
-    order = {entry["id"]: entry["position"] for entry in _all_entries(twin)}
+    order = {_name(entry): entry["position"] for entry in _all_entries(twin)}
     counts = {each["id"]: each["conversations"] for each in customers.page(twin.tx, None, 1000)}
     expected = _groups(business)
     assert [each["id"] for each in customers.page(business.tx, None, 1000)] == [
@@ -235,17 +269,35 @@ def check_groups(business: Business, twin: Business) -> None:
         ids = [each["id"], *(member["id"] for member in each["members"])]
         assert set(ids) == expected[each["id"]]
         whole = timeline.of_customer(business.tx, UUID(ids[-1]), EVERYTHING)
-        own = [entry["id"] for id_ in ids for entry in timeline.of_customer(twin.tx, UUID(id_), EVERYTHING)]
-        kept = [entry["id"] for entry in whole if entry["kind"] != "merged"]
-        assert kept == sorted(own, key=lambda id_: order[id_])
+        own = [_name(each) for id_ in ids for each in _all_of(twin, UUID(id_))]
+        kept = [_name(entry) for entry in whole if entry["kind"] != "merged" and not _is_call_back(entry)]
+        assert kept == sorted(own, key=lambda name: order[name])
         assert sum(entry["kind"] == "merged" for entry in whole) == len(each["members"])
         assert {entry["customer_id"] for entry in whole} == {each["id"]}
         assert each["conversations"] == sum(counts[id_] for id_ in ids)
+        _check_card(business, twin, ids)
         for start in range(0, len(whole), 7):
             after = whole[start - 1]["position"] if start else None
             page = timeline.Page(7, after)
             assert timeline.of_customer(business.tx, UUID(ids[0]), page) == whole[start : start + 7]
     _check_suggestions(business, expected)
+
+
+def _name(entry: Body) -> str:
+    """Return what an entry is called with and without merges: those of a card by where in their stream they stand."""
+    return f"{entry['kind']} {entry['text']} {entry['occurred_at']}" if entry["kind"] in WRITTEN else entry["id"]
+
+
+def _check_card(business: Business, twin: Business, ids: list[str]) -> None:
+    """Each field is that of the first member who has one, the consent the one that was said last."""
+    shown_card = cards.card(business.tx, UUID(ids[-1]), {})
+    own = [cards.card(twin.tx, UUID(id_), {}) for id_ in ids]
+    assert shown_card is not None
+    for name in ("segment", "notes", "organisation"):
+        assert shown_card[name] == next((card[name] for card in own if card and card[name]), None)
+    said = [card["consents"]["email"] for card in own if card and "email" in card["consents"]]
+    last = max(said, key=lambda each: str(each["at"]), default=None)
+    assert shown_card["consents"].get("email") == last
 
 
 def _groups(business: Business) -> dict[str, set[str]]:
@@ -275,7 +327,12 @@ def _check_suggestions(business: Business, expected: dict[str, set[str]]) -> Non
 
 
 def _all_entries(business: Business) -> list[Body]:
-    return [e for n in range(PEOPLE + PHONES) for e in timeline.of_customer(business.tx, person(n), EVERYTHING)]
+    return [each for number in range(PEOPLE + PHONES) for each in _all_of(business, person(number))]
+
+
+def _all_of(business: Business, customer_id: UUID) -> list[Body]:
+    entries = timeline.of_customer(business.tx, customer_id, EVERYTHING)
+    return [entry for entry in entries if not _is_call_back(entry)]
 
 
 def tables(business: Business) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
@@ -288,6 +345,7 @@ def compare(life: list[Step]) -> int:
     """Live a life with and without merges and compare; return how many merges there were."""
     with begun(True) as merged, begun(False) as alone:
         merged.live(life)
+        alone.stood = merged.stood
         alone.live(life)
         check_groups(merged, alone)
         as_it_is, rebuilt = tables(merged)

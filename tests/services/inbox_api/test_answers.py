@@ -167,10 +167,12 @@ async def test_an_answer_names_the_message_that_was_picked(office: Office) -> No
     first = inbound(external_id="<first@x>", known_as=("<first@x>",))
     (message, _) = await office.receive(first, inbound(external_id="<2@x>", refers_to=("<first@x>",)))
     path = f"/conversations/{message.conversation_id}/replies"
-    await office.post(path, {"text": "Hi", "answers": str(message.message_id)}, 201)
+    shown = await office.post(path, {"text": "Hi", "answers": str(message.message_id)}, 201)
+    assert shown["answers"] == str(message.message_id)
     event = await requested(office)
     assert (event.answers, event.target, event.in_reply_to) == (message.message_id, "<first@x>", "<first@x>")
     reply = await office.post(path, {"text": "Hi"}, 201)
+    assert "answers" not in reply
     event = await requested(office)
     assert (event.target, event.in_reply_to) == ("", "<2@x>")
     await office.post(path, {"text": "Hi", "answers": str(uuid4())}, 404)

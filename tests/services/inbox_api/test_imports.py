@@ -9,7 +9,9 @@ from uuid import uuid4
 
 import orjson
 import pytest
+import pytest_asyncio
 
+from shared.registry.operators import Role
 from tests.examples import inbound
 from tests.services.inbox_api.office import Office
 
@@ -19,6 +21,13 @@ FILE = """Имя;Почта;Телефон;Теги;День рождения
 Вера;;12;;
 Борис Другой;boris@example.com;;;
 """
+
+
+@pytest_asyncio.fixture
+async def office(office: Office) -> Office:
+    """The client is an admin here."""
+    office.client.headers["Authorization"] = f"Bearer {await office.token_of('boss@okno.example', 'admin')}"
+    return office
 
 
 async def send(office: Office, data: str | bytes, status: int = 200, **query: Any) -> Any:
@@ -162,6 +171,24 @@ async def test_an_export_is_safe_and_reading_it_back_changes_nothing(office: Off
     assert (found["'@SUM(1)"]["notes"], found["'@SUM(1)"]["addresses"]) == ("'=x", "'-1, дом; 2\nТверь")
     again = await send(office, answer.content)
     assert again["counts"] == {"new": 0, "known": 4, "changed": 0, "conflict": 0, "wrong": 0}
+
+
+@pytest.mark.parametrize("role", ["operator", "analyst"])
+async def test_only_admins_import_and_undo(office: Office, role: Role) -> None:
+    done = await import_(office, FILE)
+    token = await office.token_of(f"{role}@okno.example", role)
+    before = await office.get("/events")
+    for method, path in (
+        ("POST", "/customers/import/preview"),
+        ("POST", "/customers/import"),
+        ("POST", "/customers/import?dry_run=false"),
+        ("GET", "/imports"),
+        ("POST", f"/imports/{done['id']}/undo"),
+    ):
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = await office.client.request(method, f"/api/v1{path}", content=FILE.encode(), headers=headers)
+        assert (answer.status_code, path) == (403, path)
+    assert await office.get("/events") == before
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,17 @@ async def test_a_merge_is_undone_with_what_came_meanwhile(office: Office) -> Non
     assert await office.database.read(standing) == await office.database.read(derived)
 
 
+async def test_a_conversation_names_those_that_go_on_in_it(office: Office) -> None:
+    older, newer = await two(office)
+    path = f"/conversations/{newer.conversation_id}/merged"
+    assert await office.get(path) == {"items": [], "next": None}
+    await office.post(f"/conversations/{older.conversation_id}/merge", {"into": str(newer.conversation_id)})
+    (named,) = (await office.get(path))["items"]
+    assert (named["id"], named["channel"]["name"]) == (str(older.conversation_id), "Support")
+    await office.post(f"/conversations/{older.conversation_id}/unmerge")
+    assert (await office.get(path))["items"] == []
+
+
 async def test_a_thread_of_the_provider_follows_there_and_back(office: Office) -> None:
     (one,) = await office.receive(said("one", 0, thread_key="chat 1"))
     (two,) = await office.receive(said("two", 1, thread_key="chat 2"))

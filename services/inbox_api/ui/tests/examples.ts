@@ -22,6 +22,7 @@ export const conversation = (changes: Partial<Conversation>): Conversation => ({
   reply_to: ['maria@client.example'],
   reply_channel: null,
   cannot_reply: null,
+  merged_into: null,
   ...changes,
 })
 

@@ -39,3 +39,10 @@ test('delivery never falls back when the POST is answered after the live update'
   expect(newerEntry(sent, queued)).toBe(sent)
   expect(newerEntry(queued, sent)).toBe(sent)
 })
+
+test('a conversation that goes on in another is in no list, until something happens in it again', () => {
+  const merged = conversation({ status: 'closed', merged_into: 'c2' })
+  expect(mergeRows([conversation({})], [merged], 'all')).toEqual([])
+  const again = conversation({ status: 'open', merged_into: 'c2' })
+  expect(mergeRows([], [again], 'all')).toEqual([again])
+})

@@ -70,6 +70,8 @@ test('initials and colours of people without a name', () => {
 test('keys go by their place, so the Russian layout works', () => {
   const none = { shiftKey: false, ctrlKey: false, metaKey: false, altKey: false }
   expect(commandOf({ ...none, code: 'KeyJ', key: 'о' })).toBe('next')
+  expect(commandOf({ ...none, code: 'KeyM', key: 'ь' })).toBe('merge')
+  expect(commandOf({ ...none, code: 'ArrowUp', key: 'ArrowUp' })).toBe('message_up')
   expect(commandOf({ ...none, code: 'KeyE', key: 'У', shiftKey: true })).toBe('close_next')
   expect(commandOf({ ...none, code: 'Digit7', key: '?', shiftKey: true })).toBe('help')
   expect(commandOf({ ...none, code: 'KeyR', key: 'r', ctrlKey: true })).toBeNull()

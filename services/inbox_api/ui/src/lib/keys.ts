@@ -1,10 +1,13 @@
 /** Keys by their place on the keyboard (KeyboardEvent.code), so that they work on the Russian layout too. */
-export type Command = 'next' | 'previous' | 'reply' | 'note' | 'close' | 'close_next' | 'reopen' | 'snooze' | 'assign' | 'steps' | 'search' | 'they_are_one' | 'they_are_two' | 'help' | 'leave'
+export type Command = 'next' | 'previous' | 'reply' | 'note' | 'close' | 'close_next' | 'reopen' | 'snooze' | 'assign' | 'steps' | 'search' | 'they_are_one' | 'they_are_two' | Tidy | 'suggestions' | 'help' | 'leave'
+/** What puts conversations right: the arrows pick a message, the letters act on it or on the conversation. */
+export type Tidy = 'merge' | 'take_apart' | 'move' | 'split' | 'message_up' | 'message_down'
 
 type Key = Pick<KeyboardEvent, 'code' | 'key' | 'shiftKey' | 'ctrlKey' | 'metaKey' | 'altKey'>
 
 const PLAIN: Record<string, Command> = {
   KeyJ: 'next', KeyK: 'previous', KeyR: 'reply', KeyN: 'note', KeyE: 'close', KeyU: 'reopen', KeyH: 'snooze', KeyA: 'assign', KeyS: 'steps', Slash: 'search',
+  KeyM: 'merge', KeyZ: 'take_apart', KeyV: 'move', KeyT: 'split', ArrowUp: 'message_up', ArrowDown: 'message_down', KeyO: 'suggestions',
   KeyY: 'they_are_one', KeyX: 'they_are_two', Escape: 'leave',
 }
 

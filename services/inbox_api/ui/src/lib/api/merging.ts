@@ -26,6 +26,7 @@ export interface Suggestion {
 
 export const mergingApi = {
   suggestions: (customer: string) => request<Page<Suggestion>>('GET', `/customers/${customer}/suggestions`),
+  all: (cursor: string | null) => request<Page<Suggestion>>('GET', `/suggestions${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ''}`),
   accept: (id: string) => request<Customer>('POST', `/suggestions/${id}/accept`, {}),
   refuse: (id: string) => request<void>('POST', `/suggestions/${id}/refuse`, {}),
   merge: (id: string, into: string) => request<Customer>('POST', `/customers/${id}/merge`, { into }),

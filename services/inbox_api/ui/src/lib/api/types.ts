@@ -65,6 +65,8 @@ export interface Conversation {
   reply_to: string[] | null
   reply_channel: ChannelRef | null
   cannot_reply: string | null
+  /** The conversation in which this one goes on. */
+  merged_into: string | null
 }
 
 export interface Attachment {
@@ -176,6 +178,8 @@ export interface Entry {
   due_at?: string | null
   reachable?: boolean
   changes?: { field: string; before: string[]; after: string[] }[]
+  /** The message that an operator picked to answer. */
+  answers?: string
   consent?: { for: string; state: 'given' | 'withdrawn' }
   position: number
 }

@@ -19,6 +19,7 @@ export const ownFieldTexts = {
 export const importTexts = {
   title: 'Customers: import and export',
   lead: 'A CSV file as Excel and others write it. Nothing changes before you press “Import”, and an import can be undone.',
+  admins: 'Imports are for admins; anybody may take an export.',
   choose: 'CSV file',
   read_as: (encoding: string, separator: string) => `${encoding}, separated by ${separator}`,
   separators: { ',': 'commas', ';': 'semicolons', '\t': 'tabs' } as Record<string, string>,

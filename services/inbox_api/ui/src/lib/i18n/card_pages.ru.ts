@@ -27,6 +27,7 @@ export const ownFieldTexts: typeof ownShape = {
 export const importTexts: typeof importShape = {
   title: 'Клиенты: импорт и экспорт',
   lead: 'Файл CSV, как его пишут Excel и другие программы. До кнопки «Импортировать» ничего не меняется, и импорт можно отменить.',
+  admins: 'Импортируют только администраторы; выгрузить может каждый.',
   choose: 'Файл CSV',
   read_as: (encoding, separator) => `${encoding}, разделитель — ${separator}`,
   separators: { ',': 'запятая', ';': 'точка с запятой', '\t': 'табуляция' },

@@ -9,6 +9,7 @@ import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
 import { merging } from './merging.en'
+import { tidy } from './tidy.en'
 import { kindsEn, timelineEn } from './timeline.en'
 
 const many = (count: number, one: string, other: string): string => `${count} ${count === 1 ? one : other}`
@@ -17,6 +18,7 @@ export const en = {
   ...telephone,
   search,
   merging,
+  tidy,
   language: 'Русский',
   app: 'Okno',
   back: 'Back',
@@ -35,7 +37,7 @@ export const en = {
   system: 'Okno',
   you: 'You',
 
-  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
+  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', suggestions: 'The same person?', ledger: 'Ledger: is everything here?', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
 
   login: {
     title: 'Sign in', email: 'E-mail', password: 'Password', submit: 'Sign in', busy: 'Signing in…',

@@ -3,9 +3,9 @@ export const merging = {
   title: 'The same person?',
   may_be: (name: string) => `${name} may be the same person`,
   reason: {
-    claimed: (address: string) => `${address} was typed by one and is the other's`,
-    vouched: (address: string) => `the channel vouches that ${address} is theirs`,
-    both: (address: string) => `both gave ${address}`,
+    claimed: (address: string, who: string) => `${who} typed ${address}, which is the other's`,
+    vouched: (address: string, who: string) => `the channel vouches that ${address} is also that of ${who}`,
+    both: (address: string, _who: string) => `both gave ${address}`,
   },
   accept: 'They are one',
   refuse: 'They are two',

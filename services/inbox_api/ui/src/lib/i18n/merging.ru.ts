@@ -4,9 +4,9 @@ export const merging: MergingTexts = {
   title: 'Один и тот же человек?',
   may_be: (name: string) => `Возможно, это тот же человек: ${name}`,
   reason: {
-    claimed: (address: string) => `один указал ${address}, а это адрес другого`,
-    vouched: (address: string) => `канал подтверждает, что ${address} — его адрес`,
-    both: (address: string) => `оба указали ${address}`,
+    claimed: (address: string, who: string) => `${who} указывает ${address}, а это адрес другого`,
+    vouched: (address: string, who: string) => `канал подтверждает: ${address} — это тоже ${who}`,
+    both: (address: string, _who: string) => `оба указали ${address}`,
   },
   accept: 'Это один человек',
   refuse: 'Это разные люди',

@@ -7,6 +7,7 @@ import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
 import { search } from './search.ru'
 import { merging } from './merging.ru'
+import { tidy } from './tidy.ru'
 import { kindsRu, timelineRu } from './timeline.ru'
 
 const rules = new Intl.PluralRules('ru')
@@ -20,6 +21,7 @@ export const ru: Texts = {
   ...telephone,
   search,
   merging,
+  tidy,
   language: 'English',
   app: 'Окно',
   back: 'Назад',
@@ -38,7 +40,7 @@ export const ru: Texts = {
   system: 'Окно',
   you: 'Вы',
 
-  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', import: 'Клиенты: импорт и экспорт', sign_out: 'Выйти', keys: 'Горячие клавиши' },
+  nav: { label: 'Разделы', inbox: 'Обращения', steps: 'Следующие шаги', channels: 'Каналы', quarantine: 'Карантин', import: 'Клиенты: импорт и экспорт', suggestions: 'Один и тот же человек?', ledger: 'Журнал: всё ли на месте?', sign_out: 'Выйти', keys: 'Горячие клавиши' },
 
   login: {
     title: 'Вход', email: 'Электронная почта', password: 'Пароль', submit: 'Войти', busy: 'Входим…',

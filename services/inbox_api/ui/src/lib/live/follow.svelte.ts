@@ -6,6 +6,7 @@ import { inbox } from '../state/inbox.svelte'
 import { CHANGES_WHO_IS_ONE, merging } from '../state/merging.svelte'
 import type { Person } from '../state/person.svelte'
 import { steps } from '../state/steps.svelte'
+import { suggestions } from '../state/suggestions.svelte'
 import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
 import type { StreamListener } from './stream.svelte'
 
@@ -18,7 +19,10 @@ export const follower: StreamListener = {
     if (change.conversation_id !== null) followConversation(change, change.conversation_id)
     else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
     if (change.customer_id !== null && screen.person?.is(change.customer_id)) void screen.person.changed(change)
-    if (CHANGES_WHO_IS_ONE.test(change.type)) void merging.changed()
+    if (CHANGES_WHO_IS_ONE.test(change.type)) {
+      void merging.changed()
+      void suggestions.refresh()
+    }
     if (change.type === 'CustomersMerged' || change.type === 'CustomerUnmerged') {
       void inbox.reload()
       void screen.thread?.refresh()
@@ -36,12 +40,17 @@ export const follower: StreamListener = {
     if (screen.person?.moment === null) void screen.person.refresh()
     void health.refresh()
     void steps.refresh()
+    void suggestions.refresh()
   },
 }
+
+/** Messages come in or go in the middle of the list. */
+const CHANGES_WHAT_IS_IN_IT = /^(MessageAdopted|ConversationMerged|ConversationUnmerged)$/
 
 function followConversation(change: Change, id: string): void {
   const thread = loadedThread(id)
   if (change.type === 'MessageMoved' && change.message_id !== null) thread?.feed.remove(change.message_id)
+  else if (CHANGES_WHAT_IS_IN_IT.test(change.type)) void thread?.feed.startAnew()
   else thread?.feed.mark(change.message_id)
   if (thread && thread === screen.thread) void thread.refreshMessages()
   void inbox.changed([id])

@@ -19,7 +19,12 @@ export function newestFirst(a: Conversation, b: Conversation): number {
 export function mergeRows(rows: readonly Conversation[], got: readonly Conversation[], filter: StatusFilter): Conversation[] {
   const byId = new Map(rows.map((row) => [row.id, row]))
   for (const row of got) if ((byId.get(row.id)?.position ?? -1) <= row.position) byId.set(row.id, row)
-  return [...byId.values()].filter((row) => filter === 'all' || row.status === filter).sort(newestFirst)
+  return [...byId.values()].filter((row) => isListed(row) && (filter === 'all' || row.status === filter)).sort(newestFirst)
+}
+
+/** What goes on in another conversation is seen there, unless something happens in it again. */
+function isListed(row: Conversation): boolean {
+  return row.merged_into === null || row.status !== 'closed'
 }
 
 /** A row belongs to the loaded part of a paged list unless it is older than its end and more pages follow. */

@@ -1,0 +1,17 @@
+/** Why no answer is possible, as the server says it, in the operator's language. What is not known here is shown as it is. */
+import type { Language } from './index.svelte'
+
+const RUSSIAN: [RegExp, string][] = [
+  [/^A call is not answered in writing: call back (.+)\.$/, 'На звонок не отвечают письменно: перезвоните на $1.'],
+  [/^The number was withheld: there is nobody to call back\.$/, 'Номер был скрыт: перезвонить некому.'],
+  [/^This was told by Telegram itself: there is nobody to answer\.$/, 'Это сообщил сам Telegram: отвечать некому.'],
+  [/^The form gave no e-mail address to answer to\.$/, 'В форме не указана почта, на которую можно ответить.'],
+  [/^The form gave a phone number only: call (.+)\.$/, 'В форме указан только телефон: позвоните на $1.'],
+  [/^No mailbox is set for answers to this form: set reply_channel of the channel\.$/, 'Для ответов на эту форму не задан ящик: укажите reply_channel у канала.'],
+  [/^The client has blocked us$/, 'Клиент нас заблокировал'],
+]
+
+export function reasonIn(language: Language, text: string): string {
+  const [pattern, russian] = (language === 'ru' && RUSSIAN.find(([each]) => each.test(text))) || []
+  return pattern && russian !== undefined ? text.replace(pattern, russian) : text
+}

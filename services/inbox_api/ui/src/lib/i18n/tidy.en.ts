@@ -1,0 +1,25 @@
+/** English: putting conversations right, and the message that an answer names. */
+export const tidy = {
+  menu: 'Merge or take apart',
+  merge: 'Go on in another conversation',
+  merge_find: 'Find by subject',
+  merge_none: 'This client has no other conversation on this kind of channel.',
+  merged: 'The conversations go on as one',
+  goes_on: 'This conversation goes on in another one.',
+  open: 'Open it',
+  undo: 'Undo',
+  take_apart: 'Take apart',
+  merged_in: 'Goes on here too',
+  apart: 'They go on by themselves again',
+  split: 'Split from here on',
+  was_split: (count: number) => `A new conversation has ${count === 1 ? 'the message' : `these ${count} messages`}`,
+  pick_first: 'Pick a message of the client with ↑ or ↓ first.',
+  nothing_before: 'Nothing would stay here: this is where the conversation begins.',
+  in_answer_to: 'In answer to',
+  earlier_message: 'an earlier message',
+  show_answered: 'Show the message that is answered',
+  keys: {
+    pick: 'Pick a message', merge: 'Merge the conversation into another', take_apart: 'Take merged conversations apart',
+    move: 'Move the picked message', split: 'Split from the picked message on', suggestions: 'Who may be the same person',
+  },
+}
