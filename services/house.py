@@ -27,9 +27,6 @@ from shared.registry import (
     subscriptions,
     telephones,
     typing,
-    subscriptions,
-    telephones,
-    typing,
     verifications,
 )
 from shared.registry.channels import ChannelRegistry
@@ -40,9 +37,7 @@ from shared.transport.protocol import Transport
 
 REGISTRY = (
     business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, signatures.SCHEMA,
-    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
-    telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
+    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
