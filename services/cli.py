@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from services import commands
-from services.terminal import WrongRequest
+from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
 from shared.logs import LEVELS, set_up_logs
@@ -32,13 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logs(options.log_level)
     try:
         outcome: int | None = options.run(options, read_settings(data=options.data))
+        sys.stdout.flush()
     except PERSONS_ERRORS as error:
         print(f"okno: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read the answer has seen enough
+        stop_writing()
+        return 130
     except WORLDS_ERRORS as error:
         print(f"okno: {error}", file=sys.stderr)
         return 3
-    except (KeyboardInterrupt, asyncio.CancelledError, BrokenPipeError):
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return outcome or 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -61,3 +62,8 @@ def print_json(value: object) -> None:
 def _text(value: object) -> str:
     """Return one line; what a client wrote must not steer the terminal."""
     return "" if value is None else "".join(letter if letter.isprintable() else " " for letter in str(value))
+
+
+def stop_writing() -> None:
+    """Nobody reads stdout any more: what is still buffered would fail again when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -39,6 +39,8 @@ class Field:
     """None: the setting must be given."""
     secret: bool = False
     choices: tuple[str, ...] = ()
+    unique: bool = False
+    """No two channels of the kind may have the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
-from shared import addresses
+from shared import phone_numbers
 from shared.domain import events as e
+from shared.domain import identity
 from shared.domain.card import FIELDS, Rules
 from shared.domain.card_values import WrongValue, read
 from shared.domain.errors import Refused
@@ -83,10 +84,10 @@ class _Reader:
     def _take(self, field: str, cell: str) -> None:
         if field == EMAIL:
             for text in filter(None, re.split(r"[\s,;]+", cell)):
-                self._address(EMAIL, text, addresses.email(text), "e-mail address")
+                self._address(EMAIL, text, identity.given_email(text), "e-mail address")
         elif field == PHONE:
             for text in filter(None, map(str.strip, re.split(r"[,;\n]", cell))):
-                self._address(PHONE, text, addresses.phone(text, self._country), "telephone number")
+                self._address(PHONE, text, phone_numbers.given(text, self._country), "telephone number")
         elif field == ID:
             self.customer_id = _uuid(cell)
         else:

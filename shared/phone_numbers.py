@@ -24,13 +24,8 @@ def e164(number: str, country: str) -> str:
         return ""
     if sip := _SIP.fullmatch(number):
         number = sip[1]
-    try:
-        parsed = phonenumbers.parse(number, country)
-    except phonenumbers.NumberParseException:
-        return number
-    if not phonenumbers.is_possible_number(parsed):
-        return number
-    return _formatted(parsed)
+    parsed = _parsed(number, country)
+    return _formatted(parsed) if parsed is not None and phonenumbers.is_possible_number(parsed) else number
 
 
 @lru_cache(maxsize=4096)
@@ -39,11 +34,24 @@ def typed(text: str, country: str) -> str:
     digits = _BETWEEN_DIGITS.sub("", text)
     if country == "RU" and (mobile := _RUSSIAN_MOBILE.fullmatch(digits)):  # without the 40 µs of phonenumbers
         return f"+7{mobile[1]}"
-    try:
-        number = phonenumbers.parse(text, country)
-    except phonenumbers.NumberParseException:
-        return ""
-    return _formatted(number) if phonenumbers.is_valid_number(number) else ""
+    number = _parsed(text, country)
+    return _formatted(number) if number is not None and phonenumbers.is_valid_number(number) else ""
+
+
+@lru_cache(maxsize=4096)
+def given(text: str, country: str) -> str | None:
+    """Return the number in a file's cell in E.164; None when it is none, or `country` is needed and empty.
+
+    A number without + that is valid only with one (79991234567 where no country is given) is taken so.
+    """
+    number = text.strip().removeprefix("tel:")
+    if number.startswith("+"):
+        parsed = _parsed(number, "")
+        return _formatted(parsed) if parsed is not None and phonenumbers.is_possible_number(parsed) else None
+    for candidate in (_parsed(number, country), _parsed(f"+{number}", "")):
+        if candidate is not None and phonenumbers.is_valid_number(candidate):
+            return _formatted(candidate)
+    return None
 
 
 @lru_cache(maxsize=4096)
@@ -66,8 +74,13 @@ def _formatted(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _is_valid(number: str, country: str) -> bool:
+def _parsed(number: str, country: str) -> phonenumbers.PhoneNumber | None:
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, country))
+        return phonenumbers.parse(number, country or None)
     except phonenumbers.NumberParseException:
-        return False
+        return None
+
+
+def _is_valid(number: str, country: str) -> bool:
+    parsed = _parsed(number, country)
+    return parsed is not None and phonenumbers.is_valid_number(parsed)

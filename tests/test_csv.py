@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import addresses
+from shared import phone_numbers
 from shared.csv_cells import guarded, read
 from shared.csv_file import Shape, WrongFile, rows_of, shape_of
+from shared.domain import identity
 
 TEXT = 'Имя;Заметки\r\nАнна;"a;""b""\r\nc"\r\n\r\n;\r\nБорис;\r\n'
 ROWS = [(2, ["Анна", 'a;"b"\r\nc']), (5, ["Борис", ""])]
@@ -84,7 +85,7 @@ def test_no_cell_is_a_formula_and_each_reads_back(text: str) -> None:
     ],
 )
 def test_an_email_address_is_the_key_that_the_mail_channel_makes(text: str, address: str | None) -> None:
-    assert addresses.email(text) == address
+    assert identity.given_email(text) == address
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_an_email_address_is_the_key_that_the_mail_channel_makes(text: str, addr
     ],
 )
 def test_a_telephone_number_is_e164_or_none(text: str, country: str, number: str | None) -> None:
-    assert addresses.phone(text, country) == number
+    assert phone_numbers.given(text, country) == number
 
 
 @pytest.mark.parametrize("start", [b"\xef\xbb\xbf" + "Имя;b\r\n".encode("windows-1251"), b"\xff\xfea\x00\x00\xdc"])

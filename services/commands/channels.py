@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from services import setting_up
 from services.house import House
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.reconcile import Reconciler, has_history
 from services.terminal import WrongRequest, in_house, moment, print_json, show
 from shared.clock import now
-from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, SetUp, SetUpProblem, kinds, load
+from shared.connector import Channel, FetchDelayed, Kind, SetUp, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
 from shared.settings import Settings
 
 COMMANDS = {"channels": "connect and look after channels"}
-ASKED_ANEW = {"oauth_refresh_token": ""}
-"""What set_up must find empty to ask a person for it."""
 STATES: dict[str, State] = {"pause": "paused", "resume": "active", "remove": "removed"}
 
 
@@ -35,17 +31,17 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="connect a channel")
     add.add_argument("kind")
     add.add_argument("name")
-    add.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; may be repeated")
-    add.add_argument("--no-check", action="store_true", help="do not ask the provider whether the settings work")
     add.set_defaults(run=in_house(_add))
+    change = actions.add_parser("change", help="change settings; the others stay, and what waits is not lost")
+    change.add_argument("channel", metavar="ID")
+    change.set_defaults(run=in_house(_change))
+    for action in (add, change):
+        action.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; repeatable")
+        action.add_argument("--no-check", action="store_true", help="do not ask the provider whether the settings work")
     actions.add_parser("list", help="all channels and how they fare").set_defaults(run=in_house(_list))
     check = actions.add_parser("check", help="is a channel in order?")
     check.add_argument("channel", metavar="ID")
     check.set_defaults(run=in_house(_check))
-    change = actions.add_parser("change", help="change settings of a channel: a password, a signature")
-    change.add_argument("channel", metavar="ID")
-    change.add_argument("--set", action="append", required=True, metavar="KEY=VALUE", help="one setting; repeatable")
-    change.set_defaults(run=in_house(_change))
     renew = actions.add_parser("renew", help="set a channel up again: another consent, another webhook")
     renew.add_argument("channel", metavar="ID")
     renew.set_defaults(run=in_house(_renew))
@@ -89,7 +85,7 @@ async def _add(options: argparse.Namespace, house: House) -> None:
         channel = await house.registry.add(options.kind, options.name, settings)
     except Conflict as error:
         raise WrongChannel(f"there is a channel {options.name!r} already") from error
-    found = SetUp() if options.no_check else await _set_up(house, channel, quiet=options.json)
+    found = SetUp() if options.no_check else await setting_up.first(house, channel, quiet=options.json)
     address = _address(house, channel)
     answer = {"id": str(channel.id), "kind": channel.kind, "name": channel.name, "address": address}
     if options.json:
@@ -120,48 +116,25 @@ def _print(found: SetUp) -> None:
 async def _renew(options: argparse.Namespace, house: House) -> None:
     """What goes wrong leaves the settings as they are."""
     channel = (await house.registry.find(options.channel)).channel
-    anew = {name: value for name, value in ASKED_ANEW.items() if name in channel.settings}
-    asking = replace(channel, settings={**channel.settings, **anew})
-    try:
-        found = await _ask_kind(house, asking, quiet=options.json)
-    except SetUpProblem as error:
-        raise WrongChannel(str(error)) from error
+    _show(options, channel, await setting_up.again(house, channel, quiet=options.json))
+
+
+async def _change(options: argparse.Namespace, house: House) -> None:
+    """What goes wrong leaves the settings as they are."""
+    channel = (await house.registry.find(options.channel)).channel
+    settings = dict(_pair(text) for text in options.set)
+    if not settings:
+        raise WrongRequest("what is to be changed? Give --set KEY=VALUE")
+    await _resolve_channel_names(house, settings)
+    quiet, check = options.json, not options.no_check
+    _show(options, channel, await setting_up.changed(house, channel, settings, quiet=quiet, check=check))
+
+
+def _show(options: argparse.Namespace, channel: Channel, found: SetUp) -> None:
     if options.json:
         print_json({"id": str(channel.id), "name": channel.name, "facts": found.facts, "missing": found.missing})
     else:
         _print(found)
-
-
-async def _set_up(house: House, channel: Channel, *, quiet: bool) -> SetUp:
-    """Let the kind see whether the channel works and set up what the provider needs; a channel that cannot is not kept.
-
-    Raises WrongChannel with what is wrong.
-    """
-    try:
-        return await _ask_kind(house, channel, quiet=quiet)
-    except BaseException as error:
-        await house.registry.set_state(channel.id, "removed")
-        if isinstance(error, SetUpProblem):
-            raise WrongChannel(str(error)) from error
-        raise
-
-
-async def _ask_kind(house: House, channel: Channel, *, quiet: bool) -> SetUp:
-    """Return what the kind's own set-up found, its settings stored. Raises SetUpProblem, WrongChannel.
-
-    `quiet`: what it says on the way (a page to open) goes to stderr, so that stdout is JSON only.
-    """
-    try:
-        module = load(channel.kind).module("setup")
-    except ModuleNotFoundError as error:
-        if error.name != f"{PACKAGE}.{channel.kind}.setup":
-            raise
-        return SetUp()
-    say: Callable[[str], None] = (lambda line: print(line, file=sys.stderr)) if quiet else print
-    found: SetUp = await module.set_up(channel, house.settings.public_url, say)
-    if found.settings:
-        await house.registry.change(channel, found.settings)
-    return found
 
 
 async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None:
@@ -206,15 +179,6 @@ async def _check(options: argparse.Namespace, house: House) -> int:
     row["problem"] = "; ".join(filter(None, (*wrong, health.problem))) or None
     show(options.json, [row], ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
     return 1 if row["problem"] else 0
-
-
-async def _change(options: argparse.Namespace, house: House) -> None:
-    """The running services take the new settings up by themselves."""
-    channel = (await house.registry.find(options.channel)).channel
-    settings = dict(_pair(text) for text in options.set)
-    await _resolve_channel_names(house, settings)
-    changed = await house.registry.change(channel, settings)
-    show(options.json, [{"id": str(changed.id), "name": changed.name, "changed": sorted(settings)}], ("id", "changed"))
 
 
 async def _set_state(options: argparse.Namespace, house: House) -> None:

@@ -13,10 +13,12 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from services.export.files import STDOUT, whole_file
 from services.house import House
 from services.inbox_api import exporting, importing
 from services.inbox_api.cards import by_id_and_email
 from services.inbox_api.imports import judged_row, left_row
+from services.progress import shown_progress
 from services.terminal import WrongRequest, in_house, print_json
 from shared.clock import now
 from shared.csv_file import WrongFile
@@ -41,7 +43,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     import_.add_argument("--id", type=UUID, help="of an import that was interrupted: go on with it")
     import_.set_defaults(run=in_house(_import))
     export = actions.add_parser("export", help="write all customers to a CSV file")
-    export.add_argument("--out", type=Path, required=True, metavar="FILE")
+    export.add_argument("--out", required=True, metavar="FILE", help="- for stdout")
     export.add_argument("--separator", choices=exporting.SEPARATORS, default="comma")
     export.set_defaults(run=in_house(_export))
     undo = actions.add_parser("undo", help="take an import back")
@@ -125,15 +127,18 @@ def _progress(text: str) -> None:
 
 
 async def _export(options: argparse.Namespace, house: House) -> None:
+    if not Path(options.out).parent.is_dir():
+        raise WrongRequest(f"there is no folder {Path(options.out).parent}")
     operators = {str(each.id): each.email for each in await Operators(house.database).all()}
     await _catch_up(house)
     size = 0
-    with options.out.open("wb") as file:
-        async for piece in exporting.csv_of(house.database, operators, exporting.SEPARATORS[options.separator]):
+    with whole_file(options.out) as file, shown_progress(False) as watcher:
+        pieces = exporting.csv_of(house.database, operators, exporting.SEPARATORS[options.separator], watcher)
+        async for piece in pieces:
             size += file.write(piece)
-    if options.json:
-        print_json({"file": str(options.out), "size": size})
-    else:
+    if options.json and options.out != STDOUT:
+        print_json({"file": options.out, "size": size})
+    elif options.out != STDOUT:
         print(f"{options.out}: {size} bytes")
 
 

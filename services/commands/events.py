@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from functools import partial
@@ -19,13 +18,12 @@ from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection, bounds
 from services.progress import shown_events
-from services.terminal import WrongRequest, in_house, moment, print_json
+from services.terminal import WrongRequest, in_house, moment, print_json, stop_writing
 from shared.domain.events import Recorded
 from shared.event_store.shown import UnknownType, json_lines, stored_names
 
 COMMANDS = {"events": "export events, or follow them live"}
 FORMATS = ("jsonl", "parquet")
-INTERRUPTED = 130
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -57,9 +55,6 @@ async def _export(options: argparse.Namespace, house: House) -> int:
             count = await write_events(house.database, wanted, _file(options, out), progress)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
-    except BrokenPipeError:
-        _stop_writing()
-        return INTERRUPTED
     if options.json and options.out != STDOUT:
         print_json({"events": count, "file": options.out})
     return 0
@@ -86,7 +81,7 @@ async def _tail(options: argparse.Namespace, house: House) -> None:
     except asyncio.CancelledError:
         return
     except BrokenPipeError:
-        _stop_writing()
+        stop_writing()
 
 
 def _print(events: list[Recorded], as_json: bool) -> None:
@@ -114,8 +109,3 @@ def _cancel_on(*signals: signal.Signals) -> None:
     assert task is not None
     for each in signals:
         asyncio.get_running_loop().add_signal_handler(each, task.cancel)
-
-
-def _stop_writing() -> None:
-    """Nobody reads stdout any more: what is still buffered would fail again when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,13 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api.context import Call
-from shared import addresses
+from shared import phone_numbers
 from shared.csv_cells import guarded
 from shared.database.protocol import Database
+from shared.domain import identity
 from shared.domain.card import FIELDS
 from shared.domain.card_values import as_cell
 from shared.domain.own_fields import OWN, OwnField
 from shared.event_store.cards import own_fields_of
+from shared.progress import Progress, Watcher, nobody
 from shared.read_models import cards
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -28,14 +30,18 @@ MARK = "\ufeff"
 """Without it Excel takes UTF-8 for the code page of the machine."""
 
 
-async def csv_of(database: Database, operators: Mapping[str, str], separator: str) -> AsyncIterator[bytes]:
+async def csv_of(
+    database: Database, operators: Mapping[str, str], separator: str, watcher: Watcher = nobody
+) -> AsyncIterator[bytes]:
     """Yield the file in pieces. `operators`: e-mail addresses by id."""
+    total, done = await database.read(cards.count), 0
     own = {key: field for key, field in (await database.read(own_fields_of)).items() if not field.removed}
     yield (MARK + _lines([_headings(own)], separator)).encode()
     after = 0
     while page := await database.read(partial(cards.page, own=own, after=after, limit=BATCH)):
         yield _lines([_row(card, own, operators) for card in page], separator).encode()
-        after = page[-1]["position"]
+        after, done = page[-1]["position"], done + len(page)
+        watcher(Progress("customers", done, max(done, total)))
 
 
 def _headings(own: Mapping[str, OwnField]) -> list[str]:
@@ -67,9 +73,9 @@ def _addresses(identities: Sequence[Mapping[str, str]]) -> tuple[list[str], list
     others: list[str] = []
     for each in identities:
         kind, address = each["kind"], each["address"]
-        if kind == "email" and addresses.email(address) == address:
+        if kind == "email" and identity.given_email(address) == address:
             emails.append(address)
-        elif kind == "phone" and addresses.phone(address, "") == address:
+        elif kind == "phone" and phone_numbers.given(address, "") == address:
             phones.append(f"tel:{address}")
         else:
             others.append(f"{kind}: {address}")

@@ -122,6 +122,8 @@ def _message(
         awaits_call=parsed.awaits_call,
         same_later=tuple(inbound_id(channel.id, key) for key in parsed.same_later) if parsed.same_later else (),
         same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
+        key=item.key if item.key != parsed.external_id else "",
+        context=dict(item.context),
     )
 
 

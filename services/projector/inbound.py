@@ -177,6 +177,9 @@ def _receive(owners: Owners, item: InboundMessage, after: After, *, resolves: bo
     else:
         at_home = partial(_place_at_home, owners, item, about)
         conversation_id = Told(session, tx, item, about, at_home).tell()
+        if item.vouched:
+            _link(owners, item, about)
+            after.suggests.follow(item, about)
         if item.raw.data is not None:
             session.keep_raw(item.raw.data)
     if item.remote_files:
@@ -327,9 +330,10 @@ def _notice(item: InboundMessage) -> e.DeliveryNotice | None:
 
 
 def _quarantine(session: Session, item: InboundMessage | InboundUnreadable, reason: str) -> None:
-    context = tuple(item.context.items()) if isinstance(item, InboundUnreadable) else ()
-    raw = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type)
-    event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, item.external_id, reason, raw, context)
+    key = item.key if isinstance(item, InboundMessage) else ""
+    raw, its_key = e.Raw(item.raw.sha256, item.raw.size, item.raw.media_type), key or item.external_id
+    context = tuple(item.context.items())
+    event = e.InboundQuarantined(item.id, item.channel_id, item.channel_kind, its_key, reason, raw, context)
     about = About(item.received_at, e.Actor("system"), item.id)
     if session.decide_quarantine(item.id, c.Quarantine(event), about) and item.raw.data is not None:
         session.keep_raw(item.raw.data)

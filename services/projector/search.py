@@ -19,6 +19,8 @@ BRIEF_BATCH = 120
 """SQLite indexes on the event loop: some 10 ms."""
 ROUND_SECONDS = 1.0
 """A batch costs the index as much as a few entries: what comes within a second is put there together."""
+AFTER_SECONDS = 0.25
+"""After the news themselves: the window is being told of them, and asks for what it shows; a telephone may ring."""
 CATCH_UP_SECONDS = 0.02
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
@@ -34,7 +36,8 @@ async def index_forever(database: Database, store: EventStore, round_seconds: fl
         try:
             await pace.keep()
             await _catch_up(database, store)
-            await listener.wait(IDLE_SECONDS)
+            if await listener.wait(IDLE_SECONDS):
+                await asyncio.sleep(min(AFTER_SECONDS, round_seconds))
         except DatabaseUnavailable as error:
             log.warning("index_waiting", error=str(error)[:500])
             await asyncio.sleep(OUTAGE_SECONDS)

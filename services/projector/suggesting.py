@@ -31,11 +31,11 @@ class Suggesting:
     before: Claims
 
     def follow(self, item: InboundMessage, about: About) -> None:
-        """Suggest what follows from a message that has been received."""
+        """Suggest what follows from an item that has been received; one that tells of another is no message to show."""
         sender = self.owners.of(item.sender)
         if sender is None or item.nature == "spam":
             return
-        message_id = message_id_of(item)
+        message_id = message_id_of(item) if item.about is None else None
         for address in item.vouched:
             self._compare(sender, address, "vouched", message_id, about)
             self._expected(sender, address, about)
@@ -44,7 +44,12 @@ class Suggesting:
         self._expected(sender, item.sender, about)
 
     def _compare(
-        self, sender: UUID, address: Address, evidence: Literal["claimed", "vouched"], message_id: UUID, about: About
+        self,
+        sender: UUID,
+        address: Address,
+        evidence: Literal["claimed", "vouched"],
+        message_id: UUID | None,
+        about: About,
     ) -> None:
         """Somebody gave an address: whose is it, or who else gave it?"""
         owner = self.owners.of(address)

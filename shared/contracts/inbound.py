@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -203,6 +204,10 @@ class InboundMessage:
     part_of: str = ""
     awaits_call: bool = False
     same_later: tuple[UUID, ...] = ()
+    key: str = ""
+    """The channel's own handle of the item, where it is not `external_id`."""
+    context: dict[str, str] = field(default_factory=dict)
+    """What reading the raw bytes needs besides: should the message stand in the quarantine, it can be read again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import asyncio
 import threading
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache, partial
@@ -87,20 +87,6 @@ class PostgresTransaction:
         given = ",".join(array for array, _ in arrays)
         sql = f"INSERT INTO {table} ({','.join(columns)}) SELECT * FROM unnest({given}) {tail}"
         self._execute(sql, [parameter for _, parameter in arrays])
-
-    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
-        if not values:
-            return
-        key_type, type_ = _column_types(self.connection, table, (key, column))
-        self.connection.execute(
-            cast(
-                "Any",
-                f"UPDATE {table} SET {column} = given.value FROM unnest(%b::{key_type}[], %b::{type_}[])"
-                f" AS given(key, value) WHERE {table}.{key} = given.key AND {where}",
-            ),
-            [list(values), list(values.values())],
-            prepare=True,
-        )
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "").split(";")):

@@ -5,7 +5,7 @@ A job is a plain function that runs in a thread within one transaction: it must 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -51,9 +51,6 @@ class Transaction(Protocol):
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
         """Insert rows the fastest way the database has. `tail`: an ON CONFLICT clause."""
-
-    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
-        """Set one column of the rows that have these keys (`values`: key -> value) and meet a condition."""
 
     def script(self, sql: str) -> None:
         """Run several statements separated by `;` (schema); one after `/* sqlite */` or `/* postgres */` only there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -47,9 +47,6 @@ class LateTransaction(SqliteTransaction):
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
         self._kept.append(partial(super().insert_many, table, columns, rows, tail))
-
-    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
-        self._kept.append(partial(super().set_many, table, column, key, values, where))
 
     def script(self, sql: str) -> None:
         self._kept.append(partial(super().script, sql))

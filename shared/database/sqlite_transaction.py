@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, cast
 
@@ -56,10 +56,6 @@ class SqliteTransaction:
             while len(rows) - start >= size:
                 self.connection.execute(sql, [value for row in rows[start : start + size] for value in row])
                 start += size
-
-    def set_many(self, table: str, column: str, key: str, values: Mapping[str, object], where: str = "TRUE") -> None:
-        sql = f"UPDATE {table} SET {column} = ? WHERE {key} = ? AND {where}"
-        self.connection.executemany(sql, cast("Any", [(value, name) for name, value in values.items()]))
 
     def script(self, sql: str) -> None:
         for statement in filter(str.strip, sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").split(";")):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from weakref import ref
 
 POLL_SECONDS = 0.25
 """What other processes commit to an SQLite file is only what the command line does."""
@@ -45,25 +45,28 @@ class TopicListener:
 
 
 class Wakeups:
-    """The listeners of one process, by topic. `wake` may be called from any thread."""
+    """The listeners of one process by topic, in their order, while somebody has them. `wake`: from any thread."""
 
     def __init__(self) -> None:
-        self._listeners: defaultdict[str, list[TopicListener]] = defaultdict(list)
+        self._listeners: dict[str, list[ref[TopicListener]]] = {}
         self._lock = threading.Lock()
 
     def listener(self, topic: str, version: Callable[[], int] | None = None) -> TopicListener:
-        """Return a new listener. `version`: polled every 50 ms, a change counts as a wake-up."""
+        """Return a new listener. `version`: polled while waiting, a change counts as a wake-up."""
         listener = TopicListener(asyncio.get_running_loop(), version)
         with self._lock:
-            self._listeners[topic].append(listener)
+            there = [each for each in self._listeners.get(topic, ()) if each() is not None]
+            self._listeners[topic] = [*there, ref(listener)]
         return listener
 
     def wake(self, topics: Iterable[str]) -> None:
         with self._lock:
-            listeners = [listener for topic in topics for listener in self._listeners[topic]]
-        for listener in listeners:
+            kept = [each for topic in topics for each in self._listeners.get(topic, ())]
+        for listener in filter(None, (each() for each in kept)):
             listener.wake()
 
     def wake_all(self) -> None:
         """Wake every listener: something may have been missed."""
-        self.wake(list(self._listeners))
+        with self._lock:
+            topics = list(self._listeners)
+        self.wake(topics)

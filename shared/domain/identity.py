@@ -14,6 +14,9 @@ LONGEST = 320
 """Characters of an e-mail address (RFC 3696, section 3)."""
 REMEMBERED = 4096
 """Addresses whose spellings are at hand: each message asks for its sender's several times."""
+GIVEN_CHARACTERS = 254
+"""RFC 5321, section 4.5.3.1.3, less the angle brackets (RFC 3696, erratum 1690)."""
+_EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_](?:[\w-]*[^\W_])")
 _PHONE = re.compile(r"\+[0-9]{5,15}")
 _BETWEEN_DIGITS = re.compile(r"[\s()./\u00a0\u2010-\u2015-]")
 _NUMBER = re.compile(r"-?[0-9]{1,19}")
@@ -38,6 +41,19 @@ def email(address: str) -> str:
     """
     local, at, domain = unicodedata.normalize("NFC", address.strip().lower()).rpartition("@")
     return unicodedata.normalize("NFC", local + at + _domain(domain))[:LONGEST]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def given_email(text: str) -> str | None:
+    """Return the e-mail address that a file or a person gives, in its one form; None when it is none.
+
+    What arrives from a mail server is an address whatever it looks like; what somebody types in must look like one.
+    """
+    address = unicodedata.normalize("NFC", text.strip().removeprefix("mailto:")).lower()
+    if len(address) > GIVEN_CHARACTERS or ".." in address or not _EMAIL.fullmatch(address):
+        return None
+    mailbox = address.partition("@")[0]
+    return None if mailbox[0] == "." or mailbox[-1] == "." else email(address)
 
 
 def phone(number: str) -> str:

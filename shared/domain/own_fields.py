@@ -13,7 +13,10 @@ from shared.domain.errors import NoSuchThing, Refused
 from shared.domain.events_card import FieldType
 
 STREAM = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0002")
-"""All definitions are one stream: there are few, and they are read together."""
+"""All definitions are one stream: there are few, and they are read together.
+
+It is `merge.NAMESPACE` too, which no stream of a pair can be: those have ids of version 5, this one is of version 4.
+"""
 OWN = "own."
 LIMIT = 100
 LABEL_LIMIT, CHOICE_LIMIT = 80, 100

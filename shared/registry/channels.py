@@ -46,7 +46,11 @@ class ChannelRegistry:
         self._database, self._box = database, SecretBox(secret_key)
 
     async def add(self, kind: str, name: str, settings: Mapping[str, str]) -> Channel:
-        """Add an active channel. Raises WrongChannel with every problem of the settings, Conflict for a taken name."""
+        """Add an active channel.
+
+        Raises WrongChannel with every problem of the settings, or for what another channel has; Conflict for a taken
+        name.
+        """
         try:
             connector = load(kind)
         except LookupError as error:
@@ -58,6 +62,7 @@ class ChannelRegistry:
         row = self._row(channel, secret)
 
         def insert(tx: Transaction) -> None:
+            self._refuse_twins(tx, channel)
             tx.insert_many("channels", _COLUMNS.split(", "), [row])
             tx.notify(TOPIC)
 
@@ -80,6 +85,7 @@ class ChannelRegistry:
             changed = Channel(before.id, before.kind, before.name, {**before.settings, **settings})
             if problems := connector.problems(changed.settings):
                 raise WrongChannel("; ".join(problems))
+            self._refuse_twins(tx, changed)
             _, _, _, public, secrets, *_ = self._row(changed, secret)
             tx.run("UPDATE channels SET settings = ?, secrets = ? WHERE id = ?", (public, secrets, str(channel.id)))
             tx.notify(TOPIC)
@@ -111,6 +117,18 @@ class ChannelRegistry:
     def listen(self) -> Listener:
         """Return a listener that wakes when any channel was added, changed, paused, resumed or removed."""
         return self._database.listen(TOPIC)
+
+    def _refuse_twins(self, tx: Transaction, channel: Channel) -> None:
+        """A bot, say, gives each message to one program only: two channels of it would take them from each other."""
+        unique = [field.name for field in load(channel.kind).fields if field.unique and channel.settings[field.name]]
+        if not unique:
+            return
+        sql = f"SELECT {_COLUMNS} FROM channels WHERE state <> 'removed' AND kind = ? AND id <> ?"
+        for row in tx.rows(sql, (channel.kind, str(channel.id))):
+            other = self._registered(row).channel
+            for name in unique:
+                if other.settings[name] == channel.settings[name]:
+                    raise WrongChannel(f"the channel {other.name!r} has this {name} already")
 
     def _row(self, channel: Channel, secret: set[str]) -> Row:
         public = {name: value for name, value in channel.settings.items() if name not in secret}

@@ -32,7 +32,7 @@ async def test_what_is_kept_back_is_there_for_whoever_asks(database: Database, a
     with aside.writing() as tx:
         tx.insert_many("heaps", ("id", "n"), [("a", 1), ("b", 2)])
         assert tx.rows("SELECT id FROM heaps ORDER BY id") == [("a",), ("b",)]
-        tx.set_many("heaps", "n", "id", {"a": 3})
+        tx.run_many("UPDATE heaps SET n = ? WHERE id = ?", [(3, "a")])
         assert tx.row("SELECT n FROM heaps WHERE id = 'a'") == (3,)
         tx.run_many("UPDATE heaps SET n = ? WHERE id = ?", iter([(4, "b")]))
         assert tx.rows_in("SELECT n FROM heaps WHERE id", ["b"]) == [(4,)]

@@ -192,16 +192,6 @@ async def test_many_odd_texts_are_put_where_none_was_and_found_by_themselves(
     assert await database.read(lambda tx: tx.rows_in(sql, [])) == []
 
 
-async def test_a_column_is_set_where_the_key_and_the_condition_hold(database: Database) -> None:
-    rows = [(n, f"n{n}", n) for n in range(4)]
-    await database.write(lambda tx: tx.insert_many("things", ("id", "name", "number"), rows))
-    given = {"n1": 10, "n2": None, "n3": 30, "n9": 90}
-    await database.write(lambda tx: tx.set_many("things", "number", "name", given, "id < 3"))
-    await database.write(lambda tx: tx.set_many("things", "number", "name", {}))
-    found = await database.read(lambda tx: tx.rows("SELECT number FROM things ORDER BY id"))
-    assert found == [(0,), (10,), (None,), (3,)]
-
-
 def _names(tx: Transaction) -> list[str]:
     return [name for (name,) in tx.rows("SELECT name FROM things ORDER BY id")]
 

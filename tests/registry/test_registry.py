@@ -78,6 +78,21 @@ async def test_a_name_is_taken_until_its_channel_is_removed(database: Database, 
     assert set(await database.read(channel_names)) == {str(first.id), str(second.id)}
 
 
+async def test_a_bot_is_one_channel_s(registry: ChannelRegistry) -> None:
+    token, other = f"123456789:{'A' * 35}", f"123456789:{'B' * 35}"
+    bot = await registry.add("telegram", "Bot", {"token": token})
+    with pytest.raises(WrongChannel, match="the channel 'Bot' has this token already"):
+        await registry.add("telegram", "Again", {"token": token})
+    second = await registry.add("telegram", "Second", {"token": other})
+    with pytest.raises(WrongChannel, match="'Bot' has this token"):
+        await registry.change(second, {"token": token})
+    assert (await registry.change(bot, {"token": token, "mode": "webhook"})).settings["mode"] == "webhook"
+    await registry.set_state(bot.id, "removed")
+    await registry.add("telegram", "Again", {"token": token})
+    for name in ("Support", "Sales"):
+        await registry.add("email", name, SETTINGS)
+
+
 async def test_every_problem_of_the_settings_is_told(registry: ChannelRegistry) -> None:
     with pytest.raises(WrongChannel, match=r"unknown setting x; .*imap_security must be one of"):
         await registry.add("email", "Support", {**SETTINGS, "x": "1", "imap_security": "maybe"})

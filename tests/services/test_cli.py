@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -88,6 +90,15 @@ def okno(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     # The log of a process goes to its stderr for good; the process of the tests keeps its own.
     monkeypatch.setattr(cli, "set_up_logs", lambda level: None)
     return Cli(tmp_path / "data", capsys)
+
+
+def test_who_reads_no_further_is_told_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "services.cli", "channels", "kinds", "--data", str(tmp_path)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 # --- channels ---------------------------------------------------------------------------------------------
@@ -248,6 +259,32 @@ def test_a_channel_is_set_up_anew_and_a_problem_leaves_it_as_it_was(okno: Cli, m
     said = okno("channels", "renew", "Support").splitlines()
     assert said == ["open a page", "logged in", "still missing: the consent ends soon"]
     assert (okno.in_house(stored), found_empty) == ("new", ["", ""])
+
+
+def test_settings_are_changed_and_a_problem_leaves_them_as_they_were(
+    okno: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    okno(*MAILBOX)
+    asked: list[tuple[str, str]] = []
+
+    async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+        asked.append((channel.settings["imap_host"], channel.settings["imap_password"]))
+        if channel.settings["imap_host"] == "mail.wrong":
+            raise SetUpProblem("nobody there")
+        return SetUp(("logged in",))
+
+    async def stored(house: House) -> str:
+        return (await house.registry.find("Support")).channel.settings["imap_host"]
+
+    monkeypatch.setitem(sys.modules, "shared.channels.email.setup", SimpleNamespace(set_up=set_up))
+    change = ("channels", "change", "Support", "--set")
+    assert okno.wrong(*change, "imap_host=mail.wrong") == "nobody there"
+    assert okno.in_house(stored) == "127.0.0.1"
+    assert okno(*change, "imap_host=mail.right") == "logged in\n"
+    assert okno.json(*change, "imap_host=mail.wrong", "--no-check")["facts"] == []
+    assert (okno.in_house(stored), asked) == ("mail.wrong", [("mail.wrong", "s3cret"), ("mail.right", "s3cret")])
+    assert "imap_hots" in okno.wrong(*change, "imap_hots=typo")
+    assert "--set KEY=VALUE" in okno.wrong("channels", "change", "Support")
 
 
 @pytest.mark.parametrize(("mode", "path"), [("polling", None), ("webhook", "/in/telegram/")])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from services import cli
+from services.house import open_house
+from services.inbox_api import exporting
+from shared.progress import Progress
+from shared.settings import read_settings
 
 ROWS = "Имя;Почта\r\nАнна;anna@example.com\r\nБорис;boris\r\n"
 
@@ -64,9 +70,45 @@ def test_what_is_imported_is_exported_and_undone(okno: Okno, file: Path, tmp_pat
     assert okno.said.splitlines()[-1].startswith("okno: This import was undone")
 
 
+def test_an_export_appears_when_it_is_whole_for_its_owner_alone_or_goes_to_stdout(
+    okno: Okno, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.csv"
+    okno("customers", "import", file, status=1)
+    assert okno("customers", "export", "--out", out) == f"{out}: {out.stat().st_size} bytes\n"
+    assert out.stat().st_mode & 0o777 == 0o600
+    whole = out.read_bytes().decode()
+    assert okno("customers", "export", "--out", "-") == okno("customers", "export", "--out", "-", "--json") == whole
+
+    async def breaks(*_: object) -> AsyncIterator[bytes]:
+        yield b"half"
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(exporting, "csv_of", breaks)
+    okno("customers", "export", "--out", out, status=3)
+    assert (okno.said, out.read_bytes().decode()) == ("okno: the disk is full\n", whole)
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_terminal_sees_how_far_an_export_is(okno: Okno, file: Path, tmp_path: Path) -> None:
+    okno("customers", "import", file, status=1)
+    okno("customers", "export", "--out", tmp_path / "out.csv")
+    seen: list[Progress] = []
+
+    async def work() -> None:
+        house = open_house(read_settings({}, tmp_path / "var"))
+        async for _ in exporting.csv_of(house.database, {}, ",", seen.append):
+            pass
+        await house.close()
+
+    asyncio.run(work())
+    assert seen == [Progress("customers", 1, 1)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
+        (("export", "--out", "nowhere/out.csv"), "there is no folder nowhere"),
         (("import", "nowhere.csv"), "there is no file"),
         (("import", "FILE", "--map", "x=email"), "no column is called 'x'"),
         (("import", "FILE", "--map", "email"), "--map wants"),

@@ -14,7 +14,7 @@ POLLING, WEBHOOK = "polling", "webhook"
 PUBLIC_API = "https://api.telegram.org"
 
 FIELDS = (
-    Field("token", "the bot's token from @BotFather, as 123456:ABC...", secret=True),
+    Field("token", "the bot's token from @BotFather, as 123456:ABC...", secret=True, unique=True),
     Field(
         "mode", "how updates come: polling needs no public address, webhook does", POLLING, choices=(POLLING, WEBHOOK)
     ),

@@ -26,6 +26,8 @@ POLL_SECONDS = 25
 ANSWER_SECONDS = POLL_SECONDS + 15
 CONFLICT_SECONDS = 30.0
 """Between looks whether the other poller has gone: asking more often would only take its updates."""
+OWN_WEBHOOK_SECONDS = 6.0
+"""A webhook of ours while we poll may be that of the mode the channel has just been changed to: then we are stopped."""
 TOKEN_SECONDS = 60.0
 WATCH_SECONDS = 60.0
 IDLE_SAVE_SECONDS = 600
@@ -39,7 +41,7 @@ FOREIGN_WEBHOOK = (
     " or set mode to webhook."
 )
 WRONG_TOKEN = "Telegram does not know this token any more: get a new one from @BotFather and set it here."  # noqa: S105
-NO_WEBHOOK = "No webhook is set for this bot{where}: add the channel again, or set mode to polling."
+NO_WEBHOOK = "No webhook is set for this bot{where}: run `okno channels renew`, or set mode to polling."
 FAILING_WEBHOOK = "Telegram cannot deliver updates to {url}: {error}"
 log = Log("telegram.polling")
 
@@ -51,6 +53,7 @@ class Pace:
     poll_seconds: int = POLL_SECONDS
     conflict_seconds: float = CONFLICT_SECONDS
     watch_seconds: float = WATCH_SECONDS
+    own_webhook_seconds: float = OWN_WEBHOOK_SECONDS
 
 
 class Poller:
@@ -139,6 +142,7 @@ class Poller:
         """409: a webhook is left over, or somebody else polls. A webhook of our own goes when the mode was changed."""
         url = (await bot(api.methods.GetWebhookInfo())).url
         if url.endswith(config.public_path(self._channel.id)):
+            await asyncio.sleep(self._pace.own_webhook_seconds)
             log.info("own_webhook_removed", channel_id=self._channel.id)
             await bot(api.methods.DeleteWebhook(drop_pending_updates=False))
             return

@@ -103,8 +103,9 @@ class BotSender:
             if (is_first and wait > LONGEST_PAUSE_SECONDS) or time.monotonic() + wait > sending.deadline:
                 raise SendDelayed(f"Telegram wants a pause of {wait:.0f} s in this chat", "429", wait)
             await asyncio.sleep(wait)
-        await asyncio.sleep(self._paces.bot_wait(time.monotonic()))
-        self._paces.take(chat_id, time.monotonic())
+        wait = self._paces.bot_wait(time.monotonic())
+        self._paces.take(chat_id, time.monotonic())  # before the pause: who asks meanwhile comes after us
+        await asyncio.sleep(wait)
 
     async def _call(self, sending: _Sending, call: Call) -> Any:
         """Make one call; a group that moved is followed, a chat that is flooded waited for within a reply."""

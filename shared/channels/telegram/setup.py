@@ -36,7 +36,7 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
     except api.TokenValidationError as error:
         raise SetUpProblem(WRONG_TOKEN) from error
     try:
-        return await _set_up(api, bot, channel, public_url, say)
+        return await _set_up(api, bot, channel, public_url)
     except (api.TelegramUnauthorizedError, api.TelegramNotFound) as error:
         raise SetUpProblem(WRONG_TOKEN) from error
     except (api.TelegramAPIError, api.ClientDecodeError) as error:
@@ -46,15 +46,13 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
         await bot.session.close()
 
 
-async def _set_up(api: ModuleType, bot: Any, channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
+async def _set_up(api: ModuleType, bot: Any, channel: Channel, public_url: str) -> SetUp:
     me = await bot(api.methods.GetMe())
     name = f"{me.full_name} (@{me.username})"
-    say(f"The bot is {name}.")
     if channel.settings["mode"] == config.WEBHOOK:
         receives = await _set_webhook(api, bot, channel, public_url)
     else:
         receives = await _remove_webhook(api, bot)
-    say(receives)
     missing = [] if me.can_read_all_group_messages else [PRIVACY]
     missing += [] if me.can_connect_to_business else [BUSINESS]
     return SetUp((f"The bot is {name}.", receives), tuple(missing), {"username": me.username or ""})

@@ -14,6 +14,7 @@ _WHERE = {
     "zadarma": "In Zadarma, enter {address} for the notifications of the PBX; the address is checked at once.",
     "uis": "In UIS, post the notifications (HTTP, POST, JSON) to {address}?token=... with the channel's token.",
 }
+_NO_ADDRESS = "OKNO_PUBLIC_URL: the provider can post only to an address that it can reach"
 _MORE = {
     "twilio": ("caller_number",),
     "uis": ("access_token", "caller_number"),
@@ -24,8 +25,9 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
     """Return what to enter at the provider; Twilio signs our public address, so the channel keeps it."""
     provider, settings = channel.settings["provider"], channel.settings
     base = (settings["public_url"] or public_url).rstrip("/")
-    fact = _WHERE[provider].format(address=f"{base}{public_path(channel.id)}")
+    fact = _WHERE[provider].format(address=f"{base or 'https://...'}{public_path(channel.id)}")
     missing = [f"{name}: without it no call can be started from Okno" for name in _MORE.get(provider, ())]
     missing = [line for line in missing if not settings[line.partition(":")[0]]]
+    missing += [] if base else [_NO_ADDRESS]
     keeps = {"public_url": base} if provider == "twilio" and base and not settings["public_url"] else {}
     return SetUp((fact,), tuple(missing), keeps)

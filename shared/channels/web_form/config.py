@@ -8,6 +8,8 @@ from typing import get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from phonenumbers import SUPPORTED_REGIONS
+
 from shared.channels.web_form.definition import WrongDefinition, form_fields, form_title
 from shared.channels.web_form.names import Role
 from shared.connector import Capabilities, Field
@@ -39,6 +41,7 @@ FIELDS = (
         "phone, subject, message, consent or service (nothing the client said)",
         default="",
     ),
+    Field("country", "two letters: where a phone number typed without a country code belongs", default="RU"),
     Field("honeypot", "further fields that people do not see: filled in, the post is spam", default=""),
     Field("least_seconds", "a form sent sooner than this after it was shown is spam; 0: never", default="2"),
     Field(
@@ -73,6 +76,8 @@ def check(settings: Mapping[str, str]) -> list[str]:
     wrong += [
         f"thanks_url: {url} is not an http(s) address" for url in settings["thanks_url"].split() if not _is_url(url)
     ]
+    if settings["country"] not in SUPPORTED_REGIONS:
+        wrong.append("country must be two capital letters, as RU or DE")
     return [*wrong, *_map_problems(settings["field_map"]), *_form_problems(settings)]
 
 

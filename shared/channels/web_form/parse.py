@@ -16,8 +16,6 @@ from shared.contracts.inbound import Address
 from shared.domain import identity
 from shared.phone_numbers import typed
 
-REGION = "RU"
-"""The country of a phone number typed without one."""
 NO_EMAIL = "The form gave no e-mail address to answer to."
 ONLY_PHONE = "The form gave a phone number only: call {phone}."
 NO_CHANNEL = "No mailbox is set for answers to this form: set reply_channel of the channel."
@@ -27,7 +25,7 @@ OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
 """What the script and the hosted page add for this server: it stays in the raw bytes."""
 MOST_COMPARED = 10
 
-_EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
+_EMAIL = re.compile(r"[^@\s<>\",;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
 Said = dict[Role, list[str]]
 
 
@@ -39,7 +37,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         raise UnreadableItem(str(error)) from error
     site = site_of(channel)
     said = _by_role(submission, site)
-    email, phone, name = _first_email(said), _first_phone(said), _name(said)
+    email, phone, name = _first_email(said), _first_phone(said, site.country), _name(said)
     addresses = [Address(kind, found, name) for kind, found in (("email", email), ("phone", phone)) if found]
     spam = is_spam(submission.fields, site.honeypots, site.least_seconds, item.received_at)
     return Parsed(
@@ -97,9 +95,9 @@ def _first_email(said: Said) -> str:
     return ""
 
 
-def _first_phone(said: Said) -> str:
+def _first_phone(said: Said, country: str) -> str:
     for text in said.get("phone", ()):
-        if len(text) < 40 and (number := typed(text, REGION)):
+        if len(text) < 40 and (number := typed(text, country)):
             return number
     return ""
 

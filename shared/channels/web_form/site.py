@@ -39,6 +39,7 @@ class Site:
     least_seconds: float
     form: tuple[FormField, ...]
     title: Mapping[Language, str]
+    country: str
 
     def role_of(self, name: str) -> Role:
         """Return what a field is for: as the channel says, else by its usual names."""
@@ -104,4 +105,5 @@ def _read(channel: Channel) -> Site:
         least_seconds=float(settings["least_seconds"] or 0),
         form=form_fields(settings["fields"]),
         title=form_title(settings["title"]),
+        country=settings["country"],
     )

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,12 +17,14 @@ from tests.channels.telegram.bots import CHANNEL_ID, MemoryInlet, bot_channel
 from tests.peers.telegram import TelegramServer
 from tests.peers.telegram_api.bot import message
 
-QUICK = Pace(poll_seconds=1, conflict_seconds=0.05, watch_seconds=0.05)
+QUICK = Pace(poll_seconds=1, conflict_seconds=0.05, watch_seconds=0.05, own_webhook_seconds=0.05)
 
 
 @asynccontextmanager
-async def polling(telegram: TelegramServer, inlet: MemoryInlet) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(Poller(bot_channel(telegram.url), inlet, QUICK).run())
+async def polling(
+    telegram: TelegramServer, inlet: MemoryInlet, pace: Pace = QUICK
+) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(Poller(bot_channel(telegram.url), inlet, pace).run())
     try:
         yield task
     finally:
@@ -152,6 +155,16 @@ async def test_our_own_webhook_gives_way_to_polling_without_a_loss(telegram: Tel
     async with polling(telegram, inlet):
         assert await inlet.have(1) == ["waited"]
     assert (telegram.bot.webhook.url, inlet.problems) == ("", [])
+
+
+async def test_a_webhook_of_the_mode_just_changed_to_is_not_removed_before_polling_is_stopped(
+    telegram: TelegramServer,
+) -> None:
+    inlet, slow = MemoryInlet(), replace(QUICK, own_webhook_seconds=30)
+    telegram.do(lambda: setattr(telegram.bot.webhook, "url", f"http://127.0.0.1:1/in/telegram/{CHANNEL_ID}"))
+    async with polling(telegram, inlet, slow):
+        await telegram.until(lambda: bool(telegram.calls("getWebhookInfo")))
+    assert telegram.bot.webhook.url
 
 
 async def test_a_pressed_button_stops_spinning(telegram: TelegramServer) -> None:

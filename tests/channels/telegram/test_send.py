@@ -312,13 +312,23 @@ async def test_one_place_serves_many_replies_at_once(telegram: TelegramServer, b
     assert [each.external_id for each in results] == [f"{chat_id}:{FIRST}" for chat_id in range(100, 120)]
 
 
+async def test_a_bot_keeps_to_thirty_messages_a_second_however_many_are_sent_at_once(
+    telegram: TelegramServer, bot: BotSender
+) -> None:
+    chats = range(100, 145)
+    telegram.bot.chats.update({chat_id: private_chat(chat_id) for chat_id in chats})
+    began = time.monotonic()
+    await asyncio.gather(*(bot.send(reply("Да", chat=chat_id, id=UUID(int=chat_id))) for chat_id in chats))
+    assert time.monotonic() - began >= 14 / 30  # a burst of thirty, then one every thirtieth of a second
+
+
 async def test_replies_to_other_chats_are_not_held_up_by_flooded_ones(telegram: TelegramServer, bot: BotSender) -> None:
     """The small form of the figure in tests/benchmarks/telegram.py: one chat in ten answers 429."""
     chats = range(100, 140)
     telegram.bot.chats.update({chat_id: private_chat(chat_id) for chat_id in chats})
     flooded = {chat_id for chat_id in chats if chat_id % 10 == 0}
     for chat_id in flooded:
-        telegram.faults.flood(chat_id, 1)
+        telegram.faults.flood(chat_id, 2)
 
     async def deliver(chat_id: int) -> None:
         """As the ledger does: again when the Sender says so."""

@@ -16,7 +16,7 @@ async def test_a_bot_says_who_it_is_and_what_is_missing(telegram: TelegramServer
     shown: list[str] = []
     done = await set_up(bot_channel(telegram.url), "", shown.append)
     polls = "Updates come by polling; no public address is needed."
-    assert (done.facts, shown) == ((NAME, polls), [NAME, polls])
+    assert (done.facts, shown) == ((NAME, polls), [])  # facts are shown by whoever asked: nothing is said twice
     assert done.settings == {"username": BOT_USERNAME}
     assert [missing.split(":")[0] for missing in done.missing] == ["privacy mode is on"]
     telegram.bot.privacy = False

@@ -33,6 +33,12 @@ async def test_twilio_keeps_the_public_address_that_it_signs() -> None:
 
 
 async def test_what_is_there_is_not_missing() -> None:
-    done = await set_up(channel("uis", access_token="t", caller_number="+74951234567"), "", quiet)
+    done = await set_up(channel("uis", access_token="t", caller_number="+74951234567"), "https://okno.example", quiet)
     assert (done.missing, done.settings) == ((), {})
     assert isinstance(done, SetUp)
+
+
+async def test_without_a_public_address_that_is_what_is_missing() -> None:
+    done = await set_up(channel("mango"), "", quiet)
+    assert "https://.../in/telephony/" in done.facts[0]
+    assert done.missing == ("OKNO_PUBLIC_URL: the provider can post only to an address that it can reach",)

@@ -175,6 +175,13 @@ def test_a_typed_number_becomes_e164(text: str, number: str):
     assert typed(text, "RU") == number
 
 
+def test_a_number_without_a_country_code_belongs_to_the_country_of_the_channel():
+    item = RawItem(b"phone=030+123456&message=Hallo", "application/x-www-form-urlencoded", AT, "form/1")
+    settings = {"reply_channel": "", "country": "DE"}
+    channel = Channel(UUID(int=8), "web_form", "Berlin", load("web_form").complete(settings))
+    assert parse(item, channel).sender == Address("phone", "+4930123456")
+
+
 # --- whatever comes ---------------------------------------------------------------------------------------
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
@@ -230,6 +237,7 @@ def test_every_setting_together_is_right():
         "allowed_origins": "https://example.com",
         "form_rate_limit": "1000",
         "field_map": '{"Пожелания": "message"}',
+        "country": "DE",
         "honeypot": "website2 url2",
         "least_seconds": "0",
         "fields": '[{"name": "email"}]',
@@ -247,6 +255,7 @@ def test_a_channel_that_is_older_than_a_setting_has_its_default():
 @pytest.mark.parametrize(
     "settings",
     [
+        {"country": "Germany"},
         {"allowed_origins": "example.com"},
         {"allowed_origins": "https://example.com/page"},
         {"reply_channel": "Support"},

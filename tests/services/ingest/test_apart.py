@@ -163,10 +163,14 @@ async def test_only_a_large_item_leaves_the_process(blobs):
     assert large.text.split(" ")[0] != str(os.getpid())
 
 
+def parse_of_a_kind_with_a_limit(given: RawItem, channel: Channel) -> Parsed:
+    """A kind's limit is read once for each `parse`."""
+    return parse_with_pid(given, channel)
+
+
 async def test_kind_may_say_from_what_size_its_items_leave_the_process(blobs, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "APART_FROM_BYTES", 3, raising=False)
-    understanding._apart_from.cache_clear()
-    message = await understand(item(b"four"), CHANNEL, parse_with_pid, blobs)
+    message = await understand(item(b"four"), CHANNEL, parse_of_a_kind_with_a_limit, blobs)
     assert isinstance(message, InboundMessage)
     assert not message.text.startswith(f"{os.getpid()} ")
 

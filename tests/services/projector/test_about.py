@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import permutations
@@ -17,6 +18,7 @@ from services.projector import inbound as intake
 from shared.contracts.codec import Contract
 from shared.contracts.inbound import (
     About,
+    Address,
     Deleted,
     DeliveryNotice,
     Edited,
@@ -354,3 +356,42 @@ async def test_a_renamed_thread_goes_on_in_its_conversation(store: EventStore) -
     await take(store, migrated)
     *_, after = await take(store, inbound("again", external_id="8", known_as=(), thread_key="-100"))
     assert after.conversation_id == message.conversation_id  # type: ignore[union-attr]
+
+
+def group(text: str, number: str, chat_id: str, **other: Any) -> InboundMessage:
+    said = inbound(text, **{"external_id": number, "known_as": (), "thread_key": chat_id, **other})
+    return replace(said, sender=Address("telegram", chat_id, "Shop"))
+
+
+MOVED = group(
+    "",
+    "moved",
+    "-7",
+    thread_key="-1007",
+    vouched=(Address("telegram", "-1007"),),
+    about=About(renamed=ThreadRenamed("-7")),
+)
+
+
+async def test_what_a_renamed_group_is_called_now_is_its_own_address(database: Database, store: EventStore) -> None:
+    *_, message = await take(store, group("hello", "1", "-7"))
+    happened = await take(store, MOVED)
+    assert [type(event).__name__ for event in happened] == ["ThreadRenamed", "IdentityLinked"]
+    *_, topic = await take(store, group("in a new topic", "2", "-1007", thread_key="-1007;topic=5"))
+    assert topic.customer_id == message.customer_id  # type: ignore[union-attr]
+    assert await take(store, MOVED) == []
+
+
+async def test_a_renamed_group_that_was_heard_under_its_new_address_first_is_suggested_as_one(
+    store: EventStore,
+) -> None:
+    await take(store, group("hello", "1", "-7"))
+    await take(store, group("from the supergroup", "2", "-1007"))
+    *_, suggested = await take(store, MOVED)
+    assert isinstance(suggested, e.MergeSuggested)
+    assert [(r.evidence, r.address, r.message_id) for r in suggested.reasons] == [("vouched", "-1007", None)]
+
+
+async def test_a_group_nobody_knew_is_registered_with_both_its_addresses(store: EventStore) -> None:
+    happened = await take(store, MOVED)
+    assert {"CustomerRegistered", "IdentityLinked"} <= {type(event).__name__ for event in happened}

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
+from services.projector import steps as steps_module
 from services.projector.calls import end_overdue
 from shared.contracts.codec import Contract
 from shared.contracts.inbound import Address, InboundMessage
@@ -19,6 +20,8 @@ from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain.call import overdue
+from shared.event_store import merging
+from shared.event_store.mapper import About
 from shared.event_store.store import EventStore
 from shared.read_models import steps
 from tests.event_store.index import derived, standing
@@ -96,6 +99,51 @@ async def test_it_ends_once_somebody_was_reached(
     await take(store, call_report("missed"))
     await take(store, item)
     assert await states(database) == ["done" if ends else "planned"]
+
+
+async def merge(store: EventStore, customer_id: UUID, into_id: UUID, *, back: bool = False) -> None:
+    about = About(AT, OLGA)
+    if back:
+        await store.record(lambda session, tx: merging.unmerge(session, tx, into_id, customer_id, about))
+    else:
+        await store.record(lambda session, tx: merging.merge(session, tx, customer_id, into_id, about))
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("into_the_caller", [False, True])
+async def test_it_ends_once_somebody_was_reached_who_is_one_with_the_caller(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch, into_the_caller: bool, many: bool
+) -> None:
+    monkeypatch.setattr(steps_module, "AT_ONCE", 1 if many else 1000)
+    caller = (await take(store, call_report("missed")))[0].customer_id
+    writer = (await take(store, inbound()))[0].customer_id
+    third = (await take(store, inbound(sender="third@example.com")))[0].customer_id
+    await merge(store, *((writer, caller) if into_the_caller else (caller, writer)))
+    await take(store, later(inbound(sender="third@example.com")))
+    assert await states(database) == ["planned"]
+    await merge(store, third, writer)
+    await take(store, later(inbound(sender="third@example.com")))
+    assert await states(database) == ["done"]
+
+
+async def test_who_is_no_longer_one_with_the_caller_ends_nothing(database: Database, store: EventStore) -> None:
+    caller = (await take(store, call_report("missed")))[0].customer_id
+    writer = (await take(store, inbound()))[0].customer_id
+    await merge(store, writer, caller)
+    await merge(store, writer, caller, back=True)
+    await take(store, later(inbound()))
+    assert await states(database) == ["planned"]
+
+
+async def test_a_missed_call_is_not_called_back_if_who_is_one_with_the_caller_was_reached_meanwhile(
+    database: Database, store: EventStore
+) -> None:
+    caller = (await take(store, call_report("ringing")))[0].customer_id
+    writer = (await take(store, inbound()))[0].customer_id
+    await merge(store, caller, writer)
+    await take(store, later(inbound()))
+    await take(store, call_report("missed"))
+    assert await states(database) == []
 
 
 @pytest.mark.parametrize("at_once", [True, False])

@@ -9,27 +9,17 @@ import { steps } from '../state/steps.svelte'
 import { suggestions } from '../state/suggestions.svelte'
 import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
 import type { StreamListener } from './stream.svelte'
+import { Turns } from './turns'
 
 /** What is on screen, set by the page that shows it. */
 export const screen: { thread: Thread | null; person: Person | null } = { thread: null, person: null }
 
+const turns = new Turns(follow)
+
 export const follower: StreamListener = {
   change(change: Change): void {
-    if (change.kind === 'call') void calls.changed(change) // first: browsers ask one server a few things at a time
-    if (change.conversation_id !== null) followConversation(change, change.conversation_id)
-    else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
-    if (change.customer_id !== null && screen.person?.is(change.customer_id)) void screen.person.changed(change)
-    if (CHANGES_WHO_IS_ONE.test(change.type)) {
-      void merging.changed()
-      void suggestions.refresh()
-    }
-    if (change.type === 'CustomersMerged' || change.type === 'CustomerUnmerged') {
-      void inbox.reload()
-      void screen.thread?.refresh()
-    }
-    if (/^Step/.test(change.type)) void steps.changed(change.customer_id)
-    if (/quarantine/i.test(change.type)) void health.refreshQuarantine()
-    if (/channel/i.test(change.type)) void health.refreshChannels()
+    if (change.kind === 'call') turns.first(calls.changed(change))
+    turns.after(change)
   },
 
   resync(): void {
@@ -42,6 +32,23 @@ export const follower: StreamListener = {
     void steps.refresh()
     void suggestions.refresh()
   },
+}
+
+function follow(change: Change): void {
+  if (change.conversation_id !== null) followConversation(change, change.conversation_id)
+  else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
+  if (change.customer_id !== null && screen.person?.is(change.customer_id)) void screen.person.changed(change)
+  if (CHANGES_WHO_IS_ONE.test(change.type)) {
+    void merging.changed()
+    void suggestions.refresh()
+  }
+  if (change.type === 'CustomersMerged' || change.type === 'CustomerUnmerged') {
+    void inbox.reload()
+    void screen.thread?.refresh()
+  }
+  if (/^Step/.test(change.type)) void steps.changed(change.customer_id)
+  if (/quarantine/i.test(change.type)) void health.refreshQuarantine()
+  if (/channel/i.test(change.type)) void health.refreshChannels()
 }
 
 /** Messages come in or go in the middle of the list. */
