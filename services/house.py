@@ -23,6 +23,7 @@ from shared.registry import (
     cursors,
     health,
     operators,
+    signatures,
     subscriptions,
     telephones,
     typing,
@@ -35,8 +36,8 @@ from shared.transport.open import open_transport
 from shared.transport.protocol import Transport
 
 REGISTRY = (
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, subscriptions.SCHEMA,
-    telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, signatures.SCHEMA,
+    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
