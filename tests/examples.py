@@ -265,6 +265,7 @@ def every_event() -> list[e.Event]:
             quotes=True,
             automatic=True,
             target="<a@b>",
+            signature="{operator}",
         ),
         e.ActionRequested(
             *head, reply, "edit", MAILBOX, (ANNA,), MESSAGE, "7", "Hello *Anna*", "markdown", "chat-1", "+4930"

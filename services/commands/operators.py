@@ -7,9 +7,10 @@ import argparse
 from services.house import House
 from services.terminal import in_house, print_json
 from shared.registry.operators import ROLES, Operators
+from shared.registry.signatures import Signatures
 from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add operators, set their telephones", "tokens": "create API tokens"}
+COMMANDS = {"operators": "add operators, set their telephones and signatures", "tokens": "create API tokens"}
 
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
@@ -25,6 +26,14 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         telephone.add_argument("email")
         telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
         telephone.set_defaults(run=in_house(_telephone))
+        signature = actions.add_parser("signature", help="set what an operator has below their mails, or show it")
+        signature.add_argument("email")
+        signature.add_argument(
+            "signature",
+            nargs="?",
+            help="may name {operator}, {organisation}, {channel} and {address}; \\n is a new line; empty: none",
+        )
+        signature.set_defaults(run=in_house(_signature))
     else:
         create = actions.add_parser("create", help="print a new API token of an operator")
         create.add_argument("email")
@@ -53,6 +62,18 @@ async def _telephone(options: argparse.Namespace, house: House) -> None:
         print_json({"email": operator.email, "telephone": kept})
     else:
         print(f"{operator.email} is rung at {kept}" if kept else f"{operator.email} has no telephone")
+
+
+async def _signature(options: argparse.Namespace, house: House) -> None:
+    operator = await Operators(house.database).find(options.email)
+    signatures = Signatures(house.database)
+    if options.signature is not None:
+        await signatures.keep(operator.id, options.signature.replace("\\n", "\n"))
+    kept = await signatures.of(operator.id)
+    if options.json:
+        print_json({"email": operator.email, "signature": kept})
+    else:
+        print(kept or f"{operator.email} has no signature: the mailbox's own is used")
 
 
 async def _create_token(options: argparse.Namespace, house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.inbox_api import signatures
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import handle, idempotency_id, one_conversation, one_message
@@ -25,14 +27,16 @@ from shared.registry.telephones import Telephones
 
 Markup = Literal["plain", "markdown"]
 TELEPHONY = "telephony"
+_CONTENT_ID = re.compile(r"[A-Za-z0-9._+@-]{0,200}")
 
 
 class UploadedFile(msgspec.Struct):
-    """A file as POST /files has answered."""
+    """A file as POST /files has answered. `content_id`: Markdown that says `![x](cid:ID)` has the picture there."""
 
     sha256: str
     name: str
     media_type: str = "application/octet-stream"
+    content_id: str = ""
 
 
 class Reply(msgspec.Struct):
@@ -86,7 +90,14 @@ async def draft(call: Call) -> Response:
     shown = await one_conversation(call, call.id())
     state = await call.context.store.conversation(call.id())
     own = await call.context.database.read(_own_addresses)
-    return answer({**_draft(state, own), "cannot_reply": shown["cannot_reply"], "channel": shown["reply_channel"]})
+    return answer(
+        {
+            **_draft(state, own),
+            "cannot_reply": shown["cannot_reply"],
+            "channel": shown["reply_channel"],
+            "signature": await signatures.below(call, state),
+        }
+    )
 
 
 async def reply(call: Call) -> Response:
@@ -106,6 +117,7 @@ async def reply(call: Call) -> Response:
         asked.quotes,
         answers=asked.answers,
         target=await _target(call, asked.answers) if asked.answers else "",
+        signature=await signatures.of_reply(call),
     )
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
@@ -209,7 +221,9 @@ async def _file(call: Call, file: UploadedFile) -> File:
         size = await call.context.blobs.size(file.sha256)
     except FileNotFoundError:
         raise HTTPException(422, f"there is no file {file.sha256[:64]!r}: upload it first") from None
-    return File(file.sha256, size, file.name, file.media_type)
+    if not _CONTENT_ID.fullmatch(file.content_id):
+        raise HTTPException(422, f"{file.content_id[:80]!r} is no content_id: letters, digits and . _ + @ -")
+    return File(file.sha256, size, file.name, file.media_type, file.content_id)
 
 
 async def _number(call: Call, customer_id: UUID) -> str:

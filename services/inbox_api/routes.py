@@ -31,6 +31,7 @@ from services.inbox_api import (
     reports,
     search,
     shapes,
+    signatures,
     steps,
     telephones,
     timelines,
@@ -85,6 +86,8 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("DELETE", "/session", "Sign out", operators.sign_out, status=204),
     Address("GET", "/session/telephone", "Where this operator is rung", telephones.own),
     Address("POST", "/session/telephone", "Set it: a number or an extension", telephones.keep, telephones.Telephone),
+    Address("GET", "/session/signature", "What this operator has below their mails", signatures.own),
+    Address("POST", "/session/signature", "Set it; empty: none", signatures.keep, signatures.Signature),
     Address("GET", "/operators", "All operators", operators.everybody),
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(

@@ -10,7 +10,7 @@ from uuid import UUID
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
-from services.ingest.metrics import ACCEPT_SECONDS, ACCEPTED
+from services.ingest.metrics import ACCEPT_SECONDS, ACCEPTED, lag_of
 from services.ingest.understand import Parse, Understood, understand
 from shared.blobs import Blobs
 from shared.connector import Channel, Cursor, RawItem
@@ -58,6 +58,8 @@ class ChannelInlet:
 
     def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
         self._health.report(self._channel.id, problem or "", lag)
+        if lag is not None:
+            lag_of(self._channel).set(lag)
 
     async def keep_settings(self, changes: Mapping[str, str]) -> None:
         """Return once settings that the provider changed are durable; the receiver that tells of them runs on."""

@@ -13,7 +13,7 @@ from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
-from services.ingest.metrics import RECEIVERS, RESTARTS
+from services.ingest.metrics import RECEIVERS, RESTARTS, forget_lag
 from shared.connector import Channel, Inlet, Kind, Receiver
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
@@ -138,6 +138,7 @@ class Supervisor:
         finally:
             for task in tasks:
                 await _stopped(task, channel.id)
+            forget_lag(channel)
             await lease.give_back()
 
     async def _until_one_ends(self, channel_id: UUID, tasks: list[asyncio.Task[None]]) -> None:

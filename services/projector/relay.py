@@ -134,6 +134,7 @@ def _outgoing(
         quotes=event.quotes,
         automatic=event.automatic,
         target=event.target,
+        signature=event.signature,
     )
     return _record(reply, recorded)
 

@@ -53,3 +53,5 @@ class OutboundReply:
     """Made by a rule and not by a person: must be marked so (RFC 3834)."""
     operator_address: str = ""
     """Where the operator is reached: the telephone that `call` rings."""
+    signature: str = ""
+    """The operator's own signature, for channels that have such a habit; its variables are filled in by the channel."""

@@ -44,6 +44,8 @@ class RequestReply:
     """A message the operator picked; None: the client's last one."""
     target: str = ""
     """The external id of the message that was picked."""
+    signature: str = ""
+    """The operator's own, its variables not filled in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,6 +296,8 @@ class ReplyRequested:
     automatic: bool = False
     target: str = ""
     """The external id of the message that the operator picked to answer."""
+    signature: str = ""
+    """The operator's own, as it was then: a mail that is sent again is the same mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
             quotes=target.is_form if command.quotes is None else command.quotes,
             automatic=command.automatic,
             target=command.target,
+            signature=command.signature,
         )
     ]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import mimetypes
 from dataclasses import dataclass
 
-from shared.channels.email import charset, file_names, invitation, mime, reports, tnef, visiting_card, words
+from shared.channels.email import charset, file_names, invitation, mime, opaque, reports, tnef, visiting_card, words
 from shared.connector import ParsedFile
 
 _CALENDARS = ("text/calendar", "application/ics")
 _CARDS = ("text/vcard", "text/x-vcard", "text/directory")
 _TNEF = ("application/ms-tnef", "application/vnd.ms-tnef")
-_SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+SMIME = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _UNKNOWN = "application/octet-stream"
 
 
@@ -27,7 +27,7 @@ class Attached:
 
 def read(part: mime.Part, name: str) -> Attached:
     """Return what a part holds; `name` is the one its header gives, if any."""
-    file = _file(part, name)
+    file = kept(part, name)
     declared = part.parameters.get("charset", "")
     if (part.content_type in _TNEF or file.name.lower() == "winmail.dat") and (packed := tnef.read(file.data)):
         return _unpacked(file, packed)
@@ -37,10 +37,11 @@ def read(part: mime.Part, name: str) -> Attached:
         return Attached((file,), visiting_card.describe(file.data, declared))
     if part.content_type == "message/delivery-status" and not reports.is_report(part):
         return Attached((file,), charset.clean(charset.decode(file.data, declared)).strip())
-    return Attached((file,), _locked(part, file.name))
+    return Attached((file,), _locked(part, file.name, file.data))
 
 
-def _file(part: mime.Part, name: str) -> ParsedFile:
+def kept(part: mime.Part, name: str) -> ParsedFile:
+    """Return a part as the file it is; `name` is the one its header gives, if any."""
     media_type = part.content_type if len(part.content_type) < 128 else _UNKNOWN
     content_id = words.text(part.header("content-id"), 200).strip("<> ")
     data = part.body()
@@ -49,16 +50,32 @@ def _file(part: mime.Part, name: str) -> ParsedFile:
     return ParsedFile(file_names.safe(name, media_type), media_type, data, content_id)
 
 
-def _locked(part: mime.Part, name: str) -> str:
+def _locked(part: mime.Part, name: str, data: bytes) -> str:
     """Say that the text of the mail lies in a file that only its reader's key or program opens."""
-    if part.content_type in _SMIME:
-        kind = part.parameters.get("smime-type", "enveloped-data").lower()
-        if kind in ("signed-data", "certs-only"):
-            return f"[Signed with S/MIME, the text is inside {name}]" if kind == "signed-data" else ""
-        return f"[Encrypted with S/MIME: {name} opens in a mail program that has the key]"
+    if part.content_type in SMIME:
+        match part.parameters.get("smime-type", "").lower() or f"{opaque.kind_of(data)}-data":
+            case "certs-only":
+                return ""
+            case "signed-data":  # what can be read is taken out before
+                return f"[Signed with S/MIME, but there is no text in {name}]"
+            case "compressed-data":
+                return f"[Compressed with S/MIME: {name} opens in a mail program]"
+            case _:
+                return f"[Encrypted with S/MIME: {name} opens in a mail program that has the key]"
     if part.content_type == "application/pgp-encrypted":
         return "[Encrypted with PGP: the attached file opens in a program that has the key]"
     return ""
+
+
+def signed_inside(part: mime.Part, name: str) -> mime.Part | None:
+    """Return the mail within an opaque signature; None for any other part. Who signed is not looked at."""
+    if part.content_type not in SMIME and not (part.content_type == _UNKNOWN and name.lower().endswith(".p7m")):
+        return None
+    inside = opaque.content(part.body())
+    try:
+        return mime.read(inside) if inside else None
+    except mime.NoHeaders:
+        return None
 
 
 def _unpacked(file: ParsedFile, packed: tnef.Contents) -> Attached:

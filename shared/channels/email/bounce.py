@@ -37,6 +37,7 @@ def read(tree: mime.Part, text: str) -> Report | None:
     found = reports.outcomes(tree) or bounce_ses.outcomes(text)
     if not found and not _is_bounce(tree, text):
         return None
+    found = found or reports.wrapped(tree, text[: bounce_text.MAX_TEXT])
     explained = bounce_text.explanation(text)
     return _of_outcomes(tree, text, explained, found) if found else _of_words(tree, text, explained)
 
@@ -73,7 +74,7 @@ def _of_outcomes(tree: mime.Part, text: str, explained: str, found: list[reports
     state: State = ("bounced", "delayed", "delivered")[_rank(worst)]
     named = list(dict.fromkeys(each.recipient for each in same if "@" in each.recipient))
     recipients = tuple(named or bounce_text.recipients(explained, _ours(tree)))
-    said = " ".join(filter(None, (each.diagnostic for each in same)))
+    said = " ".join(each.diagnostic for each in same if not each.diagnostic.isdigit())  # a program's exit status
     return _judged(tree, text, state, recipients, worst.status, said, explained)
 
 
@@ -108,6 +109,9 @@ def _judged(
         status = written[1]
     error = _error(said, explained, recipients)
     reason = bounce_reason.of(said or error, explained, status, smtp[1] if smtp else "")
+    if reason == "undefined" and (answered := bounce_text.answer_of_server(text)):
+        error = charset.one_line(answered, MAX_ERROR)
+        reason = bounce_reason.of(answered, explained, status, "")
     hard = state == "bounced" and reason in bounce_reason.HARD and (status[:1] != "4" or reason == "user_unknown")
     code = " ".join(filter(None, (smtp[1] if smtp else "", status)))
     return Report(state, recipients, ids, code, error, reason, hard)

@@ -46,7 +46,18 @@ MAX_TEXT = 8_000
 _PATTERNS = tuple((reason, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for reason, pattern in WORDS)
 _LINK = re.compile(r"https?://(?!support\.google|groups\.google)\S{0,300}")
 _AT_MAIL_FROM = re.compile(r"(in reply to|after) mail from", re.IGNORECASE)
+_AT_HELO = re.compile(r"my name was rejected|in reply to (ehlo|helo|mail greeting)|greeting failed", re.IGNORECASE)
+_DISABLED = re.compile(r"\baccount is (disabled|suspended|deactivated|blocked)", re.IGNORECASE)
+"""Said beside `user unknown` it is the truer word: the address may work again."""
 _AT_DATA = re.compile(r"in reply to end of data|end of data|smtp command\s+data|>>> data\s+<<< 5", re.IGNORECASE)
+_QUOTED = re.compile(r"\b[45]\d\d-'(?:([45]\.\d{1,3}\.\d{1,3}) )?([^']{3,500})'")
+"""The answer of the server, within what the one that asked makes of it."""
+_NO_ACCOUNT = re.compile(r"(does ?n.t|does not) (have an?\b.{0,60}account|exist)|invalid recipient", re.IGNORECASE)
+_WEAK = (
+    ("rejected", re.compile(r"(^|[\d .])rejected\W*$|access denied", re.IGNORECASE)),
+    ("system", re.compile(r"service (currently )?unavailable", re.IGNORECASE)),
+)
+"""Words that say less than any code."""
 _STATUSES = {
     "user_unknown": "1.1 1.0 1.3 1.4",
     "host_unknown": "1.2 4.4",
@@ -94,14 +105,18 @@ _CERTAIN = {
 
 def of(said: str, explained: str, status: str, smtp: str) -> str:
     """Return a word of REASONS, `undefined` when nobody can tell. `said`: the server's words, `status`: X.Y.Z."""
+    if quoted := _QUOTED.search(said):
+        said, explained, status = quoted[2], quoted[2], quoted[1] or status
     detail = status[2:]
     if detail in _OF_SENDER:
         return "rejected"
+    said = said[:MAX_TEXT]
     return (
-        _by_words(said[:MAX_TEXT], explained, detail)
+        _by_words(said, explained, detail)
         or _BY_STATUS.get(detail if detail in _CERTAIN else "")
         or _by_words(explained[:MAX_TEXT], explained, detail)
         or _BY_STATUS.get(detail)
+        or next((reason for reason, pattern in _WEAK if pattern.search(said or explained)), "")
         or {"552": "mailbox_full", "421": "expired"}.get(smtp, "undefined")
     )
 
@@ -109,8 +124,18 @@ def of(said: str, explained: str, status: str, smtp: str) -> str:
 def _by_words(text: str, explained: str, detail: str) -> str:
     text = _LINK.sub("", text)
     found = next((reason for reason, pattern in _PATTERNS if text and pattern.search(text)), "")
-    if found in ("user_unknown", "host_unknown") and detail != "1.1" and _AT_MAIL_FROM.search(explained):
-        return "rejected"
-    if found == "user_unknown" and detail != "1.1" and _AT_DATA.search(explained):
-        return "filtered"  # a server that does not know an address says so at RCPT TO
+    if found in ("user_unknown", "host_unknown") and detail != "1.1":
+        if _AT_MAIL_FROM.search(explained):
+            return "rejected"
+        if _AT_HELO.search(explained):
+            return "blocked"
+        if _DISABLED.search(explained):
+            return "suspended"
+    if found == "user_unknown" and _is_late(text, explained, detail):
+        return "filtered"
     return found
+
+
+def _is_late(text: str, explained: str, detail: str) -> bool:
+    """A server that does not know an address says so at RCPT TO; at DATA it is a filter, unless it is quite certain."""
+    return detail != "1.1" and _AT_DATA.search(explained) is not None and not _NO_ACCOUNT.search(text)

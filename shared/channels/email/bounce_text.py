@@ -13,7 +13,8 @@ _ORIGINAL = re.compile(
     r"|below is a copy of|here is a copy of|enclosed is a copy of|the following is a copy"
     r"|original (?:message|mail|e-mail|text)(?: (?:follows|headers?|below|header follows|as follows))?"
     r"|(?:the )?(?:body|header|headers|beginning|first \w{1,10} lines) of (?:the |your )?"
-    r"(?:original|source|undeliver\w+|unsent)? ?(?:message|mail)|returned (?:message|mail|text)|unsent message"
+    r"(?:original|source|undeliver\w+|unsent)? ?(?:message|mail)(?! generated)|returned (?:message|mail|text)"
+    r"|unsent message"
     r"|message (?:text|header|headers|body|follows|contents?)|header of the source mail|included is a copy"
     r"|undelivered (?:message|mail)(?: headers?)?|the original (?:message|mail)|your original message"
     r"|копия (?:вашего )?(?:письма|сообщения)|исходное сообщение|ниже (?:этой линии |следует )?копия|текст письма"
@@ -103,6 +104,9 @@ _TEMPORARY = re.compile(
     re.IGNORECASE,
 )
 
+_ANSWERED = re.compile(
+    r"(?<![\w.:+-])[45]\d\d[ -](?:[45]\.\d{1,3}\.\d{1,3}\b|[A-Za-z<])[^\n]{3,300}(?:\n[ \t][^\n]{1,300})?"
+)
 _ANSWER = re.compile(r"\s*(re|fwd?|aw|ответ|пересл\w*)\s*(\[\d+\])?:\s?\S.{0,40}\w", re.IGNORECASE)
 
 
@@ -119,6 +123,12 @@ def original_ids(text: str) -> tuple[str, ...]:
     """Return the Message-ID of the mail that is returned as text."""
     text = text[:MAX_TEXT]
     return tuple(dict.fromkeys(_MESSAGE_ID.findall(text, len(explanation(text)))))[:1]
+
+
+def answer_of_server(text: str) -> str:
+    """Return the first line that quotes an SMTP answer, wherever it stands; empty if none does."""
+    found = _ANSWERED.search(text[:MAX_TEXT])
+    return found[0] if found else ""
 
 
 def recipients(text: str, not_these: set[str]) -> list[str]:

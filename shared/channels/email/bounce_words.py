@@ -11,10 +11,11 @@ WORDS = (
         r"|mismatches client ip|unverifyable sending"
         r"|client host rejected: cannot find|host(name)? does not (match|resolve)|dns checks? fail",
     ),
+    ("host_unknown", r"account or domain may not exist"),
     ("reputation", r"reputation|senderbase|unexpected volume or user complaints"),
     (
         "expired",
-        r"(message|envelope|queue)[ .]expired|message has been in the queue too long\b.{0,10}\("
+        r"(message|envelope|queue)[ .]expired|not delivered within \d|message has been in the queue too long\b.{0,10}\("
         r"|all hosts have been failing",
     ),
     (
@@ -48,7 +49,8 @@ WORDS = (
     ),
     (
         "spam",
-        r"content rejected|\bspam\b(?!haus|cop)|spam ?(message|mail|content|detected|score)|unsolicited"
+        r"content rejected|black ?listed url|url .{0,40}black ?list|uribl"
+        r"|\bspam\b(?!haus|cop)|spam ?(message|mail|content|detected|score)|unsolicited"
         r"|\bubl or surbl|\buce\b|bulk mail"
         r"|junk mail|looks like spam|classified as|advertis|spam(my)?$|rejected .{0,30}content policy",
     ),
@@ -79,7 +81,7 @@ WORDS = (
         r"|(cannot|couldn't) find a mail exchanger"
         r"|malformed or unexpected name server|mail server for .{0,60}accept|no mail (is )?accept"
         r"|not accept(ing)? (any )?mail\b|not accept mail|unable to look ?up .{0,20}mx"
-        r"|an mx or srv record indicated no smtp service|illegal host/domain name found"
+        r"|an mx or srv record indicated no smtp service"
         r"|all relevant mx records point to non-existent",
     ),
     (
@@ -136,7 +138,8 @@ WORDS = (
     (
         "host_unknown",
         r"(?<![@\w.-])[\w-]+\.[\w.-]+ does not exist|host (is )?(unknown|not found)|unknown host"
-        r"|host [^:\n<]{0,80}not found|(domain|host)\b[^:\n<]{0,80}(does ?n.t exist|not exist|not found"
+        r"|host [^:\n<]{0,80}not found"
+        r"|(domain|host)\b(?!\. )(?:[^:\n<.]|\.(?! )){0,80}(does ?n.t exist|not exist|not found"
         r"|unknown|invalid|is not reachable|unrouteable|cannot be (found|resolved))"
         r"|no such (domain|host)|invalid domain|(unable|can.?not|couldn.t) (to )?(find|route"
         r"|resolve) .{0,60}(host|domain)|name (or service )?not known|domain not found"
@@ -173,7 +176,8 @@ WORDS = (
     ("filtered", r"550:? ?: user unknown|recipient preferences|message filtered|domain.?filter"),
     (
         "user_unknown",
-        r"address(es)? rejected ?([.\s]*$|: ?(user|undeliverable|access denied|unknown|unverified|no such))"
+        r"(address(es)?|^[45]\d\d <?[^\s@<>]{1,64}@[^\s@<>]{1,250}>?) rejected"
+        r" ?([.\s]*$|: ?(user|undeliverable|access denied|unknown|unverified|no such))"
         r"|(user|recipient|mailbox|account|address|destinataire|login|person|alias|userid|member|subscriber"
         r"|addressee|name|box|list|person's)\b(?! .{0,40}(sender))[^.;\n]{0,80}?(unknown|not (be )?(found"
         r"|known|exist|listed|recogni[sz]ed|valid)|does ?n.t (exist|have)|does not (exist|have)|invalid"
@@ -181,7 +185,7 @@ WORDS = (
         r"|(unknown|invalid|no such|illegal|bad|no|undefined|unrouteable|nonexistent|non-existent"
         r"|not a valid|no valid) (local |final |virtual |e-?mail |recipient |destination |delivery "
         r"|intended )*(user|recipient|mailbox|account|address|userid|person|alias|local part|addressee|part)s?"
-        r"|user ?unknown|(does ?n.t|does not) have an? .{0,60}account|not listed in|couldn.t be found"
+        r"|user ?unknown|(does ?n.t|does not) have an? .{0,60}account|not listed in|(couldn.t be|wasn.t) found"
         r"|isn't listed|no mailbox here|not our|recipnotfound|recipient .{0,10}not ?found|not a (known"
         r"|valid|local) (user|recipient|address)|unknown (address|or illegal)"
         r"|delivery to this address is restricted|can't find .{0,20}user"
@@ -202,21 +206,22 @@ WORDS = (
     (
         "content",
         r"content (error|not)|duplicate header|8-?bit data|headers? too (large|long|many)|mime (error"
-        r"|boundar)|malformed|(message|mail) content|charset|not supported (format|content)",
+        r"|boundar)|malformed(?! (e-?mail )?address)|(message|mail) content|charset|not supported (format|content)",
     ),
     (
         "rejected",
         r"sender (address|domain|is)?.{0,60}(reject|denied|not exist|invalid|unknown|unverified"
         r"|verify fail)|domain of sender|sender verify|mail from.{0,40}reject|user complaints"
         r"|unexpected volume|<> .{0,40}(not|reject)|null sender|envelope blocked|bounce.{0,20}not accept"
-        r"|from address|purported|rejected$|access denied|empty envelope|"
+        r"|from address|purported|empty envelope|"
         r"send mail as|group you tried|groups? .{0,60}(post|permission)|verify your sender"
         r"|policy restrictions on sender|backscatter|administrative prohibition|message rejected"
         r"|rejected: sender|not (a )?member",
     ),
     (
         "syntax",
-        r"parameter not implemented|improper sequence|syntax error|command (not recogni|unrecogni"
+        r"malformed (e-?mail )?address|parameter not implemented"
+        r"|improper sequence|syntax error|command (not recogni|unrecogni"
         r"|not implement)|unrecogni[sz]ed command|bad sequence|unimplemented|invalid argument|illegal command",
     ),
     (
@@ -232,7 +237,7 @@ WORDS = (
     ),
     (
         "system",
-        r"transaction failed|service (currently )?unavailable|system (error|problem|config\w+|resources)"
+        r"transaction failed|service refused|could not (load|read|open) |system (error|problem|config\w+|resources)"
         r"|internal (error|server)|server (error|configuration)|local (error|configuration|problem)"
         r"|i/o error|cannot open|can't (create|open)|error in processing|configuration (error|problem)"
         r"|temporary (local )?(problem|failure|error)|processing error|requested action aborted"

@@ -13,6 +13,7 @@ from shared.channels.email.oauth_providers import PROVIDERS, problems_of_endpoin
 from shared.channels.email.signed import key_of
 from shared.clock import from_text
 from shared.connector import Capabilities, Field
+from shared.domain.signature import OWN, VARIABLES, unknown_variables
 
 Security = Literal["tls", "starttls", "none"]
 SECURITIES = ("tls", "starttls", "none")
@@ -21,7 +22,7 @@ SMTP_PORTS = {"tls": 465, "starttls": 587, "none": 25}
 ALL = "all"
 NEW = "new"
 SHORTEST_KEY_BYTES = 16
-SIGNATURE_VARIABLES = ("operator", "channel", "address")
+SIGNATURE_VARIABLES = ", ".join("{" + name + "}" for name in (*VARIABLES, OWN))
 
 FIELDS = (
     Field("address", "the mailbox's own address, the From of every reply"),
@@ -40,7 +41,8 @@ FIELDS = (
     Field("smtp_username", "empty: the address if there is a password, else no login", ""),
     Field("smtp_password", "empty: no login", "", secret=True),
     Field("sent_folder", "IMAP folder for copies of what was sent; empty: none", ""),
-    Field("signature", "below every reply; {operator}, {channel} and {address} are filled in, \\n is a new line", ""),
+    Field("signature", f"below every reply; {SIGNATURE_VARIABLES} are filled in; \\n is a new line", ""),
+    Field("organisation", "what {organisation} stands for in signatures; empty: the channel's name", ""),
     Field("auto_reply", "sent by itself to whoever writes, once a day; \\n is a new line; empty: nothing is sent", ""),
     Field("plus_addressing", "answers go to a signed address+...@", "no", choices=("no", "yes")),
     Field("reply_key", "signs Message-IDs and reply addresses; made when the channel is added", "", secret=True),
@@ -165,9 +167,9 @@ def _sending(settings: Mapping[str, str]) -> list[str]:
         wrong.append("sent_folder is one of the folders that are read")
     if settings["reply_key"] and len(key_of(settings["reply_key"])) < SHORTEST_KEY_BYTES:
         wrong.append(f"reply_key must be at least {SHORTEST_KEY_BYTES} bytes in hex")
-    unknown = sorted(set(re.findall(r"\{(\w+)\}", settings["signature"])) - set(SIGNATURE_VARIABLES))
     if settings["auto_reply"] and not settings["smtp_host"]:
         wrong.append("auto_reply needs smtp_host")
+    unknown = unknown_variables(settings["signature"], of_mailbox=True)
     wrong += [f"signature: there is no {{{name}}}" for name in unknown]
     return wrong
 

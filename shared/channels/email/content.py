@@ -10,6 +10,7 @@ from shared.channels.email import charset, markdown_mail
 from shared.connector import Channel
 from shared.contracts.inbound import FileRef
 from shared.contracts.outbound import OutboundReply, Quoted
+from shared.domain.signature import signature, values_of
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,90}")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._+@-]{1,200}")
@@ -19,11 +20,11 @@ _MONTHS_EN = "January February March April May June July August September Octobe
 
 def fill(message: EmailMessage, reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) -> None:
     """Add the body and the attachments; every boundary comes from the reply's id, so a repeat is the same mail."""
-    signature = signature_of(reply, channel)
-    message.set_content(text_of(reply, signature), charset="utf-8")
+    below = signature_of(reply, channel)
+    message.set_content(text_of(reply, below), charset="utf-8")
     shown: set[FileRef] = set()
     if reply.markup == "markdown":
-        html = html_of(reply, signature)
+        html = html_of(reply, below)
         message.add_alternative(html, subtype="html", charset="utf-8")
         shown = {file for file in reply.files if _is_inline(file, html)}
         _show(message, [file for file in reply.files if file in shown], files)
@@ -35,26 +36,26 @@ def fill(message: EmailMessage, reply: OutboundReply, channel: Channel, files: M
         part.set_boundary(f"=_okno_{reply.id.hex}" + (f"_{number}" if number else ""))
 
 
-def text_of(reply: OutboundReply, signature: str = "") -> str:
+def text_of(reply: OutboundReply, below: str = "") -> str:
     """Return the operator's text (Markdown as it was typed), the signature, and the message answered, quoted."""
     lines = [charset.clean(reply.text).rstrip()]
-    if signature:
-        lines += ["", "-- ", signature]
+    if below:
+        lines += ["", "-- ", below]
     if quoted := quoted_of(reply):
         lines += ["", attribution(quoted, russian=_is_russian_talk(reply, quoted))]
         lines += [_quoted_line(line) for line in charset.clean(quoted.text).rstrip().split("\n")]
     return "\n".join([*lines, ""])
 
 
-def html_of(reply: OutboundReply, signature: str = "") -> str:
+def html_of(reply: OutboundReply, below: str = "") -> str:
     """Return the same as HTML; the operator's own HTML and the client's are shown as text."""
     parts = [markdown_mail.render(charset.clean(reply.text))]
-    if signature:
-        parts.append(f"<div>-- <br>{markdown_mail.as_text(signature)}</div>")
+    if below:
+        parts.append(f"<div>-- <br>{markdown_mail.as_text(below)}</div>")
     if quoted := quoted_of(reply):
         above = markdown_mail.as_text(attribution(quoted, russian=_is_russian_talk(reply, quoted)))
-        below = markdown_mail.as_text(charset.clean(quoted.text).rstrip())
-        parts.append(f'<div>{above}</div>\n<blockquote type="cite">{below}</blockquote>')
+        repeated = markdown_mail.as_text(charset.clean(quoted.text).rstrip())
+        parts.append(f'<div>{above}</div>\n<blockquote type="cite">{repeated}</blockquote>')
     return markdown_mail.page("\n".join(parts))
 
 
@@ -65,14 +66,10 @@ def quoted_of(reply: OutboundReply) -> Quoted | None:
 
 
 def signature_of(reply: OutboundReply, channel: Channel) -> str:
-    """Return the mailbox's signature with its variables filled in."""
-    values = {
-        "operator": charset.one_line(reply.author or channel.name, 200),
-        "channel": charset.one_line(channel.name, 200),
-        "address": channel.settings["address"],
-    }
-    template = charset.clean(channel.settings["signature"]).replace("\\n", "\n").strip()
-    return re.sub(r"\{(\w+)\}", lambda found: values.get(found[1], found[0]), template)
+    """Return the mailbox's signature and the operator's own, their variables filled in; a rule has none of its own."""
+    settings = channel.settings
+    values = values_of(reply.author, channel.name, settings["address"], settings["organisation"])
+    return charset.clean(signature(settings["signature"], "" if reply.automatic else reply.signature, values))
 
 
 def attribution(quoted: Quoted, *, russian: bool) -> str:

@@ -86,7 +86,8 @@ class _Reader:
             content_type = "multipart/mixed" if content_type == "multipart" else default_type
         parts: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            parts = self._children(content_type, params, body, end, depth)
+            before = self._before(headers, params, body, end) if depth else ()  # atop a mail it is for old programs
+            parts = (*before, *self._children(content_type, params, body, end, depth))
             content_type = content_type if parts or depth >= MAX_DEPTH else "text/plain"
         return Part(headers, self.data, body, end, content_type, params, parts)
 
@@ -108,6 +109,8 @@ class _Reader:
                 fields[-1][1].append(line.strip(b"\r"))
             elif field and len(fields) < MAX_HEADERS:
                 fields.append((field[1].decode("ascii").lower(), [field[2].strip()]))
+            elif _opens_a_part(line, fields):
+                return _joined(fields), at
             elif not field and fields and at < last_known:
                 fields[-1][1].append(b" " + line.strip())
             elif not field and not _MBOX_LINE.match(line):
@@ -126,6 +129,19 @@ class _Reader:
         if not spans and (sniffed := self._sniffed(boundary, max(0, start - 1), end)):
             spans = list(self._spans(sniffed, start, end))
         return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+
+    def _before(
+        self, headers: tuple[tuple[str, bytes], ...], params: dict[str, str], start: int, end: int
+    ) -> tuple[Part, ...]:
+        """Return the text before the first delimiter where a second Content-Type says that it is one, else nothing."""
+        declared = [value for name, value in headers if name == "content-type"]
+        content_type, own = parameters(declared[-1]) if len(declared) > 1 else ("", {})
+        at = self.data.find(b"\n--" + params.get("boundary", "").encode("utf-8", "surrogateescape"), start, end)
+        if not content_type.startswith("text/") or at < 0 or not self.data[start:at].strip():
+            return ()
+        self.count += 1
+        kept = (("content-type", declared[-1]), *((n, v) for n, v in headers if n == "content-transfer-encoding"))
+        return (Part(kept, self.data, start, at, content_type, own),)
 
     def _sniffed(self, declared: bytes, start: int, end: int) -> bytes | None:
         """Return the boundary that is used where the declared one is not: one that begins like it, or any long one."""
@@ -153,19 +169,36 @@ class _Reader:
     def _delimiters(self, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (end of what precedes, start of what follows, whether it closes the multipart)."""
         data, at = self.data, self.data.find(delimiter, start, end)
+        part, inner = start, -1
         for _ in range(MAX_DELIMITERS):
             if at < 0:
                 return
             newline = data.find(b"\n", at, end)
             line_end = end if newline < 0 else newline
             rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
-            if (at == start or data[at - 1] == 10) and rest in (b"", b"--"):
+            if rest == b"--" and inner < part:
+                inner = self._declares(delimiter[2:] + rest, part, end)
+            if (at == start or data[at - 1] == 10) and (rest == b"" or (rest == b"--" and at < inner)):
                 before = at - 1 if at > start else at
                 before -= before > start and data[before - 1] == 13
                 yield before, min(end, line_end + 1), rest == b"--"
-                at = data.find(delimiter, line_end, end)
+                part, at = line_end, data.find(delimiter, line_end, end)
             else:
                 at = data.find(delimiter, at + len(delimiter), end)
+
+    def _declares(self, boundary: bytes, start: int, end: int) -> int:
+        """Return where a multipart inside declares what looks like our last delimiter; the end if none does."""
+        found = re.compile(rb"boundary=\"?" + re.escape(boundary) + rb"[\s\";]").search(self.data, start, end)
+        return found.start() if found else end
+
+
+def _opens_a_part(line: bytes, fields: list[tuple[str, list[bytes]]]) -> bool:
+    """Whether a line among fields is the delimiter they declare: the empty line before it was forgotten."""
+    if not line.startswith(b"--"):
+        return False
+    declared = next((b" ".join(lines) for name, lines in fields if name == "content-type"), b"")
+    boundary = parameters(declared)[1].get("boundary", "").encode("utf-8", "surrogateescape")
+    return bool(boundary) and line[2:].rstrip() == boundary
 
 
 def _joined(fields: list[tuple[str, list[bytes]]]) -> tuple[tuple[str, bytes], ...]:

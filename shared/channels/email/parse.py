@@ -56,7 +56,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         about=about,
         proves=_proofs(tree, refers_to, key),
         topic=topic(subject),
-        warnings=_warnings(tree, channel),
+        warnings=_warnings(tree, channel, content),
     )
 
 
@@ -127,12 +127,13 @@ def _proofs(tree: mime.Part, refers_to: tuple[str, ...], key: bytes) -> tuple[st
     return tuple(dict.fromkeys([*(each for each in refers_to if signed.is_ours(each, key)), *conversations]))
 
 
-def _warnings(tree: mime.Part, channel: Channel) -> tuple[str, ...]:
+def _warnings(tree: mime.Part, channel: Channel, content: body.Body) -> tuple[str, ...]:
     results = authentication.results(tree.all("authentication-results"), channel.settings.get("authserv_id", ""))
     found = {
         "dmarc_failed": results.get("dmarc") == "fail",
         "two_senders": len({address for _, address in words.addresses(tree.all("from"), 10)}) > 1,
         "marked_spam": _is_marked_spam(tree),
+        "signature_not_checked": content.is_signed,
     }
     return tuple(code for code, is_so in found.items() if is_so)
 

@@ -55,6 +55,14 @@ def outcomes(tree: mime.Part) -> list[Outcome]:
     return outcomes(inner) if inner else found[:MAX_RECIPIENTS]
 
 
+def wrapped(tree: mime.Part, text: str) -> list[Outcome]:
+    """Return what a report says that a bounce carries along, as a mail of its own or as text that stands in it."""
+    if (back := returned(tree)) and (found := outcomes(back)):
+        return found
+    groups_in_text = [group for group in fields_of(text) if "final-recipient" in group]
+    return [each for group in groups_in_text[:MAX_RECIPIENTS] if (each := _outcome(group))]
+
+
 def has_delivery_report(tree: mime.Part) -> bool:
     return any(part.content_type in _DELIVERY for part in leaves(tree))
 

@@ -68,7 +68,12 @@ def test_a_visiting_card_is_told_in_words_and_kept() -> None:
     ("content_type", "name", "note"),
     [
         ("application/pkcs7-mime; smime-type=enveloped-data", "smime.p7m", "[Encrypted with S/MIME: smime.p7m"),
-        ("application/x-pkcs7-mime; smime-type=signed-data", "smime.p7m", "[Signed with S/MIME, the text is inside"),
+        (
+            "application/x-pkcs7-mime; smime-type=signed-data",
+            "smime.p7m",
+            "[Signed with S/MIME, but there is no text in",
+        ),
+        ("application/pkcs7-mime; smime-type=compressed-data", "smime.p7m", "[Compressed with S/MIME: smime.p7m"),
         ("application/pkcs7-signature", "smime.p7s", ""),
         ("application/pgp-encrypted", "pgp-version.txt", "[Encrypted with PGP"),
         ("application/pgp-signature", "signature.asc", ""),

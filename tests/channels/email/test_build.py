@@ -228,6 +228,21 @@ def test_the_signature_of_the_mailbox_names_the_operator() -> None:
     assert "-- <br>&lt;b&gt;" in html
 
 
+def test_an_operators_own_signature_is_filled_in_too() -> None:
+    reply = replace(REPLY, author="Анна", signature="{operator}\n{organisation}")
+    below = r"{signature}\n{address}"
+    texts = [
+        body(read(reply, signature=below, organisation="ООО «Окно»"), "plain"),
+        body(read(reply, signature="only the mailbox"), "plain"),
+        body(read(replace(reply, automatic=True), signature="only the mailbox"), "plain"),
+    ]
+    assert [text.partition("-- \n")[2].split("\n")[:-1] for text in texts] == [
+        ["Анна", "ООО «Окно»", "support@example.com"],
+        ["Анна", "Support"],
+        ["only the mailbox"],
+    ]
+
+
 def test_message_ids_and_reply_addresses_are_signed_where_there_is_a_key() -> None:
     settings = {"reply_key": KEY, "plus_addressing": "yes"}
     message, key = read(REPLY, **settings), signed.key_of(KEY)

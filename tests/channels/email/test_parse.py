@@ -205,6 +205,30 @@ def test_a_multipart_without_its_last_delimiter_loses_nothing() -> None:
     assert parsed(data).text == "one\ntwo"
 
 
+def test_a_boundary_that_looks_like_the_outer_ones_end_is_the_inner_ones() -> None:
+    data = (
+        b'From: a@b\nContent-Type: multipart/mixed; boundary="a"\n\n--a\n'
+        b'Content-Type: multipart/mixed; boundary="a--"\n\n--a--\n\none\n--a--\n\ntwo\n'
+        b"--a----\n--a\n\nthree\n--a--\n\nafter"
+    )
+    assert parsed(data).text.split() == ["one", "two", "three"]
+
+
+def test_parts_begin_at_their_delimiter_where_the_empty_line_was_forgotten() -> None:
+    head = b'From: a@b\nContent-Type: multipart/mixed; boundary="ab"\nX-Mailer: x\n'
+    data = head + b"--ab\nContent-Type: text/plain\n\nhello\n--ab--\n"
+    message = parsed(data)
+    assert (message.text, message.files) == ("hello", ())
+
+
+def test_a_text_before_the_first_delimiter_is_read_where_a_second_content_type_says_so() -> None:
+    outer = b'From: a@b\nContent-Type: multipart/mixed; boundary="o"\n\n--o\n'
+    inner = b'Content-Type: multipart/mixed; boundary="ab"\n'
+    rest = b"\nbefore\n\n--ab\n\nafter\n--ab--\n--o--\n"
+    assert parsed(outer + inner + b"Content-Type: text/plain\n" + rest).text.split() == ["before", "after"]
+    assert parsed(outer + inner + rest).text == "after"
+
+
 def test_a_multipart_whose_boundary_is_wrong_is_still_read() -> None:
     data = b"From: a@b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--real-one\r\n\r\none\r\n--real-one--\r\n"
     assert parsed(data).text == "one"
@@ -282,8 +306,16 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Type: text/html\r\n\r\n<p " + b"a=b " * (MEGABYTE // 4) + b">x",
         b'From: a@b\r\nContent-Type: text/html\r\n\r\n<p style="' + b"color:red;" * (MEGABYTE // 10) + b'">x',
         b"From: a@b\r\nContent-Type: text/html; charset=utf-7\r\n\r\n" + b"+AGE-" * (MEGABYTE // 5),
+        b"From: a@b\r\nContent-Type: application/pkcs7-mime\r\n\r\n" + b"\x30\x80" * (MEGABYTE // 2),
+        b"From: a@b\r\nContent-Type: application/pkcs7-mime\r\n\r\n\x30\x80\x06\x01x\xa0\x80\x30\x80"
+        + b"\x04\0" * (MEGABYTE // 2),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\n" + b"550 <a@b.c>" * (MEGABYTE // 11),
+        b"From: mailer-daemon@b\r\nSubject: Undelivered\r\n\r\nuser unknown 550-'" + b"x" * MEGABYTE,
+        b'From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: boundary="b--"\r\n'
+        + b"--b--\r\n" * (MEGABYTE // 7),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--b\r\nX: y\r\n" * (MEGABYTE // 11),
     ],
-    ids=range(46),
+    ids=range(52),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()

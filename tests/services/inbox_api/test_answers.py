@@ -35,6 +35,7 @@ async def test_a_draft_says_to_whom_the_answer_would_go(office: Office) -> None:
         "to": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
         "cc": [], "bcc": [], "others": ["boss@example.com"], "subject": "Question", "cannot_reply": None,
         "channel": {"id": str(MAILBOX), "kind": "email", "name": "Support"},
+        "signature": "",
     }  # fmt: skip
     assert (await office.client.get(f"/api/v1/conversations/{uuid4()}/draft")).status_code == 404
 
@@ -61,6 +62,17 @@ async def test_a_reply_goes_to_whom_the_operator_says_with_files_and_markup(offi
     event = await requested(office)
     assert (event.quotes, event.files[0].sha256) == (True, file["sha256"])
     assert event.bcc == (e.Address("email", "log@okno.example"),)
+
+
+async def test_a_picture_that_the_text_names_keeps_its_name(office: Office) -> None:
+    (message,) = await office.receive(inbound())
+    upload = await office.client.post("/api/v1/files?name=a.png", content=b"PNG", headers={"Content-Type": "image/png"})
+    path = f"/conversations/{message.conversation_id}/replies"
+    body = {"text": "![a](cid:a@okno)", "markup": "markdown"}
+    await office.post(path, body | {"files": [upload.json() | {"content_id": "a@okno"}]}, 201)
+    assert [file.content_id for file in (await requested(office)).files] == ["a@okno"]
+    wrong = await office.post(path, body | {"files": [upload.json() | {"content_id": "a\r\nb"}]}, 422)
+    assert "is no content_id" in wrong["detail"]
 
 
 @pytest.mark.parametrize(

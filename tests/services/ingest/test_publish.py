@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ingest import understand as understanding
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
+from services.ingest.metrics import forget_lag
 from services.ingest.publish import MESSAGE_BYTES, ChannelInlet
 from shared.connector import Channel, Parsed, ParsedFile, RawItem
 from shared.contracts import topics
@@ -171,6 +173,16 @@ async def test_receiver_may_tell_and_accept_without_a_write_for_each(inlet, data
     await inlet._health.write()
     await inlet._health.write()
     assert len(written) == 1
+
+
+async def test_the_lag_of_a_channel_is_in_the_metrics_while_it_is_read(inlet):
+    labels = {"kind": CHANNEL.kind, "channel": str(CHANNEL.id), "name": CHANNEL.name}
+    inlet.report(lag=3)
+    inlet.report(problem="slow")
+    assert REGISTRY.get_sample_value("okno_ingest_channel_lag_items", labels) == 3.0
+    forget_lag(CHANNEL)
+    forget_lag(CHANNEL)
+    assert REGISTRY.get_sample_value("okno_ingest_channel_lag_items", labels) is None
 
 
 def _counting(written):

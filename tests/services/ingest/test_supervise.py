@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from services.ingest import supervise
 from services.ingest.backoff import backoff_seconds
@@ -15,6 +16,7 @@ from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
+from services.ingest.metrics import lag_of
 from services.ingest.supervise import Supervisor
 from shared.database.protocol import DatabaseUnavailable
 from shared.registry.cursors import take_lease
@@ -103,8 +105,12 @@ async def test_receivers_follow_the_channels(database, boxes):
         await until(lambda: boxes.running == ["first"])
         await add_channel(database, "box", "second")
         await until(lambda: boxes.running == ["first", "second"])
+        lag_of(first).set(7)
         await registry.set_state(first.id, "paused")
         await until(lambda: boxes.running == ["second"])
+        await until(lambda: REGISTRY.get_sample_value("okno_ingest_channel_lag_items", {
+            "kind": "box", "channel": str(first.id), "name": "first"
+        }) is None)  # fmt: skip
         await registry.set_state(first.id, "active")
         await until(lambda: boxes.running == ["second", "first"])
         await registry.set_state(first.id, "removed")

@@ -6,11 +6,12 @@ import type { Draft } from '../src/lib/api/types'
 import { DraftStore } from '../src/lib/drafts'
 import { changedTo, isMail, NO_EXTRAS, quotesOf, typed } from '../src/lib/recipients'
 import { blocks } from '../src/lib/text/markdown'
+import { isPicture, named, placed } from '../src/lib/text/pictures'
 import { tellTyping } from '../src/lib/typing'
 import { entry, shelf } from './examples'
 
 const draft: Draft = {
-  to: [{ kind: 'email', address: 'Maria@client.example', name: null }], cc: [], bcc: [], others: ['boss@client.example'], subject: 'Receipt', cannot_reply: null, channel: null,
+  to: [{ kind: 'email', address: 'Maria@client.example', name: null }], cc: [], bcc: [], others: ['boss@client.example'], subject: 'Receipt', cannot_reply: null, channel: null, signature: '',
 }
 
 test('addresses are read as people type them, each once', () => {
@@ -83,4 +84,14 @@ test('Markdown is read within a line, and only safe links are links', () => {
   expect(words?.find(({ code }) => code)?.text).toBe('co*d*e')
   expect(words?.filter(({ href }) => href).map(({ text, href }) => [text, href])).toEqual([['site', 'https://a.example/']])
   expect(words?.map(({ text }) => text).join('')).toContain(' snake_case_name 2*3*4 [x](javascript:alert(1))')
+})
+
+test('a picture is put into the text where the caret is, by a name the mail knows it by', () => {
+  const file = { sha256: 'a1'.repeat(32), size: 3, name: 'a[b].png', media_type: 'image/png' }
+  const id = named(file).content_id
+  expect(id).toMatch(/^[A-Za-z0-9._+@-]{1,200}$/)
+  expect(placed('above below', file, 6)).toBe(`above \n![a b .png](cid:${id})\nbelow`)
+  expect(placed('', file, 0)).toBe(`![a b .png](cid:${id})\n`)
+  expect([isPicture(file), isPicture({ ...file, media_type: 'image/svg+xml' })]).toEqual([true, false])
+  expect(said(`see ![plan](cid:${id}) here`)).toEqual([['paragraph', '', 'see 🖼 plan here']])
 })

@@ -73,6 +73,8 @@ export const api = {
 
   telephone: () => request<{ telephone: string }>('GET', '/session/telephone'),
   keepTelephone: (telephone: string) => request<{ telephone: string }>('POST', '/session/telephone', { telephone }),
+  signature: () => request<{ signature: string }>('GET', '/session/signature'),
+  keepSignature: (signature: string) => request<{ signature: string }>('POST', '/session/signature', { signature }),
   heard: (message_id: string) => request<Page<Listening>>('GET', `/recordings/heard${query({ message_id, limit: 100 })}`),
 
   steps: (today_until: string, page: PageRequest = {}) =>

@@ -196,6 +196,8 @@ export interface Draft {
   subject: string
   cannot_reply: string | null
   channel: ChannelRef | null
+  /** What will stand below the answer, filled in. */
+  signature: string
 }
 
 export interface UploadedFile {
@@ -203,6 +205,8 @@ export interface UploadedFile {
   size: number
   name: string
   media_type: string
+  /** The name by which Markdown puts a picture into the text. */
+  content_id?: string
 }
 
 /** What an answer has besides its words; `to` null: to whom the message answered says. */

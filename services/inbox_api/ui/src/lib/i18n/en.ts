@@ -4,6 +4,7 @@ import type { CallLeg, CallState, EntryKind, Nature, Status } from '../api/types
 import type { Fate } from '../delivery'
 import type { SnoozePreset } from '../time'
 import { answering } from './answering.en'
+import { signature } from './signature.en'
 import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
@@ -125,6 +126,7 @@ export const en = {
     } satisfies Record<Exclude<Nature, 'ordinary'>, string>,
     warnings: {
       dmarc_failed: 'Sender not proven', two_senders: 'Two senders', marked_spam: 'Marked as spam on the way', claimed_sender: 'Address not checked',
+      signature_not_checked: 'Signature not checked',
       quotes_a_stranger: 'Quotes somebody else’s message',
     } as Record<string, string>,
     warning_hints: {
@@ -132,6 +134,7 @@ export const en = {
       two_senders: 'The mail names more than one sender.',
       marked_spam: 'A filter on the way took it for spam. Take care with links and files.',
       claimed_sender: 'Anybody can type an address into a form. Do not tell secrets before you are sure who writes.',
+      signature_not_checked: 'It is signed, but Okno does not check by whom. The signature is among the files.',
       quotes_a_stranger: 'It refers to a conversation of another client, so it was given a conversation of its own.',
     } as Record<string, string>,
     show_html: 'Show formatted',
@@ -326,6 +329,7 @@ export const en = {
     layout: 'The keys work on any keyboard layout.',
   },
   answering,
+  signature,
 }
 
 export type Texts = typeof en

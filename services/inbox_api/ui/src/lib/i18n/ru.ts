@@ -1,5 +1,6 @@
 /** Russian. The type makes it have every key of English and no other. */
 import { answering } from './answering.ru'
+import { signature } from './signature.ru'
 import { card } from './card.ru'
 import type { Texts } from './en'
 import { webhooks } from './webhooks.ru'
@@ -128,6 +129,7 @@ export const ru: Texts = {
     },
     warnings: {
       dmarc_failed: 'Отправитель не подтверждён', two_senders: 'Два отправителя', marked_spam: 'Отмечено как спам', claimed_sender: 'Адрес не проверен',
+      signature_not_checked: 'Подпись не проверена',
       quotes_a_stranger: 'Цитирует чужое сообщение',
     },
     warning_hints: {
@@ -135,6 +137,7 @@ export const ru: Texts = {
       two_senders: 'В письме указано больше одного отправителя.',
       marked_spam: 'Фильтр по пути счёл письмо спамом. Осторожнее со ссылками и файлами.',
       claimed_sender: 'В форму можно вписать любой адрес. Не сообщайте лишнего, пока не убедитесь, кто пишет.',
+      signature_not_checked: 'Письмо подписано, но Окно не проверяет, кем. Подпись лежит среди файлов.',
       quotes_a_stranger: 'Ссылается на переписку другого клиента, поэтому открыто отдельное обращение.',
     },
     show_html: 'Показать с оформлением',
@@ -329,4 +332,5 @@ export const ru: Texts = {
     layout: 'Клавиши работают в любой раскладке.',
   },
   answering,
+  signature,
 }

@@ -14,7 +14,7 @@ export interface Block {
 }
 
 const LINE = /^(?<fence>```)|^(?<heading>#{1,6})\s+|^\s*(?<item>[-*+]|\d{1,9}[.)])\s+|^(?<quote>>)\s?/
-const INLINE = /`([^`\n]+)`|\[([^\]\n]+)\]\((https?:[^\s)]+|mailto:[^\s)]+)\)|(\*\*|__)(?=\S)([^\n]*?\S)\4(?!\*)|(?<![\p{L}\p{N}])([*_])(?=\S)([^\n]*?\S)\6(?![\p{L}\p{N}])/u
+const INLINE = /`([^`\n]+)`|\[([^\]\n]+)\]\((https?:[^\s)]+|mailto:[^\s)]+)\)|(\*\*|__)(?=\S)([^\n]*?\S)\4(?!\*)|(?<![\p{L}\p{N}])([*_])(?=\S)([^\n]*?\S)\6(?![\p{L}\p{N}])|!\[([^\]\n]*)\]\(cid:[^\s)]+\)/u
 
 export function blocks(text: string): Block[] {
   const found: Block[] = []
@@ -51,12 +51,13 @@ function addLine(found: Block[], line: string, start: RegExpExecArray | null, op
 function words(text: string, bold = false, italic = false): Words[] {
   const match = INLINE.exec(text)
   if (!match) return text === '' ? [] : [{ ...plain(text), bold, italic }]
-  const [all, code, label, href, , strong, , slanted] = match
+  const [all, code, label, href, , strong, , slanted, picture] = match
   const before = text.slice(0, match.index)
   const inner =
     code !== undefined ? [{ ...plain(code), bold, italic, code: true }]
     : label !== undefined ? [{ ...plain(label), bold, italic, href: href ?? null }]
     : strong !== undefined ? words(strong, true, italic)
+    : picture !== undefined ? [{ ...plain(`🖼 ${picture}`), bold, italic }]
     : words(slanted ?? '', bold, true)
   const head = before === '' ? [] : [{ ...plain(before), bold, italic }]
   return [...head, ...inner, ...words(text.slice(match.index + all.length), bold, italic)]
