@@ -27,7 +27,7 @@ KEPT: dict[str, str] = {
     "channel_health": "", "operators": "", "operator_tokens": "", "erasures": "", "retention_rules": "", "holds": "",
     "transport_topics": "", "transport_log": "", "transport_positions": "", "deliveries": "position", "fetches": "",
     "log_chain": "number", "log_resealed": "", "business_settings": "", "operator_telephones": "",
-    "webhook_subscriptions": "", "webhook_deliveries": "", "log_verifications": "",
+    "webhook_subscriptions": "", "webhook_deliveries": "", "log_verifications": "", "operator_signatures": "",
 }  # fmt: skip
 """Tables that a backup has, and the column by which the large ones are read in parts."""
 MADE_ANEW = (

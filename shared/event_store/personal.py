@@ -158,7 +158,7 @@ CLASSES: dict[type, Classes] = {
     e.MessageExtended: Classes(left={"message": _message}),
     e.CallProgressed: Classes(left={"call": _call}),
     e.ReplyRequested: Classes(
-        personal="subject text in_reply_to references thread_key target",
+        personal="subject text in_reply_to references thread_key target signature",
         left={"to": _addresses, "cc": _addresses, "bcc": _addresses, "files": _files},
     ),
     e.ActionRequested: Classes(personal="target text thread_key operator_address", left={"to": _addresses}),
