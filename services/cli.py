@@ -15,14 +15,25 @@ from services import commands
 from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
+from shared.keys.pages import WrongKeyStore
 from shared.logs import LEVELS, set_up_logs
 from shared.registry.channels import WrongChannel
+from shared.registry.erasures import WrongErasure
 from shared.registry.operators import WrongOperator
 from shared.registry.secrets import WrongKey
 from shared.settings import WrongSettings, read_settings
 from shared.transport.protocol import TransportUnavailable
 
-PERSONS_ERRORS = (WrongRequest, WrongSettings, WrongChannel, WrongOperator, WrongKey, Refused)
+PERSONS_ERRORS = (
+    WrongRequest,
+    WrongSettings,
+    WrongChannel,
+    WrongOperator,
+    WrongKey,
+    WrongErasure,
+    WrongKeyStore,
+    Refused,
+)
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)
 
 

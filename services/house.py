@@ -16,11 +16,15 @@ from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
+from shared.keys.derive import derived
+from shared.keys.ring import KeyRing
+from shared.keys.wire import WireKeys
 from shared.read_models import live
 from shared.registry import (
     business,
     channels,
     cursors,
+    erasures,
     health,
     operators,
     signatures,
@@ -33,11 +37,11 @@ from shared.registry.channels import ChannelRegistry
 from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
-from shared.transport.protocol import Transport
+from shared.transport.sealed import SealedTransport
 
 REGISTRY = (
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, health.SCHEMA, operators.SCHEMA, signatures.SCHEMA,
-    subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA,
+    signatures.SCHEMA, subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
@@ -51,28 +55,42 @@ class House:
     store: EventStore
     registry: ChannelRegistry
     blobs: Blobs
+    keys: KeyRing
+    wire_keys: WireKeys
 
     @property
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(self.database, self.settings.secret_key, self.settings.webhook_networks)
 
-    def transport(self) -> Transport:
+    def transport(self) -> SealedTransport:
         """Return a new transport, to be started."""
-        return open_transport(self.settings, self.database)
+        return SealedTransport(open_transport(self.settings, self.database), self.wire_keys)
 
     async def close(self) -> None:
         await self.database.close()
+        await self.keys.close()
+
+
+def open_keys(settings: Settings) -> KeyRing:
+    """Open the key store and create its tables. Raises DatabaseUnavailable."""
+    keys = KeyRing(open_database(settings.keys_url), settings.secret_key)
+    keys.create_tables()
+    return keys
 
 
 def open_house(settings: Settings) -> House:
     """Open everything and create the tables that are missing. Raises DatabaseUnavailable."""
     database = open_database(settings.database_url)
-    store = EventStore(database)
+    keys = open_keys(settings)
+    store = EventStore(database, keys=keys)
     create_tables(database, SCHEMAS)
     store.create_tables()
     live.create_tables(database)
     registry = ChannelRegistry(database, settings.secret_key)
-    return House(settings, database, store, registry, Blobs(Path(settings.blobs)))
+    blobs = Blobs(Path(settings.blobs), derived(settings.secret_key, "blobs"))
+    wire_keys = WireKeys(keys.database, settings.secret_key)
+    wire_keys.create_tables()
+    return House(settings, database, store, registry, blobs, keys, wire_keys)
 
 
 @contextmanager

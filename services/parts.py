@@ -10,6 +10,7 @@ from services.house import House
 from services.inbox_api.main import InboxApi
 from services.ingest.main import Ingest
 from services.outbound.main import Outbound
+from services.privacy.main import Privacy, stores_of
 from services.projector.main import Projector
 from services.projector.partners import LEAD, Partners
 from services.serve import Part
@@ -52,13 +53,16 @@ def outbound(house: House, transport: Transport) -> Part:
 
 
 def projector(house: House, transport: Transport) -> Part:
+    settings = house.settings
     partners = Partners(house.database, house.store, house.subscriptions)
+    privacy = Privacy(stores_of(house, transport))
     service = Projector(
         house.database,
         transport,
         house.store,
-        embedded=house.settings.embedded,
-        leading={LEAD: partners.work},
+        embedded=settings.embedded,
+        events_in_full=settings.events_in_full,
+        leading={LEAD: partners.work, "privacy": privacy.work},
     )
 
     async def behind() -> float:

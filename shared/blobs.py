@@ -1,4 +1,8 @@
-"""Content-addressed files: what is large is stored once under its sha256, durable before its name is told to anyone."""
+"""Files kept by their content: what is large is stored once, durable before its sha256 is told to anyone.
+
+Sealed with a key that follows from the sha256, under a name that does not tell it: who has lost the sha256 (it stands
+in sealed events only) has lost the file. Customers who send the same file share it until the last of them is erased.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,25 @@ import asyncio
 import hashlib
 import os
 import re
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+CHUNK_BYTES = 64 * 1024
+"""Each is sealed by itself, so that any part of a long recording can be read alone."""
+READ_CHUNKS = 16
+_MAGIC = b"oknoblb1"
+_HEAD_BYTES = len(_MAGIC) + 8
+_TAG_BYTES = 16
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Blobs:
-    """A folder of blobs; several processes may share it (shared folder in the cluster)."""
+    """A folder of blobs, which several processes may share. `secret`: the installation's, up to 64 bytes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, secret: bytes = b"") -> None:
+        self.folder, self._secret = folder, secret
 
     async def put(self, data: bytes) -> str:
         """Store bytes and return their sha256 in hex once they are durable. Raises OSError (disk full)."""
@@ -23,43 +36,99 @@ class Blobs:
 
     async def get(self, sha256: str) -> bytes:
         """Return the bytes. Raises FileNotFoundError."""
-        return await asyncio.to_thread(self.path(sha256).read_bytes)
+        return await asyncio.to_thread(self.read_now, sha256)
 
     async def size(self, sha256: str) -> int:
         """Return how many bytes a blob has. Raises FileNotFoundError."""
-        return (await asyncio.to_thread(self.path(sha256).stat)).st_size
+        return await asyncio.to_thread(self.size_now, sha256)
 
-    async def part(self, sha256: str, start: int, size: int) -> bytes:
-        """Return up to `size` bytes from `start` on. Raises FileNotFoundError."""
-        return await asyncio.to_thread(_read_part, self.path(sha256), start, size)
-
-    def path(self, sha256: str) -> Path:
-        """Return where a blob lies, whether it exists or not. Raises FileNotFoundError for what is no sha256."""
-        if not _SHA256.fullmatch(sha256):
-            raise FileNotFoundError(sha256)
-        return self.folder / sha256[:2] / sha256
+    async def read(self, sha256: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Yield the bytes from `start` up to, not including, `end`, a megabyte at a time. Raises FileNotFoundError."""
+        for begin in range(start, end, CHUNK_BYTES * READ_CHUNKS):
+            yield await asyncio.to_thread(self.read_now, sha256, begin, min(end, begin + CHUNK_BYTES * READ_CHUNKS))
 
     def put_now(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        path = self.path(sha256)
+        path = self._path(sha256)
         if not path.exists():
-            _write_durably(path, data)
+            _write_durably(path, self._sealed(sha256, data))
         return sha256
 
+    def size_now(self, sha256: str) -> int:
+        if (plain := self._plain(sha256)) is not None:
+            return plain.stat().st_size
+        with self._path(sha256).open("rb") as file:
+            return _size(file.read(_HEAD_BYTES))
 
-def _read_part(path: Path, start: int, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(start)
-        return file.read(size)
+    def read_now(self, sha256: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return some of the bytes. Raises FileNotFoundError, and InvalidTag when the file was changed."""
+        if (plain := self._plain(sha256)) is not None:
+            with plain.open("rb") as file:
+                file.seek(start)
+                return file.read(-1 if end is None else max(0, end - start))
+        with self._path(sha256).open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            size = _size(head)
+            end = size if end is None else min(end, size)
+            first, cipher = start // CHUNK_BYTES, self._cipher(sha256)
+            file.seek(_HEAD_BYTES + first * (CHUNK_BYTES + _TAG_BYTES))
+            opened = bytearray()
+            for index in range(first, -(-end // CHUNK_BYTES)):
+                opened += cipher.decrypt(_nonce(index), file.read(CHUNK_BYTES + _TAG_BYTES), head)
+        return bytes(opened[start - first * CHUNK_BYTES : end - first * CHUNK_BYTES])
+
+    def remove_now(self, sha256: str) -> bool:
+        """Delete a blob; False when there is none."""
+        paths = [path for path in (self._path(sha256), self.folder / sha256[:2] / sha256) if path.exists()]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return bool(paths)
+
+    def _plain(self, sha256: str) -> Path | None:
+        """Return the file as earlier versions kept it, as it is and under its sha256; None where it is sealed."""
+        sealed = self._path(sha256)
+        plain = self.folder / sha256[:2] / sha256
+        return plain if not sealed.exists() and plain.exists() else None
+
+    def _path(self, sha256: str) -> Path:
+        """Raises FileNotFoundError for what is no sha256."""
+        if not _SHA256.fullmatch(sha256):
+            raise FileNotFoundError(sha256)
+        name = self._derived("name", sha256).hex()
+        return self.folder / name[:2] / name
+
+    def _cipher(self, sha256: str) -> AESGCM:
+        return AESGCM(self._derived("key", sha256))
+
+    def _derived(self, purpose: str, sha256: str) -> bytes:
+        return hashlib.blake2b(sha256.encode(), key=self._secret, person=purpose.encode(), digest_size=32).digest()
+
+    def _sealed(self, sha256: str, data: bytes) -> Iterator[bytes]:
+        """The key belongs to this content alone, so the same nonce never seals anything else."""
+        head, cipher = _MAGIC + len(data).to_bytes(8, "big"), self._cipher(sha256)
+        yield head
+        for index, start in enumerate(range(0, len(data), CHUNK_BYTES)):
+            yield cipher.encrypt(_nonce(index), data[start : start + CHUNK_BYTES], head)
 
 
-def _write_durably(path: Path, data: bytes) -> None:
+def _nonce(index: int) -> bytes:
+    return index.to_bytes(12, "big")
+
+
+def _size(head: bytes) -> int:
+    if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
+        raise FileNotFoundError("not a blob of Okno")
+    return int.from_bytes(head[len(_MAGIC) :], "big")
+
+
+def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:
     """Write beside, fsync, rename, fsync the folder: after a crash the file is whole or not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(6).hex()}")
     try:
         with draft.open("wb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-import traceback
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TextIO
 
 import orjson
+
+from shared.log_words import FIELDS, masked, told
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 NAMES = {number: name for name, number in LEVELS.items()}
@@ -60,7 +61,9 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         error = record.exc_info[1] if record.exc_info else None
         fields: dict[str, object] = getattr(record, "fields", {})
-        return _line(record.getMessage(), record.created, record.levelno, record.name, fields, error).rstrip("\n")
+        ours = record.name.startswith("okno.")
+        event = record.getMessage() if ours else masked(record.getMessage())
+        return _line(event, record.created, record.levelno, record.name, fields, error).rstrip("\n")
 
 
 def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
@@ -87,6 +90,8 @@ def _line(event: str, at: float, level: int, name: str, fields: dict[str, object
         "from": name,
         **fields,
     }
+    for name in FIELDS & fields.keys():
+        line[name] = masked(str(fields[name]))
     if error is not None:
-        line["traceback"] = "".join(traceback.format_exception(error))
+        line["traceback"] = told(error)
     return orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE).decode()

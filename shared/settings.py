@@ -26,6 +26,10 @@ class Settings:
     secret_key: bytes
     """32 bytes: encrypts channel secrets, signs what must not be forged."""
     public_url: str
+    keys_url: str = ""
+    """The key store: a database of its own, so that no backup of the other one brings destroyed keys back."""
+    events_in_full: bool = False
+    """Whether okno.events carries personal content: no erasure reaches what other systems have read."""
     webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     """Private networks that partners' webhooks may be sent to."""
 
@@ -35,8 +39,8 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
-    """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL
-    and OKNO_WEBHOOK_NETWORKS.
+    """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL,
+    OKNO_KEYS_URL, OKNO_EVENTS and OKNO_WEBHOOK_NETWORKS.
 
     `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
     """
@@ -47,6 +51,8 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
     if database and not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise WrongSettings("OKNO_DATABASE_URL must start with sqlite:/// or postgresql://")
+    if env.get("OKNO_EVENTS", "") not in ("", "ids", "full"):
+        raise WrongSettings("OKNO_EVENTS says what okno.events carries: ids (the default), or full")
     return Settings(
         data=folder,
         database_url=database or f"sqlite:///{folder / 'okno.db'}",
@@ -54,8 +60,20 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         blobs=env.get("OKNO_BLOBS") or str(folder / "blobs"),
         secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key"),
         public_url=env.get("OKNO_PUBLIC_URL", "").rstrip("/"),
+        keys_url=_keys_url(env.get("OKNO_KEYS_URL", ""), database, folder),
+        events_in_full=env.get("OKNO_EVENTS") == "full",
         webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
+
+
+def _keys_url(given: str, database: str, folder: Path) -> str:
+    """Return where keys lie: unless told otherwise a file beside SQLite, and the same server as PostgreSQL."""
+    if given and not given.startswith(("sqlite:///", "postgresql://", "postgres://")):
+        raise WrongSettings("OKNO_KEYS_URL must start with sqlite:/// or postgresql://")
+    if given and given == (database or f"sqlite:///{folder / 'okno.db'}") and given.startswith("sqlite"):
+        raise WrongSettings("OKNO_KEYS_URL must not be OKNO_DATABASE_URL: a backup of one would hold both")
+    shared = database if database.startswith("postgres") else ""
+    return given or shared or f"sqlite:///{folder / 'keys.db'}"
 
 
 def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:

@@ -176,7 +176,7 @@ def every_card_event() -> list[e.Event]:
         e.CustomerRestored(CUSTOMER, import_id),
         e.OwnFieldDefined("size", "Размер", "choice", ("S", "M")),
         e.OwnFieldRemoved("size"),
-        e.ImportStarted(import_id, "клиенты.csv", "ab" * 32, (("Имя", "name"),), "RU"),
+        e.ImportStarted(import_id, "клиенты.csv", "0f" * 32, (("Имя", "name"),), "RU"),
         e.ImportAdvanced(import_id, 200, 1, 2, 3, 4, 5),
         e.ImportFinished(import_id),
         e.ImportUndoStarted(import_id),
@@ -221,6 +221,7 @@ def every_event() -> list[e.Event]:
     return [
         e.CustomerRegistered(CUSTOMER, "Анна", ANNA),
         e.IdentityLinked(CUSTOMER, e.Address("phone", "+491511", "Анна")),
+        e.CustomerErased(CUSTOMER, uuid4(), "asked for it"),
         *every_card_event(),
         e.CustomersMerged(CUSTOMER, uuid4(), uuid4(), uuid4()),
         e.MemberJoined(CUSTOMER, uuid4(), uuid4(), uuid4()),

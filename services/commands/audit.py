@@ -25,6 +25,7 @@ from shared.event_store import chain
 from shared.event_store.chain_verify import Head, Verified, verify
 from shared.registry.verifications import Verification, Verifications
 from shared.transport.look import look
+from shared.transport.sealed import opening
 
 COMMANDS = {"audit": "prove that nothing is missing and nothing was changed"}
 COLUMNS = (
@@ -86,6 +87,8 @@ async def _verify(options: argparse.Namespace, house: House) -> int:
         print(f"NOT AS IT WAS: {verified.difference.words} (link {verified.difference.link} of the chain)")
     else:
         print(f"{verified.events} events are as they were recorded; head {verified.head}")
+    if verified.resealed and not options.json:
+        print(f"{verified.resealed} of them were sealed anew by erasures, as OKNO_SECRET_KEY vouches")
     if verified.unlinked and not options.json:
         print(f"{verified.unlinked} events at the end are not in the chain yet")
     return 0 if verified.difference is None else 1
@@ -109,6 +112,7 @@ def _verified(verified: Verified) -> dict[str, Any]:
         "links": verified.links,
         "head": str(verified.head),
         "unlinked": verified.unlinked,
+        "resealed": verified.resealed,
         "difference": difference,
     }
 
@@ -136,7 +140,7 @@ async def _compare_transport(
     house: House, ledger: Ledger, since: datetime | None, at: datetime, patience: timedelta
 ) -> None:
     letters = await unrecorded.buried(look(house.settings, house.database, topics.DEAD_LETTERS, since))
-    records = look(house.settings, house.database, topics.INBOUND, since)
+    records = opening(look(house.settings, house.database, topics.INBOUND, since), house.wire_keys)
     await unrecorded.compare(house.database, house.store, records, letters, ledger, at, patience)
 
 

@@ -53,7 +53,7 @@ async def _run(options: argparse.Namespace, house: House) -> None:
             with shown_progress(options.json) as watcher, seldom_collected():
                 position = await replay.run(position, until, watcher)
             if options.follow:
-                await replay.follow(position, house.store)
+                await replay.follow(position, house.store, since)
             if query:
                 _answer(options, *await asyncio.to_thread(replay.select, query))
         finally:

@@ -34,7 +34,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 async def _run(options: argparse.Namespace, house: House) -> None:
     at = moment("--as-of", options.as_of) if options.as_of else None
-    customer_id = await house.database.read(partial(_customer, wanted=options.customer))
+    customer_id = await house.database.read(partial(customer_named, wanted=options.customer))
     asked = Asked(by=options.by, as_of=at)
     found = await house.database.read(partial(entries, customer_id=customer_id, page=EVERYTHING, asked=asked))
     if options.json:
@@ -44,7 +44,8 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         show(False, [_row(entry) for entry in found], columns)
 
 
-def _customer(tx: Transaction, wanted: str) -> UUID:
+def customer_named(tx: Transaction, wanted: str) -> UUID:
+    """Return the customer of an id or an address. Raises NoSuchThing."""
     try:
         customer_id = UUID(wanted)
         found = [customer_id] if customers.customer(tx, customer_id) else []

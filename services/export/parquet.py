@@ -78,6 +78,7 @@ def _schema(arrow: Any) -> Any:
             ("channel_kind", name),
             ("message_id", text),
             ("data", text),
+            ("erased", arrow.bool_()),
         ]
     )
 
@@ -100,6 +101,7 @@ def _row(recorded: Recorded) -> tuple[object, ...]:
         getattr(event, "channel_kind", None),
         _text(message_id),
         _encode(event).decode(),
+        recorded.erased,
     )
 
 

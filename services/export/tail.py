@@ -49,6 +49,7 @@ def _line(recorded: Recorded) -> str:
     event, actor = recorded.event, recorded.actor
     said = next((text for name in ("text", "subject", "reason", "name") if (text := getattr(event, name, ""))), "")
     who = f"{actor.kind} {actor.name}".strip()
+    said = said or ("(erased)" if recorded.erased else "")
     parts = (recorded.position, to_text(recorded.recorded_at), type(event).__name__, who, _one_line(str(said)))
     return "  ".join(map(str, parts)).rstrip()
 

@@ -109,7 +109,7 @@ async def reply(call: Call) -> Response:
     command = c.RequestReply(
         id_,
         asked.text,
-        tuple([_file(call, file) for file in asked.files]),
+        tuple([await _file(call, file) for file in asked.files]),
         asked.markup,
         None if asked.to is None else _mails(asked.to),
         _mails(asked.cc),
@@ -216,9 +216,9 @@ def _mails(addresses: list[str]) -> tuple[Address, ...]:
     return tuple(Address("email", address.strip()) for address in addresses)
 
 
-def _file(call: Call, file: UploadedFile) -> File:
+async def _file(call: Call, file: UploadedFile) -> File:
     try:
-        size = call.context.blobs.path(file.sha256).stat().st_size
+        size = await call.context.blobs.size(file.sha256)
     except FileNotFoundError:
         raise HTTPException(422, f"there is no file {file.sha256[:64]!r}: upload it first") from None
     if not _CONTENT_ID.fullmatch(file.content_id):

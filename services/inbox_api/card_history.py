@@ -53,6 +53,7 @@ def _head(recorded: e.Recorded) -> Body:
         "undone": getattr(event, "undone", False),
         "customer_id": str(recorded.stream_id),
         "position": recorded.position,
+        **({"erased": True} if recorded.erased else {}),
     }
 
 

@@ -73,6 +73,8 @@ def _addresses(identities: Sequence[Mapping[str, str]]) -> tuple[list[str], list
     others: list[str] = []
     for each in identities:
         kind, address = each["kind"], each["address"]
+        if not address:
+            continue  # it was erased
         if kind == "email" and identity.given_email(address) == address:
             emails.append(address)
         elif kind == "phone" and phone_numbers.given(address, "") == address:

@@ -65,6 +65,8 @@ class Message(msgspec.Struct):
     deleted_at: str | None
     reactions: list[dict[str, Any]]
     position: int
+    erased: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: its content was erased, what it said is empty."""
     answers: str | msgspec.UnsetType = msgspec.UNSET
     """Of a reply whose operator picked a message to answer by name: that message's id."""
 

@@ -18,6 +18,7 @@ PAGES = (
     "/quarantine",
     "/fields",
     "/import",
+    "/privacy",
     "/suggestions",
     "/ledger",
     "/setup",

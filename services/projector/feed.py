@@ -10,7 +10,8 @@ import msgspec
 
 from shared.contracts import topics
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
-from shared.event_store.log import Stored, head, read_stored
+from shared.event_store.log import Stored, head, opened, read_stored
+from shared.event_store.mapper import About, Happening, to_state
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.pace import Pace
@@ -41,10 +42,14 @@ _times = msgspec.json.Decoder(_Times)
 
 
 class Feed:
-    """Runs in one process at a time; a crash repeats records, with the same CloudEvent ids."""
+    """Runs in one process at a time; a crash repeats records, with the same CloudEvent ids.
 
-    def __init__(self, database: Database, store: EventStore, publisher: Publisher) -> None:
+    `in_full`: with what is personal, which then no erasure takes back; else ids, times, kinds, states and numbers.
+    """
+
+    def __init__(self, database: Database, store: EventStore, publisher: Publisher, *, in_full: bool = False) -> None:
         self._database, self._store, self._publisher = database, store, publisher
+        self._in_full = in_full
 
     async def run(self) -> None:
         listener, pace = self._store.listen(), Pace(ROUND_SECONDS)
@@ -62,16 +67,27 @@ class Feed:
     async def _publish_next(self) -> int:
         """Return how many events were published."""
         position = (await self._store.positions([POSITION])).get(POSITION, 0)
-        stored = await self._database.read(partial(read_stored, after=position, limit=BATCH))
+        stored = await self._database.read(partial(_next, after=position, in_full=self._in_full))
         if stored:
-            await self._publisher.publish_many(topics.EVENTS, [record_of(event) for event in stored])
-            await self._store.move_position(POSITION, stored[-1].position)
+            await self._publisher.publish_many(topics.EVENTS, [record_of(event, data) for event, data in stored])
+            await self._store.move_position(POSITION, stored[-1][0].position)
         return len(stored)
 
 
-def record_of(stored: Stored) -> Outgoing:
-    """Return the CloudEvent of a stored event: its data is the envelope as it stands in the log."""
-    about = _times.decode(stored.state)
+def _next(tx: Transaction, after: int, in_full: bool) -> list[tuple[Stored, bytes]]:
+    """Return the next events with the JSON of their envelopes."""
+    stored = read_stored(tx, after, BATCH)
+    if not in_full:
+        return [(each, each.plain) for each in stored]
+    whole = [
+        to_state(Happening(r.event, About(r.occurred_at, r.actor, r.cause)), r.recorded_at) for r in opened(tx, stored)
+    ]
+    return list(zip(stored, whole, strict=True))
+
+
+def record_of(stored: Stored, data: bytes) -> Outgoing:
+    """Return the CloudEvent of a stored event."""
+    about = _times.decode(data)
     headers = {
         "ce_specversion": "1.0",
         "ce_id": str(uuid5(stored.stream_id, str(stored.version))),
@@ -81,7 +97,7 @@ def record_of(stored: Stored) -> Outgoing:
         "ce_sequence": str(stored.position),
         "content-type": "application/json",
     }
-    return Outgoing(str(about.event.customer_id or stored.stream_id), stored.state, headers)
+    return Outgoing(str(about.event.customer_id or stored.stream_id), data, headers)
 
 
 def _is_behind(tx: Transaction) -> bool:

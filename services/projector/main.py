@@ -39,12 +39,13 @@ class Projector:
         store: EventStore,
         *,
         embedded: bool,
+        events_in_full: bool = False,
         leading: Mapping[str, Work] = MappingProxyType({}),
     ) -> None:
         """`leading`: what else one process at a time does, by the name of its lead."""
         self._leading = leading
         self._database, self._transport, self._store = database, transport, store
-        self._embedded = embedded
+        self._embedded, self._events_in_full = embedded, events_in_full
         self._intakes = [
             IntakeLoop(store, transport, intake, BRIEF_BATCH if embedded else BATCH)
             for intake in (*[inbound.intake()] * (1 if embedded else MEMBERS), delivery.intake())
@@ -90,7 +91,8 @@ class Projector:
         )
 
     def _feed(self) -> Sequence[Coroutine[None, None, None]]:
-        return (Feed(self._database, self._store, self._transport.publisher()).run(),)
+        publisher = self._transport.publisher()
+        return (Feed(self._database, self._store, publisher, in_full=self._events_in_full).run(),)
 
 
 def _behind(tx: Transaction) -> int:

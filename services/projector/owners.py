@@ -56,7 +56,7 @@ class Owners:
     def register(self, address: Address, about: About) -> UUID:
         """Make a customer of an address that nobody has used before."""
         stored = e.Address(address.kind, address.address, address.name)
-        customer_id = customers.customer_id_for(stored)
+        customer_id = self.session.new_customer_id(stored)
         for event in customers.register(customer_id, stored, customers.Customer()):
             self.session.append(customer_id, 1, Happening(event, about))
         if mailbox := self._mailbox(address):

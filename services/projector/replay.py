@@ -20,6 +20,7 @@ from shared.clock import to_text
 from shared.database.protocol import Database, DatabaseUnavailable, Row, Transaction
 from shared.database.sqlite_transaction import translated
 from shared.domain.events import Recorded
+from shared.event_store.erasures import number
 from shared.event_store.log import head, read_log
 from shared.event_store.moments import position_before
 from shared.event_store.store import EventStore
@@ -33,7 +34,8 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS replay_position (
     name TEXT PRIMARY KEY, version TEXT NOT NULL, source TEXT NOT NULL, since TEXT NOT NULL, position BIGINT NOT NULL,
     made TEXT NOT NULL
-)
+);
+CREATE TABLE IF NOT EXISTS replay_erasures (name TEXT PRIMARY KEY, number BIGINT NOT NULL)
 """
 log = Log("projector")
 
@@ -53,11 +55,14 @@ class Replay:
     async def begin(self, since: datetime | None, *, restart: bool) -> int:
         """Create the tables, or find them; return the position they contain. `restart`: make them anew.
 
+        They are made anew as well when somebody was erased since: they may have what was readable then.
+
         Raises OtherProjection, BrokenProjection.
         """
         start = await self.source.read(partial(position_before, at=since)) if since else 0
         text = to_text(since) if since else ""
-        return await asyncio.to_thread(self._begin, text, start, restart)
+        erasures = await self.source.read(number)
+        return await asyncio.to_thread(self._begin, text, start, restart, erasures)
 
     async def run(self, position: int, until: datetime | None, watcher: Watcher = nobody) -> int:
         """Apply what was recorded after a position, up to a moment or to the log's end; return the position reached.
@@ -80,11 +85,13 @@ class Replay:
             ahead.cancel()
         return position
 
-    async def follow(self, position: int, store: EventStore) -> None:
+    async def follow(self, position: int, store: EventStore, since: datetime | None = None) -> None:
         """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
-        listener, is_known = store.listen(), True
+        listener, is_known, erasures = store.listen(), True, await self.source.read(number)
         while True:
             try:
+                if erasures != (erasures := await self.source.read(number)):
+                    position, is_known = await self.begin(since, restart=False), True
                 if not is_known:
                     position, is_known = await asyncio.to_thread(self._position), True
                 position = await self.run(position, None)
@@ -125,7 +132,7 @@ class Replay:
             row = tx.row("SELECT position FROM replay_position WHERE name = ?", (self.projection.name,))
         return int(row[0]) if row else 0
 
-    def _begin(self, since: str, start: int, restart: bool) -> int:
+    def _begin(self, since: str, start: int, restart: bool, erasures: int) -> int:
         wanted = self.projection
         with self.target.writing() as tx:
             if tx.dialect == "postgres":
@@ -134,9 +141,12 @@ class Replay:
             tx.script(SCHEMA)
             sql = "SELECT version, source, since, position, made FROM replay_position WHERE name = ?"
             found = tx.row(sql, (wanted.name,))
-            if found is not None and not restart:
+            known = tx.row("SELECT number FROM replay_erasures WHERE name = ?", (wanted.name,))
+            if found is not None and not restart and int(known[0] if known else 0) == erasures:
                 self._check(found, since)
                 return int(found[3])
+            tx.run("DELETE FROM replay_erasures WHERE name = ?", (wanted.name,))
+            tx.run("INSERT INTO replay_erasures VALUES (?, ?)", (wanted.name, erasures))
             if found is not None:
                 _drop(tx, found[4])
                 tx.run("DELETE FROM replay_position WHERE name = ?", (wanted.name,))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from shared.audit.ledger import Hole
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_log
+from shared.event_store.raw_items import fingerprints
 from shared.read_models import live
 from shared.read_models.changes import change_of
 from shared.read_models.entries import entry_of
@@ -92,13 +92,12 @@ def _whole_items(events: list[e.Recorded]) -> list[e.Recorded]:
 def _tables(tx: Transaction, events: Sequence[e.Recorded], after: int, read_bytes: bool) -> _Tables:
     span = (after, events[-1].position)
     where = "position > ? AND position <= ?"
-    data = "data" if read_bytes else "length(data)"
     quarantined = [str(r.event.item_id) for r in events if isinstance(r.event, e.InboundQuarantined)]
     progressed = [r.event for r in events if isinstance(r.event, e.CallProgressed)]
     return _Tables(
         frozenset(position for (position,) in tx.rows(f"SELECT position FROM timeline WHERE {where}", span)),
         frozenset(position for (position,) in tx.rows(f"SELECT position FROM timeline_changes WHERE {where}", span)),
-        {p: _digest(d) for p, d in tx.rows(f"SELECT position, {data} FROM raw_items WHERE {where}", span)},
+        fingerprints(tx, *span, read_bytes=read_bytes),
         frozenset(i for (i,) in tx.rows_in("SELECT id FROM routing_seen WHERE id", _causes(events))),
         dict(tx.rows_in("SELECT id, state FROM quarantine WHERE id", quarantined)),
         _ids(tx, "SELECT id FROM timeline WHERE changes = 1 AND id", [c.message_id for c in progressed]),
@@ -108,13 +107,6 @@ def _tables(tx: Transaction, events: Sequence[e.Recorded], after: int, read_byte
             )
         ),
     )
-
-
-def _digest(data: bytes | str | int) -> str:
-    """Text where bytes belong is what somebody wrote there by hand."""
-    if isinstance(data, int):
-        return str(data)
-    return sha256(data.encode() if isinstance(data, str) else data).hexdigest()
 
 
 def _causes(events: Sequence[e.Recorded]) -> list[str]:
@@ -220,7 +212,7 @@ def _raw(stretch: Stretch, tables: _Tables, read_bytes: bool) -> None:
             by_item.setdefault(recorded.cause, []).append(tables.raw[recorded.position])
     for recorded in stretch.events:
         raw: e.Raw | None = getattr(recorded.event, "raw", None)
-        if raw is None:
+        if raw is None or recorded.erased:
             continue
         if isinstance(recorded.event, KEPT_WITH):
             kept = [tables.raw[recorded.position]] if recorded.position in tables.raw else []
@@ -236,7 +228,7 @@ def _raw(stretch: Stretch, tables: _Tables, read_bytes: bool) -> None:
 
 def _files(stretch: Stretch) -> None:
     for recorded in stretch.events:
-        for file in files_of(recorded.event):
+        for file in () if recorded.erased else files_of(recorded.event):
             hole = _hole("file_missing", recorded, f"the file {file.name!r} ({file.sha256}) is gone", "nothing")
             stretch.elsewhere.append(Elsewhere(file.sha256, file.size, hole))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from cryptography.exceptions import InvalidTag
+
 from shared.audit.ledger import Hole, Ledger
 from shared.audit.open_ends import OpenEnds
 from shared.audit.stretch import Elsewhere, Stretch, look
@@ -71,21 +73,19 @@ class Bytes:
 
     def _look(self, wanted: Elsewhere) -> str:
         try:
-            path = self._blobs.path(wanted.sha256)
-            size = path.stat().st_size
-            if size != wanted.size:
+            if self._blobs.size_now(wanted.sha256) != wanted.size:
                 return "changed"
-            return "there" if not self._read or _sha256(path) == wanted.sha256 else "changed"
+            return "there" if not self._read or self._sha256(wanted) == wanted.sha256 else "changed"
         except FileNotFoundError:
             return "missing"
+        except InvalidTag:
+            return "changed"
 
-
-def _sha256(path: object) -> str:
-    digest = hashlib.sha256()
-    with open(str(path), "rb") as file:
-        while part := file.read(PART_BYTES):
-            digest.update(part)
-    return digest.hexdigest()
+    def _sha256(self, wanted: Elsewhere) -> str:
+        digest = hashlib.sha256()
+        for start in range(0, wanted.size, PART_BYTES):
+            digest.update(self._blobs.read_now(wanted.sha256, start, start + PART_BYTES))
+        return digest.hexdigest()
 
 
 async def audit(database: Database, blobs: Blobs, span: Span, at: datetime, how: How) -> Ledger:

@@ -52,8 +52,8 @@ class PostgresTransaction:
 
     dialect: Literal["sqlite", "postgres"] = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
-        self.connection = connection
+    def __init__(self, connection: psycopg.Connection[Row], keys: Any = None) -> None:
+        self.connection, self.keys = connection, keys
         self._topics: set[str] = set()
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
@@ -122,6 +122,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self.keys: Any = None
         self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,
             connection_class=_Connection,
@@ -148,13 +149,13 @@ class PostgresDatabase:
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._errors(), self._connection() as connection, connection.transaction():
-            yield PostgresTransaction(connection)
+            yield PostgresTransaction(connection, self.keys)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         with self._errors(), self._connection() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield PostgresTransaction(connection)
+            yield PostgresTransaction(connection, self.keys)
 
     def listen(self, topic: str) -> Listener:
         listener = self._wakeups.listener(topic)
@@ -185,6 +186,19 @@ class PostgresDatabase:
                 yield partial(_watch, connection)
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseUnavailable(str(error)) from error
+
+    def wipe(self, tables: Sequence[str]) -> None:
+        """Write the tables anew, and the statistics, which have samples of them.
+
+        What is in the server's write-ahead log goes with its old segments.
+        """
+        with (
+            self._errors(),
+            psycopg.connect(self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection,
+        ):
+            for table in tables:
+                connection.execute(cast("Any", f"VACUUM (FULL, ANALYZE) {table}"))
+            connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
 
     async def close(self) -> None:
         if self._listening is not None:

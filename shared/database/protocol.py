@@ -29,6 +29,8 @@ class Transaction(Protocol):
     """One open transaction. Unique-key violations raise Conflict."""
 
     dialect: Literal["sqlite", "postgres"]
+    keys: Any
+    """As given to the database."""
 
     @property
     def connection(self) -> Any:
@@ -87,6 +89,8 @@ class Database(Protocol):
     """Made by `open_database`."""
 
     dialect: Literal["sqlite", "postgres"]
+    keys: Any
+    """What its transactions seal personal content with (`shared.keys.ring.KeyRing`); None: content is plain."""
 
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         """Run a job and return its result once it is committed and durable. `brief`: as for `read`.
@@ -115,6 +119,9 @@ class Database(Protocol):
 
         What the leader does must be safe without it (positions move forward only): it saves doing things twice.
         """
+
+    def wipe(self, tables: Sequence[str]) -> None:
+        """Leave nothing in the files of what was deleted from tables or overwritten; blocks until it is done."""
 
     def sole(self, name: str) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
         """Enter as the only one, of all processes, that does `name`; a process that dies gives it up.

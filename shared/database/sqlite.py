@@ -9,12 +9,13 @@ import asyncio
 import fcntl
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Transaction
 from shared.database.sqlite_aside import SqliteAside
@@ -25,6 +26,7 @@ from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
 BUSY_SECONDS = 30.0
+WIPE_SECONDS = 60.0
 READERS = 4
 
 
@@ -45,6 +47,14 @@ class SqliteDatabase:
         self._checkpoints = Checkpoints(path, self._connect)
         self._writer = SqliteWriter(self._connect(), self._checkpoints, self._wakeups.wake)
 
+    @property
+    def keys(self) -> Any:
+        return self._writer.keys
+
+    @keys.setter
+    def keys(self, keys: Any) -> None:
+        self._writer.keys = keys
+
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         return cast("T", await self._writer.do(job, brief=brief))
 
@@ -55,14 +65,14 @@ class SqliteDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        transaction = SqliteTransaction(self._connection())
+        transaction = SqliteTransaction(self._connection(), self.keys)
         with begun(transaction, "IMMEDIATE"):
             yield transaction
         self._wakeups.wake(transaction.topics)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        transaction = SqliteTransaction(self._connection())
+        transaction = SqliteTransaction(self._connection(), self.keys)
         with begun(transaction, "DEFERRED"):
             yield transaction
 
@@ -74,6 +84,14 @@ class SqliteDatabase:
         """The one process that has the data directory always leads."""
         yield _forever
 
+    def wipe(self, tables: Sequence[str]) -> None:
+        """Deleted bytes are zeros already (secure_delete): what is left is the log, which is copied and emptied."""
+        deadline = time.monotonic() + WIPE_SECONDS
+        while self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(f"{self.path}: somebody reads in the write-ahead log all the time")
+            time.sleep(0.1)
+
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         with _locked(Path(f"{self.path}-{name}")):
@@ -84,7 +102,7 @@ class SqliteDatabase:
         writer, reader = self._connect(), self._connect()
         checkpoints = Checkpoints(self.path, self._connect)
         try:
-            yield SqliteAside(writer, reader, checkpoints)
+            yield SqliteAside(writer, reader, checkpoints, self.keys)
         finally:
             checkpoints.stop()
             for connection in (writer, reader):
@@ -117,6 +135,7 @@ class SqliteDatabase:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
                 connection.execute("PRAGMA cache_size=-16000")
+                connection.execute("PRAGMA secure_delete=ON")  # what is deleted or overwritten is zeros in the file
                 connection.execute("PRAGMA wal_autocheckpoint=0")
                 self._opened.append(connection)
         except sqlite3.Error as error:

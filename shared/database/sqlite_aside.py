@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from shared.database.protocol import Row, Transaction
 from shared.database.sqlite_checkpoint import Checkpoints
@@ -25,8 +26,8 @@ LEAST_REST_SECONDS = 0.005
 class LateTransaction(SqliteTransaction):
     """Keeps writes back until the end, or until something is asked that they may change."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: sqlite3.Connection, keys: Any = None) -> None:
+        super().__init__(connection, keys)
         self.locked_at: float | None = None
         self._kept: list[Callable[[], object]] = []
 
@@ -68,8 +69,10 @@ class LateTransaction(SqliteTransaction):
 class SqliteAside:
     """Two connections, and the copying of the write-ahead log that grows by their work."""
 
-    def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection, checkpoints: Checkpoints) -> None:
-        self._writer, self._reader, self._checkpoints = writer, reader, checkpoints
+    def __init__(
+        self, writer: sqlite3.Connection, reader: sqlite3.Connection, checkpoints: Checkpoints, keys: Any = None
+    ) -> None:
+        self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._version = int(writer.execute("PRAGMA data_version").fetchone()[0])
         self._others_wrote_at = -LATELY_SECONDS
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
@@ -81,7 +84,7 @@ class SqliteAside:
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        transaction = LateTransaction(self._writer)
+        transaction = LateTransaction(self._writer, self._keys)
         try:
             try:
                 yield transaction
@@ -101,7 +104,7 @@ class SqliteAside:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        transaction = SqliteTransaction(self._reader)
+        transaction = SqliteTransaction(self._reader, self._keys)
         with begun(transaction, "DEFERRED"):
             yield transaction
 

@@ -22,8 +22,8 @@ class SqliteTransaction:
 
     dialect: Literal["sqlite", "postgres"] = "sqlite"
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
+    def __init__(self, connection: sqlite3.Connection, keys: Any = None) -> None:
+        self.connection, self.keys = connection, keys
         self.topics: set[str] = set()
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:

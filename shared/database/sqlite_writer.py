@@ -42,6 +42,7 @@ class SqliteWriter:
         self, connection: sqlite3.Connection, checkpoints: Checkpoints, committed: Callable[[set[str]], None]
     ) -> None:
         self._connection, self._checkpoints, self._committed = connection, checkpoints, committed
+        self.keys: Any = None
         self._thread = ThreadPoolExecutor(1, "okno-write")
         self._waiting: deque[_Job] = deque()
         self._lock = threading.Lock()
@@ -72,7 +73,7 @@ class SqliteWriter:
         jobs = self._next()
         if not jobs:
             return
-        transaction = SqliteTransaction(self._connection)
+        transaction = SqliteTransaction(self._connection, self.keys)
         if not jobs[0].brief or not self._begun():
             self._thread.submit(self._whole, jobs, transaction)
             return

@@ -59,6 +59,7 @@ class Card:
     retired: bool = False
     undone: frozenset[UUID] = frozenset()
     """Imports that were taken back here."""
+    erased: bool = False
 
     def values(self, name: str) -> e.Values:
         return self.fields.get(name, NOTHING).values
@@ -160,7 +161,12 @@ class Said:
 
 
 def consent(card: Card, said: Said, seen: Card | None = None) -> list[e.ConsentGiven | e.ConsentWithdrawn]:
-    """Return what happens; none when it is known already. `seen`: as for `change`. Raises Refused."""
+    """Return what happens; none when it is known already, or the client was erased.
+
+    `seen`: as for `change`. Raises Refused.
+    """
+    if card.erased:
+        return []
     customer_id, before = _existing(card), card.consents.get(said.channel)
     if not _CHANNEL.fullmatch(said.channel):
         raise Refused("wrong_channel", "A channel is one word of a to z, such as email")
@@ -176,7 +182,7 @@ def consent(card: Card, said: Said, seen: Card | None = None) -> list[e.ConsentG
 
 def undo(card: Card, made: e.CardChanged) -> tuple[list[e.CardChanged], tuple[str, ...]]:
     """Return what takes an import's change back, and the fields that were changed since and stay."""
-    if made.import_id is None or made.import_id in card.undone:
+    if made.import_id is None or made.import_id in card.undone or card.erased:
         return [], ()
     back: list[e.FieldChange] = []
     left: list[str] = []
@@ -193,6 +199,8 @@ def undo(card: Card, made: e.CardChanged) -> tuple[list[e.CardChanged], tuple[st
 def _existing(card: Card) -> UUID:
     if card.customer_id is None:
         raise NoSuchThing("no_such_customer", "There is no such customer")
+    if card.erased:
+        raise Refused("erased", "The client was erased: nothing more can be written about them")
     return card.customer_id
 
 
@@ -224,6 +232,8 @@ def evolve(card: Card, event: object) -> Card:
             state: Literal["given", "withdrawn"] = "given" if isinstance(event, e.ConsentGiven) else "withdrawn"
             said = e.Consent(state, event.text, event.at, event.how)
             return replace(card, consents={**card.consents, event.channel: said})
+        case e.CustomerErased():
+            return replace(card, erased=True)
         case e.CustomerRetired():
             return replace(card, retired=True)
         case e.CustomerRestored():

@@ -232,7 +232,9 @@ def evolve(state: Conversation, event: e.ConversationEvent) -> Conversation:
 
 
 def _opened(state: Conversation, event: e.ConversationOpened) -> Conversation:
-    return Conversation(id=event.conversation_id, customer_id=event.customer_id, status="open")
+    return Conversation(
+        id=event.conversation_id, customer_id=event.customer_id, status="open", channel_id=event.channel_id
+    )  # fmt: skip
 
 
 def _received(state: Conversation, event: e.MessageReceived) -> Conversation:

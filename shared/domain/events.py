@@ -40,6 +40,7 @@ from shared.domain.events_merge import MergeEvent as MergeEvent
 from shared.domain.events_merge import MergeRefused as MergeRefused
 from shared.domain.events_merge import MergeSuggested as MergeSuggested
 from shared.domain.events_merge import Reason as Reason
+from shared.domain.events_privacy import CustomerErased as CustomerErased
 from shared.domain.events_threads import ConversationMerged as ConversationMerged
 from shared.domain.events_threads import ConversationUnmerged as ConversationUnmerged
 from shared.values import dataclass
@@ -712,7 +713,7 @@ class QuarantineResolved:
     conversation_id: UUID
 
 
-CustomerEvent = CustomerRegistered | IdentityLinked | CardEvent
+CustomerEvent = CustomerRegistered | IdentityLinked | CustomerErased | CardEvent
 Told = MessageEdited | MessageDeleted | MessageReacted | CustomerReachChanged | ThreadRenamed
 """What is told of something that is there already."""
 Notice = ReplyDelivered | ReplyRead | ReplyDelayed | ReplyBounced | ReplyComplained
@@ -772,3 +773,5 @@ class Recorded:
     cause: UUID | None
     actor: Actor
     event: Event
+    erased: bool = False
+    """The key of its personal content was destroyed: those fields are empty."""

@@ -6,7 +6,7 @@ An empty cell says nothing, so it changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from uuid import UUID
@@ -20,6 +20,8 @@ EMAIL, PHONE, ID = "email", "phone", "id"
 SEVERAL = (EMAIL, PHONE, "tags", "addresses")
 """Fields that several columns may go to."""
 Key = tuple[str, str]
+NewId = Callable[[e.Address], UUID]
+"""Which id a customer of an address gets."""
 State = Literal["new", "known", "conflict", "wrong"]
 
 
@@ -100,9 +102,13 @@ def _column(headings: Sequence[str], name: str, wanted: str, fields: set[str]) -
 
 
 def judge(
-    line: Line, owners: Mapping[Key, UUID], known: Mapping[UUID, Card], same_as: int | None,
+    line: Line,
+    owners: Mapping[Key, UUID],
+    known: Mapping[UUID, Card],
+    same_as: int | None,
     seen: Mapping[UUID, Card],
-) -> Judged:  # fmt: skip
+    new_id: NewId = customer_id_for,
+) -> Judged:
     """Return what a row leads to. `known`: the cards of `candidates`; `same_as`: an earlier row about the same one.
 
     Who are merged are one customer: `owners` and the line name who stands for them, and `seen` has the cards that are
@@ -110,7 +116,7 @@ def judge(
     """
     if line.wrong:
         return Judged(line.number, "wrong", problems=line.wrong)
-    if line.customer_id is not None and known[line.customer_id].customer_id is None:
+    if line.customer_id is not None and (known[line.customer_id].customer_id is None or known[line.customer_id].erased):
         return Judged(line.number, "wrong", problems=(Problem(ID, f"there is no customer {line.customer_id}"),))
     found = {owners[key]: key[1] for key in line.keys if key in owners}
     if line.customer_id is not None:
@@ -123,7 +129,7 @@ def judge(
     if found:
         customer_id = next(iter(found))
         return _known(line, customer_id, owners, known[customer_id], seen[customer_id])
-    return _new(line, known)
+    return _new(line, known, new_id)
 
 
 def _known(line: Line, customer_id: UUID, owners: Mapping[Key, UUID], card: Card, seen: Card) -> Judged:
@@ -137,11 +143,11 @@ def _known(line: Line, customer_id: UUID, owners: Mapping[Key, UUID], card: Card
     return Judged(line.number, "new" if card.retired else "known", customer_id, changes, not_added=not_added)
 
 
-def _new(line: Line, known: Mapping[UUID, Card]) -> Judged:
+def _new(line: Line, known: Mapping[UUID, Card], new_id: NewId) -> Judged:
     if not line.addresses:
         why = "neither an e-mail address nor a telephone number to know the customer by"
         return Judged(line.number, "wrong", problems=(Problem("", why),))
-    customer_id = customer_id_for(line.addresses[0])
+    customer_id = new_id(line.addresses[0])
     if known[customer_id].customer_id is not None:
         why = f"{line.addresses[0].address} was an address of {customer_id}, and is no more"
         return Judged(line.number, "conflict", problems=(Problem("", why),))
@@ -149,10 +155,10 @@ def _new(line: Line, known: Mapping[UUID, Card]) -> Judged:
     return Judged(line.number, "new", customer_id, changes)
 
 
-def candidates(line: Line, owners: Mapping[Key, UUID]) -> list[UUID]:
+def candidates(line: Line, owners: Mapping[Key, UUID], new_id: NewId = customer_id_for) -> list[UUID]:
     """Return everybody whose card `judge` asks for."""
     found = [owners[key] for key in line.keys if key in owners]
-    new = [customer_id_for(address) for address in line.addresses[:1]]
+    new = [new_id(address) for address in line.addresses[:1]]
     return [*found, *new, *([line.customer_id] if line.customer_id else [])]
 
 
@@ -248,5 +254,7 @@ def _refuse_undone(known: Import) -> None:
 
 def can_retire(card: Card, import_id: UUID) -> bool:
     """Whether all that is known of a customer is what this import said."""
+    if card.erased:
+        return False
     ours = all(held.import_id == import_id or not held.values for held in card.fields.values())
     return ours and not card.consents and not card.retired

@@ -58,6 +58,8 @@ def request_reply(command: c.RequestReply, state: Conversation) -> list[e.Conver
 def _answerable(state: Conversation) -> Answerable:
     if state.answerable is None:
         raise Refused("nothing_to_answer", "The client has not written in this conversation yet")
+    if not state.answerable.to.address:
+        raise Refused("erased", "The client was erased: there is nobody to write to")
     if why := state.unreachable or state.answerable.cannot_reply:
         raise Refused("cannot_reply", why)
     return state.answerable

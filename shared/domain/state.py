@@ -74,6 +74,8 @@ class Conversation:
     """Messages of which a new version came before themselves."""
     albums: frozenset[UUID] = frozenset()
     """Messages that consist of parts."""
+    channel_id: UUID | None = None
+    """The channel it was opened on."""
     merged: e.ConversationMerged | None = None
     """It goes on in another one."""
 
@@ -105,6 +107,7 @@ def with_message(
         participants,
         state.edited_ahead,
         state.albums,
+        state.channel_id,
         state.merged,
     )
 

@@ -27,14 +27,14 @@ def vcard(person: PersonCard) -> str:
 
 def _lines(person: PersonCard) -> Iterator[str]:
     card = person.card
-    known_by = next((each["address"] for each in person.identities), card["customer_id"])
+    known_by = next((each["address"] for each in person.identities if each["address"]), card["customer_id"])
     yield "BEGIN:VCARD"
     yield "VERSION:4.0"  # section 6.7.9: it comes right after BEGIN
     yield "PRODID:-//Okno//Okno//EN"
     yield f"UID:urn:uuid:{card['customer_id']}"
     yield f"FN:{text(card['name'] or known_by)}"  # section 6.2.1: there is one at least
     for identity in person.identities:
-        yield from _identity(identity)
+        yield from _identity(identity) if identity["address"] else ()
     yield from (f"ADR:;;{component(address)};;;;" for address in card["addresses"])
     yield from _given("ORG", component(card["organisation"] or ""))
     yield from _given("LANG", card["language"] or "")

@@ -49,6 +49,10 @@ class StateCache:
             while len(self._states) > self._size:
                 self._states.popitem(last=False)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._states.clear()
+
     def forget(self, conversation_ids: Iterable[UUID]) -> None:
         with self._lock:
             for id_ in conversation_ids:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
+from shared.event_store import resealed
 from shared.event_store.recorders import EVENTS
 
 SCHEMA = """
@@ -60,6 +61,11 @@ FIRST = Link(0, BEGINNING, b"", GENESIS)
 
 
 def sealed(tx: Transaction, after: int, until: int | None, limit: int) -> list[Sealed]:
+    """Return up to `limit` events after a position as they are stored now; what an erasure sealed anew as before."""
+    return [Sealed(*each) for each in resealed.as_linked(tx, stored(tx, after, until, limit))]
+
+
+def stored(tx: Transaction, after: int, until: int | None, limit: int) -> list[Sealed]:
     """Return up to `limit` events after a position as they are stored now."""
     return _sealed(_rows(tx, after, until, limit))
 

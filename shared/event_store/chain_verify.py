@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from shared.database.protocol import Database, Transaction
-from shared.event_store import chain
+from shared.event_store import chain, resealed
 from shared.event_store.chain import FIRST, Link, Sealed
 
 EVENTS = 500
@@ -51,13 +51,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """`head` is how far the chain was compared; `unlinked` events behind it are not covered yet."""
+    """`head` is how far the chain was compared; `unlinked` events behind it are not covered yet.
+
+    `resealed`: so many events were sealed anew by erasures, as somebody with OKNO_SECRET_KEY vouches.
+    """
 
     links: int
     events: int
     head: Head
     unlinked: int
     difference: Difference | None
+    resealed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ async def verify(
     if difference is None and walk.noted is not None:
         difference = _not_met(walk.noted, walk.link)
     head = Head(walk.link.until if walk.link.number else 0, walk.hash)
-    return Verified(walk.link.number, walk.events, head, await database.read(chain.unlinked), difference)
+    unlinked, anew = await database.read(chain.unlinked), await database.read(resealed.count)
+    return Verified(walk.link.number, walk.events, head, unlinked, difference, anew)
 
 
 def _step(tx: Transaction, walk: _Walk, until: int) -> tuple[_Walk, Difference | None]:

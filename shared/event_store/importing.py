@@ -85,14 +85,14 @@ def _judge(
     stands_for = roots_of(session, tx, [*owners.values(), *named])
     owners = {key: stands_for[id_] for key, id_ in owners.items()}
     lines = [replace(each, customer_id=stands_for[each.customer_id]) if each.customer_id else each for each in lines]
-    ids = [id_ for line in lines for id_ in imports.candidates(line, owners)]
+    ids = [id_ for line in lines for id_ in imports.candidates(line, owners, session.new_customer_id)]
     known = cards_of(session, tx, list(dict.fromkeys(ids)))
     as_cards = {id_: versioned.card for id_, versioned in known.items()}
     seen = as_cards | group_cards_of(session, tx, list(stands_for.values()))
     found: list[tuple[Judged, tuple[int, cards.Card]]] = []
     for line in lines:
         keys = [] if line.wrong else [*(f"{k}:{a}" for k, a in line.keys), *_whose(line, owners)]
-        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number), seen)
+        judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number), seen, session.new_customer_id)
         versioned = known[judged.customer_id] if judged.customer_id else None
         found.append((judged, (versioned.version, versioned.card) if versioned else (0, cards.EMPTY)))
     return found
@@ -196,7 +196,7 @@ def _retire(
     retired, kept = 0, []
     for id_, versioned in known.items():
         if id_ in met or not imports.can_retire(versioned.card, import_id):
-            kept += [] if versioned.card.retired else [id_]
+            kept += [] if versioned.card.retired or versioned.card.erased else [id_]
             continue
         append(session, id_, versioned.version, [e.CustomerRetired(id_, import_id)], about)
         retired += 1

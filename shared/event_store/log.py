@@ -10,8 +10,9 @@ import msgspec
 
 from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
-from shared.event_store.mapper import from_state
+from shared.event_store.mapper import NO_KEYS, Openers, from_state, keys_of, plain_part
 from shared.event_store.recorders import EVENTS, recorder_for
+from shared.keys.pages import WrongKeyStore
 from shared.values import dataclass
 
 STREAMS = 40
@@ -22,23 +23,29 @@ _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state
 def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> list[Recorded]:
     """Return the events of a stream in order; their `position` is 0, as streams do not need it."""
     stored = recorder_for(tx).select_events(stream_id, gt=after_version)
-    return [from_state(0, stream_id, s.originator_version, s.topic, s.state) for s in stored]
+    openers = openers_of(tx, [s.state for s in stored])
+    return [from_state(0, stream_id, s.originator_version, s.topic, s.state, openers=openers) for s in stored]
 
 
 def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
     """Return up to `limit` events recorded after a position, without gaps."""
-    return _recorded(_rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
+    return _recorded(tx, _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as it lies in the log: `type` is its stored name, `state` the JSON of its envelope."""
+    """An event as it lies in the log: `type` is its stored name, `state` as the mapper made it."""
 
     position: int
     stream_id: UUID
     version: int
     type: str
     state: bytes
+
+    @property
+    def plain(self) -> bytes:
+        """The JSON of the envelope without what is personal."""
+        return plain_part(self.state)
 
 
 def read_stored(tx: Transaction, after: int, limit: int) -> list[Stored]:
@@ -51,14 +58,14 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     """Return up to `limit` events of some types, and the position up to which there is none left out."""
     until = head(tx)
     where = f"{{position}} > ? AND {{position}} <= ? AND topic IN ({','.join('?' * len(types))})"
-    events = _recorded(_rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+    events = _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
 def read_window(tx: Transaction, after: int, until: int, limit: int, types: Sequence[str] = ()) -> list[Recorded]:
     """Return up to `limit` events after a position up to another, of some stored names (none: all)."""
     where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
-    return _recorded(_rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+    return _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
 
 
 def read_streams_window(
@@ -70,7 +77,7 @@ def read_streams_window(
     where += f" AND topic IN ({','.join('?' * len(types))})" if types else ""
     found = f"SELECT {{position}} FROM {EVENTS} WHERE {where} ORDER BY +{{position}} LIMIT ?"
     return _recorded(
-        _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, after, until, *types, limit))
+        tx, _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, after, until, *types, limit))
     )
 
 
@@ -89,9 +96,9 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None 
         part = ids[start : start + 500]
         where = f"originator_id IN ({','.join('?' * len(part))})"
         if until is None:
-            found += _recorded(_rows(tx, where, part))
+            found += _recorded(tx, _rows(tx, where, part))
         else:
-            found += _recorded(_rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
+            found += _recorded(tx, _rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
     return sorted(found, key=lambda recorded: recorded.position)
 
 
@@ -120,7 +127,7 @@ def _versions(tx: Transaction, after: Mapping[UUID, int], until: int, count: int
         for stream_id, version in some:
             id_ = stream_id.hex if tx.dialect == "sqlite" else stream_id
             parameters += [id_, version, version + count, until]
-        found += _recorded(_rows(tx, _all_of(range_, len(some)), parameters))
+        found += _recorded(tx, _rows(tx, _all_of(range_, len(some)), parameters))
     return found
 
 
@@ -136,7 +143,7 @@ def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorde
     for start in range(0, len(ids), 500):
         part = ids[start : start + 500]
         where = f"originator_version = 1 AND originator_id IN ({','.join('?' * len(part))})"
-        found += _recorded(_rows(tx, where, part))
+        found += _recorded(tx, _rows(tx, where, part))
     return sorted(found, key=lambda recorded: recorded.position)
 
 
@@ -145,7 +152,7 @@ def read_positions(tx: Transaction, positions: Sequence[int]) -> list[Recorded]:
     found: list[Recorded] = []
     for start in range(0, len(positions), 500):
         part = positions[start : start + 500]
-        found += _recorded(_rows(tx, f"{{position}} IN ({','.join('?' * len(part))})", part))
+        found += _recorded(tx, _rows(tx, f"{{position}} IN ({','.join('?' * len(part))})", part))
     return sorted(found, key=lambda recorded: recorded.position)
 
 
@@ -156,7 +163,23 @@ def read_newest(
     least, most = (stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in streams)
     where = f"originator_id >= ? AND originator_id <= ? AND topic IN ({','.join('?' * len(types))})"
     tail = "AND {position} < ? ORDER BY {position} DESC LIMIT ?"
-    return _recorded(_rows(tx, f"{where} {tail}", (least, most, *types, before, limit)))
+    return _recorded(tx, _rows(tx, f"{where} {tail}", (least, most, *types, before, limit)))
+
+
+def opened(tx: Transaction, stored: Sequence[Stored]) -> list[Recorded]:
+    """Return the events of what was read undecoded."""
+    openers = openers_of(tx, [each.state for each in stored])
+    return [from_state(s.position, s.stream_id, s.version, s.type, s.state, openers=openers) for s in stored]
+
+
+def openers_of(tx: Transaction, states: Sequence[bytes]) -> Openers:
+    """Return the keys of some states, all at once."""
+    if not (ids := keys_of(states)):
+        return NO_KEYS
+    if tx.keys is None:
+        raise WrongKeyStore("the log is sealed: it can be read with its key store only")
+    openers: Openers = tx.keys.to_open(ids)
+    return openers
 
 
 def head(tx: Transaction) -> int:
@@ -178,9 +201,10 @@ def _stream_ids(rows: Sequence[Row]) -> list[UUID]:
     return msgspec.convert([row[1] for row in rows], list[UUID])
 
 
-def _recorded(rows: Sequence[Row]) -> list[Recorded]:
+def _recorded(tx: Transaction, rows: Sequence[Row]) -> list[Recorded]:
     streams = _stream_ids(rows)
+    openers = openers_of(tx, [row[4] for row in rows])
     return [
-        from_state(position, stream, version, topic, state)
+        from_state(position, stream, version, topic, state, openers=openers)
         for (position, _, version, topic, state), stream in zip(rows, streams, strict=True)
     ]

@@ -11,7 +11,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
-from shared.domain.errors import NoSuchThing
+from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Place, Wanted, look_up
@@ -104,7 +104,9 @@ def _new_place(session: Session, tx: Transaction, message: e.MessageReceived, co
     key = (sender.kind, sender.address)
     customer_id = look_up(tx, Wanted((), (key,), (), ())).addresses.get(key)
     if customer_id is None:
-        customer_id = customers.customer_id_for(sender)
+        if not sender.address:
+            raise Refused("erased", "What an erased client wrote belongs to nobody else: it stays where it is")
+        customer_id = session.new_customer_id(sender)
         events: Sequence[e.CustomerRegistered] = customers.register(customer_id, sender, customers.Customer())
         for event in events:
             session.append(customer_id, 1, Happening(event, about))

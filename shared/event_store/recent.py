@@ -37,6 +37,12 @@ class Recent:
             while self._count > self._kept or self._characters > self._most:
                 self._forget_first()
 
+    def clear(self) -> None:
+        with self._lock:
+            self._runs.clear()
+            self._ahead.clear()
+            self._count = self._characters = 0
+
     def _extend(self) -> bool:
         """Add the runs that follow without a gap; return whether there were any."""
         extended = False

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from eventsourcing.persistence import StoredEvent, Tracking
 
-from shared.database.protocol import Transaction
+from shared.database.protocol import Conflict, Transaction
 from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
 from shared.domain import next_step, quarantine
+from shared.domain.customer import customer_id_for
 from shared.domain.errors import Refused
+from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
-from shared.event_store.mapper import About, Happening, to_state
+from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries
+from shared.event_store.sealing import Sealing
+from shared.keys.ring import NOBODY
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
+_ABOUT_SOMEBODY = (e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn)
+"""What only says something of a customer: of one who was erased nothing new is to be said."""
 
 
 class Session:
@@ -31,12 +37,17 @@ class Session:
     `careful`: look into the log even for streams that should be new (after a Conflict).
     """
 
-    def __init__(self, tx: Transaction, cache: StateCache, *, careful: bool = False) -> None:
+    def __init__(
+        self, tx: Transaction, cache: StateCache, *, careful: bool = False, erased: erasures.Erased | None = None
+    ) -> None:
         self._tx, self._cache, self._careful = tx, cache, careful
+        self._erasures = erased or erasures.read(tx)
         self.states: dict[UUID, Versioned] = {}
         self.entries = Entries()
         self.resolved: list[UUID] = []
         self.raw_items: list[tuple[int, bytes]] = []
+        self.erases = False
+        """Somebody is erased: what this process remembers is not to be used any more."""
         self.appended: list[tuple[UUID, int, Happening]] = []
 
     def conversation(self, conversation_id: UUID, *, is_new: bool = False) -> Versioned:
@@ -99,7 +110,10 @@ class Session:
         return decided
 
     def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
-        """Keep one event for the end of a stream."""
+        """Keep one event for the end of a stream. Raises Refused for an operator's word on somebody who was erased."""
+        if isinstance(happening.event, _ABOUT_SOMEBODY) and happening.about.actor.kind == "operator":
+            self._refuse_erased(happening.event.customer_id)
+        self.erases = self.erases or isinstance(happening.event, e.CustomerErased)
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
 
@@ -119,14 +133,19 @@ class Session:
         """
         if tx.dialect == "postgres" and self.appended:
             tx.run("LOCK TABLE stored_events IN EXCLUSIVE MODE")
+        if self.appended and erasures.number(tx) != self._erasures.number:
+            raise Conflict("somebody was erased meanwhile: what is remembered of them must not be used")
         recorder = recorder_for(tx)
-        recorder.insert(
-            [
-                StoredEvent(stream, version, type(happening.event).__name__, to_state(happening, recorded_at))
-                for stream, version, happening in self.appended
-            ],
-            tracking,
-        )
+        sealing = self._sealing(tx, recorded_at)
+        raws = dict(self.raw_items)
+        stored, kept = list[StoredEvent](), list[tuple[int, bytes]]()
+        for index, (stream, version, happening) in enumerate(self.appended):
+            state = sealing.state(happening) if sealing else to_state(happening, recorded_at)
+            stored.append(StoredEvent(stream, version, type(happening.event).__name__, state))
+            if index in raws:
+                data = raws[index]
+                kept.append((index, sealing.raw(happening.event, data) if sealing else data))
+        recorder.insert(stored, tracking)
         if self.resolved:
             tx.run_many(
                 "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
@@ -134,11 +153,12 @@ class Session:
         self.entries.save(tx)
         if not self.appended:
             return []
+        erasures.add(tx, [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)])
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
-        raw_items = [(first + index, data) for index, data in self.raw_items]
+        raw_items = [(first + index, data) for index, data in kept]
         tx.insert_many("raw_items", ("position", "data"), raw_items)
-        return [
+        recorded = [
             e.Recorded(
                 position,
                 stream,
@@ -151,6 +171,37 @@ class Session:
             )
             for position, (stream, version, happening) in enumerate(self.appended, first)
         ]
+        return self._as_left(recorded, stored) if self._erasures.customers else recorded
+
+    def new_customer_id(self, address: e.Address) -> UUID:
+        """Return the id of a customer to be registered from an address; one who was erased comes back as another."""
+        customer_id = customer_id_for(address)
+        while customer_id in self._erasures.customers:
+            customer_id = uuid5(customer_id, "after the erasure")
+        return customer_id
+
+    def _as_left(self, recorded: list[e.Recorded], stored: Sequence[StoredEvent]) -> list[e.Recorded]:
+        """Return what was sealed with a key that nobody keeps as everybody will read it."""
+        gone = {NOBODY: None}
+        return [
+            from_state(r.position, r.stream_id, r.version, s.topic, s.state, openers=gone)
+            if key_of(s.state) == NOBODY
+            else r
+            for r, s in zip(recorded, stored, strict=True)
+        ]
+
+    def _refuse_erased(self, customer_id: UUID) -> None:
+        if customer_id in self._erasures.customers:
+            raise Refused("erased", "The client was erased: nothing more can be written about them")
+
+    def _sealing(self, tx: Transaction, recorded_at: datetime) -> Sealing | None:
+        if tx.keys is None:
+            return None
+        return Sealing(tx.keys, recorded_at, self._erasures.customers, self._channel_of)
+
+    def _channel_of(self, conversation_id: UUID) -> UUID | None:
+        known = self.states.get(conversation_id)
+        return known.state.channel_id if known else None
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
         """Return `known` brought up to date from the log."""

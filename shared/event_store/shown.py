@@ -25,6 +25,8 @@ class ShownEvent(msgspec.Struct, gc=False):
     cause: UUID | None
     actor: Actor
     data: Event
+    erased: bool | msgspec.UnsetType = msgspec.UNSET
+    """True: the key of its personal fields was destroyed, they are empty."""
 
 
 class UnknownType(Exception):
@@ -46,6 +48,7 @@ def shown(recorded: Recorded) -> ShownEvent:
         recorded.cause,
         recorded.actor,
         recorded.event,
+        recorded.erased or msgspec.UNSET,
     )
 
 

@@ -19,13 +19,15 @@ from shared.database.schema import lock_schema
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
-from shared.event_store import chain, raw_items, routing
+from shared.event_store import chain, erasures, raw_items, resealed, routing
 from shared.event_store.cache import StateCache
+from shared.event_store.erasures import Erased
 from shared.event_store.log import head, read_log
 from shared.event_store.mapper import About, Happening
 from shared.event_store.recent import Recent
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
+from shared.keys.ring import KeyRing
 from shared.values import dataclass
 
 ATTEMPTS = 20
@@ -44,8 +46,12 @@ class Handled:
 class EventStore:
     """The log of one database."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now, keys: KeyRing | None = None) -> None:
+        """`keys`: what personal content is sealed with; without them it is stored plain."""
         self._database, self._clock = database, clock
+        self._erased: Erased | None = None
+        if keys is not None:
+            database.keys = keys
         self._cache, self._recent = StateCache(), Recent()
 
     def create_tables(self) -> None:
@@ -56,7 +62,9 @@ class EventStore:
                 tx.connection.execute(statement)
             tx.script(routing.SCHEMA)
             tx.script(raw_items.SCHEMA)
+            tx.script(erasures.SCHEMA)
             tx.script(chain.SCHEMA)
+            tx.script(resealed.SCHEMA)
 
     async def handle(
         self, conversation_id: UUID, command: c.ConversationCommand, actor: e.Actor, once: UUID | None = None
@@ -76,7 +84,7 @@ class EventStore:
         """Return what decisions about a conversation would be made on now."""
 
         def fold(tx: Transaction) -> Conversation:
-            return Session(tx, self._cache).fold(conversation_id)
+            return Session(tx, self._cache, erased=self._erased).fold(conversation_id)
 
         return await self._database.read(fold)
 
@@ -109,9 +117,12 @@ class EventStore:
             try:
                 session, recorded = await attempt(partial(self._decide, decide=decide, careful=number > 0), tracking)
             except Conflict:
+                await self._look_at_erasures()
                 continue
             self._cache.put(session.states.items())
             self._recent.put(recorded)
+            if session.erases:
+                await self._look_at_erasures()
             happenings = [happening for _, _, happening in session.appended]
             position = recorded[-1].position if recorded else await self._database.read(head, brief=True)
             return Handled(position, happenings)
@@ -143,6 +154,16 @@ class EventStore:
                 raise
 
         return await self._database.write(job, brief=True)
+
+    async def _look_at_erasures(self) -> None:
+        """Forget everything that is remembered once somebody was erased."""
+        known, self._erased = self._erased, await self._database.read(erasures.read, brief=True)
+        if known is None or known.number == self._erased.number:
+            return
+        self._cache.clear()
+        self._recent.clear()
+        if self._database.keys is not None:
+            self._database.keys.forget()
 
     def _forget(self, session: Session) -> None:
         self._cache.forget(stream for stream, _, _ in session.appended)
@@ -176,7 +197,9 @@ class EventStore:
         return self._database.listen(TOPIC)
 
     def _decide(self, tx: Transaction, decide: Callable[[Session, Transaction], None], careful: bool) -> Session:
-        session = Session(tx, self._cache, careful=careful)
+        if self._erased is None:
+            self._erased = erasures.read(tx)
+        session = Session(tx, self._cache, careful=careful, erased=self._erased)
         decide(session, tx)
         return session
 

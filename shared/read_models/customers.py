@@ -17,14 +17,14 @@ from shared.read_models.entries import Body, dumps
 
 class Customers:
     name = "customers"
-    version = 3
+    version = 4
     tables = ("customers",)
 
     def schema(self, prefix: str) -> str:
         return f"""
         CREATE TABLE IF NOT EXISTS {prefix}customers (
             id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL, identities TEXT NOT NULL,
-            created_at TEXT NOT NULL, position BIGINT NOT NULL
+            created_at TEXT NOT NULL, position BIGINT NOT NULL, erased BIGINT NOT NULL, erased_at TEXT
         )
         """
 
@@ -41,12 +41,15 @@ class Customers:
                 _link(tx, recorded.event, prefix)
             elif isinstance(recorded.event, e.CardChanged):
                 _rename(tx, recorded.event, prefix)
+            elif isinstance(recorded.event, e.CustomerErased):
+                values = (to_text(recorded.recorded_at), str(recorded.event.customer_id))
+                tx.run(f"UPDATE {prefix}customers SET erased = 1, erased_at = ? WHERE id = ?", values)
 
 
 READ_MODEL = Customers()
 
-_COLUMNS = ("id", "name", "address", "identities", "created_at", "position")
-_SELECT = "SELECT c.id, c.name, c.identities, c.created_at, c.position FROM customers c"
+_COLUMNS = ("id", "name", "address", "identities", "created_at", "position", "erased")
+_SELECT = "SELECT c.id, c.name, c.identities, c.created_at, c.position, c.erased, c.erased_at FROM customers c"
 
 
 def _link(tx: Transaction, event: e.IdentityLinked, prefix: str) -> None:
@@ -72,7 +75,7 @@ def _row(recorded: e.Recorded, event: e.CustomerRegistered) -> Row:
     address = event.address
     identities = dumps([_identity(address)])
     head = (str(event.customer_id), event.name, address.address, identities)
-    return (*head, to_text(recorded.recorded_at), recorded.position)
+    return (*head, to_text(recorded.recorded_at), recorded.position, int(recorded.erased))
 
 
 def customer(tx: Transaction, customer_id: UUID) -> Body | None:
@@ -119,6 +122,8 @@ def _shown(row: Row, merges: list[Body], people: dict[str, Row], counts: dict[st
         "created_at": row[3],
         "conversations": sum(counts[id_] for id_ in (row[0], *(merge["id"] for merge in merges))),
         "members": members,
+        "erased": bool(row[5]),
+        "erased_at": row[6],
         "position": row[4],
     }
 

@@ -57,6 +57,8 @@ def entry_of(recorded: e.Recorded) -> Body | None:
         return None
     body["occurred_at"] = to_text(recorded.occurred_at)
     body["recorded_at"] = to_text(recorded.recorded_at)
+    if recorded.erased:
+        body["erased"] = True
     return body
 
 
@@ -310,6 +312,10 @@ def _reacted_to_unknown(event: e.MessageReacted, recorded: e.Recorded) -> Body |
     return None if event.known else _plain(_event_id(recorded), "reacted", recorded, " ".join(event.reactions))
 
 
+def _erased(event: e.CustomerErased, recorded: e.Recorded) -> Body:
+    return _plain(_event_id(recorded), "erased", recorded, event.reason, certificate_id=str(event.certificate_id))
+
+
 def _tagged(event: e.ConversationTagged, recorded: e.Recorded) -> Body:
     return _plain(_event_id(recorded), "tagged", recorded, added=event.added, removed=event.removed)
 
@@ -332,6 +338,7 @@ _ENTRIES: dict[type, Callable[[Any, e.Recorded], Body | None]] = {
     e.MessageMoved: _moved,
     e.CustomersMerged: _merged,
     e.NoteAdded: _note,
+    e.CustomerErased: _erased,
     **dict.fromkeys(_STEPS, _step),
     **dict.fromkeys(_DELIVERIES, _delivery),
     e.IdentityLinked: _linked,

@@ -22,7 +22,7 @@ AT_ONCE = 100
 
 class Groups:
     name = "groups"
-    version = 1
+    version = 2
     tables = ("customer_groups", suggestions.TABLE)
 
     def schema(self, prefix: str) -> str:
@@ -51,6 +51,8 @@ class Groups:
                     suggestions.suggest(tx, event, recorded, roots, prefix)
                 case e.MergeRefused() as event:
                     suggestions.refuse(tx, event, prefix)
+                case e.CustomerErased() as event:
+                    suggestions.withdraw(tx, event.customer_id, prefix)
 
 
 READ_MODEL = Groups()

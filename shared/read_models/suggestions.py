@@ -59,6 +59,12 @@ def refuse(tx: Transaction, event: e.MergeRefused, prefix: str) -> None:
     tx.run(f"UPDATE {prefix}{TABLE} SET state = 'refused' WHERE id = ?", (str(event.suggestion_id),))
 
 
+def withdraw(tx: Transaction, customer_id: UUID, prefix: str) -> None:
+    """Of somebody who was erased nobody can say who they are."""
+    where = "state = 'open' AND (customer_id = ? OR other_id = ?)"
+    tx.run(f"UPDATE {prefix}{TABLE} SET state = 'erased' WHERE {where}", (str(customer_id), str(customer_id)))
+
+
 def stands_for(tx: Transaction, root: str, customers: Sequence[str], prefix: str) -> None:
     """From now on `root` stands for these customers."""
     for column, whose in (("root_id", "customer_id"), ("other_root_id", "other_id")):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from shared.clock import now
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.database.schema import lock_schema
 from shared.logs import Log
+from shared.transport import embedded_log
 from shared.transport.embedded_consumer import EmbeddedConsumer, Group
 from shared.transport.embedded_log import SCHEMA, trim
 from shared.transport.embedded_publisher import EmbeddedPublisher
@@ -32,6 +34,13 @@ class EmbeddedTransport:
     def consumer(self, topic: str, group: str, positions: Positions | None = None) -> EmbeddedConsumer:
         shared = self._groups.setdefault((topic, group), Group(group, topic))
         return EmbeddedConsumer(self._database, shared, positions)
+
+    async def ends(self, topic: str) -> dict[str, int]:
+        return await self._database.read(partial(embedded_log.ends, topic=topic))
+
+    async def done(self, topic: str, group: str) -> dict[str, int]:
+        found = await self._database.read(lambda tx: embedded_log.load_positions(tx, group, topic))
+        return {embedded_log.source(topic, partition): position for partition, position in found.items()}
 
     async def start(self) -> None:
         """Create the tables and begin to trim. Raises DatabaseUnavailable."""

@@ -105,6 +105,12 @@ def load_positions(tx: Transaction, group: str, topic: str) -> dict[int, int]:
     return dict(tx.rows(sql, (group, topic)))
 
 
+def ends(tx: Transaction, topic: str) -> dict[str, int]:
+    """Return the position of the last record of each partition that has any, by source."""
+    sql = "SELECT partition, MAX(position) FROM transport_log WHERE topic = ? GROUP BY partition"
+    return {source(topic, partition): position for partition, position in tx.rows(sql, (topic,))}
+
+
 def save_positions(tx: Transaction, group: str, topic: str, positions: Mapping[int, int]) -> None:
     """Store positions that are further than those stored."""
     rows = [(group, topic, partition, position) for partition, position in positions.items()]

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from shared.contracts.topics import ALL
 from shared.transport.kafka_consumer import KafkaConsumer
+from shared.transport.kafka_offsets import done, ends
 from shared.transport.kafka_publisher import KafkaPublisher
 from shared.transport.kafka_topics import create_topics
 from shared.transport.protocol import Positions
@@ -44,6 +45,12 @@ class KafkaTransport:
 
     def consumer(self, topic: str, group: str, positions: Positions | None = None) -> KafkaConsumer:
         return KafkaConsumer(self._bootstrap, topic, group, positions, self._session_seconds)
+
+    async def ends(self, topic: str) -> dict[str, int]:
+        return await ends(self._bootstrap, topic)
+
+    async def done(self, topic: str, group: str) -> dict[str, int]:
+        return await done(self._bootstrap, topic, group)
 
     async def start(self) -> None:
         """Create the topics that are missing. Raises TransportUnavailable."""

@@ -78,6 +78,12 @@ class Transport(Protocol):
 
     def consumer(self, topic: str, group: str, positions: Positions | None = None) -> Consumer: ...
 
+    async def ends(self, topic: str) -> Mapping[str, int]:
+        """Return the offset of the last record of each source of a topic that has any."""
+
+    async def done(self, topic: str, group: str) -> Mapping[str, int]:
+        """Return the offset up to which a group is known to have come, by source; for groups without `Positions`."""
+
     async def start(self) -> None: ...
 
     async def close(self) -> None: ...

@@ -41,6 +41,8 @@ from tests.services.fakes import until
 from tests.services.projector.running import running
 
 LATER = timedelta(hours=1)
+SEAL = 32
+"""Bytes that a sealed file of one piece has more."""
 
 
 @pytest.fixture
@@ -158,11 +160,12 @@ async def test_files_in_the_folder_are_looked_for_and_read(database: Database, s
     await busy_day(database, store, blobs)
     position = await position_of(database, e.MessageReceived, 1)
     paths = {path.stat().st_size: path for path in blobs.folder.rglob("*") if path.is_file()}
-    paths[1000].write_bytes(b"z" * 1000)
+    raw, file = paths[1000 + SEAL], paths[70_000 + SEAL + 16]  # in two pieces
+    raw.write_bytes(raw.read_bytes()[:-1] + b"?")
     assert await holes(database, blobs, patience=2 * LATER) == [("file_changed", position)]
     assert await holes(database, blobs, patience=2 * LATER, read_bytes=False) == []
-    paths[1000].unlink()
-    paths[70_000].unlink()
+    raw.unlink()
+    file.unlink()
     missing = [("raw_missing", position), ("file_missing", position)]
     assert await holes(database, blobs, patience=2 * LATER, read_bytes=False) == missing
 

@@ -406,7 +406,7 @@ def test_a_state_with_a_further_message_keeps_all_else() -> None:
     full = Conversation(
         uuid4(), uuid4(), "snoozed", AT, uuid4(), frozenset({"vip"}), None, ("<a@x>",), {REPLY: Reply("failed")},
         {CALL: e.Call("missed", "inbound", "1", "2")}, "blocked", {(REPLY, "f"): CALL}, frozenset({(CALL, "f")}),
-        frozenset({("email", "a@x")}), frozenset({CALL}), frozenset({CALL}),
+        frozenset({("email", "a@x")}), frozenset({CALL}), frozenset({CALL}), MAILBOX,
         e.ConversationMerged(CONVERSATION, CUSTOMER, REPLY, CUSTOMER, (), "open"),
     )  # fmt: skip
     (thread, people) = ("<b@x>",), frozenset({("email", "b@x")})

@@ -29,7 +29,7 @@ from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
 from shared.domain.merge import suggestion_id
 from shared.domain.next_step import CALL_BACK
-from shared.event_store import merging, raw_items, routing
+from shared.event_store import erasures, merging, raw_items, routing
 from shared.event_store.cache import StateCache
 from shared.event_store.cards import change_card, note_consent
 from shared.event_store.log import read_log
@@ -195,7 +195,7 @@ def _beginning() -> Business:
     tx = SqliteTransaction(connection)
     for statement in schema_statements(tx):
         connection.execute(statement)
-    for script in (*SCHEMAS, routing.SCHEMA, raw_items.SCHEMA, live.SCHEMA):
+    for script in (*SCHEMAS, routing.SCHEMA, raw_items.SCHEMA, erasures.SCHEMA, live.SCHEMA):
         tx.script(script)
     for model in live.models().values():
         tx.script(model.schema(""))

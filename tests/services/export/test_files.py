@@ -78,6 +78,7 @@ async def test_parquet_holds_the_same_in_columns(database: Database, store: Even
         data = line.pop("data")
         ids = {name: data.get(name) for name in ("customer_id", "conversation_id", "channel_id", "channel_kind")}
         assert json.loads(row.pop("data")) == data
+        assert row.pop("erased") is False
         assert row.pop("message_id") in (data.get("message_id"), data.get("reply_id"), data.get("note_id"),
                                          (data.get("message") or {}).get("message_id"))  # fmt: skip
         times = {name: from_text(line.pop(name)) for name in ("recorded_at", "occurred_at")}

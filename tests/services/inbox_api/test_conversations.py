@@ -300,6 +300,8 @@ async def test_customers_with_their_addresses(office: Office) -> None:
         "conversations": 2,
         "members": [],
         "merged_into": None,
+        "erased": False,
+        "erased_at": None,
         "position": 1,
         "card": await office.get(f"/customers/{anna.customer_id}/card"),
     }

@@ -13,7 +13,7 @@ export const KINDS: Record<Group, string> = {
   status: 'opened,closed,reopened,snoozed,tagged',
   delivery: 'delivery',
   step: 'step',
-  other: 'action,moved,reach,renamed,deleted,reacted,identity,merged,card,consent,retired,restored',
+  other: 'action,moved,reach,renamed,deleted,reacted,identity,merged,card,consent,retired,restored,erased',
 }
 
 export interface TimelineFilter {

@@ -13,7 +13,7 @@ export type StepKind = 'step_planned' | 'step_done' | 'step_postponed' | 'step_d
 export type DeliveryKind = 'delivery_retried' | 'delivery_failed' | 'delivery_unknown' | 'delivery_delayed' | 'delivery_bounced' | 'delivery_complained'
 export type EntryKind =
   | MessageKind | ActionKind | StepKind | DeliveryKind
-  | 'card' | 'consent' | 'retired' | 'restored' | 'identity_linked'
+  | 'card' | 'consent' | 'erased' | 'retired' | 'restored' | 'identity_linked'
   | 'opened' | 'closed' | 'reopened' | 'snoozed' | 'assigned' | 'tagged' | 'moved' | 'merged' | 'reach' | 'renamed' | 'deleted' | 'reacted'
 export type Nature = 'ordinary' | 'automatic' | 'list' | 'bounce' | 'complaint' | 'receipt' | 'loop' | 'spam'
 export type Markup = 'plain' | 'markdown'
@@ -158,6 +158,8 @@ export interface Entry {
   author: { kind: 'customer' | 'operator' | 'system'; name: string | null; address?: string | null }
   subject: string | null
   text: string
+  /** Its content was destroyed for good. */
+  erased?: boolean
   full_text: string | null
   html: string | null
   attachments: Attachment[]
@@ -274,6 +276,9 @@ export interface Customer {
   name: string | null
   identities: { kind: string; address: string; name: string | null }[]
   created_at: string
+  /** Their content was destroyed for good; `erased_at` is null as of a moment before that. */
+  erased: boolean
+  erased_at: string | null
   conversations: number
   card: Card
   /** Others who are shown as one with this customer. */

@@ -9,6 +9,7 @@ import { webhooks } from './webhooks.en'
 import { telephone } from './telephone.en'
 import { search } from './search.en'
 import { merging } from './merging.en'
+import { privacy } from './privacy.en'
 import { tidy } from './tidy.en'
 import { kindsEn, timelineEn } from './timeline.en'
 
@@ -302,6 +303,7 @@ export const en = {
 
   card,
   webhooks,
+  privacy,
 
   errors: {
     unreachable: 'The server cannot be reached.',

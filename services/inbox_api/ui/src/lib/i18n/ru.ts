@@ -7,6 +7,7 @@ import { webhooks } from './webhooks.ru'
 import { telephone } from './telephone.ru'
 import { search } from './search.ru'
 import { merging } from './merging.ru'
+import { privacy } from './privacy.ru'
 import { tidy } from './tidy.ru'
 import { kindsRu, timelineRu } from './timeline.ru'
 
@@ -305,6 +306,7 @@ export const ru: Texts = {
 
   card,
   webhooks,
+  privacy,
 
   errors: {
     unreachable: 'Нет связи с сервером.',

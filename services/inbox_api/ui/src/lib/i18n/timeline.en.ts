@@ -65,5 +65,5 @@ export const timelineEn = {
 /** Words for further kinds of entries. */
 export const kindsEn = {
   delivery_retried: 'Sent again', delivery_failed: 'Not delivered', delivery_unknown: 'Delivery uncertain', delivery_delayed: 'Delivery delayed',
-  delivery_bounced: 'Came back', delivery_complained: 'Marked as spam', identity_linked: 'Address added',
+  delivery_bounced: 'Came back', delivery_complained: 'Marked as spam', identity_linked: 'Address added', erased: 'Erased for good',
 }

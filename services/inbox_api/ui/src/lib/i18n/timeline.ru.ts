@@ -65,5 +65,5 @@ export const timelineRu: typeof timelineEn = {
 
 export const kindsRu: typeof kindsEn = {
   delivery_retried: 'Отправлено ещё раз', delivery_failed: 'Не доставлено', delivery_unknown: 'Доставка под вопросом', delivery_delayed: 'Доставка задерживается',
-  delivery_bounced: 'Вернулось', delivery_complained: 'Помечено как спам', identity_linked: 'Добавлен адрес',
+  delivery_bounced: 'Вернулось', delivery_complained: 'Помечено как спам', identity_linked: 'Добавлен адрес', erased: 'Стёрто навсегда',
 }

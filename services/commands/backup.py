@@ -1,0 +1,45 @@
+"""Back up and restore: everything but the keys, which are backed up apart so that what is erased stays erased."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from services.commands.erase import carry_out_here
+from services.house import House
+from services.privacy.backup import back_up, file_name
+from services.privacy.restore import restore
+from services.terminal import in_house, print_json
+
+COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backup into an empty installation"}
+
+
+def arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    if name == "backup":
+        parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE")
+        parser.set_defaults(run=in_house(_back_up))
+    else:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.set_defaults(run=in_house(_restore))
+
+
+async def _back_up(options: argparse.Namespace, house: House) -> None:
+    made = await back_up(house, options.out)
+    if options.json:
+        print_json({"file": str(options.out), **made})
+    else:
+        print(
+            f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys: back up"
+        )
+        print("the key store apart, and throw its old backups away after an erasure")
+
+
+async def _restore(options: argparse.Namespace, house: House) -> None:
+    loaded = await restore(house, options.file)
+    if loaded["erased_again"]:
+        await carry_out_here(house)
+    if options.json:
+        print_json(loaded)
+    else:
+        print(f"{loaded['events']} events, {loaded['blobs']} files, as of {loaded['made_at']}")
+        print(f"erased again: {loaded['erased_again']}")

@@ -1,0 +1,189 @@
+"""What there is of somebody, or of a channel up to a moment: found by reading the log once, without its content."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.clock import from_text, to_text
+from shared.database.protocol import Database
+from shared.domain import events as e
+from shared.event_store.log import head, opened, read_positions, read_stored
+from shared.event_store.traces import Trace, read_traces
+from shared.registry.erasures import Erasure
+
+BATCH = 2000
+
+
+@dataclass(slots=True)
+class Found:
+    """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none."""
+
+    keys: set[bytes] = field(default_factory=set)
+    positions: list[int] = field(default_factory=list)
+    misplaced: list[int] = field(default_factory=list)
+    conversations: set[UUID] = field(default_factory=set)
+    items: set[UUID] = field(default_factory=set)
+    kinds: Counter[str] = field(default_factory=Counter)
+    first_at: str | None = None
+    last_at: str | None = None
+
+    def add(self, trace: Trace) -> None:
+        self.positions.append(trace.position)
+        self.kinds[trace.type] += 1
+        self.first_at = self.first_at or to_text(trace.recorded_at)
+        self.last_at = to_text(trace.recorded_at)
+        if trace.conversation_id:
+            self.conversations.add(trace.conversation_id)
+        if trace.cause:
+            self.items.add(trace.cause)
+
+    def take(self, trace: Trace) -> None:
+        """Add an event that is sealed with a key of theirs, or with none."""
+        self.add(trace)
+        if trace.key:
+            self.keys.add(trace.key)
+        else:
+            self.misplaced.append(trace.position)
+
+
+def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
+    """Return everything of some customers up to a position of the log."""
+    found, moved, resolved = Found(), set[UUID | None](), dict[UUID, UUID | None]()
+    for trace in _traces(database, until):
+        if trace.moved_to in customers and trace.owner not in customers:
+            moved.add(trace.message_id)
+        elif trace.type == e.QuarantineResolved.__name__:
+            resolved[trace.owner] = trace.conversation_id
+    for trace in _traces(database, until):
+        if trace.owner in customers:
+            found.take(trace)
+        elif trace.message_id in moved and trace.type in _CONTENT:
+            found.add(trace)
+            found.misplaced.append(trace.position)
+        elif trace.moved_to in customers or trace.other_id in customers:
+            found.misplaced.append(trace.position)
+    found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
+    _take_waiting(database, found, until)
+    return found
+
+
+def _take_waiting(database: Database, found: Found, until: int) -> None:
+    """Add what was quarantined or held before anybody knew whose it was."""
+    for trace in _traces(database, until):
+        if trace.type in _WAITING and trace.owner in found.items:
+            found.take(trace)
+
+
+def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
+    """Return everything of a channel that was recorded before a moment, but of those who are held."""
+    found = Found()
+    for trace in _traces(database, until):
+        if trace.recorded_at < before and trace.channel_id == channel_id and trace.owner not in kept:
+            found.take(trace)
+    _take_waiting(database, found, until)
+    return found
+
+
+def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[UUID], until: int) -> Found:
+    """Return what an erasure is to destroy."""
+    if erasure.kind == "customer":
+        return of_customers(database, customers, until)
+    assert erasure.until is not None
+    return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until)
+
+
+def files_of(database: Database, found: Found, until: int) -> set[str]:
+    """Return the sha256 of files that only these events have; empty when their keys are gone already."""
+    wanted = set(found.positions)
+    ours: set[str] = set()
+    for sha256s in _files(database, until, lambda position: position in wanted):
+        ours |= sha256s
+    if not ours:
+        return ours
+    for sha256s in _files(database, until, lambda position: position not in wanted):
+        ours -= sha256s
+    return ours
+
+
+def addresses_of(database: Database, found: Found) -> set[tuple[str, str]]:
+    """Return the addresses, by kind, that these events speak of; none that cannot be read any more."""
+    wanted, addresses = list(found.positions), set[tuple[str, str]]()
+    for start in range(0, len(wanted), BATCH):
+        with database.reading() as tx:
+            events = read_positions(tx, wanted[start : start + BATCH])
+        addresses |= {(each.kind, each.address) for r in events for each in _addresses(r.event) if each.address}
+    return addresses
+
+
+def _addresses(event: Any) -> Iterator[e.Address]:
+    event = getattr(event, "message", event)
+    for name in ("sender", "reply_to", "address"):
+        if isinstance(address := getattr(event, name, None), e.Address):
+            yield address
+    for name in ("claimed", "to"):
+        yield from (each for each in getattr(event, name, ()) if isinstance(each, e.Address))
+
+
+_WAITING = {event.__name__ for event in (e.InboundQuarantined, e.ReportHeld, e.FileHeld)}
+_CONTENT = {event.__name__ for event in (e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.CallProgressed)}
+_FILES = {
+    event.__name__
+    for event in (
+        e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.MessageMoved, e.MessageEdited, e.MessageDeleted,
+        e.MessageReacted, e.CustomerReachChanged, e.ThreadRenamed, e.FileArrived, e.ReplyRequested,
+        e.InboundQuarantined, e.ReportHeld, e.FileHeld,
+    )
+}  # fmt: skip
+
+
+def _traces(database: Database, until: int) -> Iterator[Trace]:
+    position = 0
+    while position < until:
+        with database.reading() as tx:
+            traces = read_traces(tx, position, BATCH)
+        if not traces:
+            return
+        position = traces[-1].position
+        yield from (trace for trace in traces if trace.position <= until)
+
+
+def _files(database: Database, until: int, wanted: Callable[[int], bool]) -> Iterator[set[str]]:
+    """Yield the files of each event whose position is wanted."""
+    position = 0
+    while position < until:
+        with database.reading() as tx:
+            stored = read_stored(tx, position, BATCH)
+            chosen = [s for s in stored if s.type in _FILES and wanted(s.position) and s.position <= until]
+            events = opened(tx, chosen)
+        if not stored:
+            return
+        position = stored[-1].position
+        for recorded in events:
+            yield _sha256s(recorded.event)
+
+
+def _sha256s(event: Any) -> set[str]:
+    """Return the sha256 of every file an event speaks of."""
+    found: set[str] = set()
+    raw, file = getattr(event, "raw", None), getattr(event, "file", None)
+    files = [each for each in getattr(event, "files", ()) if isinstance(each, e.File)]
+    for each in (raw, file, *files):
+        if each is not None and each.sha256:
+            found.add(each.sha256)
+    message = getattr(event, "message", None) or getattr(event, "left", None)
+    if message is not None:
+        found |= _sha256s(message)
+    call = getattr(event, "call", None)
+    if call is not None and call.recording:
+        found.add(call.recording)
+    return found
+
+
+def log_head(database: Database) -> int:
+    with database.reading() as tx:
+        return head(tx)

@@ -1,0 +1,263 @@
+"""Carries erasures out, step by step; each step may be repeated, so a crash costs only time.
+
+Several are done together: read models are rebuilt, and what travels is waited for, once for all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from services.privacy import found, misplaced, replays, tables
+from services.privacy.certificate import signed
+from services.projector.rebuild import Wanted, rebuild
+from shared.blobs import Blobs
+from shared.clock import now, to_text
+from shared.contracts import topics
+from shared.database.protocol import Database, Occupied, Transaction
+from shared.domain import events as e
+from shared.event_store.log import read_streams
+from shared.event_store.mapper import About, Happening
+from shared.event_store.session import Session
+from shared.event_store.store import EventStore
+from shared.keys.ring import KeyRing
+from shared.keys.wire import LOOK_SECONDS, WireKeys
+from shared.logs import Log
+from shared.read_models import groups, live
+from shared.registry import erasures
+from shared.registry.erasures import Erasure
+from shared.transport.protocol import Transport
+
+READERS = (
+    (topics.INBOUND, "projector", True),
+    (topics.DELIVERY, "projector-delivery", True),
+    (topics.OUTBOUND, "outbound", False),
+    (topics.RETRIES, "ingest", False),
+)
+"""Who reads what travels, and whether the log says how far they are."""
+SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
+"""After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
+BATCH = 500
+log = Log("privacy")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that holds something of somebody."""
+
+    database: Database
+    store: EventStore
+    keys: KeyRing
+    wire_keys: WireKeys
+    blobs: Blobs
+    transport: Transport
+    secret_key: bytes
+    data: Path
+    settle: timedelta = SETTLE
+
+
+async def carry_out(stores: Stores) -> int:
+    """Do what can be done now of all that was asked for; return how many erasures are still under way.
+
+    Raises DatabaseUnavailable, TransportUnavailable.
+    """
+    work = await stores.database.read(erasures.unfinished)
+    for erasure in work:
+        if erasure.state == "requested":
+            await _record(stores, erasure)
+    for erasure in await stores.database.read(erasures.unfinished):
+        if erasure.state == "recorded":
+            await _destroy(stores, erasure)
+    waiting = [each for each in await stores.database.read(erasures.unfinished) if each.state == "destroyed"]
+    if waiting:
+        await _show(stores, waiting)
+    shown = [each for each in await stores.database.read(erasures.unfinished) if each.state == "shown"]
+    if shown and await _nothing_travels(stores, shown):
+        for erasure in shown:
+            await _certify(stores, erasure)
+    return len(await stores.database.read(erasures.unfinished))
+
+
+def members(tx: Transaction, customer_id: UUID) -> set[UUID]:
+    """Return the customers who are one person: whoever is shown as one is erased as one."""
+    return set(map(UUID, groups.members(tx, customer_id)))
+
+
+# --- the steps --------------------------------------------------------------------------------------------
+
+
+async def _record(stores: Stores, erasure: Erasure) -> None:
+    """Say it in the log: from here on nobody seals, sends or remembers anything with what is about to go.
+
+    Who was put on hold since, or merged with somebody who is, waits for the release.
+    """
+    await _catch_up(stores, await asyncio.to_thread(found.log_head, stores.database))
+    customers = await stores.database.read(partial(members, customer_id=erasure.subject_id))
+    if erasure.kind == "customer" and customers & await stores.database.read(partial(erasures.held, kind="customer")):
+        return
+    details: dict[str, Any] = {"wire_keys": await stores.wire_keys.rotate(), "rotated_at": to_text(now())}
+    if erasure.kind == "customer":
+        details["customers"] = sorted(map(str, customers))
+        if not await stores.database.read(partial(_recorded_at, customers=customers, id_=erasure.id)):
+            await stores.store.record(partial(_decide, customers=customers, erasure=erasure))
+        position = await stores.database.read(partial(_recorded_at, customers=customers, id_=erasure.id))
+    else:
+        details["customers"] = []
+        position = await asyncio.to_thread(found.log_head, stores.database)
+    await erasures.advance(stores.database, erasure.id, "recorded", {**details, "position": position})
+
+
+def _decide(session: Session, tx: Transaction, customers: set[UUID], erasure: Erasure) -> None:
+    about = About(now(), e.Actor("system", erasure.requested_by))
+    for customer_id in sorted(customers):
+        session.add(customer_id, Happening(e.CustomerErased(customer_id, erasure.id, erasure.reason), about))
+
+
+def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
+    """Return the position of the last of the events that say it, 0 when there is none."""
+    events = read_streams(tx, sorted(customers))
+    said = [r.position for r in events if isinstance(r.event, e.CustomerErased) and r.event.certificate_id == id_]
+    return max(said, default=0)
+
+
+async def _destroy(stores: Stores, erasure: Erasure) -> None:
+    counts = await asyncio.to_thread(_destroy_now, stores, erasure)
+    log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
+    await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, "counts": counts})
+
+
+def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
+    """Files first, while it can still be read which they are; then what would outlive its key; then the keys."""
+    what, until = _find(stores, erasure), int(erasure.details["position"])
+    if erasure.kind == "customer":
+        tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
+    files = found.files_of(stores.database, what, until)
+    removed = sum([stores.blobs.remove_now(sha256) for sha256 in sorted(files)])
+    owner = erasure.subject_id
+    keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
+    stores.keys.destroy(keys)
+    stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
+    stores.keys.pages.wipe()
+    _forget(stores, erasure, what)
+    replayed = replays.forget(stores.database, stores.data)
+    kinds = dict(sorted(what.kinds.items()))
+    return {
+        "keys": len(keys), "events": len(what.positions), "by_type": kinds, "files": removed,
+        "rewritten_events": len(what.misplaced), "conversations": len(what.conversations), "projections": replayed,
+        "first_recorded_at": what.first_at, "last_recorded_at": what.last_at,
+    }  # fmt: skip
+
+
+def _find(stores: Stores, erasure: Erasure) -> found.Found:
+    with stores.database.reading() as tx:
+        kept = erasures.held(tx, "customer")
+    customers = set(map(UUID, erasure.details["customers"]))
+    return found.find(stores.database, erasure, customers, kept, int(erasure.details["position"]))
+
+
+def _forget(stores: Stores, erasure: Erasure, what: found.Found) -> None:
+    """Of a channel's old content only what was sent and fetched: its customers are still there."""
+    whole = erasure.kind == "customer"
+    conversations = what.conversations if whole else set()
+    customers = set(map(UUID, erasure.details["customers"]))
+    tables.forget(stores.database, customers, conversations, what.items, what.positions)
+    if not whole and erasure.until:
+        tables.forget_of_channel(stores.database, erasure.subject_id, erasure.until)
+
+
+async def _show(stores: Stores, waiting: Sequence[Erasure]) -> None:
+    """Build the read models from what can still be read, once they have seen all that was recorded before."""
+    if any(each.details["counts"]["events"] for each in waiting):
+        await _catch_up(stores, max(int(each.details["position"]) for each in waiting))
+        try:
+            await rebuild(stores.database, Wanted(afresh=True))
+        except Occupied:
+            return  # somebody else's rebuild may show what was readable when it began: ours comes after it
+    for erasure in waiting:
+        await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
+
+
+async def _catch_up(stores: Stores, until: int) -> None:
+    """What a follower remembers of the time before must not be shown after the switch; none may be running."""
+    while (position := await stores.database.read(live.position)) < until:
+        events = await stores.store.after(position, BATCH)
+        await stores.database.write(partial(live.take_in, events=events))
+    for name in filter(live.is_apart, live.models()):
+        await _catch_up_apart(stores, name, until)
+
+
+async def _catch_up_apart(stores: Stores, name: str, until: int) -> None:
+    """Tables of another version are not filled by anybody: the rebuild makes them."""
+    while True:
+        standing = (await stores.database.read(live.standings))[name]
+        if standing.position >= until or standing.version != live.models()[name].version:
+            return
+        events = await stores.store.after(standing.position, BATCH)
+        await stores.database.write(partial(live.take_in_apart, name=name, events=events))
+
+
+async def _nothing_travels(stores: Stores, shown: Sequence[Erasure]) -> bool:
+    """Return whether all that was sealed with older keys has been read; then those keys are gone."""
+    settled = max(str(each.details["rotated_at"]) for each in shown)
+    if to_text(now() - stores.settle) < settled:
+        return False
+    marks = await _marks(stores, shown)
+    for topic, group, in_log in READERS:
+        ends = await stores.transport.ends(topic)
+        done = await stores.store.positions(list(ends)) if in_log else await stores.transport.done(topic, group)
+        if any(done.get(source, -1) < marks[source] for source in ends if source in marks):
+            return False
+    older = {id_ for each in shown for id_ in each.details["wire_keys"]}
+    await stores.wire_keys.destroy(older)
+    return True
+
+
+async def _marks(stores: Stores, shown: Sequence[Erasure]) -> dict[str, int]:
+    """Return where the topics ended when everything sealed with older keys was in them; looked at once."""
+    if all("marks" in each.details for each in shown):
+        known: dict[str, int] = shown[-1].details["marks"]
+        return known
+    marks = {source: end for topic, _, _ in READERS for source, end in (await stores.transport.ends(topic)).items()}
+    for erasure in shown:
+        erasure.details["marks"] = marks
+        await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
+    return marks
+
+
+async def _certify(stores: Stores, erasure: Erasure) -> None:
+    await asyncio.to_thread(_wipe, stores, erasure)
+    at = now()
+    certificate = signed(_body(erasure, at), stores.secret_key)
+    await erasures.finish(stores.database, erasure.id, at, certificate)
+    log.info("erasure_done", erasure_id=erasure.id)
+
+
+def _wipe(stores: Stores, erasure: Erasure) -> None:
+    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
+    _forget(stores, erasure, _find(stores, erasure))
+    stores.database.wipe(tables.TABLES)
+    stores.keys.database.wipe(("wire_keys",))
+
+
+def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:
+    subject = "customers" if erasure.kind == "customer" else "channel"
+    subjects = erasure.details["customers"] if erasure.kind == "customer" else str(erasure.subject_id)
+    return {
+        "certificate_id": str(erasure.id),
+        "kind": erasure.kind,
+        subject: subjects,
+        "recorded_before": erasure.until,
+        "reason": erasure.reason,
+        "requested_by": erasure.requested_by,
+        "requested_at": erasure.requested_at,
+        "finished_at": to_text(at),
+        "destroyed": {**erasure.details["counts"], "wire_keys": len(erasure.details["wire_keys"])},
+        "log_position": erasure.details["position"],
+        "method": "AES-256-GCM keys overwritten; files and rows deleted; read models built anew",
+    }

@@ -1,0 +1,48 @@
+"""Tables of analysts' own projections: they have what `apply` took from the log, so all of them are made anew.
+
+Those where they lie by themselves, beside the data or in the log's PostgreSQL, go at once. Wherever else somebody put
+theirs, `okno replay` makes them anew the next time it runs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from shared.database.protocol import Database, DatabaseUnavailable
+
+WAIT_SECONDS = 10.0
+
+
+def forget(database: Database, data: Path) -> int:
+    """Remove the tables of every projection; return how many files and schemas that were."""
+    files = sorted((data / "replay").glob("*.db"))
+    for file in files:
+        _empty(file)
+    return len(files) + _schemas(database)
+
+
+def _empty(file: Path) -> None:
+    """Whoever follows the log into it goes on in the same file. Raises DatabaseUnavailable while it is in use."""
+    try:
+        with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)) as connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            sql = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+            for kind, name in sorted(connection.execute(sql).fetchall(), reverse=True):  # views first
+                connection.execute(f'DROP {kind} IF EXISTS "{name}"')
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError as error:
+        raise DatabaseUnavailable(f"{file}: {error}") from error
+
+
+def _schemas(database: Database) -> int:
+    if database.dialect == "sqlite":
+        return 0
+    sql = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay\\_%'"
+    with database.writing() as tx:
+        names = [name for (name,) in tx.rows(sql)]
+        for name in names:
+            tx.script(f'DROP SCHEMA "{name}" CASCADE')
+    return len(names)

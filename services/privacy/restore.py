@@ -1,0 +1,148 @@
+"""`okno restore`: a backup into an empty installation whose key store is in its place already.
+
+Who was erased after the backup was made is erased again: the key store knows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import UUID
+
+import msgspec
+
+from services.house import House
+from services.privacy import sealed_rows
+from services.privacy.backup import FORMAT, KEPT, columns_of, read
+from services.projector.rebuild import Wanted, rebuild
+from shared.database.protocol import Transaction
+from shared.database.schema import create_tables
+from shared.domain import events as e
+from shared.event_store.log import openers_of, read_streams
+from shared.event_store.reindex import reindex
+from shared.registry import erasures
+from shared.transport import embedded_log
+
+ROWS = 500
+BY = "restore"
+
+
+class WrongBackup(erasures.WrongErasure):
+    """The file cannot be restored here; the text says why."""
+
+
+async def restore(house: House, file: Path) -> dict[str, Any]:
+    """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
+
+    A restore that was cut short is begun anew with an empty database.
+    """
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise WrongBackup(f"{file} is no backup of Okno: {error}") from None
+    with archive:
+        manifest = _manifest(archive, file)
+        _refuse_what_is_in_use(house)
+        create_tables(house.database, [embedded_log.SCHEMA])
+        for table in (table for table in KEPT if table in manifest["tables"]):
+            with archive.open(f"tables/{table}") as stream:
+                await _load(house, table, stream)
+        _load_files(archive, house.blobs.folder)
+    events = reindex(house.database)
+    await rebuild_all(house)
+    again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
+    return {"events": events, "blobs": manifest["blobs"], "made_at": manifest["made_at"], "erased_again": again}
+
+
+async def rebuild_all(house: House) -> None:
+    """The live tables are empty and say that they are at the beginning: they are filled as by a rebuild."""
+    await house.database.write(_at_the_end)
+    await rebuild(house.database, Wanted(afresh=True))
+
+
+def _at_the_end(tx: Transaction) -> None:
+    column = "rowid" if tx.dialect == "sqlite" else "notification_id"
+    tx.run(f"UPDATE read_model_positions SET position = (SELECT COALESCE(MAX({column}), 0) FROM stored_events)")
+
+
+def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = msgspec.json.decode(archive.read("manifest.json"))
+    except KeyError:
+        raise WrongBackup(f"{file} is no backup of Okno: it has no manifest") from None
+    if manifest["format"] != FORMAT:
+        raise WrongBackup(f"{file} was made by another version of Okno (format {manifest['format']})")
+    return manifest
+
+
+def _refuse_what_is_in_use(house: House) -> None:
+    with house.database.reading() as tx:
+        if tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1"):
+            raise WrongBackup("this installation is in use: a backup is restored into an empty one")
+
+
+async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
+    rows = read(stream)
+    names: list[str] = next(rows)
+    while part := list(islice(rows, ROWS)):
+        if table in sealed_rows.WITH_CONTENT:
+            part = [row async for row in _opened(house, table, names, part)]
+        await house.database.write(partial(_insert, table=table, names=names, rows=part))
+
+
+async def _opened(house: House, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> Any:
+    whole = [dict(zip(names, row, strict=True)) for row in rows]
+    ciphers = await house.wire_keys.openers({id_ for row in whole if (id_ := sealed_rows.key_of(table, row))})
+    for row in whole:
+        found = sealed_rows.opened(table, row, ciphers)
+        if found is not None:
+            yield list(found.values())
+
+
+def _insert(tx: Transaction, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> None:
+    """The two databases name the log's position differently, and write its streams' ids differently."""
+    here = columns_of(tx, table)
+    if table == "stored_events":
+        rows = list(_events(tx, names, rows))
+        openers_of(tx, [row[names.index("state")] for row in rows])  # a key store that is not theirs is told at once
+        names = [here[0], *names[1:]]
+    elif missing := set(names) - set(here):
+        raise WrongBackup(f"{table} has columns that this version does not know: {', '.join(sorted(missing))}")
+    tx.insert_many(table, names, rows, "ON CONFLICT DO NOTHING")
+    if table == "stored_events" and tx.dialect == "postgres":
+        sequence = "pg_get_serial_sequence('stored_events', 'notification_id')"
+        tx.row(f"SELECT setval({sequence}, (SELECT MAX(notification_id) FROM stored_events))")
+
+
+def _events(tx: Transaction, names: Sequence[str], rows: Sequence[list[Any]]) -> Iterator[list[Any]]:
+    at = names.index("originator_id")
+    for row in rows:
+        id_ = str(row[at]).replace("-", "")
+        yield [*row[:at], id_ if tx.dialect == "sqlite" else str(row[at]), *row[at + 1 :]]
+
+
+def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
+    for name in archive.namelist():
+        parts = Path(name).parts
+        if len(parts) != 3 or parts[0] != "blobs" or ".." in parts:
+            continue
+        target = folder / parts[1] / parts[2]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(name) as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+
+
+def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
+    """Ask for the erasure of those whom the log does not know to be erased."""
+    asked = 0
+    for customer_id in erased:
+        events = [recorded.event for recorded in read_streams(tx, [customer_id])]
+        if events and not any(isinstance(event, e.CustomerErased) for event in events):
+            erasures.add(tx, "customer", customer_id, None, "erased after the backup that was restored", BY)
+            asked += 1
+    return asked

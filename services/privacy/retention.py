@@ -1,0 +1,35 @@
+"""Retention: what came by a channel goes once the whole week it was recorded in is older than the channel's rule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shared.clock import now, to_text
+from shared.database.protocol import Transaction
+from shared.keys.ring import WEEK_SECONDS
+from shared.registry import erasures
+
+BY = "retention"
+
+
+def due(tx: Transaction, at: datetime | None = None) -> list[UUID]:
+    """Ask for the erasure of everything that is older than its channel's rule; return the requests made.
+
+    A channel that is held is left alone until it is released.
+    """
+    held, made = erasures.held(tx, "channel"), []
+    for rule in erasures.rules(tx):
+        channel_id, until = UUID(rule["channel_id"]), to_text(before(rule["days"], at or now()))
+        if channel_id in held or until <= (rule["done_until"] or ""):
+            continue
+        reason = f"kept for {rule['days']} days, as set by {rule['set_by']}"
+        made.append(erasures.add(tx, "retention", channel_id, until, reason, BY))
+        tx.run("UPDATE retention_rules SET done_until = ? WHERE channel_id = ?", (until, str(channel_id)))
+    return made
+
+
+def before(days: int, at: datetime) -> datetime:
+    """Return the moment before which content goes: the end of the last week that is older as a whole."""
+    oldest = (at - timedelta(days=days)).timestamp()
+    return datetime.fromtimestamp(oldest // WEEK_SECONDS * WEEK_SECONDS, UTC)

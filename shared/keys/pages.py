@@ -1,0 +1,147 @@
+"""Where keys lie: 64 to a page, sealed with OKNO_SECRET_KEY; a destroyed key is a slot of zeros, for ever.
+
+A page is durable before a key of it is used, and belongs to the process that made it: no two seal with one key.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shared.database.protocol import Database, Transaction
+from shared.database.schema import lock_schema
+from shared.keys.derive import derived
+
+KEY_BYTES = 32
+KEYS = 64
+"""Keys of a page: making or reading one page costs little more than one key would."""
+PAGE_ID_BYTES = 16
+CHECKPOINT_PAGES = 512
+_NONCE_BYTES = 12
+_NOTHING = bytes(KEY_BYTES)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS key_pages (id BLOB PRIMARY KEY, sealed BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS key_destructions (number BIGINT PRIMARY KEY, keys BIGINT NOT NULL, at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS erased (customer_id TEXT PRIMARY KEY, at BIGINT NOT NULL)
+"""
+
+
+class WrongKeyStore(Exception):
+    """The key store is not the one this database was written with, or OKNO_SECRET_KEY is another one."""
+
+
+class KeyPages:
+    """The table of one key store. Its calls block for a moment and may come from any thread."""
+
+    def __init__(self, database: Database, secret_key: bytes) -> None:
+        self._database, self._made = database, 0
+        self._wrapping = AESGCM(derived(secret_key, "content keys"))
+
+    def create_tables(self) -> None:
+        with self._database.writing() as tx:
+            lock_schema(tx)
+            tx.script(SCHEMA)
+
+    def make(self, count: int) -> list[tuple[bytes, bytes]]:
+        """Return new pages as (id, keys) once they are durable."""
+        pages = [(_page_id(), os.urandom(KEY_BYTES * KEYS)) for _ in range(count)]
+        rows = [(id_, self._sealed(id_, keys)) for id_, keys in pages]
+        with self._database.writing() as tx:
+            tx.insert_many("key_pages", ("id", "sealed"), rows)
+        self._made += count
+        if self._made >= CHECKPOINT_PAGES and self._database.dialect == "sqlite":
+            self._made = 0
+            self._database.wipe(())  # nobody else copies the write-ahead log of this file
+        return pages
+
+    def load(self, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the keys of pages by id. Raises WrongKeyStore when one is missing."""
+        with self._database.reading() as tx:
+            rows = _rows_of(tx, ids)
+        found = {bytes(id_): self._opened(bytes(id_), bytes(sealed)) for id_, sealed in rows}
+        if missing := set(ids) - found.keys():
+            raise WrongKeyStore(f"the key store lacks {len(missing)} pages of keys that the log was sealed with")
+        return found
+
+    def destroy(self, keys: Collection[tuple[bytes, int]]) -> int:
+        """Overwrite keys, given as (page, slot), with zeros; return how many of them still were keys."""
+        slots: defaultdict[bytes, set[int]] = defaultdict(set)
+        for page, slot in keys:
+            slots[page].add(slot)
+        pages = sorted(slots)
+        destroyed = 0
+        for start in range(0, len(pages), 200):
+            with self._database.writing() as tx:
+                destroyed += self._overwrite(tx, {page: slots[page] for page in pages[start : start + 200]})
+        return destroyed
+
+    def note_erased(self, customers: Collection[UUID]) -> None:
+        """Remember who was erased: a backup that is restored may not know."""
+        rows = [(str(customer_id), int(time.time())) for customer_id in customers]
+        with self._database.writing() as tx:
+            tx.insert_many("erased", ("customer_id", "at"), rows, "ON CONFLICT DO NOTHING")
+
+    def erased(self) -> list[UUID]:
+        with self._database.reading() as tx:
+            return [UUID(id_) for (id_,) in tx.rows("SELECT customer_id FROM erased ORDER BY at, customer_id")]
+
+    def destructions(self) -> int:
+        """Return how often keys were destroyed: who holds keys in memory drops them when this grows."""
+        with self._database.reading() as tx:
+            return _destructions(tx)
+
+    def wipe(self) -> None:
+        """Leave no old version of a page in the files of the store."""
+        self._database.wipe(("key_pages",))
+
+    def _overwrite(self, tx: Transaction, slots: Mapping[bytes, set[int]]) -> int:
+        lock = " FOR UPDATE" if tx.dialect == "postgres" else ""
+        destroyed = 0
+        for id_, sealed in _rows_of(tx, sorted(slots), lock):
+            page = bytes(id_)
+            keys = bytearray(self._opened(page, bytes(sealed)))
+            for slot in slots[page]:
+                place = slice(slot * KEY_BYTES, (slot + 1) * KEY_BYTES)
+                destroyed += keys[place] != _NOTHING
+                keys[place] = _NOTHING
+            tx.run("UPDATE key_pages SET sealed = ? WHERE id = ?", (self._sealed(page, bytes(keys)), page))
+        if destroyed:
+            values = (_destructions(tx) + 1, destroyed, int(time.time()))
+            tx.insert_many("key_destructions", ("number", "keys", "at"), [values], "ON CONFLICT DO NOTHING")
+        return destroyed
+
+    def _sealed(self, id_: bytes, keys: bytes) -> bytes:
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._wrapping.encrypt(nonce, keys, id_)
+
+    def _opened(self, id_: bytes, sealed: bytes) -> bytes:
+        try:
+            return self._wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_)
+        except InvalidTag as error:
+            raise WrongKeyStore("OKNO_SECRET_KEY is not the one these keys were made with") from error
+
+
+def _rows_of(tx: Transaction, ids: Sequence[bytes], tail: str = "") -> list[tuple[bytes, bytes]]:
+    rows: list[tuple[bytes, bytes]] = []
+    for start in range(0, len(ids), 200):
+        part = list(ids[start : start + 200])
+        sql = f"SELECT id, sealed FROM key_pages WHERE id IN ({','.join('?' * len(part))})"
+        rows += [(id_, sealed) for id_, sealed in tx.rows(f"{sql} ORDER BY id{tail}", part)]
+    return rows
+
+
+def _destructions(tx: Transaction) -> int:
+    row = tx.row("SELECT COALESCE(MAX(number), 0) FROM key_destructions")
+    return int(row[0]) if row else 0
+
+
+def _page_id() -> bytes:
+    """Ids grow with time, so that keys made together lie together (as in RFC 9562, section 5.7)."""
+    return (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(PAGE_ID_BYTES - 6)

@@ -1,0 +1,55 @@
+"""Files are sealed and named so that the folder tells nothing; any part is read alone; older plain ones too."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from shared.blobs import CHUNK_BYTES, Blobs
+
+DATA = b"".join(number.to_bytes(4, "big") for number in range(CHUNK_BYTES))  # four pieces
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(tmp_path / "blobs", b"s" * 32)
+
+
+def only_file(blobs: Blobs) -> Path:
+    (path,) = [path for path in blobs.folder.rglob("*") if path.is_file()]
+    return path
+
+
+async def test_any_part_is_read_as_it_was_and_the_folder_tells_nothing(blobs: Blobs) -> None:
+    sha256 = await blobs.put(DATA)
+    assert (await blobs.get(sha256), await blobs.size(sha256)) == (DATA, len(DATA))
+    for start, end in ((0, 1), (CHUNK_BYTES - 3, CHUNK_BYTES + 3), (70_000, 250_000), (len(DATA) - 1, len(DATA))):
+        assert b"".join([part async for part in blobs.read(sha256, start, end)]) == DATA[start:end]
+    path = only_file(blobs)
+    assert sha256 not in str(path)
+    assert DATA[:64] not in path.read_bytes()
+
+
+async def test_a_changed_file_is_noticed_and_a_removed_one_is_gone(blobs: Blobs) -> None:
+    sha256 = await blobs.put(DATA)
+    path = only_file(blobs)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(InvalidTag):
+        await blobs.get(sha256)
+    assert (blobs.remove_now(sha256), blobs.remove_now(sha256)) == (True, False)
+    with pytest.raises(FileNotFoundError):
+        await blobs.size(sha256)
+
+
+async def test_a_file_of_an_earlier_version_is_read_and_removed_as_well(blobs: Blobs) -> None:
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    plain = blobs.folder / sha256[:2] / sha256
+    plain.parent.mkdir(parents=True)
+    plain.write_bytes(DATA)
+    assert (await blobs.get(sha256), await blobs.size(sha256)) == (DATA, len(DATA))
+    assert b"".join([part async for part in blobs.read(sha256, 5, 9)]) == DATA[5:9]
+    assert await blobs.put(DATA) == sha256
+    assert (blobs.remove_now(sha256), plain.exists(), [*blobs.folder.glob("??/*")]) == (True, False, [])

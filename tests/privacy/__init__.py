@@ -1,0 +1,1 @@
+"""What must not be found any more, and that the rest still counts."""

@@ -1,0 +1,49 @@
+"""Texts that are looked for everywhere, in every disguise that bytes on a disk may have them in."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import quopri
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+PIECE = 4096
+
+
+def disguises(text: str) -> set[bytes]:
+    """Return a text in UTF-8 and 16, base64 at each offset, quoted-printable, JSON escapes, hexadecimal digits."""
+    plain = text.encode()
+    found = {plain, text.encode("utf-16-le"), text.encode("utf-16-be"), json.dumps(text)[1:-1].encode()}
+    found |= {binascii.hexlify(plain), binascii.hexlify(plain).upper(), quopri.encodestring(plain).rstrip(b"=\n")}
+    for offset in range(3):
+        begin = 0 if offset == 0 else 4
+        found.add(base64.b64encode(bytes(offset) + plain)[begin : (offset + len(plain)) // 3 * 4])
+    return {each for each in found if len(each) >= 6}
+
+
+def files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _without_holes(path: Path) -> bytes:
+    """Return the bytes of a file but runs of zeros: servers make files of many megabytes ahead."""
+    with path.open("rb") as file:
+        return b"".join(piece for piece in iter(lambda: file.read(PIECE), b"") if piece.strip(b"\0"))
+
+
+def found_in(folders: Iterable[Path], texts: Iterable[str]) -> dict[str, list[str]]:
+    """Return in which files each text stands, names of files included."""
+    wanted = {text: disguises(text) for text in texts}
+    found: dict[str, list[str]] = {}
+    for path in files(folders):
+        try:
+            content = _without_holes(path) + str(path).encode()
+        except FileNotFoundError:
+            continue
+        for text, shapes in wanted.items():
+            if any(shape in content for shape in shapes):
+                found.setdefault(text, []).append(path.name)
+    return found

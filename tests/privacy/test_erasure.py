@@ -1,0 +1,138 @@
+"""A customer who used every channel is erased: nothing of them is readable in any file, and all still counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.privacy.certificate import is_genuine
+from services.privacy.job import carry_out
+from services.projector.rebuild import Wanted, rebuild
+from shared.database.protocol import Database
+from shared.domain import commands as c
+from shared.domain.errors import Refused
+from shared.registry import erasures
+from tests.privacy.planted import found_in
+from tests.privacy.town import OLGA, Person, Town, settings_of, town
+
+
+@pytest.fixture
+def url(any_url: str, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
+
+
+async def erase(made: Town, customer_id: UUID, reason: str = "asked for it") -> erasures.Erasure:
+    job = partial(erasures.request, customer_id=customer_id, reason=reason, by="olga@example.com")
+    id_ = await made.house.database.write(job)
+    async with asyncio.timeout(60):
+        while await carry_out(made.stores()):  # noqa: ASYNC110 (it waits for other processes too)
+            await asyncio.sleep(1.0 if made.house.settings.kafka else 0.05)
+    found = await made.house.database.read(partial(erasures.one, id_=id_))
+    assert found is not None
+    return found
+
+
+async def everything(database: Database) -> str:
+    """Return every row of every table of PostgreSQL as text; of SQLite nothing, as its file is looked into."""
+    if database.dialect == "sqlite":
+        return ""
+    names = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+
+    def read(tx: object) -> str:
+        tables = [name for (name,) in tx.rows(names)]
+        return "\n".join(str(row) for table in tables for row in tx.rows(f"SELECT t::text FROM {table} t"))
+
+    return await database.read(read)
+
+
+def facts(entries: list[dict[str, object]]) -> Counter[object]:
+    """What reports count: kinds, directions, times, durations."""
+    return Counter(
+        (
+            entry["kind"], entry["direction"], entry["occurred_at"],
+            (entry["call"] or {}).get("talking_seconds"), (entry["call"] or {}).get("waiting_seconds"),
+            (entry["delivery"] or {}).get("state"),
+        )
+        for entry in entries if entry["kind"] != "erased"
+    )  # fmt: skip
+
+
+async def test_nothing_of_an_erased_customer_is_readable_anywhere_and_all_still_counts(
+    url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    anna, boris = Person("Planzhevskaya"), Person("Drugovskoy")
+    async with town(settings_of(folder, url)) as made:
+        customer, other = await made.live_through(anna), await made.live_through(boris)
+        before, log_before = await made.timeline(customer), await made.log()
+        others_timeline = await made.timeline(other)
+        if made.house.database.dialect == "sqlite":  # the scan finds what is there
+            shown = {anna.texts[what] for what in ("name", "email", "phone", "mail", "note", "reply", "recording-ref")}
+            assert shown - found_in([folder], shown).keys() == set()
+        erasure = await erase(made, customer)
+        after, log_after = await made.timeline(customer), await made.log()
+        assert facts(after) == facts(before)
+        assert [entry["kind"] for entry in after if entry["kind"] == "erased"] == ["erased"]
+        assert [type(r.event) for r in log_after[: len(log_before)]] == [type(r.event) for r in log_before]
+        assert await made.timeline(other) == others_timeline
+        assert all(result.equal for result in await rebuild(made.house.database, Wanted(switch=False)))
+        rows = await everything(made.house.database)
+        assert [text for text in anna.texts.values() if text in rows] == []
+        assert erasure.certificate is not None
+        assert is_genuine(erasure.certificate)
+        assert erasure.certificate["destroyed"]["files"] == 4
+    assert found_in([folder], anna.texts.values()) == {}
+    async with town(settings_of(folder, url), made.channels) as again:
+        assert await again.timeline(customer) == after
+        assert await again.timeline(other) == others_timeline
+
+
+async def test_who_was_erased_comes_back_as_somebody_else_and_old_copies_stay_known(url: str, tmp_path: Path) -> None:
+    anna = Person("Vozvratova")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        mail = made.item(anna, "email", "first")
+        await made.publish(mail)
+        ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        await erase(made, UUID(customer))
+        events = len(await made.log())
+        await made.publish(mail)
+        assert len(await made.log()) == events
+        await made.publish(made.item(anna, "email", "second"))
+        found = await made.house.database.read(lambda tx: tx.rows("SELECT id, address FROM customers"))
+        assert sorted(address for _, address in found) == ["", anna.email]
+        (back,) = [UUID(id_) for id_, address in found if address]
+        assert [entry["text"] for entry in await made.timeline(back)] == [anna.say("second")]
+        await erase(made, back)
+        assert [entry["text"] for entry in await made.timeline(back)] == ["", "asked for it"]
+
+
+async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_path: Path) -> None:
+    anna = Person("Otvetova")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        await made.house.store.conversation(UUID(conversation))
+        await erase(made, UUID(customer))
+        with pytest.raises(Refused, match="nobody to write to"):
+            await made.house.store.handle(UUID(conversation), c.RequestReply(UUID(int=1), "hello"), OLGA)
+        assert made.sent == []
+
+
+async def test_who_is_held_is_not_erased(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        database, customer = made.house.database, UUID(int=7)
+        hold = await database.write(
+            partial(erasures.hold, kind="customer", subject_id=customer, reason="court", by="o")
+        )
+        request = partial(erasures.request, customer_id=customer, reason="", by="o")
+        with pytest.raises(erasures.Held, match="court"):
+            await database.write(request)
+        await database.write(partial(erasures.release, id_=hold, by="o"))
+        assert await database.write(request) == await database.write(request)

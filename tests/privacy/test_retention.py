@@ -1,0 +1,97 @@
+"""What is older than its channel's rule becomes unreadable by itself; holds keep it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.privacy import retention
+from services.privacy.job import carry_out
+from services.projector import inbound
+from services.projector.rebuild import Wanted, rebuild
+from shared.event_store.store import EventStore
+from shared.registry import erasures
+from tests.privacy.planted import found_in
+from tests.privacy.town import Person, Town, settings_of, town
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def url(any_url: str, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
+
+
+async def said(made: Town, who: Person, channel: str, what: str, days_ago: int) -> None:
+    """Record a message as it would have been recorded some days ago."""
+    store = EventStore(made.house.database, lambda: NOW - timedelta(days=days_ago), made.house.keys)
+    item = made.item(who, channel, what)
+    await store.record(lambda session, tx: inbound.receive(session, tx, [item]))
+    await made.settle()
+
+
+async def apply(made: Town) -> list[UUID]:
+    requests = await made.house.database.write(retention.due)
+    async with asyncio.timeout(60):
+        while await carry_out(made.stores()):  # noqa: ASYNC110 (it waits for other processes too)
+            await asyncio.sleep(0.05)
+    return requests
+
+
+async def texts(made: Town) -> set[str]:
+    rows = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+    return {entry["text"] for (id_,) in rows for entry in await made.timeline(UUID(id_))}
+
+
+async def test_content_goes_with_its_channel_and_age_and_all_else_stays(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Davnishnyaya"), Person("Uderzhannov")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        for who in (anna, boris):
+            await said(made, who, "email", "old-mail", 100)
+            await said(made, who, "web_form", "old-form", 100)
+            await said(made, who, "email", "new-mail", 3)
+        database = made.house.database
+        ((customer,),) = await database.read(
+            lambda tx: tx.rows("SELECT id FROM customers WHERE address = ?", (boris.email,))
+        )
+        hold = partial(erasures.hold, kind="customer", subject_id=UUID(customer), reason="court", by="o")
+        hold_id = await database.write(hold)
+        mail = made.channels["email"].id
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=30, by="o"))
+        assert len(await apply(made)) == 1
+        kept = {anna.say("old-form"), anna.say("new-mail"), *map(boris.say, ("old-mail", "old-form", "new-mail"))}
+        assert await texts(made) == {*kept, ""}
+        assert all(result.equal for result in await rebuild(database, Wanted(switch=False)))
+        assert await apply(made) == []
+        await database.write(partial(erasures.release, id_=hold_id, by="o"))
+        assert len(await apply(made)) == 1
+        assert await texts(made) == {*kept, ""} - {boris.say("old-mail")}
+        (last, *_) = await database.read(erasures.everything)
+        assert last.certificate is not None
+        assert (last.certificate["kind"], last.certificate["channel"]) == ("retention", str(mail))
+    if url.startswith("sqlite"):
+        gone = [anna.say("old-mail"), anna.say("subject-old-mail"), anna.say("raw-old-mail"), boris.say("old-mail")]
+        assert found_in([tmp_path / "data"], gone) == {}
+
+
+async def test_a_channel_on_hold_is_left_alone(url: str, tmp_path: Path) -> None:
+    anna = Person("Derzhimaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await said(made, anna, "email", "old-mail", 100)
+        database, mail = made.house.database, made.channels["email"].id
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=30, by="o"))
+        await database.write(partial(erasures.hold, kind="channel", subject_id=mail, reason="audit", by="o"))
+        assert await apply(made) == []
+        assert anna.say("old-mail") in await texts(made)
+
+
+@pytest.mark.parametrize("days", [1, 30, 365])
+def test_a_week_goes_once_all_of_it_is_older_than_the_rule(days: int) -> None:
+    until = retention.before(days, NOW)
+    assert timedelta(0) <= NOW - timedelta(days=days) - until < timedelta(days=7)
+    assert until.weekday() == 3
