@@ -56,6 +56,30 @@ def test_places_survive_being_written_and_read() -> None:
     assert places.read(places.write(kept)) == kept
 
 
+async def test_places_in_another_mailbox_are_gone_through_anew() -> None:
+    inlet = MemoryInlet()
+    first = await places.Places.load(inlet.cursor, "INBOX", "support@one.example")
+    await first.save("INBOX", Place(7, 100))
+    same = await places.Places.load(inlet.cursor, "INBOX", "support@one.example")
+    other = await places.Places.load(inlet.cursor, "INBOX", "support@two.example")
+    assert (same.of("INBOX"), other.of("INBOX")) == (Place(7, 100), Place(places.NO_VALIDITY, 100))
+
+
+async def test_a_mailbox_that_moves_to_another_server_loses_no_mail(box: DovecotServer) -> None:
+    """Its UIDVALIDITY may well be the same there, and its numbers further."""
+    for number in range(1, 4):
+        box.deliver(ADDRESS, mail(number))
+    inlet = MemoryInlet()
+    async with receiving(channel(box.port), inlet):
+        await inlet.have(3)
+        await until(lambda: read(inlet)["INBOX"].uid == 3)
+    moved = MemoryInlet()
+    assert inlet.cursor.place is not None
+    moved.cursor.place = inlet.cursor.place.replace("127.0.0.1", "old.example")
+    async with receiving(channel(box.port), moved):
+        assert {item.data for item in await moved.have(3)} == {mail(number) for number in range(1, 4)}
+
+
 async def test_mails_are_marked_or_moved_on_a_real_server(box: DovecotServer) -> None:
     box.deliver(ADDRESS, mail(1))
     async with receiving(channel(box.port, after_receiving="seen"), MemoryInlet()) as task:

@@ -314,8 +314,10 @@ MEGABYTE = 1_000_000
         b'From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX: boundary="b--"\r\n'
         + b"--b--\r\n" * (MEGABYTE // 7),
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--b\r\nX: y\r\n" * (MEGABYTE // 11),
+        b"From: a@b\r\nContent-Type: multipart/mixed" + b"; a=b" * 13_000 + b"\r\n" + b"--\r\n" * 20_000 + b"To: x\r\n",
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--\r\n y\r\n" * 50_000 + b"To: x\r\n",
     ],
-    ids=range(52),
+    ids=range(54),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
