@@ -68,6 +68,25 @@ async def test_another_key_is_told_to_be_wrong(database: Database, registry: Cha
         await ChannelRegistry(database, b"x" * 32).all()
 
 
+async def test_a_channel_keeps_its_bot_whatever_token_that_has(registry: ChannelRegistry) -> None:
+    """Another bot begins its chats and messages at the same numbers: they would be taken for old ones."""
+    token, renewed, another = (
+        f"{bot}:{letter * 35}" for bot, letter in ((1234567, "A"), (1234567, "B"), (7654321, "C"))
+    )
+    bot = await registry.add("telegram", "Bot", {"token": token})
+    with pytest.raises(WrongChannel, match="another account"):
+        await registry.change(bot, {"token": another})
+    assert (await registry.change(bot, {"token": renewed})).settings["token"] == renewed
+
+
+async def test_of_two_channels_of_one_bot_at_once_one_is_added(registry: ChannelRegistry) -> None:
+    settings = {"token": f"123456789:{'A' * 35}"}
+    added = await asyncio.gather(
+        *(registry.add("telegram", f"Bot {n}", settings) for n in range(4)), return_exceptions=True
+    )
+    assert sorted(type(each).__name__ for each in added) == ["Channel", *["WrongChannel"] * 3]
+
+
 async def test_a_name_is_taken_until_its_channel_is_removed(database: Database, registry: ChannelRegistry) -> None:
     first = await registry.add("email", "Support", SETTINGS)
     with pytest.raises(Conflict):
