@@ -43,6 +43,22 @@ async def exported(database: Database, path: Path, progress: Any = lambda done, 
         return await write_events(database, Selection(), file, progress)
 
 
+def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with whole_file(str(tmp_path / "link")) as out:
+        out.write(b"x")
+    assert ((tmp_path / "link").is_symlink(), (tmp_path / "file").read_bytes()) == (True, b"x")
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(str(tmp_path / "pipe")) as out:
+        out.write(b"x")
+    assert (os.read(reader, 10), (tmp_path / "pipe").is_fifo()) == (b"x", True)
+    os.close(reader)
+
+
 async def test_json_lines_hold_every_event_as_the_log_has_it(
     database: Database, store: EventStore, tmp_path: Path
 ) -> None:
