@@ -69,6 +69,16 @@ def test_a_card_shows_what_its_events_fold_to(taken: list[tuple[str, e.Values] |
     assert (shown["retired"], len(listed)) == (card.retired, int(not card.retired))
 
 
+def test_a_retired_customer_who_stands_for_another_is_listed() -> None:
+    events = history(["retire"])
+    other = UUID(int=77)
+    merged = e.CustomersMerged(other, CUSTOMER, CUSTOMER, UUID(int=78))
+    events.append(replace(events[-1], position=3, stream_id=other, version=2, event=merged))
+    with tables_of(events) as past:
+        assert len(model.page(past, {}, 0, 10)) == 1
+        assert model.count(past) == 1
+
+
 def test_a_retired_customer_is_listed_again_once_there_is_a_conversation() -> None:
     opened = e.ConversationOpened(FIRST, CUSTOMER, FIRST, "email", "", "first message of a thread")
     events = history(["retire"])
