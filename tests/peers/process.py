@@ -9,6 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ LOGS = CACHE / "logs" / str(os.getpid())
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 PORTS = range(20_000, 32_000)[_WORKER::_WORKERS]
+_given: deque[int] = deque(maxlen=300)
 _live: list["Process"] = []
 
 
@@ -153,13 +155,16 @@ def live_processes() -> Sequence[Process]:
 
 
 def free_port() -> int:
-    """A loopback port nothing listens on."""
-    for port in random.sample(PORTS, 200):
+    """A loopback port nothing listens on, and that was not given lately: who got it may not listen yet."""
+    for port in random.sample(PORTS, 400):
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+            _given.append(port)
             return port
     raise PeerError("no free loopback port")
 
