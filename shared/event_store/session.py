@@ -21,7 +21,7 @@ from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
-from shared.event_store.routing import Entries
+from shared.event_store.routing import Entries, forget
 from shared.event_store.sealing import Sealing
 from shared.keys.ring import NOBODY
 
@@ -150,10 +150,13 @@ class Session:
             tx.run_many(
                 "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
             )
+        self.entries.drop(self._erasures.customers)
         self.entries.save(tx)
         if not self.appended:
             return []
-        erasures.add(tx, [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)])
+        erased = [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)]
+        erasures.add(tx, erased)
+        forget(tx, erased)
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
         raw_items = [(first + index, data) for index, data in kept]

@@ -6,17 +6,21 @@ import asyncio
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.privacy.certificate import is_genuine
 from services.privacy.job import carry_out
 from services.projector.rebuild import Wanted, rebuild
+from shared.clock import now
 from shared.database.protocol import Database
 from shared.domain import commands as c
+from shared.domain import events as e
 from shared.domain.errors import Refused
+from shared.event_store.mapper import About, Happening
 from shared.registry import erasures
+from tests.privacy.life import decide
 from tests.privacy.planted import found_in
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 
@@ -109,6 +113,41 @@ async def test_who_was_erased_comes_back_as_somebody_else_and_old_copies_stay_kn
         assert [entry["text"] for entry in await made.timeline(back)] == [anna.say("second")]
         await erase(made, back)
         assert [entry["text"] for entry in await made.timeline(back)] == ["", "asked for it"]
+
+
+async def test_what_comes_while_the_erasure_is_under_way_belongs_to_somebody_new_and_stays(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Pishushchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        first = made.item(anna, "email", "first", thread_key=anna.say("thread"), topic=anna.say("topic"))
+        await made.publish(first)
+        ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        erased = Happening(e.CustomerErased(UUID(customer), uuid4(), ""), About(now(), e.Actor("system")))
+        await decide(made, lambda session, tx: session.add(UUID(customer), erased))
+        later = made.item(
+            anna, "email", "later", refers_to=first.known_as, thread_key=first.thread_key, topic=first.topic
+        )
+        await made.publish(later)
+        (known,) = [r for r in await made.log() if r.cause == later.id and isinstance(r.event, e.MessageReceived)]
+        assert (known.erased, known.event.text) == (False, anna.say("later"))
+        assert known.event.customer_id != UUID(customer)
+        await erase(made, UUID(customer))
+        assert [entry["text"] for entry in await made.timeline(known.event.customer_id)] == [anna.say("later")]
+
+
+async def test_an_answer_that_was_on_its_way_leads_to_nobody_who_was_erased(url: str, tmp_path: Path) -> None:
+    anna = Person("Otpravlennaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        place, channel = (UUID(conversation), UUID(customer)), made.channels["email"].id
+        await erase(made, UUID(customer))
+        sent = e.ReplySent(*place, uuid4(), channel, 1, 1, anna.say("sent as"))
+        await decide(made, lambda session, tx: session.add(place[0], Happening(sent, About(now(), e.Actor("system")))))
+        assert await made.house.database.read(lambda tx: tx.rows("SELECT * FROM routing_external")) == []
 
 
 async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_path: Path) -> None:
