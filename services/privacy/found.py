@@ -97,17 +97,26 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until)
 
 
-def files_of(database: Database, found: Found, until: int) -> set[str]:
-    """Return the sha256 of files that only these events have; empty when their keys are gone already."""
+def files_of(database: Database, found: Found, until: int) -> tuple[set[str], int]:
+    """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
+
+    Others count up to the end of the log: who sent the same file since then has it too.
+    """
     wanted = set(found.positions)
     ours: set[str] = set()
-    for sha256s in _files(database, until, lambda position: position in wanted):
+    for sha256s in _files(database, 0, until, lambda position: position in wanted):
         ours |= sha256s
-    if not ours:
-        return ours
-    for sha256s in _files(database, until, lambda position: position not in wanted):
-        ours -= sha256s
-    return ours
+    end = log_head(database)
+    if ours:
+        ours -= files_between(database, 0, end, lambda position: position not in wanted)
+    return ours, end
+
+
+def files_between(
+    database: Database, after: int, until: int, wanted: Callable[[int], bool] = lambda position: True
+) -> set[str]:
+    """Return the sha256 of all files of events after a position up to another, whose position is wanted."""
+    return set().union(*_files(database, after, until, wanted))
 
 
 def addresses_of(database: Database, found: Found) -> set[tuple[str, str]]:
@@ -152,9 +161,9 @@ def _traces(database: Database, until: int) -> Iterator[Trace]:
         yield from (trace for trace in traces if trace.position <= until)
 
 
-def _files(database: Database, until: int, wanted: Callable[[int], bool]) -> Iterator[set[str]]:
+def _files(database: Database, after: int, until: int, wanted: Callable[[int], bool]) -> Iterator[set[str]]:
     """Yield the files of each event whose position is wanted."""
-    position = 0
+    position = after
     while position < until:
         with database.reading() as tx:
             stored = read_stored(tx, position, BATCH)
