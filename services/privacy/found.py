@@ -21,11 +21,15 @@ BATCH = 2000
 
 @dataclass(slots=True)
 class Found:
-    """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none."""
+    """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none.
+
+    `moved_out`: what has their key and is on somebody else's timeline now.
+    """
 
     keys: set[bytes] = field(default_factory=set)
     positions: list[int] = field(default_factory=list)
     misplaced: list[int] = field(default_factory=list)
+    moved_out: list[Trace] = field(default_factory=list)
     conversations: set[UUID] = field(default_factory=set)
     items: set[UUID] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -53,23 +57,30 @@ class Found:
 
 def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
-    found, moved, resolved = Found(), set[UUID | None](), dict[UUID, UUID | None]()
+    found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
     for trace in _traces(database, until):
-        if trace.moved_to in customers and trace.owner not in customers:
-            moved.add(trace.message_id)
-        elif trace.type == e.QuarantineResolved.__name__:
+        place = places.get(trace.message_id)
+        if trace.type == e.QuarantineResolved.__name__:
             resolved[trace.owner] = trace.conversation_id
-    for trace in _traces(database, until):
         if trace.owner in customers:
-            found.take(trace)
-        elif trace.message_id in moved and trace.type in _CONTENT:
+            if place and place not in customers and trace.type in _CONTENT:
+                found.moved_out.append(trace)
+            else:
+                found.take(trace)
+        elif place in customers and trace.type in _CONTENT | _COPIES:
             found.add(trace)
             found.misplaced.append(trace.position)
-        elif trace.moved_to in customers or trace.other_id in customers:
+        elif (place in customers and trace.moved_to) or trace.other_id in customers:
             found.misplaced.append(trace.position)
     found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
+    found.items -= {trace.cause for trace in found.moved_out if trace.cause}
     _take_waiting(database, found, until)
     return found
+
+
+def _places(database: Database, until: int) -> dict[UUID | None, UUID]:
+    """Return on whose timeline each message is that was ever moved: the last move counts."""
+    return {trace.message_id: trace.moved_to for trace in _traces(database, until) if trace.moved_to}
 
 
 def _take_waiting(database: Database, found: Found, until: int) -> None:
@@ -81,9 +92,11 @@ def _take_waiting(database: Database, found: Found, until: int) -> None:
 
 def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
     """Return everything of a channel that was recorded before a moment, but of those who are held."""
-    found = Found()
+    found, places = Found(), _places(database, until)
     for trace in _traces(database, until):
-        if trace.recorded_at < before and trace.channel_id == channel_id and trace.owner not in kept:
+        if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
+            continue
+        if trace.recorded_at < before and trace.channel_id == channel_id:
             found.take(trace)
     _take_waiting(database, found, until)
     return found
@@ -139,7 +152,15 @@ def _addresses(event: Any) -> Iterator[e.Address]:
 
 
 _WAITING = {event.__name__ for event in (e.InboundQuarantined, e.ReportHeld, e.FileHeld)}
-_CONTENT = {event.__name__ for event in (e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.CallProgressed)}
+_CONTENT = {
+    event.__name__
+    for event in (
+        e.MessageReceived, e.MessageExtended, e.CallProgressed, e.MessageEdited, e.MessageDeleted, e.MessageReacted,
+        e.FilesAnnounced, e.FileArrived, e.FileMissing,
+    )
+}  # fmt: skip
+"""What there is of a message: it stands where it was received, wherever the message is now."""
+_COPIES = {e.MessageAdopted.__name__}
 _FILES = {
     event.__name__
     for event in (

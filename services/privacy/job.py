@@ -159,6 +159,7 @@ def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     what = _find(stores, erasure)
     if erasure.kind == "customer":
         tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
+    misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
     owner = erasure.subject_id
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
     stores.keys.destroy(keys)
@@ -169,7 +170,8 @@ def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     kinds = dict(sorted(what.kinds.items()))
     return {
         "keys": len(keys), "events": len(what.positions), "by_type": kinds, "files": 0,
-        "rewritten_events": len(what.misplaced), "conversations": len(what.conversations), "projections": replayed,
+        "rewritten_events": len(what.misplaced) + len(what.moved_out), "conversations": len(what.conversations),
+        "projections": replayed,
         "first_recorded_at": what.first_at, "last_recorded_at": what.last_at,
     }  # fmt: skip
 
