@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from shared.clock import from_text, to_text
@@ -43,7 +43,7 @@ class Found:
         self.last_at = to_text(trace.recorded_at)
         if trace.conversation_id:
             self.conversations.add(trace.conversation_id)
-        if trace.cause:
+        if trace.cause and trace.type in _TAKEN_IN:
             self.items.add(trace.cause)
 
     def take(self, trace: Trace) -> None:
@@ -161,6 +161,14 @@ _CONTENT = {
 }  # fmt: skip
 """What there is of a message: it stands where it was received, wherever the message is now."""
 _COPIES = {e.MessageAdopted.__name__}
+_TAKEN_IN = _CONTENT | {
+    event.__name__
+    for event in (
+        *get_args(e.Notice), e.EchoReceived, e.CustomerReachChanged, e.ThreadRenamed, e.RecordingHeard,
+        e.ConversationOpened, e.CustomerRegistered,
+    )
+}  # fmt: skip
+"""What an inbound item leads to on the timeline of whoever it is of; a suggestion may be caused by somebody else's."""
 _FILES = {
     event.__name__
     for event in (

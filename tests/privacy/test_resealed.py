@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.ingest.fetch_queue import FetchQueue
 from services.projector.chain import link_next
-from shared.contracts.inbound import Address
+from shared.contracts.inbound import Address, RemoteFile
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
@@ -179,6 +181,23 @@ async def test_what_was_moved_out_of_the_conversation_of_somebody_erased_stays_w
         assert anna.say("moved") in await shown(made, third)
         await erase(made, third)
         assert anna.say("moved") not in str(await made.log())
+
+
+async def test_what_waits_of_somebody_whose_form_names_the_erased_stays(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Nazvannaya"), Person("Zhdushchiy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(boris, "email", "own"))
+        await made.publish(made.item(anna, "web_form", "own", identities=(Address("email", boris.email),)))
+        claimed = made.item(boris, "web_form", "claims", identities=(Address("email", anna.email),))
+        remote = RemoteFile("https://files.example/1", "1.pdf", "application/pdf")
+        await FetchQueue(made.house.database).hold(replace(claimed, remote_files=(remote,)))
+        await made.publish(claimed)
+        customer = await customer_of(made, anna)
+        suggested = [r for r in await made.log() if isinstance(r.event, e.MergeSuggested) and r.cause == claimed.id]
+        assert [r.event.customer_id for r in suggested] == [customer]
+        await erase(made, customer)
+        kept = await made.house.database.read(lambda tx: tx.rows("SELECT inbound_id FROM fetches"))
+        assert kept == [(str(claimed.id),)]
 
 
 async def test_a_suggestion_about_somebody_erased_is_withdrawn_and_tells_no_address(url: str, tmp_path: Path) -> None:
