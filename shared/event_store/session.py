@@ -27,8 +27,10 @@ from shared.keys.ring import NOBODY
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
-_ABOUT_SOMEBODY = (e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn)
-"""What only says something of a customer: of one who was erased nothing new is to be said."""
+_ABOUT_SOMEBODY = (
+    e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn, e.ReplyRetried, e.ActionRequested, e.MessageAdopted,
+)  # fmt: skip
+"""What says something of a customer, or to them: of one who was erased nothing new is to be said."""
 
 
 class Session:

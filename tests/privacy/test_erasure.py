@@ -25,6 +25,7 @@ from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
+from shared.event_store import moving
 from shared.event_store.mapper import About, Happening
 from shared.registry import erasures
 from tests.privacy.life import decide
@@ -214,6 +215,33 @@ async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_pat
         await erase(made, UUID(customer))
         with pytest.raises(Refused, match="nobody to write to"):
             await made.house.store.handle(UUID(conversation), c.RequestReply(UUID(int=1), "hello"), OLGA)
+        assert made.sent == []
+
+
+async def test_nothing_is_sent_again_or_done_to_or_moved_to_an_erased_client(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Povtornaya"), Person("Peremeshchaemyy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        store, database, channel = made.house.store, made.house.database, made.channels["email"].id
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        place, customer_id, reply = UUID(conversation), UUID(customer), uuid4()
+        moved = made.item(boris, "email", "moved")
+        await made.publish(moved)
+        ((source,),) = await database.read(
+            lambda tx: tx.rows("SELECT id FROM conversations WHERE customer_id <> ?", (customer,))
+        )
+        failed = Happening(e.ReplyFailed(place, customer_id, reply, 1, 1, "", ""), About(now(), e.Actor("system")))
+        await decide(made, lambda session, tx: session.add(place, failed))
+        await erase(made, customer_id)
+        call = c.RequestAction(uuid4(), "call", channel, (e.Address("phone", anna.phone),))
+        for command in (c.RetryReply(reply), call):
+            with pytest.raises(Refused, match="was erased"):
+                await store.handle(place, command, OLGA)
+        wanted = (UUID(source), moved.id, place)
+        with pytest.raises(Refused, match="was erased"):
+            await decide(made, lambda session, tx: moving.move(session, tx, wanted, About(now(), OLGA)))
         assert made.sent == []
 
 
