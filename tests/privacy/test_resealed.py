@@ -193,8 +193,12 @@ async def test_what_waits_of_somebody_whose_form_names_the_erased_stays(url: str
         await FetchQueue(made.house.database).hold(replace(claimed, remote_files=(remote,)))
         await made.publish(claimed)
         customer = await customer_of(made, anna)
-        suggested = [r for r in await made.log() if isinstance(r.event, e.MergeSuggested) and r.cause == claimed.id]
-        assert [r.event.customer_id for r in suggested] == [customer]
+        suggested = [
+            r.event.customer_id
+            for r in await made.log()
+            if isinstance(r.event, e.MergeSuggested) and r.cause == claimed.id
+        ]
+        assert suggested == [customer]
         await erase(made, customer)
         kept = await made.house.database.read(lambda tx: tx.rows("SELECT inbound_id FROM fetches"))
         assert kept == [(str(claimed.id),)]
