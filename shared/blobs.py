@@ -50,7 +50,7 @@ class Blobs:
     def put_now(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if not path.exists():
+        if not _touched(path):
             _write_durably(path, self._sealed(sha256, data))
         return sha256
 
@@ -77,12 +77,37 @@ class Blobs:
                 opened += cipher.decrypt(_nonce(index), file.read(CHUNK_BYTES + _TAG_BYTES), head)
         return bytes(opened[start - first * CHUNK_BYTES : end - first * CHUNK_BYTES])
 
-    def remove_now(self, sha256: str) -> bool:
-        """Delete a blob; False when there is none."""
-        paths = [path for path in (self._path(sha256), self.folder / sha256[:2] / sha256) if path.exists()]
-        for path in paths:
-            path.unlink(missing_ok=True)
-        return bool(paths)
+    def name(self, sha256: str) -> str:
+        """Return the name that a blob lies under; it does not tell the sha256."""
+        return self._derived("name", sha256).hex()
+
+    def has(self, name: str) -> bool:
+        """Return whether a blob of a name is here: what is small lies with its event."""
+        return (self.folder / name[:2] / name).exists()
+
+    def remove_plain_now(self, sha256: str) -> None:
+        """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""
+        (self.folder / sha256[:2] / sha256).unlink(missing_ok=True)
+
+    def remove_now(self, name: str, unused_since: float) -> bool:
+        """Delete a blob by its name; False when it stays, as somebody stored it after a moment (seconds of the epoch).
+
+        Taken away first and then looked at: who stores it meanwhile is seen by its time, or does not find it and writes
+        it anew. May be repeated after a crash.
+        """
+        path = self.folder / name[:2] / name
+        taken = path.with_name(f".{name}.going")
+        if path.exists():
+            if path.stat().st_mtime > unused_since:
+                return False
+            path.replace(taken)
+        if not taken.exists():
+            return True
+        if taken.stat().st_mtime > unused_since:
+            taken.replace(path)
+            return False
+        taken.unlink()
+        return True
 
     def _plain(self, sha256: str) -> Path | None:
         """Return the file as earlier versions kept it, as it is and under its sha256; None where it is sealed."""
@@ -94,7 +119,7 @@ class Blobs:
         """Raises FileNotFoundError for what is no sha256."""
         if not _SHA256.fullmatch(sha256):
             raise FileNotFoundError(sha256)
-        name = self._derived("name", sha256).hex()
+        name = self.name(sha256)
         return self.folder / name[:2] / name
 
     def _cipher(self, sha256: str) -> AESGCM:
@@ -119,6 +144,15 @@ def _size(head: bytes) -> int:
     if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
         raise FileNotFoundError("not a blob of Okno")
     return int.from_bytes(head[len(_MAGIC) :], "big")
+
+
+def _touched(path: Path) -> bool:
+    """Say of a file that it was stored just now; False when there is none."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from shared.clock import from_text, to_text
@@ -21,11 +21,15 @@ BATCH = 2000
 
 @dataclass(slots=True)
 class Found:
-    """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none."""
+    """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none.
+
+    `moved_out`: what has their key and is on somebody else's timeline now.
+    """
 
     keys: set[bytes] = field(default_factory=set)
     positions: list[int] = field(default_factory=list)
     misplaced: list[int] = field(default_factory=list)
+    moved_out: list[Trace] = field(default_factory=list)
     conversations: set[UUID] = field(default_factory=set)
     items: set[UUID] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
@@ -39,7 +43,7 @@ class Found:
         self.last_at = to_text(trace.recorded_at)
         if trace.conversation_id:
             self.conversations.add(trace.conversation_id)
-        if trace.cause:
+        if trace.cause and trace.type in _TAKEN_IN:
             self.items.add(trace.cause)
 
     def take(self, trace: Trace) -> None:
@@ -53,23 +57,30 @@ class Found:
 
 def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
-    found, moved, resolved = Found(), set[UUID | None](), dict[UUID, UUID | None]()
+    found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
     for trace in _traces(database, until):
-        if trace.moved_to in customers and trace.owner not in customers:
-            moved.add(trace.message_id)
-        elif trace.type == e.QuarantineResolved.__name__:
+        place = places.get(trace.message_id)
+        if trace.type == e.QuarantineResolved.__name__:
             resolved[trace.owner] = trace.conversation_id
-    for trace in _traces(database, until):
         if trace.owner in customers:
-            found.take(trace)
-        elif trace.message_id in moved and trace.type in _CONTENT:
+            if place and place not in customers and trace.type in _CONTENT:
+                found.moved_out.append(trace)
+            else:
+                found.take(trace)
+        elif place in customers and trace.type in _CONTENT | _COPIES:
             found.add(trace)
             found.misplaced.append(trace.position)
-        elif trace.moved_to in customers or trace.other_id in customers:
+        elif (place in customers and trace.moved_to) or trace.other_id in customers:
             found.misplaced.append(trace.position)
     found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
+    found.items -= {trace.cause for trace in found.moved_out if trace.cause}
     _take_waiting(database, found, until)
     return found
+
+
+def _places(database: Database, until: int) -> dict[UUID | None, UUID]:
+    """Return on whose timeline each message is that was ever moved: the last move counts."""
+    return {trace.message_id: trace.moved_to for trace in _traces(database, until) if trace.moved_to}
 
 
 def _take_waiting(database: Database, found: Found, until: int) -> None:
@@ -81,9 +92,11 @@ def _take_waiting(database: Database, found: Found, until: int) -> None:
 
 def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
     """Return everything of a channel that was recorded before a moment, but of those who are held."""
-    found = Found()
+    found, places = Found(), _places(database, until)
     for trace in _traces(database, until):
-        if trace.recorded_at < before and trace.channel_id == channel_id and trace.owner not in kept:
+        if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
+            continue
+        if trace.recorded_at < before and trace.channel_id == channel_id:
             found.take(trace)
     _take_waiting(database, found, until)
     return found
@@ -97,17 +110,26 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until)
 
 
-def files_of(database: Database, found: Found, until: int) -> set[str]:
-    """Return the sha256 of files that only these events have; empty when their keys are gone already."""
+def files_of(database: Database, found: Found, until: int) -> tuple[set[str], int]:
+    """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
+
+    Others count up to the end of the log: who sent the same file since then has it too.
+    """
     wanted = set(found.positions)
     ours: set[str] = set()
-    for sha256s in _files(database, until, lambda position: position in wanted):
+    for sha256s in _files(database, 0, until, lambda position: position in wanted):
         ours |= sha256s
-    if not ours:
-        return ours
-    for sha256s in _files(database, until, lambda position: position not in wanted):
-        ours -= sha256s
-    return ours
+    end = log_head(database)
+    if ours:
+        ours -= files_between(database, 0, end, lambda position: position not in wanted)
+    return ours, end
+
+
+def files_between(
+    database: Database, after: int, until: int, wanted: Callable[[int], bool] = lambda position: True
+) -> set[str]:
+    """Return the sha256 of all files of events after a position up to another, whose position is wanted."""
+    return set().union(*_files(database, after, until, wanted))
 
 
 def addresses_of(database: Database, found: Found) -> set[tuple[str, str]]:
@@ -130,7 +152,23 @@ def _addresses(event: Any) -> Iterator[e.Address]:
 
 
 _WAITING = {event.__name__ for event in (e.InboundQuarantined, e.ReportHeld, e.FileHeld)}
-_CONTENT = {event.__name__ for event in (e.MessageReceived, e.MessageExtended, e.MessageAdopted, e.CallProgressed)}
+_CONTENT = {
+    event.__name__
+    for event in (
+        e.MessageReceived, e.MessageExtended, e.CallProgressed, e.MessageEdited, e.MessageDeleted, e.MessageReacted,
+        e.FilesAnnounced, e.FileArrived, e.FileMissing,
+    )
+}  # fmt: skip
+"""What there is of a message: it stands where it was received, wherever the message is now."""
+_COPIES = {e.MessageAdopted.__name__}
+_TAKEN_IN = _CONTENT | {
+    event.__name__
+    for event in (
+        *get_args(e.Notice), e.EchoReceived, e.CustomerReachChanged, e.ThreadRenamed, e.RecordingHeard,
+        e.ConversationOpened, e.CustomerRegistered,
+    )
+}  # fmt: skip
+"""What an inbound item leads to on the timeline of whoever it is of; a suggestion may be caused by somebody else's."""
 _FILES = {
     event.__name__
     for event in (
@@ -152,9 +190,9 @@ def _traces(database: Database, until: int) -> Iterator[Trace]:
         yield from (trace for trace in traces if trace.position <= until)
 
 
-def _files(database: Database, until: int, wanted: Callable[[int], bool]) -> Iterator[set[str]]:
+def _files(database: Database, after: int, until: int, wanted: Callable[[int], bool]) -> Iterator[set[str]]:
     """Yield the files of each event whose position is wanted."""
-    position = 0
+    position = after
     while position < until:
         with database.reading() as tx:
             stored = read_stored(tx, position, BATCH)

@@ -18,7 +18,7 @@ from services.privacy import found, misplaced, replays, tables
 from services.privacy.certificate import signed
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
-from shared.clock import now, to_text
+from shared.clock import from_text, now, to_text
 from shared.contracts import topics
 from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
@@ -43,6 +43,8 @@ READERS = (
 """Who reads what travels, and whether the log says how far they are."""
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
+SPARED = timedelta(hours=1)
+"""A file stored so lately may be somebody's of whom the log does not know yet: it is looked at again."""
 BATCH = 500
 log = Log("privacy")
 
@@ -60,6 +62,7 @@ class Stores:
     secret_key: bytes
     data: Path
     settle: timedelta = SETTLE
+    spared: timedelta = SPARED
 
 
 async def carry_out(stores: Stores) -> int:
@@ -78,8 +81,12 @@ async def carry_out(stores: Stores) -> int:
     if waiting:
         await _show(stores, waiting)
     shown = [each for each in await stores.database.read(erasures.unfinished) if each.state == "shown"]
-    if shown and await _nothing_travels(stores, shown):
-        for erasure in shown:
+    travelling = [each for each in shown if not each.details.get("nothing_travels")]
+    if travelling and await _nothing_travels(stores, travelling):
+        for erasure in travelling:
+            erasure.details["nothing_travels"] = True
+    for erasure in shown:
+        if erasure.details.get("nothing_travels") and await _files_are_gone(stores, erasure):
             await _certify(stores, erasure)
     return len(await stores.database.read(erasures.unfinished))
 
@@ -127,18 +134,32 @@ def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
 
 
 async def _destroy(stores: Stores, erasure: Erasure) -> None:
+    """Which files go is written down first, by names that tell nothing: without the keys nobody could find out."""
+    files = await asyncio.to_thread(_files, stores, erasure)
+    if files["files"]:
+        await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
     counts = await asyncio.to_thread(_destroy_now, stores, erasure)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
-    await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, "counts": counts})
+    await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, **files, "counts": counts})
+
+
+def _files(stores: Stores, erasure: Erasure) -> dict[str, Any]:
+    what = _find(stores, erasure)
+    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]))
+    for sha256 in sha256s:
+        stores.blobs.remove_plain_now(sha256)
+    known = erasure.details.get("files", ())
+    until = erasure.details.get("files_until", until)
+    names = filter(stores.blobs.has, map(stores.blobs.name, sha256s))
+    return {"files": sorted({*known, *names}), "files_until": until}
 
 
 def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
-    """Files first, while it can still be read which they are; then what would outlive its key; then the keys."""
-    what, until = _find(stores, erasure), int(erasure.details["position"])
+    """Whose addresses they were, while it can still be read; then what would outlive its key; then the keys."""
+    what = _find(stores, erasure)
     if erasure.kind == "customer":
         tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
-    files = found.files_of(stores.database, what, until)
-    removed = sum([stores.blobs.remove_now(sha256) for sha256 in sorted(files)])
+    misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
     owner = erasure.subject_id
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
     stores.keys.destroy(keys)
@@ -148,8 +169,9 @@ def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))
     return {
-        "keys": len(keys), "events": len(what.positions), "by_type": kinds, "files": removed,
-        "rewritten_events": len(what.misplaced), "conversations": len(what.conversations), "projections": replayed,
+        "keys": len(keys), "events": len(what.positions), "by_type": kinds, "files": 0,
+        "rewritten_events": len(what.misplaced) + len(what.moved_out), "conversations": len(what.conversations),
+        "projections": replayed,
         "first_recorded_at": what.first_at, "last_recorded_at": what.last_at,
     }  # fmt: skip
 
@@ -228,6 +250,32 @@ async def _marks(stores: Stores, shown: Sequence[Erasure]) -> dict[str, int]:
         erasure.details["marks"] = marks
         await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
     return marks
+
+
+async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
+    """Delete the files that nobody else has got meanwhile; return whether none is left to be looked at again."""
+    at = now()
+    if at < from_text(erasure.details.get("files_at", erasure.requested_at)):
+        return False
+    gone, left, until = await asyncio.to_thread(_remove_files, stores, erasure, (at - stores.spared).timestamp())
+    erasure.details["counts"]["files"] += gone
+    if left:
+        again = to_text(at + stores.spared / 10)
+        erasure.details.update(files=left, files_until=until, files_at=again)
+        await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
+    return not left
+
+
+def _remove_files(stores: Stores, erasure: Erasure, unused_since: float) -> tuple[int, list[str], int]:
+    """Return how many files were deleted, the names of those that are to be looked at again, and the log's end."""
+    wanted = set(erasure.details.get("files", ()))
+    if not wanted:
+        return 0, [], 0
+    end = found.log_head(stores.database)
+    since = found.files_between(stores.database, int(erasure.details["files_until"]), end)
+    wanted -= set(map(stores.blobs.name, since))
+    gone = {name for name in wanted if stores.blobs.remove_now(name, unused_since)}
+    return len(gone), sorted(wanted - gone), end
 
 
 async def _certify(stores: Stores, erasure: Erasure) -> None:

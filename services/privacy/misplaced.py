@@ -11,11 +11,12 @@ from uuid import UUID
 
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
-from shared.event_store import chain, resealed
+from shared.event_store import chain, raw_items, resealed
 from shared.event_store.log import Stored, opened, read_stored
 from shared.event_store.mapper import About, Happening, key_of, to_sealed_state
 from shared.event_store.recorders import EVENTS
-from shared.keys.ring import KeyRing
+from shared.event_store.traces import Trace
+from shared.keys.ring import Key, KeyRing
 
 
 def seal(database: Database, keys: KeyRing, owner: UUID, positions: Sequence[int]) -> set[bytes]:
@@ -30,18 +31,48 @@ def seal(database: Database, keys: KeyRing, owner: UUID, positions: Sequence[int
     return used
 
 
+def seal_apart(database: Database, keys: KeyRing, moved_out: Sequence[Trace]) -> None:
+    """Seal what is on somebody else's timeline now with a key of the message's own: wherever it is moved, it is there.
+
+    It goes with whoever has it, as any message that was moved to them.
+    """
+    for trace in moved_out:
+        with database.writing() as tx:
+            stored = read_stored(tx, trace.position - 1, 1)[0]
+            recorded = opened(tx, [stored])[0]
+            if not recorded.erased:
+                assert trace.message_id
+                key = keys.to_seal(trace.message_id, trace.channel_id, recorded.recorded_at)
+                _replace(tx, keys, key, stored, recorded, recorded.event, trace.channel_id)
+                raw_items.reseal(tx, trace.position, key)
+
+
 def _seal(tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded: e.Recorded) -> set[bytes]:
     """A message that was moved away leaves its ids with whose it was: those go, the rest stays theirs."""
     event, stays = recorded.event, False
     if isinstance(event, e.MessageMoved) and event.customer_id != owner:
         event, owner, stays = replace(event, known_as=()), event.customer_id, True
     key = keys.to_seal(owner, None, recorded.recorded_at)
+    sealed_with = _replace(tx, keys, key, stored, recorded, event)
+    return set() if stays or sealed_with is None else {sealed_with}
+
+
+def _replace(
+    tx: Transaction,
+    keys: KeyRing,
+    key: Key,
+    stored: Stored,
+    recorded: e.Recorded,
+    event: e.Event,
+    channel_id: UUID | None = None,
+) -> bytes | None:
+    """Store an event anew; return the id of its key, None when nothing of it has to be sealed."""
     happening = Happening(event, About(recorded.occurred_at, recorded.actor, recorded.cause))
-    state = to_sealed_state(happening, recorded.recorded_at, lambda: key, keys.pseudonym)
+    state = to_sealed_state(happening, recorded.recorded_at, lambda: key, keys.pseudonym, channel_id)
     if key_of(state) is None and state == stored.state:
-        return set()
+        return None
     before = chain.stored(tx, stored.position - 1, stored.position, 1)[0]
     column = "rowid" if tx.dialect == "sqlite" else "notification_id"
     tx.run(f"UPDATE {EVENTS} SET state = ? WHERE {column} = ?", (state, stored.position))
     resealed.note(tx, stored.position, before.hash, chain.stored(tx, stored.position - 1, stored.position, 1)[0].hash)
-    return set() if stays or key_of(state) is None else {key.id}
+    return key_of(state)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from shared.database.protocol import Database, Transaction
-from shared.event_store.routing import mailbox_of
+from shared.event_store import routing
 
 TABLES = (
     "raw_items", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
@@ -27,10 +27,8 @@ def forget(
     addresses: Collection[tuple[str, str]] = (),
 ) -> None:
     """Leave nothing of these customers, conversations, inbound items, events and addresses. May be repeated."""
-    for part in _parts(sorted(map(str, customers))):
-        _run(database, part, "DELETE FROM routing_addresses WHERE customer_id")
-        for table in ("routing_external", "routing_threads", "routing_topics", "routing_call_backs"):
-            _run(database, part, f"DELETE FROM {table} WHERE customer_id")
+    with database.writing() as tx:
+        routing.forget(tx, sorted(customers))
     for part in _parts(sorted(map(str, conversations))):
         with database.writing() as tx:
             _empty_deliveries(tx, part)
@@ -76,7 +74,7 @@ def _forget_addresses(tx: Transaction, addresses: Collection[tuple[str, str]]) -
     known = sorted(addresses)
     tx.run_many("DELETE FROM routing_claims WHERE kind = ? AND address = ?", known)
     tx.run_many("DELETE FROM routing_claims WHERE by_kind = ? AND by_address = ?", known)
-    mailboxes = sorted({mailbox_of(address) for kind, address in known if kind == "email"})
+    mailboxes = sorted({routing.mailbox_of(address) for kind, address in known if kind == "email"})
     tx.run_many("DELETE FROM routing_auto_replies WHERE address = ?", [(each,) for each in mailboxes])
 
 

@@ -27,6 +27,12 @@ def sealed_raw(key: Key, data: bytes) -> bytes:
     return b"".join((_SEALED, key.id, number.to_bytes(4, "big"), sealed))
 
 
+def reseal(tx: Transaction, position: int, key: Key) -> None:
+    """Seal the raw bytes of an event with another key, as far as they are here and can be read."""
+    if (data := raw_item(tx, position)) is not None:
+        tx.run("UPDATE raw_items SET data = ? WHERE position = ?", (sealed_raw(key, data), position))
+
+
 def raw_item(tx: Transaction, position: int) -> bytes | None:
     """Return the bytes, None when they are not here but in blobs, or their key was destroyed. Raises WrongKeyStore."""
     row = tx.row("SELECT data FROM raw_items WHERE position = ?", (position,))

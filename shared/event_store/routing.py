@@ -6,7 +6,7 @@ Written in the transaction of the events it is derived from, with unique keys: a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any
@@ -224,6 +224,17 @@ class Entries:
         if known is None or known[1] <= to_text(at):
             self.topics[id_] = (place, to_text(at))
 
+    def drop(self, customers: Collection[UUID]) -> None:
+        """Leave out what would lead to these customers: what comes of them after their erasure leads nowhere."""
+        if not customers:
+            return
+        self.addresses = {key: id_ for key, id_ in self.addresses.items() if id_ not in customers}
+        self.threads = {key: place for key, place in self.threads.items() if place.customer_id not in customers}
+        self.topics = {key: found for key, found in self.topics.items() if found[0].customer_id not in customers}
+        self.call_backs = {step: found for step, found in self.call_backs.items() if found[0] not in customers}
+        for external_id, places in self.external.items():
+            self.external[external_id] = [found for found in places if found[1].customer_id not in customers]
+
     def save(self, tx: Transaction) -> None:
         """Write the entries. Raises the driver's unique violation when an id or address is known already."""
         tx.insert_many(
@@ -338,6 +349,20 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
     for id_, conversation, customer, at in tx.rows_in(sql, list(map(str, set(wanted.topics)))):
         found.topics[UUID(id_)] = (Place(UUID(conversation), UUID(customer)), at)
     return found
+
+
+OWNED = ("routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs")
+"""What leads to customers."""
+_PART = 500
+
+
+def forget(tx: Transaction, customers: Sequence[UUID]) -> None:
+    """Let nothing lead to these customers any more: in the transaction that erases them, and later again."""
+    ids = list(map(str, customers))
+    for start in range(0, len(ids), _PART):
+        part = ids[start : start + _PART]
+        for table in OWNED:
+            tx.run(f"DELETE FROM {table} WHERE customer_id IN ({','.join('?' * len(part))})", part)
 
 
 def seen(tx: Transaction, id_: UUID) -> bool:

@@ -21,14 +21,16 @@ from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
-from shared.event_store.routing import Entries
+from shared.event_store.routing import Entries, forget
 from shared.event_store.sealing import Sealing
 from shared.keys.ring import NOBODY
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
-_ABOUT_SOMEBODY = (e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn)
-"""What only says something of a customer: of one who was erased nothing new is to be said."""
+_ABOUT_SOMEBODY = (
+    e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn, e.ReplyRetried, e.ActionRequested, e.MessageAdopted,
+)  # fmt: skip
+"""What says something of a customer, or to them: of one who was erased nothing new is to be said."""
 
 
 class Session:
@@ -150,10 +152,13 @@ class Session:
             tx.run_many(
                 "DELETE FROM routing_seen WHERE id = ? AND conversation_id IS NULL", [(str(i),) for i in self.resolved]
             )
+        self.entries.drop(self._erasures.customers)
         self.entries.save(tx)
         if not self.appended:
             return []
-        erasures.add(tx, [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)])
+        erased = [h.event.customer_id for _, _, h in self.appended if isinstance(h.event, e.CustomerErased)]
+        erasures.add(tx, erased)
+        forget(tx, erased)
         tx.notify(TOPIC)
         first = (recorder.max_notification_id() or 0) - len(self.appended) + 1
         raw_items = [(first + index, data) for index, data in kept]

@@ -13,12 +13,17 @@ from shared.event_store.log import read_stored
 from shared.event_store.mapper import key_of, plain_part
 
 
+class _Message(msgspec.Struct):
+    message_id: UUID | None = None
+
+
 class _Ids(msgspec.Struct):
     customer_id: UUID | None = None
     item_id: UUID | None = None
     conversation_id: UUID | None = None
     channel_id: UUID | None = None
     message_id: UUID | None = None
+    message: _Message | None = None
     to_customer_id: UUID | None = None
     other_id: UUID | None = None
 
@@ -72,7 +77,7 @@ def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
                 plain.recorded_at,
                 plain.cause,
                 ids.conversation_id,
-                ids.message_id,
+                ids.message.message_id if ids.message else ids.message_id,
                 ids.to_customer_id,
                 ids.other_id,
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -39,7 +41,7 @@ async def test_a_changed_file_is_noticed_and_a_removed_one_is_gone(blobs: Blobs)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(InvalidTag):
         await blobs.get(sha256)
-    assert (blobs.remove_now(sha256), blobs.remove_now(sha256)) == (True, False)
+    assert blobs.remove_now(blobs.name(sha256), time.time() + 1)
     with pytest.raises(FileNotFoundError):
         await blobs.size(sha256)
 
@@ -52,4 +54,30 @@ async def test_a_file_of_an_earlier_version_is_read_and_removed_as_well(blobs: B
     assert (await blobs.get(sha256), await blobs.size(sha256)) == (DATA, len(DATA))
     assert b"".join([part async for part in blobs.read(sha256, 5, 9)]) == DATA[5:9]
     assert await blobs.put(DATA) == sha256
-    assert (blobs.remove_now(sha256), plain.exists(), [*blobs.folder.glob("??/*")]) == (True, False, [])
+    blobs.remove_plain_now(sha256)
+    assert (plain.exists(), await blobs.get(sha256)) == (False, DATA)
+
+
+async def test_what_was_stored_again_lately_is_not_removed(blobs: Blobs) -> None:
+    name = blobs.name(await blobs.put(DATA))
+    path, hour_ago = only_file(blobs), time.time() - 3600
+    os.utime(path, (hour_ago, hour_ago))
+    sha256 = await blobs.put(DATA)
+    assert not blobs.remove_now(name, time.time() - 60)
+    assert await blobs.get(sha256) == DATA
+    os.utime(path, (hour_ago, hour_ago))
+    assert blobs.remove_now(name, time.time() - 60)
+    assert blobs.remove_now(name, time.time() - 60), "a repeated removal has nothing left to do"
+    assert await blobs.put(DATA) == sha256
+    assert await blobs.get(sha256) == DATA
+
+
+async def test_a_removal_that_was_cut_off_is_ended_or_taken_back(blobs: Blobs) -> None:
+    sha256 = await blobs.put(DATA)
+    path, name = only_file(blobs), blobs.name(sha256)
+    taken = path.with_name(f".{name}.going")
+    path.replace(taken)
+    assert not blobs.remove_now(name, time.time() - 60)
+    assert await blobs.get(sha256) == DATA
+    path.replace(taken)
+    assert (blobs.remove_now(name, time.time() + 60), [*blobs.folder.rglob("*.going")]) == (True, [])

@@ -40,7 +40,7 @@ dying("advance"); dying("finish")
 stores_of = main.stores_of
 import services.commands.erase as command
 from dataclasses import replace
-command.stores_of = lambda *args: replace(stores_of(*args), settle=timedelta(0))
+command.stores_of = lambda *args: replace(stores_of(*args), settle=timedelta(0), spared=timedelta(0))
 sys.exit(cli.main(sys.argv[1:]))
 """
 

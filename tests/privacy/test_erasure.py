@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from uuid import UUID
+from types import SimpleNamespace
+from typing import cast
+from uuid import UUID, uuid4
 
 import pytest
 
 from services.privacy.certificate import is_genuine
-from services.privacy.job import carry_out
+from services.privacy.job import Stores, carry_out
 from services.projector.rebuild import Wanted, rebuild
+from shared.blobs import Blobs
+from shared.clock import now
+from shared.contracts.inbound import FileRef
 from shared.database.protocol import Database
 from shared.domain import commands as c
+from shared.domain import events as e
 from shared.domain.errors import Refused
+from shared.event_store import moving
+from shared.event_store.mapper import About, Happening
 from shared.registry import erasures
+from tests.privacy.life import decide
 from tests.privacy.planted import found_in
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 
@@ -111,6 +123,87 @@ async def test_who_was_erased_comes_back_as_somebody_else_and_old_copies_stay_kn
         assert [entry["text"] for entry in await made.timeline(back)] == ["", "asked for it"]
 
 
+async def test_what_comes_while_the_erasure_is_under_way_belongs_to_somebody_new_and_stays(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Pishushchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        first = made.item(anna, "email", "first", thread_key=anna.say("thread"), topic=anna.say("topic"))
+        await made.publish(first)
+        ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        erased = Happening(e.CustomerErased(UUID(customer), uuid4(), ""), About(now(), e.Actor("system")))
+        await decide(made, lambda session, tx: session.add(UUID(customer), erased))
+        later = made.item(
+            anna, "email", "later", refers_to=first.known_as, thread_key=first.thread_key, topic=first.topic
+        )
+        await made.publish(later)
+        (known,) = [r for r in await made.log() if r.cause == later.id and isinstance(r.event, e.MessageReceived)]
+        assert (known.erased, known.event.text) == (False, anna.say("later"))
+        assert known.event.customer_id != UUID(customer)
+        await erase(made, UUID(customer))
+        assert [entry["text"] for entry in await made.timeline(known.event.customer_id)] == [anna.say("later")]
+
+
+async def test_a_file_that_somebody_else_sent_since_or_just_stored_stays(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Podpisavshaya"), Person("Podpisavshiy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        blobs, database = made.house.blobs, made.house.database
+        sent, stored, own = [await blobs.put(what) for what in (b"a logo", b"another", b"a letter")]
+        logos = tuple(FileRef(sha256, 6, "logo.png", "image/png") for sha256 in (sent, stored, own))
+        await made.publish(made.item(anna, "email", "first", files=logos))
+        ((customer,),) = await database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        id_ = await database.write(partial(erasures.request, customer_id=UUID(customer), reason="", by="o"))
+        at_work = await until_recorded(made)
+        await made.publish(made.item(boris, "email", "second", files=logos[:1]))
+        for path in [path for path in blobs.folder.rglob("*") if path.is_file()]:
+            os.utime(path, (0, 0))
+        await blobs.put(b"another")  # its message is not in the log yet
+        hour = replace(at_work, spared=timedelta(hours=1))
+        for _ in range(3):
+            await carry_out(hour)
+        erasure = await database.read(partial(erasures.one, id_=id_))
+        assert erasure is not None
+        assert (erasure.state, erasure.details["files"]) == ("shown", [blobs.name(stored)])
+        assert (await blobs.get(sent), await blobs.get(stored)) == (b"a logo", b"another")
+        with pytest.raises(FileNotFoundError):
+            await blobs.get(own)
+        await made.publish(made.item(boris, "email", "third", files=logos[1:2]))
+        await database.write(lambda tx: tx.run("UPDATE erasures SET details = replace(details, 'files_at', 'x')"))
+        assert await carry_out(hour) == 0
+        done = await database.read(partial(erasures.one, id_=id_))
+        assert done is not None
+        assert (done.certificate or {})["destroyed"]["files"] == 1
+        assert await blobs.get(stored) == b"another"
+
+
+async def until_recorded(made: Town) -> Stores:
+    """Carry erasures out as far as the log says them; return what is left to do the rest with."""
+
+    class Interrupted(Exception): ...
+
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    interrupted = SimpleNamespace(name=interrupt, remove_plain_now=interrupt)
+    with pytest.raises(Interrupted):
+        await carry_out(replace(made.stores(), blobs=cast("Blobs", interrupted)))
+    return made.stores()
+
+
+async def test_an_answer_that_was_on_its_way_leads_to_nobody_who_was_erased(url: str, tmp_path: Path) -> None:
+    anna = Person("Otpravlennaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        place, channel = (UUID(conversation), UUID(customer)), made.channels["email"].id
+        await erase(made, UUID(customer))
+        sent = e.ReplySent(*place, uuid4(), channel, 1, 1, anna.say("sent as"))
+        await decide(made, lambda session, tx: session.add(place[0], Happening(sent, About(now(), e.Actor("system")))))
+        assert await made.house.database.read(lambda tx: tx.rows("SELECT * FROM routing_external")) == []
+
+
 async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_path: Path) -> None:
     anna = Person("Otvetova")
     async with town(settings_of(tmp_path / "data", url)) as made:
@@ -122,6 +215,33 @@ async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_pat
         await erase(made, UUID(customer))
         with pytest.raises(Refused, match="nobody to write to"):
             await made.house.store.handle(UUID(conversation), c.RequestReply(UUID(int=1), "hello"), OLGA)
+        assert made.sent == []
+
+
+async def test_nothing_is_sent_again_or_done_to_or_moved_to_an_erased_client(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Povtornaya"), Person("Peremeshchaemyy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        store, database, channel = made.house.store, made.house.database, made.channels["email"].id
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        place, customer_id, reply = UUID(conversation), UUID(customer), uuid4()
+        moved = made.item(boris, "email", "moved")
+        await made.publish(moved)
+        ((source,),) = await database.read(
+            lambda tx: tx.rows("SELECT id FROM conversations WHERE customer_id <> ?", (customer,))
+        )
+        failed = Happening(e.ReplyFailed(place, customer_id, reply, 1, 1, "", ""), About(now(), e.Actor("system")))
+        await decide(made, lambda session, tx: session.add(place, failed))
+        await erase(made, customer_id)
+        call = c.RequestAction(uuid4(), "call", channel, (e.Address("phone", anna.phone),))
+        for command in (c.RetryReply(reply), call):
+            with pytest.raises(Refused, match="was erased"):
+                await store.handle(place, command, OLGA)
+        wanted = (UUID(source), moved.id, place)
+        with pytest.raises(Refused, match="was erased"):
+            await decide(made, lambda session, tx: moving.move(session, tx, wanted, About(now(), OLGA)))
         assert made.sent == []
 
 

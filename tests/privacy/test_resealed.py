@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
+from services.ingest.fetch_queue import FetchQueue
 from services.projector.chain import link_next
-from shared.contracts.inbound import Address
+from shared.contracts.inbound import Address, RemoteFile
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
@@ -17,6 +19,7 @@ from shared.domain.errors import Refused
 from shared.event_store import cards, moving
 from shared.event_store.chain_verify import verify
 from shared.event_store.mapper import key_of
+from shared.event_store.raw_items import raw_item
 from shared.keys.ring import NOBODY
 from tests.privacy.life import by_olga, decide
 from tests.privacy.test_erasure import erase
@@ -100,6 +103,105 @@ async def test_what_was_moved_to_somebody_erased_goes_and_the_rest_of_its_sender
         assert any(boris.say("first") in text for text in texts)
         (away,) = [r.event for r in await made.log() if isinstance(r.event, e.MessageMoved)]
         assert (away.known_as, away.left is not None and away.left.text) == ((), boris.say("first"))
+
+
+async def message_of(made: Town, who: Person, what: str, *moves: Person, **more: object) -> UUID:
+    """Let somebody write, and move it to others, one after the other; return its id."""
+    item = made.item(who, "email", what, **more)
+    await made.publish(item)
+    sql = "SELECT conversation_id FROM routing_seen WHERE id = ?"
+    for to in moves:
+        ((place,),) = await made.house.database.read(lambda tx: tx.rows(sql, (str(item.id),)))
+        owner = await customer_of(made, to)
+        first = "SELECT id FROM conversations WHERE customer_id = ? ORDER BY position"
+        target = (await made.house.database.read(lambda tx: tx.rows(first, (str(owner),))))[0][0]  # noqa: B023
+        wanted = (UUID(place), item.id, UUID(target))
+        await decide(made, lambda session, tx: moving.move(session, tx, wanted, by_olga()))  # noqa: B023
+    return item.id
+
+
+async def shown(made: Town, customer_id: UUID) -> set[str]:
+    return {str(entry["text"]) for entry in await made.timeline(customer_id)}
+
+
+async def test_a_message_goes_with_whoever_has_it_now_and_with_nobody_who_had_it(url: str, tmp_path: Path) -> None:
+    anna, boris, vera = Person("Vernuvshaya"), Person("Poluchivshiy"), Person("Tretyaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        mails = {who.mark: made.item(who, "email", "own") for who in (anna, boris, vera)}
+        for mail in mails.values():
+            await made.publish(mail)
+        own = mails["Poluchivshiy"].known_as
+        back = await message_of(made, boris, "back", anna, boris, refers_to=own)
+        on = await message_of(made, boris, "on", anna, vera, refers_to=own)
+        customer, other, third = [await customer_of(made, who) for who in (anna, boris, vera)]
+        assert anna.say("own") in await shown(made, customer)
+        await linked(made)
+        assert boris.say("on") in await shown(made, third)
+        await erase(made, third)
+        texts = str(await made.log())
+        assert (boris.say("on") in texts, boris.say("back") in texts, vera.say("own") in texts) == (False, True, False)
+        await erase(made, customer)
+        assert {boris.say("own"), boris.say("back")} <= await shown(made, other)
+        assert (anna.say("own") in str(await made.log()), back != on) == (False, True)
+        await linked(made)
+        assert (await verify(made.house.database)).difference is None
+
+
+async def test_what_was_moved_out_of_the_conversation_of_somebody_erased_stays_with_its_raw_bytes(
+    url: str, tmp_path: Path
+) -> None:
+    anna, boris, vera = Person("Otdavshaya"), Person("Vynesennyy"), Person("Sleduyushchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        first = made.item(anna, "email", "own")
+        for item in (first, made.item(boris, "email", "own"), made.item(vera, "email", "own")):
+            await made.publish(item)
+        moved = await message_of(made, anna, "moved", boris, refers_to=first.known_as)
+        await linked(made)
+        customer, other, third = [await customer_of(made, who) for who in (anna, boris, vera)]
+        await erase(made, customer)
+        (received,) = [
+            r for r in await made.log() if isinstance(r.event, e.MessageReceived) and r.event.message_id == moved
+        ]
+        assert (received.erased, received.event.text) == (False, anna.say("moved"))
+        raw = await made.house.database.read(lambda tx: raw_item(tx, received.position))
+        assert anna.say("raw-moved").encode() in (raw or b"")
+        assert anna.say("moved") in await shown(made, other)
+        assert anna.say("own") not in str(await made.log())
+        await linked(made)
+        assert (await verify(made.house.database)).difference is None
+        ((place,),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT conversation_id FROM routing_seen WHERE id = ?", (str(moved),))
+        )
+        ((target,),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT id FROM conversations WHERE customer_id = ?", (str(third),))
+        )
+        on = (UUID(place), moved, UUID(target))
+        await decide(made, lambda session, tx: moving.move(session, tx, on, by_olga()))
+        await erase(made, other)
+        assert anna.say("moved") in await shown(made, third)
+        await erase(made, third)
+        assert anna.say("moved") not in str(await made.log())
+
+
+async def test_what_waits_of_somebody_whose_form_names_the_erased_stays(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Nazvannaya"), Person("Zhdushchiy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(boris, "email", "own"))
+        await made.publish(made.item(anna, "web_form", "own", identities=(Address("email", boris.email),)))
+        claimed = made.item(boris, "web_form", "claims", identities=(Address("email", anna.email),))
+        remote = RemoteFile("https://files.example/1", "1.pdf", "application/pdf")
+        await FetchQueue(made.house.database).hold(replace(claimed, remote_files=(remote,)))
+        await made.publish(claimed)
+        customer = await customer_of(made, anna)
+        suggested = [
+            r.event.customer_id
+            for r in await made.log()
+            if isinstance(r.event, e.MergeSuggested) and r.cause == claimed.id
+        ]
+        assert suggested == [customer]
+        await erase(made, customer)
+        kept = await made.house.database.read(lambda tx: tx.rows("SELECT inbound_id FROM fetches"))
+        assert kept == [(str(claimed.id),)]
 
 
 async def test_a_suggestion_about_somebody_erased_is_withdrawn_and_tells_no_address(url: str, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ class Town:
         return await self.house.database.read(lambda tx: read_log(tx, 0, 100_000))
 
     def stores(self) -> Stores:
-        return replace(stores_of(self.house, self.transport), settle=timedelta(0))
+        return replace(stores_of(self.house, self.transport), settle=timedelta(0), spared=timedelta(0))
 
 
 def _is_shown(tx: Transaction) -> bool:
