@@ -56,7 +56,9 @@ async def _erase(options: argparse.Namespace, house: House) -> int | None:
         print_json(erasure.shown())
     else:
         print(f"erasure {id_}: {erasure.state}")
-    return None if erasure.state == "done" else 1
+        if files := _files_left(erasure):
+            print(f"nothing is readable any more; {files} files that somebody else may be sending go a little later")
+    return None if _is_over(erasure) else 1
 
 
 def _asked(customer_id: UUID) -> str:
@@ -67,9 +69,19 @@ async def finished(house: House, id_: UUID, seconds: float) -> erasures.Erasure:
     """Return an erasure once it is done or the time is over; where no Okno runs, carry it out here."""
     deadline = time.monotonic() + seconds
     if not await carry_out_here(house, seconds):
-        while (await _one(house, id_)).state != "done" and time.monotonic() < deadline:  # noqa: ASYNC110 (another process)
+        while not _is_over(await _one(house, id_)) and time.monotonic() < deadline:  # noqa: ASYNC110 (another process)
             await asyncio.sleep(LOOK_SECONDS)
     return await _one(house, id_)
+
+
+def _files_left(erasure: erasures.Erasure) -> int:
+    """Return how many files wait to be looked at again; their keys are gone with what told of them."""
+    return len(erasure.details.get("files", ())) if erasure.state == "shown" and "files_at" in erasure.details else 0
+
+
+def _is_over(erasure: erasures.Erasure) -> bool:
+    """Return whether nothing can be read any more and no more is to be waited for here."""
+    return erasure.state == "done" or _files_left(erasure) > 0
 
 
 async def carry_out_here(house: House, seconds: float = WAIT_SECONDS) -> bool:
@@ -89,10 +101,14 @@ async def _carry_out(house: House, deadline: float) -> None:
     await transport.start()
     try:
         stores = stores_of(house, transport)
-        while await carry_out(stores) and time.monotonic() < deadline:  # noqa: ASYNC110 (it waits for the clock)
+        while await carry_out(stores) and time.monotonic() < deadline and not await _only_files_wait(house):  # noqa: ASYNC110 (it waits for the clock)
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         await transport.close()
+
+
+async def _only_files_wait(house: House) -> bool:
+    return all(map(_is_over, await house.database.read(erasures.unfinished)))
 
 
 async def _one(house: House, id_: UUID) -> erasures.Erasure:

@@ -43,7 +43,7 @@ READERS = (
 """Who reads what travels, and whether the log says how far they are."""
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
-SPARED = timedelta(hours=1)
+SPARED = timedelta(minutes=10)
 """A file stored so lately may be somebody's of whom the log does not know yet: it is looked at again."""
 BATCH = 500
 log = Log("privacy")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.inbound import FileRef
 from tests.examples import inbound
 from tests.privacy.planted import found_in
 from tests.services.test_cli import MAILBOX, Cli, okno
@@ -23,7 +24,7 @@ import os, signal, sys
 from datetime import timedelta
 from services import cli
 from services.privacy import job, main
-steps, wanted = 0, int(sys.argv.pop(1))
+steps, wanted, spared = 0, int(sys.argv.pop(1)), int(sys.argv.pop(1))
 def dying(name):
     real = getattr(job.erasures, name)
     async def step(*args, **kwargs):
@@ -40,13 +41,16 @@ dying("advance"); dying("finish")
 stores_of = main.stores_of
 import services.commands.erase as command
 from dataclasses import replace
-command.stores_of = lambda *args: replace(stores_of(*args), settle=timedelta(0), spared=timedelta(0))
+command.stores_of = lambda *args: replace(stores_of(*args), settle=timedelta(0), spared=timedelta(hours=spared))
 sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def erase(okno: Cli, customer: str, die_at: int = 0) -> subprocess.CompletedProcess[str]:
-    arguments = [str(die_at), "erase", customer, "--yes", "--reason", "asked", "--json", "--data", str(okno.data)]
+def erase(
+    okno: Cli, customer: str, *options: str, die_at: int = 0, spared: int = 0
+) -> subprocess.CompletedProcess[str]:
+    given = ("--yes", "--reason", "asked", *(options or ("--json",)), "--data", str(okno.data))
+    arguments = [str(die_at), str(spared), "erase", customer, *given]
     env = {name: value for name, value in os.environ.items() if not name.startswith("OKNO_")}
     env["PYTHONPATH"] = os.pathsep.join(sys.path)
     return subprocess.run([sys.executable, "-c", DIE, *arguments], capture_output=True, text=True, env=env, timeout=100)
@@ -62,7 +66,7 @@ def customer_of(okno: Cli) -> str:
 def test_an_erasure_that_is_killed_at_any_step_goes_on_where_it_was(okno: Cli) -> None:
     customer = customer_of(okno)
     for step in range(1, 12):
-        ended = erase(okno, customer, step)
+        ended = erase(okno, customer, die_at=step)
         if ended.returncode == 0:
             break
         assert ended.returncode == -signal.SIGKILL, ended.stderr
@@ -73,6 +77,19 @@ def test_an_erasure_that_is_killed_at_any_step_goes_on_where_it_was(okno: Cli) -
     assert [entry["kind"] for entry in okno.json("timeline", customer)["items"]].count("erased") == 1
     okno.in_house(lambda house: house.database.read(lambda tx: None))
     assert found_in([okno.data], [WORDS, "anna@secret.example", "Анна Секретова"]) == {}
+
+
+def test_an_erasure_does_not_wait_for_files_that_came_a_moment_ago(okno: Cli) -> None:
+    """Nobody can read them any more: their keys follow from names that are gone."""
+    sha256 = okno.in_house(lambda house: house.blobs.put(WORDS.encode()))
+    file = FileRef(sha256, 10, "file.txt", "text/plain")
+    handled: Any = okno.receive(inbound(WORDS, sender="anna@secret.example", files=(file,)))
+    ended = erase(okno, str(handled[0].event.customer_id), "--wait", "60", spared=1)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (
+        0, "nothing is readable any more; 1 files that somebody else may be sending go a little later"
+    )  # fmt: skip
+    assert okno.json("erasures", "list")["items"][0]["state"] == "shown"
+    assert found_in([okno.data], [WORDS, "anna@secret.example"]) == {}
 
 
 def test_a_certificate_is_shown_and_verified(okno: Cli, tmp_path: Path) -> None:
