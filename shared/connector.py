@@ -313,7 +313,8 @@ class SendFateUnknown(SendError):
 class Kind:
     """One channel kind; the modules are imported when first asked for, so an unused library is never loaded.
 
-    Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id)),
+    Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id),
+    optional: account(settings) -> whose messages come),
     parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
     METHODS, handle; both: all of these), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is
     False).
@@ -358,6 +359,14 @@ class Kind:
             check: Callable[[Mapping[str, str]], list[str]] = self.module("config").check
             wrong = check(self.complete(settings))
         return wrong
+
+    def account(self, settings: Mapping[str, str]) -> str:
+        """Return whose messages come with these settings, where a kind numbers them by that; else empty.
+
+        A channel keeps its account: messages of another one would be taken for old ones with the same numbers.
+        """
+        account: Callable[[Mapping[str, str]], str] | None = getattr(self.module("config"), "account", None)
+        return account(settings) if account else ""
 
     def complete(self, settings: Mapping[str, str]) -> dict[str, str]:
         """Return the settings with defaults filled in."""

@@ -51,7 +51,11 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(name)
+    target = Path(name).resolve()  # what a link names is written, the link stays
+    if target.exists() and not target.is_file():
+        with target.open("wb") as out:  # a pipe or a device has no draft
+            yield out
+        return
     number, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     try:
         with os.fdopen(number, "wb", buffering=1024 * 1024) as out:

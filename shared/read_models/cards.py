@@ -97,9 +97,13 @@ def consent_fields(said: e.ConsentGiven | e.ConsentWithdrawn) -> Body:
 
 SHOWN = (
     "NOT EXISTS (SELECT 1 FROM cards k WHERE k.customer_id = c.id AND k.retired = 1"
-    " AND NOT EXISTS (SELECT 1 FROM conversations v WHERE v.customer_id = c.id))"
+    " AND NOT EXISTS (SELECT 1 FROM conversations v WHERE v.customer_id = c.id)"
+    " AND NOT EXISTS (SELECT 1 FROM customer_groups h WHERE h.root_id = c.id))"
 )
-"""Which customers `c` a list shows: not those whose import was undone, unless there was contact since."""
+"""Which customers `c` a list shows: not those whose import was undone, unless there was contact since or they stand for
+others too.
+"""
+_ALONE = "NOT EXISTS (SELECT 1 FROM customer_groups g WHERE g.member_id = c.id)"
 
 
 def card(tx: Transaction, customer_id: UUID, own: Mapping[str, OwnField]) -> Body | None:
@@ -116,8 +120,7 @@ def page(tx: Transaction, own: Mapping[str, OwnField], after: int, limit: int) -
 
     Each with the identities of all its members, and the position.
     """
-    alone = "NOT EXISTS (SELECT 1 FROM customer_groups g WHERE g.member_id = c.id)"
-    sql = f"{_SELECT} WHERE c.position > ? AND {SHOWN} AND {alone} ORDER BY c.position LIMIT ?"
+    sql = f"{_SELECT} WHERE c.position > ? AND {SHOWN} AND {_ALONE} ORDER BY c.position LIMIT ?"
     found = tx.rows(sql, (after, limit))
     merges = groups.merges(tx, [row[0] for row in found])
     whose = [[row, *_of_members(tx, [merge["id"] for merge in merges.get(row[0], ())])] for row in found]
@@ -126,7 +129,7 @@ def page(tx: Transaction, own: Mapping[str, OwnField], after: int, limit: int) -
 
 def count(tx: Transaction) -> int:
     """Return how many cards `page` gives in all."""
-    row = tx.row(f"SELECT count(*) FROM customers c LEFT JOIN cards d ON d.customer_id = c.id WHERE {SHOWN}")
+    row = tx.row(f"SELECT count(*) FROM customers c WHERE {SHOWN} AND {_ALONE}")
     return int(row[0]) if row else 0
 
 
@@ -171,5 +174,5 @@ def _held(rows: Sequence[Row]) -> dict[str, list[str]]:
 def _consents(rows: Sequence[Row]) -> Body:
     """Return what was said last of each channel, by whichever member."""
     said = [pair for row in rows for pair in orjson.loads(row[5] or "{}").items()]
-    last = dict(sorted(said, key=lambda pair: pair[1]["position"]))
+    last = dict(sorted(said, key=lambda pair: pair[1].get("position", 0)))
     return {channel: {name: each[name] for name in each if name != "position"} for channel, each in last.items()}

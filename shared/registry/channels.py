@@ -62,6 +62,7 @@ class ChannelRegistry:
         row = self._row(channel, secret)
 
         def insert(tx: Transaction) -> None:
+            _keep_others_out(tx)
             self._refuse_twins(tx, channel)
             tx.insert_many("channels", _COLUMNS.split(", "), [row])
             tx.notify(TOPIC)
@@ -78,6 +79,7 @@ class ChannelRegistry:
         secret = {f.name for f in connector.fields if f.secret}
 
         def update(tx: Transaction) -> Channel:
+            _keep_others_out(tx)
             kept = tx.row(f"SELECT {_COLUMNS} FROM channels WHERE id = ?{_lock(tx)}", (str(channel.id),))
             if kept is None:
                 raise WrongChannel(f"no channel {str(channel.id)!r}")
@@ -85,6 +87,8 @@ class ChannelRegistry:
             changed = Channel(before.id, before.kind, before.name, {**before.settings, **settings})
             if problems := connector.problems(changed.settings):
                 raise WrongChannel("; ".join(problems))
+            if connector.account(before.settings) != connector.account(changed.settings):
+                raise WrongChannel("this is another account: its messages need a channel of their own")
             self._refuse_twins(tx, changed)
             _, _, _, public, secrets, *_ = self._row(changed, secret)
             tx.run("UPDATE channels SET settings = ?, secrets = ? WHERE id = ?", (public, secrets, str(channel.id)))
@@ -146,6 +150,12 @@ class ChannelRegistry:
 def _defaults(kind: str) -> dict[str, str]:
     """A channel that is older than a setting of its kind has the default; one of a kind that is gone has none."""
     return load(kind).complete({}) if kind in kinds() else {}
+
+
+def _keep_others_out(tx: Transaction) -> None:
+    """What only one channel may have is looked for and kept by one at a time; SQLite has one writer anyway."""
+    if tx.dialect == "postgres":
+        tx.run("LOCK TABLE channels IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _lock(tx: Transaction) -> str:

@@ -6,7 +6,7 @@ aiokafka 0.14 speaks Metadata up to version 5; ids are in it since version 10 (K
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ LED_POLL_SECONDS = 0.05
 
 
 async def create_topics(bootstrap: str, topics: Iterable[str], partitions: int, replication: int = -1) -> None:
-    """Create those topics that are missing, and wait until brokers know them.
+    """Create those topics that are missing, and wait until brokers know these.
 
     `replication` -1: as the brokers' default.replication.factor says. Raises TransportUnavailable.
     """
@@ -42,17 +42,18 @@ async def create_topics(bootstrap: str, topics: Iterable[str], partitions: int, 
         async with asking_kafka("creating topics"):
             await admin.start()
             answer = await admin.create_topics(wanted)
+            made = {topic for topic, code, *_ in answer.topic_errors if not code}
             for topic, code, message in (row[:3] for row in answer.topic_errors):
                 if code and (error := for_code(code)) is not TopicAlreadyExistsError:
                     raise error(f"{topic}: {message}")
-            await _wait_for_leaders(admin, [topic.name for topic in wanted])
+            await _wait_for_leaders(admin, made)
     finally:
         await admin.close()
 
 
-async def _wait_for_leaders(admin: Any, topics: list[str]) -> None:
+async def _wait_for_leaders(admin: Any, topics: Collection[str]) -> None:
     """The controller creates a topic; a broker learns of it, and of its partitions' leaders, a moment later."""
-    while not all(map(_is_led, await admin.describe_topics(topics))):  # noqa: ASYNC110 - nothing tells when
+    while topics and not all(map(_is_led, await admin.describe_topics(list(topics)))):  # noqa: ASYNC110 - nothing tells when
         await asyncio.sleep(LED_POLL_SECONDS)
 
 

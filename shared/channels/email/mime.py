@@ -18,6 +18,7 @@ MAX_PARTS = 1_000
 MAX_DELIMITERS = 100_000
 MAX_HEADERS = 5_000
 MAX_HEADER_LINES = 100_000
+MAX_LOOKS = 8
 
 _FIELD = re.compile(rb"([!-9;-~]{1,256})[ \t]*:(.*)", re.DOTALL)
 _BLANK = re.compile(rb"\r?\n\r?\n")
@@ -102,6 +103,7 @@ class _Reader:
         stop = blank.start() if blank else end
         last_known = max((found.start() for found in _WELL_KNOWN.finditer(self.data, start, stop)), default=start)
         fields: list[tuple[str, list[bytes]]] = []
+        delimiter = _Delimiter()
         at = start
         for line in self.data[start:stop].split(b"\n", MAX_HEADER_LINES)[:MAX_HEADER_LINES]:
             field = None if line[:1] in b" \t" else _FIELD.match(line)
@@ -109,7 +111,8 @@ class _Reader:
                 fields[-1][1].append(line.strip(b"\r"))
             elif field and len(fields) < MAX_HEADERS:
                 fields.append((field[1].decode("ascii").lower(), [field[2].strip()]))
-            elif _opens_a_part(line, fields):
+                delimiter.declare(*fields[-1])
+            elif delimiter.is_it(line):
                 return _joined(fields), at
             elif not field and fields and at < last_known:
                 fields[-1][1].append(b" " + line.strip())
@@ -192,13 +195,27 @@ class _Reader:
         return found.start() if found else end
 
 
-def _opens_a_part(line: bytes, fields: list[tuple[str, list[bytes]]]) -> bool:
-    """Whether a line among fields is the delimiter they declare: the empty line before it was forgotten."""
-    if not line.startswith(b"--"):
-        return False
-    declared = next((b" ".join(lines) for name, lines in fields if name == "content-type"), b"")
-    boundary = parameters(declared)[1].get("boundary", "").encode("utf-8", "surrogateescape")
-    return bool(boundary) and line[2:].rstrip() == boundary
+class _Delimiter:
+    """The delimiter that the fields read so far declare, made out anew a few times only while they grow."""
+
+    def __init__(self) -> None:
+        self._declared: list[bytes] | None = None
+        self._boundary, self._seen, self._looks = b"", 0, 0
+
+    def declare(self, name: str, lines: list[bytes]) -> None:
+        """Take in a field; of several Content-Types the first counts."""
+        if self._declared is None and name == "content-type":
+            self._declared = lines
+
+    def is_it(self, line: bytes) -> bool:
+        """Whether a line among fields is the delimiter: the empty line before it was forgotten."""
+        if not line.startswith(b"--") or self._declared is None:
+            return False
+        if len(self._declared) != self._seen and self._looks < MAX_LOOKS:
+            self._seen, self._looks = len(self._declared), self._looks + 1
+            params = parameters(b" ".join(self._declared))[1]
+            self._boundary = params.get("boundary", "").encode("utf-8", "surrogateescape")
+        return bool(self._boundary) and line[2:].rstrip() == self._boundary
 
 
 def _joined(fields: list[tuple[str, list[bytes]]]) -> tuple[tuple[str, bytes], ...]:

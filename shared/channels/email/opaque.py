@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MAX_PIECES = 50_000
+MAX_VALUES = 150_000
+"""Looked at in all; a signed mail of 30 MB in pieces of 4 KB takes some 100,000."""
 MAX_DEPTH = 8
 """Of octet strings within octet strings; OpenSSL writes one level of 4 KB pieces."""
 
@@ -48,77 +49,80 @@ class _Value:
 def kind_of(data: bytes) -> Kind:
     """Return what a container says it is, `unknown` for what is none."""
     try:
-        return _KINDS.get(_container(data)[0], "unknown")
+        return _KINDS.get(_Reader(data).container()[0], "unknown")
     except _Broken:
         return "unknown"
 
 
 def content(data: bytes) -> bytes | None:
     """Return the mail inside a signed container; None where there is none to be read (encrypted, detached, broken)."""
+    reader = _Reader(data)
     try:
-        kind, signed = _container(data)
-        return _content(data, signed) if _KINDS.get(kind) == "signed" else None
+        kind, signed = reader.container()
+        return reader.content(signed) if _KINDS.get(kind) == "signed" else None
     except _Broken:
         return None
 
 
-def _container(data: bytes) -> tuple[bytes, _Value]:
-    """Return the object id of a ContentInfo and the SEQUENCE it is of (RFC 5652, 3)."""
-    info = _value(data, 0, len(data), _SEQUENCE)
-    kind = _value(data, info.start, info.end, _OID)
-    explicit = _value(data, kind.after, info.end, _EXPLICIT_0)
-    return data[kind.start : kind.end], _value(data, explicit.start, explicit.end, _SEQUENCE)
+class _Reader:
+    """Reads one container; counts the values it looks at, so that a hostile one costs no more than a long one."""
 
+    def __init__(self, data: bytes) -> None:
+        self._data, self._left = data, MAX_VALUES
 
-def _content(data: bytes, signed: _Value) -> bytes | None:
-    """Read version, digestAlgorithms, encapContentInfo { type, [0] content } (RFC 5652, 5.1 and 5.2)."""
-    version = _value(data, signed.start, signed.end)
-    algorithms = _value(data, version.after, signed.end)
-    encapsulated = _value(data, algorithms.after, signed.end, _SEQUENCE)
-    kind = _value(data, encapsulated.start, encapsulated.end, _OID)
-    if kind.after >= encapsulated.end or data.startswith(_END_OF_CONTENTS, kind.after):
-        return None
-    explicit = _value(data, kind.after, encapsulated.end, _EXPLICIT_0)
-    octets = _value(data, explicit.start, explicit.end)
-    pieces: list[bytes] = []
-    _octets(data, octets, pieces, 0)
-    return b"".join(pieces)
+    def container(self) -> tuple[bytes, _Value]:
+        """Return the object id of a ContentInfo and the SEQUENCE it is of (RFC 5652, 3)."""
+        info = self._value(0, len(self._data), _SEQUENCE)
+        kind = self._value(info.start, info.end, _OID)
+        explicit = self._value(kind.after, info.end, _EXPLICIT_0)
+        return self._data[kind.start : kind.end], self._value(explicit.start, explicit.end, _SEQUENCE)
 
+    def content(self, signed: _Value) -> bytes | None:
+        """Read version, digestAlgorithms, encapContentInfo { type, [0] content } (RFC 5652, 5.1 and 5.2)."""
+        version = self._value(signed.start, signed.end)
+        algorithms = self._value(version.after, signed.end)
+        encapsulated = self._value(algorithms.after, signed.end, _SEQUENCE)
+        kind = self._value(encapsulated.start, encapsulated.end, _OID)
+        if kind.after >= encapsulated.end or self._data.startswith(_END_OF_CONTENTS, kind.after):
+            return None
+        explicit = self._value(kind.after, encapsulated.end, _EXPLICIT_0)
+        octets = self._value(explicit.start, explicit.end)
+        pieces: list[bytes] = []
+        self._octets(octets, pieces, 0)
+        return b"".join(pieces)
 
-def _octets(data: bytes, octets: _Value, pieces: list[bytes], depth: int) -> None:
-    if octets.tag == _OCTETS:
-        pieces.append(data[octets.start : octets.end])
-        return
-    if octets.tag != _OCTETS_IN_PIECES or depth >= MAX_DEPTH or len(pieces) > MAX_PIECES:
-        raise _Broken
-    at = octets.start
-    while at < octets.end:
-        piece = _value(data, at, octets.end)
-        _octets(data, piece, pieces, depth + 1)
-        at = piece.after
+    def _octets(self, octets: _Value, pieces: list[bytes], depth: int) -> None:
+        if octets.tag == _OCTETS:
+            pieces.append(self._data[octets.start : octets.end])
+            return
+        if octets.tag != _OCTETS_IN_PIECES or depth >= MAX_DEPTH:
+            raise _Broken
+        at = octets.start
+        while at < octets.end:
+            piece = self._value(at, octets.end)
+            self._octets(piece, pieces, depth + 1)
+            at = piece.after
 
+    def _value(self, at: int, end: int, expected: int | None = None, depth: int = 0) -> _Value:
+        """Return the value that begins at `at`; lengths may be short, long or open (X.690, 8.1.3). Raises _Broken."""
+        data, self._left = self._data, self._left - 1
+        wrong = at + 2 > end or (expected is not None and data[at] != expected) or data[at] & 0x1F == 0x1F
+        if wrong or self._left < 0:
+            raise _Broken
+        tag, length, start = data[at], data[at + 1], at + 2
+        if length == 0x80:
+            return _Value(tag, start, self._end_of_open(start, end, depth), is_open=True)
+        if length > 0x80:
+            size = length & 0x7F
+            length, start = int.from_bytes(data[start : start + size]), start + size
+        if start + length > end:
+            raise _Broken
+        return _Value(tag, start, start + length, is_open=False)
 
-def _value(data: bytes, at: int, end: int, expected: int | None = None, depth: int = 0) -> _Value:
-    """Return the value that begins at `at`; lengths may be short, long or open (X.690, 8.1.3). Raises _Broken."""
-    if at + 2 > end or (expected is not None and data[at] != expected) or data[at] & 0x1F == 0x1F:
-        raise _Broken
-    tag, length, start = data[at], data[at + 1], at + 2
-    if length == 0x80:
-        return _Value(tag, start, _end_of_open(data, start, end, depth), is_open=True)
-    if length > 0x80:
-        size = length & 0x7F
-        length, start = int.from_bytes(data[start : start + size]), start + size
-    if start + length > end:
-        raise _Broken
-    return _Value(tag, start, start + length, is_open=False)
-
-
-def _end_of_open(data: bytes, at: int, end: int, depth: int) -> int:
-    """Return where the two zero octets stand that end a value of open length."""
-    if depth > 4 * MAX_DEPTH:
-        raise _Broken
-    for _ in range(MAX_PIECES):
-        if at + 2 <= end and data.startswith(_END_OF_CONTENTS, at):
-            return at
-        at = _value(data, at, end, depth=depth + 1).after
-    raise _Broken
+    def _end_of_open(self, at: int, end: int, depth: int) -> int:
+        """Return where the two zero octets stand that end a value of open length."""
+        if depth > 4 * MAX_DEPTH:
+            raise _Broken
+        while not (at + 2 <= end and self._data.startswith(_END_OF_CONTENTS, at)):
+            at = self._value(at, end, depth=depth + 1).after
+        return at

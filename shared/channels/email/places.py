@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from shared.connector import Cursor
 
 INBOX = "INBOX"
+NO_VALIDITY = 0
+"""No folder has it (RFC 3501, section 9: nz-number)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,21 @@ class Place:
 class Places:
     """The places of all folders, saved together: one row holds them all."""
 
-    def __init__(self, cursor: Cursor, places: dict[str, Place]) -> None:
-        self._cursor, self._places = cursor, places
+    def __init__(self, cursor: Cursor, places: dict[str, Place], mailbox: str = "") -> None:
+        self._cursor, self._places, self._mailbox = cursor, places, mailbox
         self._saving = asyncio.Lock()
 
     @classmethod
-    async def load(cls, cursor: Cursor, first_folder: str) -> Places:
-        """Return what was saved; a place from before there were several folders belongs to the first one."""
+    async def load(cls, cursor: Cursor, first_folder: str, mailbox: str = "") -> Places:
+        """Return what was saved; a place from before there were several folders belongs to the first one.
+
+        `mailbox`: whose the numbers are. Those of another mailbox say nothing: its folders are gone through anew.
+        """
         saved = await cursor.load()
-        return cls(cursor, read(saved, first_folder) if saved else {})
+        places = read(saved, first_folder) if saved else {}
+        if saved and mailbox_of(saved) not in ("", mailbox):
+            places = {folder: replace(place, uid_validity=NO_VALIDITY) for folder, place in places.items()}
+        return cls(cursor, places, mailbox)
 
     def of(self, folder: str) -> Place | None:
         return self._places.get(folder)
@@ -42,7 +50,7 @@ class Places:
         """Return once the place is durable."""
         async with self._saving:
             self._places[folder] = place
-            await self._cursor.save(write(self._places))
+            await self._cursor.save(write(self._places, self._mailbox))
 
 
 def read(text: str, first_folder: str = INBOX) -> dict[str, Place]:
@@ -53,7 +61,12 @@ def read(text: str, first_folder: str = INBOX) -> dict[str, Place]:
     return {folder: _place(told) for folder, told in json.loads(text)["folders"].items()}
 
 
-def write(places: dict[str, Place]) -> str:
+def mailbox_of(text: str) -> str:
+    """Return whose the saved numbers are, empty where it was not noted."""
+    return str(json.loads(text).get("mailbox", "")) if text.startswith("{") else ""
+
+
+def write(places: dict[str, Place], mailbox: str = "") -> str:
     folders = {
         folder: {
             "uid_validity": place.uid_validity,
@@ -62,7 +75,8 @@ def write(places: dict[str, Place]) -> str:
         }
         for folder, place in places.items()
     }
-    return json.dumps({"folders": folders}, ensure_ascii=False)
+    whose = {"mailbox": mailbox} if mailbox else {}
+    return json.dumps({**whose, "folders": folders}, ensure_ascii=False)
 
 
 def item_key(folder: str, uid_validity: int, uid: int) -> str:

@@ -52,7 +52,8 @@ class ImapReceiver:
 
     async def run(self) -> None:
         first, *others = config.folders(self._settings)
-        places = await Places.load(self._inlet.cursor, first)
+        mailbox = f"{self._settings['imap_username'] or self._settings['address']}@{self._settings['imap_host']}"
+        places = await Places.load(self._inlet.cursor, first, mailbox)
         tokens = self._tokens()
         status = Status(self._inlet, tokens.warning if tokens else lambda: None)
         try:

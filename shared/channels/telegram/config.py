@@ -51,6 +51,11 @@ def webhook_secret(token: str) -> str:
     return hmac.digest(token.encode(), b"okno telegram webhook", "sha256").hex()
 
 
+def account(settings: Mapping[str, str]) -> str:
+    """Each bot numbers chats and messages anew."""
+    return str(bot_id(settings["token"]))
+
+
 def bot_id(token: str) -> int:
     """Return the bot's own user id, which the token begins with; 0 for none."""
     digits = token.partition(":")[0]
