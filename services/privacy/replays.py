@@ -28,7 +28,10 @@ def forget(database: Database, data: Path) -> int:
 
 
 def _empty(file: Path) -> None:
-    """Whoever follows the log into it goes on in the same file. Raises DatabaseUnavailable while it is in use, NoProjection."""
+    """Whoever follows the log into it goes on in the same file.
+
+    Raises DatabaseUnavailable while it is in use, and NoProjection.
+    """
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)) as connection:
             connection.execute("PRAGMA secure_delete=ON")

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
@@ -27,6 +28,9 @@ from shared.database.wakeups import Wakeups
 T = TypeVar("T")
 BUSY_SECONDS = 30.0
 WIPE_SECONDS = 60.0
+WIPE_LOCK_MILLISECONDS = 50
+WIPE_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+"""Seconds: writers have some forty times as long as they are kept waiting."""
 READERS = 4
 
 
@@ -85,12 +89,22 @@ class SqliteDatabase:
         yield _forever
 
     def wipe(self, tables: Sequence[str]) -> None:
-        """Deleted bytes are zeros already (secure_delete): what is left is the log, which is copied and emptied."""
-        deadline = time.monotonic() + WIPE_SECONDS
-        while self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-            if time.monotonic() > deadline:
-                raise DatabaseUnavailable(f"{self.path}: somebody reads in the write-ahead log all the time")
-            time.sleep(0.1)
+        """Deleted bytes are zeros already (secure_delete): what is left is the log, which is copied and emptied.
+
+        To empty it takes the writers' lock while readers are waited for (sqlite.org/pragma.html#pragma_wal_checkpoint):
+        so briefly, on a connection of its own, and not at all while PASSIVE tells that somebody reads what is old.
+        """
+        deadline, pauses = time.monotonic() + WIPE_SECONDS, chain(WIPE_PAUSES, repeat(WIPE_PAUSES[-1]))
+        connection = self._connect()
+        try:
+            connection.execute(f"PRAGMA busy_timeout={WIPE_LOCK_MILLISECONDS}")
+            while not _emptied(connection):
+                if time.monotonic() > deadline:
+                    raise DatabaseUnavailable(f"{self.path}: somebody reads in the write-ahead log all the time")
+                time.sleep(next(pauses))
+        finally:
+            self._opened.remove(connection)
+            connection.close()
 
     @asynccontextmanager
     async def sole(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
@@ -154,6 +168,11 @@ class SqliteDatabase:
 
 async def _forever() -> None:
     await asyncio.Event().wait()
+
+
+def _emptied(connection: sqlite3.Connection) -> bool:
+    _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return pages == copied and not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 @contextmanager
