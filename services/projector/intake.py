@@ -90,7 +90,7 @@ class IntakeLoop:
             await consumer.rewind()  # another member has done these: a rebalance happened meanwhile
             return
         except Exception as error:
-            log.warning("batch_failed", topic=self._intake.topic, records=len(records), error=repr(error))
+            log.warning("batch_failed", topic=self._intake.topic, records=len(records), error=repr(error)[:500])
             if not await self._one_by_one(records):
                 await consumer.rewind()
                 return
