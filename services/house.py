@@ -109,8 +109,8 @@ def _refuse_other_keys(database: Database, keys: KeyRing) -> None:
             fitting_keys.refuse_another(tx, keys)
     except WrongKeyStore:
         with ThreadPoolExecutor(1) as thread:  # closing waits, and a loop may be running here
-            for opened in (database, keys):
-                thread.submit(lambda each=opened: asyncio.run(each.close())).result()
+            for closing in (database.close(), keys.close()):
+                thread.submit(asyncio.run, closing).result()
         raise
 
 
