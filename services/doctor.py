@@ -5,6 +5,7 @@ Reads only, except for a file that is written and removed again to see whether a
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -19,6 +20,7 @@ from services.house import House
 from shared.clock import from_text, now, to_text
 from shared.connector import load
 from shared.database.protocol import Transaction
+from shared.event_store import fitting_keys
 from shared.event_store.log import head
 from shared.read_models import live, quarantine
 from shared.registry.health import health_of_channels
@@ -98,6 +100,16 @@ def _server(tx: Transaction) -> tuple[int, str]:
     return int(row[0]), to_text(at)
 
 
+async def _keys(house: House) -> Found:
+    """Reads all of the log: one page that is missing between others stops whoever comes to it."""
+    pages = await house.database.read(fitting_keys.pages_of_log)
+    missing = len(await asyncio.to_thread(house.keys.pages.missing, pages))
+    if missing:
+        told = f"{missing} of {len(pages)} pages of keys are missing, {fitting_keys.ADVICE}"
+        return [("wrong", told)]
+    return [("ok", f"all {len(pages)} pages of keys are there: back them up apart from the rest")]
+
+
 async def _transport(house: House) -> Found:
     transport = house.transport()
     try:
@@ -162,6 +174,7 @@ async def _operators(house: House) -> Found:
 
 CHECKS: dict[str, Callable[[House], Awaitable[Found]]] = {
     "database": _database,
+    "keys": _keys,
     "transport": _transport,
     "read models": _read_models,
     "channels": _channels,

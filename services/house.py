@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,10 @@ from shared.blobs import Blobs
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
+from shared.event_store import fitting_keys
 from shared.event_store.store import EventStore
 from shared.keys.derive import derived
+from shared.keys.pages import WrongKeyStore
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
 from shared.read_models import live
@@ -79,18 +83,35 @@ def open_keys(settings: Settings) -> KeyRing:
 
 
 def open_house(settings: Settings) -> House:
-    """Open everything and create the tables that are missing. Raises DatabaseUnavailable."""
+    """Open everything and create the tables that are missing. Raises DatabaseUnavailable.
+
+    Raises WrongKeyStore before anything could be sealed with keys that are not those of the log.
+    """
     database = open_database(settings.database_url)
-    keys = open_keys(settings)
-    store = EventStore(database, keys=keys)
+    store = EventStore(database)
     create_tables(database, SCHEMAS)
     store.create_tables()
     live.create_tables(database)
+    keys = open_keys(settings)
+    _refuse_other_keys(database, keys)
+    database.keys = keys
     registry = ChannelRegistry(database, settings.secret_key)
     blobs = Blobs(Path(settings.blobs), derived(settings.secret_key, "blobs"))
     wire_keys = WireKeys(keys.database, settings.secret_key)
     wire_keys.create_tables()
     return House(settings, database, store, registry, blobs, keys, wire_keys)
+
+
+def _refuse_other_keys(database: Database, keys: KeyRing) -> None:
+    """Raises WrongKeyStore, with both closed, so that the right store can be put in its place."""
+    try:
+        with database.reading() as tx:
+            fitting_keys.refuse_another(tx, keys)
+    except WrongKeyStore:
+        with ThreadPoolExecutor(1) as thread:  # closing waits, and a loop may be running here
+            for closing in (database.close(), keys.close()):
+                thread.submit(asyncio.run, closing).result()
+        raise
 
 
 @contextmanager

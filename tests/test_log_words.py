@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 
 import pytest
 
-from shared.log_words import masked, told
+from shared.log_words import CHARACTERS, masked, told
 from shared.logs import JsonLines
 
 SAID = ("Любовь", "anna@example.com", "+7 (912) 345-67-89", "call me 'now'", "79123456789")
@@ -45,11 +46,34 @@ def test_a_traceback_tells_the_places_and_names_only() -> None:
         ("Key (address)=(anna) already exists", "Key (address)… already exists"),
         ("mailbox <anna@example.com> unknown", "mailbox <…> unknown"),
         ("calls +79123456789 back", "calls … back"),
+        ("No such file: '/var/lib/okno/blobs/ab/ab01'", "No such file: '/var/lib/okno/blobs/ab/ab01'"),
+        ("No such file: '/calls/79123456789.mp3'", "No such file: …"),
+        ("No such file: '/files/Анна.pdf'", "No such file: …"),
+        ('connection to server at "db.internal" failed', 'connection to server at "db.internal" failed'),
+        ('relation "x" does not exist', 'relation "x" does not exist'),
+        ("'channel_id'", "'channel_id'"),
+        ("'tel-912-345-67-89' 'anna 7' 'a12345' 'anna@example.com'", "… … … …"),
+        ("b'[AUTHENTICATIONFAILED] anna is unknown'", "[AUTHENTICATIONFAILED] …"),
+        ("b'anna is unknown', said", "…, said"),
+        ("can't send, provider doesn't answer", "can't send, provider doesn't answer"),
+        ("named 'it's Anna's' here", "named … here"),
+        ("as r'it\\'s Anna' says", "as … says"),
+        ("written 2026-11-21 14:05:07.123+03:00 by 79123456789", "written 2026-11-21 14:05:07.123+03:00 by …"),
+        ("born 1987-03-02", "born …"),
+        ("was cut in 'Anna Petr", "was cut in …"),
         ("is named “Anna”, 'A' or \"B\"", "is named …, … or …"),
     ],
 )
 def test_a_message_keeps_ids_and_loses_what_it_quotes(said: str, kept: str) -> None:
     assert masked(said) == kept
+
+
+@pytest.mark.parametrize("piece", ["a", "'a", " 'a", "“a", "a.", "(=(", "1 ", "\\'", "/", "'a "])
+def test_a_long_message_is_cut_and_takes_no_time(piece: str) -> None:
+    started = time.process_time()
+    said = masked(piece * 200_000)
+    assert (len(said) <= CHARACTERS + 1, said[-1], time.process_time() - started < 0.5) == (True, "…", True)
+    assert len(told(ValueError(piece * 200_000))) < 2 * CHARACTERS
 
 
 def test_a_line_of_a_library_and_a_reason_are_masked() -> None:

@@ -12,7 +12,7 @@ from services.privacy import retention
 from services.privacy.job import Stores, carry_out
 from services.privacy.restore import erase_again
 from shared.database.protocol import DatabaseUnavailable, Transaction
-from shared.keys.pages import WrongKeyStore
+from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
 from shared.transport.protocol import Transport, TransportUnavailable
@@ -20,6 +20,9 @@ from shared.transport.protocol import Transport, TransportUnavailable
 RULES_SECONDS = 3600.0
 IDLE_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
+LONGEST_SECONDS = 600.0
+PROBLEM_CHARACTERS = 500
+WAITS = (DatabaseUnavailable, TransportUnavailable)
 log = Log("privacy")
 
 
@@ -35,7 +38,7 @@ class Privacy:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._rules_at = float("-inf")
+        self._rules_at, self._failures = float("-inf"), 0
 
     def work(self) -> Sequence[Coroutine[None, None, None]]:
         return (self._forget(),)
@@ -43,12 +46,36 @@ class Privacy:
     async def _forget(self) -> None:
         listener = self._stores.database.listen(erasures.TOPIC)
         while True:
+            pause = await self._attempt()
+            await (asyncio.sleep(pause) if pause else listener.wait(IDLE_SECONDS))
+
+    async def _attempt(self) -> float:
+        """Do what can be done; return the seconds after which the rest is to be tried again, 0 when there is none.
+
+        Whatever goes wrong is told to those who look at the erasures: only they can do something about it, and the
+        other parts of the process have nothing to do with it.
+        """
+        try:
             try:
                 waiting = await self._once()
-            except (DatabaseUnavailable, TransportUnavailable, WrongKeyStore) as error:
-                log.warning("erasures_wait", reason=str(error)[:500])
-                waiting = 1
-            await (asyncio.sleep(AGAIN_SECONDS) if waiting else listener.wait(IDLE_SECONDS))
+            except WAITS:
+                raise
+            except Exception as error:
+                return await self._failed(error)
+            self._failures = 0
+            await erasures.tell(self._stores.database, "")
+        except WAITS as error:
+            log.warning("erasures_wait", reason=str(error)[:500])
+            return AGAIN_SECONDS
+        return AGAIN_SECONDS if waiting else 0.0
+
+    async def _failed(self, error: Exception) -> float:
+        """Return the seconds of the pause, which grows: each try may read all of the log."""
+        self._failures += 1
+        pause = pause_after(self._failures)
+        log.error("erasures_failed", error, tries=self._failures, again_in_seconds=pause)
+        await erasures.tell(self._stores.database, f"{type(error).__name__}: {masked(str(error))}"[:PROBLEM_CHARACTERS])
+        return pause
 
     async def _once(self) -> int:
         """Return how many erasures are under way."""
@@ -59,6 +86,11 @@ class Privacy:
             await self._stores.database.write(partial(erase_again, erased=erased))  # an older copy may have come back
             self._rules_at = time.monotonic()
         return await carry_out(self._stores)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds to the next try."""
+    return min(LONGEST_SECONDS, AGAIN_SECONDS * 2.0 ** min(failures, 20))
 
 
 def _has_new_rule(tx: Transaction) -> bool:

@@ -15,6 +15,10 @@ from shared.database.protocol import Database, DatabaseUnavailable
 WAIT_SECONDS = 10.0
 
 
+class NoProjection(Exception):
+    """Something lies among the projections that cannot be emptied: what it has of anybody has to go by hand."""
+
+
 def forget(database: Database, data: Path) -> int:
     """Remove the tables of every projection; return how many files and schemas that were."""
     files = sorted((data / "replay").glob("*.db"))
@@ -24,7 +28,10 @@ def forget(database: Database, data: Path) -> int:
 
 
 def _empty(file: Path) -> None:
-    """Whoever follows the log into it goes on in the same file. Raises DatabaseUnavailable while it is in use."""
+    """Whoever follows the log into it goes on in the same file.
+
+    Raises DatabaseUnavailable while it is in use, and NoProjection.
+    """
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
@@ -35,12 +42,15 @@ def _empty(file: Path) -> None:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.OperationalError as error:
         raise DatabaseUnavailable(f"{file}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise NoProjection(f"{file} is no SQLite file ({error}): move it out of there, and look what it has") from error
 
 
 def _schemas(database: Database) -> int:
     if database.dialect == "sqlite":
         return 0
-    sql = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay\\_%'"
+    made = "schemaname LIKE 'replay\\_%' AND tablename = 'replay_position'"  # not whatever somebody calls so
+    sql = f"SELECT schemaname FROM pg_tables WHERE {made}"
     with database.writing() as tx:
         names = [name for (name,) in tx.rows(sql)]
         for name in names:

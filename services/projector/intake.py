@@ -18,6 +18,7 @@ from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.event_store.recorders import Behind
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.transport.protocol import Consumer, Outgoing, Record, Transport, TransportUnavailable
@@ -31,6 +32,8 @@ POISON_DELAYS = (0.1, 0.4, 1.0)
 """Seconds between the tries of a record that fails: in all below the 5 s that a poison message may take."""
 OUTAGE_DELAYS = (0.1, 0.5, 1.0, 2.0, 5.0)
 JOIN_AGAIN_SECONDS = 1.0
+OUTAGES = (DatabaseUnavailable, TransportUnavailable, WrongKeyStore)
+"""A key store that was taken away or put back older is no fault of the record that comes to it."""
 Read = tuple[Record, Contract]
 log = Log("projector")
 
@@ -66,7 +69,7 @@ class IntakeLoop:
         while True:
             try:
                 await self._consume()
-            except (DatabaseUnavailable, TransportUnavailable) as error:
+            except OUTAGES as error:
                 log.warning("intake_waiting", topic=self._intake.topic, error=str(error)[:500])
                 await asyncio.sleep(JOIN_AGAIN_SECONDS)
 
@@ -87,7 +90,7 @@ class IntakeLoop:
             await consumer.rewind()  # another member has done these: a rebalance happened meanwhile
             return
         except Exception as error:
-            log.warning("batch_failed", topic=self._intake.topic, records=len(records), error=repr(error))
+            log.warning("batch_failed", topic=self._intake.topic, records=len(records), error=repr(error)[:500])
             if not await self._one_by_one(records):
                 await consumer.rewind()
                 return
@@ -141,11 +144,11 @@ class IntakeLoop:
         await self._through_outages(partial(self._store.record, lambda session, tx: None, _positions([record])))
 
     async def _through_outages(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Repeat while the database or the transport is away: that is nobody's fault and loses nothing."""
+        """Repeat while the database, the transport or a key is away: that is nobody's fault and loses nothing."""
         for attempt in itertools.count():
             try:
                 await work()
-            except (DatabaseUnavailable, TransportUnavailable) as error:
+            except OUTAGES as error:
                 delay = OUTAGE_DELAYS[min(attempt, len(OUTAGE_DELAYS) - 1)]
                 log.warning("waiting", topic=self._intake.topic, seconds=delay, error=str(error)[:500])
                 await asyncio.sleep(delay)

@@ -8,6 +8,7 @@ from functools import partial
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.event_store.log import head
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import live
@@ -38,7 +39,7 @@ async def index_forever(database: Database, store: EventStore, round_seconds: fl
             await _catch_up(database, store)
             if await listener.wait(IDLE_SECONDS):
                 await asyncio.sleep(min(AFTER_SECONDS, round_seconds))
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, WrongKeyStore) as error:
             log.warning("index_waiting", error=str(error)[:500])
             await asyncio.sleep(OUTAGE_SECONDS)
 

@@ -70,6 +70,11 @@ class KeyPages:
             raise WrongKeyStore(f"the key store lacks {len(missing)} pages of keys that the log was sealed with")
         return found
 
+    def missing(self, ids: Collection[bytes]) -> set[bytes]:
+        """Return those pages that the store lacks."""
+        with self._database.reading() as tx:
+            return set(ids) - {bytes(id_) for id_, _ in _rows_of(tx, sorted(ids))}
+
     def destroy(self, keys: Collection[tuple[bytes, int]]) -> int:
         """Overwrite keys, given as (page, slot), with zeros; return how many of them still were keys."""
         slots: defaultdict[bytes, set[int]] = defaultdict(set)

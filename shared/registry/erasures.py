@@ -74,6 +74,7 @@ class Erasure:
             "requested_by": self.requested_by,
             "requested_at": self.requested_at,
             "state": self.state,
+            "problem": self.details.get("problem", "") if self.state != "done" else "",
             "finished_at": self.finished_at,
             "certificate": self.certificate,
         }
@@ -132,6 +133,16 @@ async def finish(database: Database, id_: UUID, at: datetime, certificate: dict[
     values = (to_text(at), orjson.dumps(certificate).decode(), str(id_))
     sql = "UPDATE erasures SET state = 'done', finished_at = ?, certificate = ? WHERE id = ?"
     await database.write(lambda tx: tx.run(sql, values))
+
+
+async def tell(database: Database, problem: str) -> None:
+    """Note what keeps the erasures that are under way from going on, of nobody; empty: nothing any more.
+
+    They are carried out together, so it keeps all of them.
+    """
+    work = [each for each in await database.read(unfinished) if each.details.get("problem", "") != problem]
+    for each in work:
+        await advance(database, each.id, each.state, {**each.details, "problem": problem})
 
 
 def check_reason(reason: str) -> None:

@@ -48,7 +48,7 @@ async def test_a_sound_installation_is_found_so(house: House) -> None:
     assert {finding.state for each in found.values() for finding in each} == {"ok"}
     assert [finding.found for finding in found["channels"]] == ["Site (web_form): works"]
     assert list(found) == [
-        "data folder", "blobs", "secret key", "database", "transport", "read models", "channels", "quarantine",
+        "data folder", "blobs", "secret key", "database", "keys", "transport", "read models", "channels", "quarantine",
         "replies", "operators",
     ]  # fmt: skip
 
@@ -63,7 +63,7 @@ async def test_what_is_wrong_is_told(house: House, monkeypatch: pytest.MonkeyPat
     found = await findings(house)
     states = {check: [finding.state for finding in each] for check, each in found.items()}
     assert states == {
-        "data folder": ["wrong"], "blobs": ["wrong"], "secret key": ["warning"], "database": ["ok"],
+        "data folder": ["wrong"], "blobs": ["wrong"], "secret key": ["warning"], "database": ["ok"], "keys": ["ok"],
         "transport": ["ok"], "read models": ["ok"], "channels": ["wrong", "warning"],
         "quarantine": ["warning"], "replies": ["ok"], "operators": ["warning"],
     }  # fmt: skip

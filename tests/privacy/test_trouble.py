@@ -1,0 +1,80 @@
+"""An erasure that cannot be carried out says why, is tried again, and leaves the rest of the process alone."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.privacy import main, replays
+from services.privacy.main import Privacy
+from shared.database.lead import lead_forever
+from shared.database.protocol import Transaction
+from shared.registry import erasures
+from tests.privacy.town import Person, Town, settings_of, town
+from tests.services.projector.running import running
+
+
+@pytest.fixture
+def url(any_url: str, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
+
+
+async def asked(made: Town) -> UUID:
+    """Return the erasure of somebody who has written."""
+    await made.publish(made.item(Person("Trudnova"), "email", "first"))
+    ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+    request = partial(erasures.request, customer_id=UUID(customer), reason="asked for it", by="o")
+    return await made.house.database.write(request)
+
+
+async def until(made: Town, id_: UUID, **wanted: str) -> None:
+    """Wait until an erasure is shown with some fields."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await made.house.database.read(partial(erasures.one, id_=id_))
+            assert found is not None
+            if wanted.items() <= found.shown().items():
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_a_file_that_cannot_be_emptied_is_told_and_the_erasure_goes_on_without_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr(main, "LONGEST_SECONDS", 0.1)
+    foreign = tmp_path / "data" / "replay" / "notes.db"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"somebody's own notes, kept here by mistake" * 100)
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        privacy = Privacy(made.stores())
+        id_ = await asked(made)
+        leading = lead_forever(made.house.database, "privacy", privacy.work)
+        async with running(leading):
+            said = f"NoProjection: {foreign} is no SQLite file (file is not a database):"
+            await until(made, id_, problem=f"{said} move it out of there, and look what it has")
+            foreign.unlink()
+            await until(made, id_, state="done", problem="")
+
+
+def test_a_pause_after_failures_grows() -> None:
+    assert [main.pause_after(failures) for failures in (1, 2, 3, 9, 10, 5000)] == [2, 4, 8, 512, 600, 600]
+
+
+@pytest.mark.cluster
+async def test_only_schemas_of_projections_are_dropped(database_url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", database_url)) as made:
+        database = made.house.database
+
+        def make(tx: Transaction) -> None:
+            tx.script("CREATE SCHEMA replay_words; CREATE TABLE replay_words.replay_position (name TEXT)")
+            tx.script("CREATE SCHEMA replay_of_the_match; CREATE TABLE replay_of_the_match.goals (minute BIGINT)")
+
+        await database.write(make)
+        assert replays.forget(database, tmp_path / "data") == 1
+        schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay%'"
+        assert await database.read(lambda tx: tx.rows(schemas)) == [("replay_of_the_match",)]
