@@ -40,6 +40,7 @@ def figures() -> Iterator[Figure]:
         env = {
             "OKNO_KAFKA": kafka.bootstrap,
             "OKNO_DATABASE_URL": url,
+            "OKNO_KEYS_URL": postgres.create_database(),
             "OKNO_DATA": folder,
             "OKNO_BLOBS": f"{folder}/blobs",
         }
