@@ -11,7 +11,7 @@ from services.house import House
 from services.privacy import retention
 from services.privacy.job import Stores, carry_out
 from services.privacy.restore import erase_again
-from shared.database.protocol import DatabaseUnavailable, Transaction
+from shared.database.protocol import DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
@@ -79,11 +79,12 @@ class Privacy:
 
     async def _once(self) -> int:
         """Return how many erasures are under way."""
-        if time.monotonic() - self._rules_at > RULES_SECONDS or await self._stores.database.read(_has_new_rule):
-            await self._stores.database.write(retention.due)
+        database = self._stores.database
+        if time.monotonic() - self._rules_at > RULES_SECONDS or await database.read(retention.has_new_rule):
+            await database.write(retention.due)
             await self._stores.wire_keys.destroy_old()
             erased = await asyncio.to_thread(self._stores.keys.pages.erased)
-            await self._stores.database.write(partial(erase_again, erased=erased))  # an older copy may have come back
+            await database.write(partial(erase_again, erased=erased))  # an older copy may have come back
             self._rules_at = time.monotonic()
         return await carry_out(self._stores)
 
@@ -91,7 +92,3 @@ class Privacy:
 def pause_after(failures: int) -> float:
     """Return the seconds to the next try."""
     return min(LONGEST_SECONDS, AGAIN_SECONDS * 2.0 ** min(failures, 20))
-
-
-def _has_new_rule(tx: Transaction) -> bool:
-    return tx.row("SELECT 1 FROM retention_rules WHERE done_until IS NULL LIMIT 1") is not None

@@ -29,6 +29,12 @@ def due(tx: Transaction, at: datetime | None = None) -> list[UUID]:
     return made
 
 
+def has_new_rule(tx: Transaction) -> bool:
+    """Return whether a rule was set that nothing has gone by yet; one for a channel on hold waits for the release."""
+    new = {UUID(id_) for (id_,) in tx.rows("SELECT channel_id FROM retention_rules WHERE done_until IS NULL")}
+    return bool(new - erasures.held(tx, "channel"))
+
+
 def before(days: int, at: datetime) -> datetime:
     """Return the moment before which content goes: the end of the last week that is older as a whole."""
     oldest = (at - timedelta(days=days)).timestamp()

@@ -85,7 +85,9 @@ async def test_a_channel_on_hold_is_left_alone(url: str, tmp_path: Path) -> None
         await said(made, anna, "email", "old-mail", 100)
         database, mail = made.house.database, made.channels["email"].id
         await database.write(partial(erasures.set_rule, channel_id=mail, days=30, by="o"))
+        assert await database.read(retention.has_new_rule)
         await database.write(partial(erasures.hold, kind="channel", subject_id=mail, reason="audit", by="o"))
+        assert not await database.read(retention.has_new_rule)
         assert await apply(made) == []
         assert anna.say("old-mail") in await texts(made)
 
