@@ -33,6 +33,8 @@ class Stay:
 def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | None], about: About) -> UUID:
     """Move (conversation, message, to): `to` None for a new conversation. Return where it is. Raises Refused."""
     source, message_id, to = wanted
+    if to is not None:  # their own messages may go back when conversations are taken apart: that is `move_all`
+        session.refuse_erased(_known_place(session, to).customer_id)
     return move_all(session, tx, source, [message_id], to, about)
 
 

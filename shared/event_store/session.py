@@ -28,7 +28,7 @@ from shared.keys.ring import NOBODY
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
 _ABOUT_SOMEBODY = (
-    e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn, e.ReplyRetried, e.ActionRequested, e.MessageAdopted,
+    e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn, e.ReplyRetried, e.ActionRequested,
 )  # fmt: skip
 """What says something of a customer, or to them: of one who was erased nothing new is to be said."""
 
@@ -114,7 +114,7 @@ class Session:
     def append(self, stream_id: UUID, version: int, happening: Happening) -> None:
         """Keep one event for the end of a stream. Raises Refused for an operator's word on somebody who was erased."""
         if isinstance(happening.event, _ABOUT_SOMEBODY) and happening.about.actor.kind == "operator":
-            self._refuse_erased(happening.event.customer_id)
+            self.refuse_erased(happening.event.customer_id)
         self.erases = self.erases or isinstance(happening.event, e.CustomerErased)
         self.appended.append((stream_id, version, happening))
         self.entries.add(happening)
@@ -195,7 +195,8 @@ class Session:
             for r, s in zip(recorded, stored, strict=True)
         ]
 
-    def _refuse_erased(self, customer_id: UUID) -> None:
+    def refuse_erased(self, customer_id: UUID) -> None:
+        """Raises Refused for somebody who was erased."""
         if customer_id in self._erasures.customers:
             raise Refused("erased", "The client was erased: nothing more can be written about them")
 

@@ -64,7 +64,7 @@ async def test_mails_that_wait_and_mails_that_arrive_are_accepted_once_in_order(
     assert [item.data for item in items] == [mail(number) for number in range(1, 5)]
     assert inlet.numbers() == [1, 2, 3, 4]
     validity = items[0].key.split(".")[0]
-    assert inlet.cursor.place == places.write({"INBOX": places.Place(int(validity), 4)})
+    assert inlet.cursor.place == places.write({"INBOX": places.Place(int(validity), 4)}, f"{ADDRESS}@127.0.0.1")
     assert inlet.reports[-1] == (0, None)
 
 
