@@ -50,7 +50,9 @@ class Blobs:
     def put_now(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if not _touched(path):
+        if _touched(path):
+            _sync(path.parent)  # whoever wrote it may not have come to that yet
+        else:
             _write_durably(path, self._sealed(sha256, data))
         return sha256
 
@@ -168,8 +170,13 @@ def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -35,6 +35,17 @@ async def test_any_part_is_read_as_it_was_and_the_folder_tells_nothing(blobs: Bl
     assert DATA[:64] not in path.read_bytes()
 
 
+async def test_who_finds_a_file_there_waits_for_its_name_to_be_durable_too(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote it may be between the rename and the folder's fsync."""
+    await blobs.put(DATA)
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.readlink(f"/proc/self/fd/{opened}")))
+    await blobs.put(DATA)
+    assert synced == [str(only_file(blobs).parent)]
+
+
 async def test_a_changed_file_is_noticed_and_a_removed_one_is_gone(blobs: Blobs) -> None:
     sha256 = await blobs.put(DATA)
     path = only_file(blobs)
