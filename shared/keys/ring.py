@@ -12,10 +12,11 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -46,16 +47,19 @@ def week_of(at: datetime) -> int:
 
 @dataclass(slots=True)
 class Key:
-    """A key to seal with. Its nonces are counted (NIST SP 800-38D, 8.2.1): it seals nowhere else."""
+    """A key to seal with. Its nonces are counted (NIST SP 800-38D, 8.2.1): it seals nowhere else.
+
+    Threads share it: two sealings with one number would give both away, so each takes the next in one step.
+    """
 
     id: bytes
     cipher: AESGCM
-    sealed: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def seal(self, data: bytes, beside: bytes = b"") -> tuple[int, bytes]:
         """Return a number and the sealed data; `beside` is not sealed, but bound to it."""
-        self.sealed += 1
-        return self.sealed, self.cipher.encrypt(nonce(self.sealed), data, beside)
+        number = next(self._numbers)
+        return number, self.cipher.encrypt(nonce(number), data, beside)
 
 
 def nonce(number: int) -> bytes:
