@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, get_args
@@ -58,8 +58,11 @@ class Found:
 def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
     found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
+    waiting: list[Trace] = []
     for trace in _traces(database, until):
         place = places.get(trace.message_id)
+        if trace.type in _WAITING:
+            waiting.append(trace)
         if trace.type == e.QuarantineResolved.__name__:
             resolved[trace.owner] = trace.conversation_id
         if trace.owner in customers:
@@ -74,7 +77,7 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
             found.misplaced.append(trace.position)
     found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
     found.items -= {trace.cause for trace in found.moved_out if trace.cause}
-    _take_waiting(database, found, until)
+    _take_waiting(found, waiting)
     return found
 
 
@@ -83,22 +86,25 @@ def _places(database: Database, until: int) -> dict[UUID | None, UUID]:
     return {trace.message_id: trace.moved_to for trace in _traces(database, until) if trace.moved_to}
 
 
-def _take_waiting(database: Database, found: Found, until: int) -> None:
+def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
     """Add what was quarantined or held before anybody knew whose it was."""
-    for trace in _traces(database, until):
-        if trace.type in _WAITING and trace.owner in found.items:
+    known = set(found.positions)
+    for trace in waiting:
+        if trace.owner in found.items and trace.position not in known:
             found.take(trace)
 
 
 def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
     """Return everything of a channel that was recorded before a moment, but of those who are held."""
-    found, places = Found(), _places(database, until)
+    found, places, waiting = Found(), _places(database, until), list[Trace]()
     for trace in _traces(database, until):
+        if trace.type in _WAITING:
+            waiting.append(trace)
         if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
             continue
         if trace.recorded_at < before and trace.channel_id == channel_id:
             found.take(trace)
-    _take_waiting(database, found, until)
+    _take_waiting(found, waiting)
     return found
 
 

@@ -135,16 +135,16 @@ def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
 
 async def _destroy(stores: Stores, erasure: Erasure) -> None:
     """Which files go is written down first, by names that tell nothing: without the keys nobody could find out."""
-    files = await asyncio.to_thread(_files, stores, erasure)
+    what = await asyncio.to_thread(_find, stores, erasure)
+    files = await asyncio.to_thread(_files, stores, erasure, what)
     if files["files"]:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
-    counts = await asyncio.to_thread(_destroy_now, stores, erasure)
+    counts = await asyncio.to_thread(_destroy_now, stores, erasure, what)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
     await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, **files, "counts": counts})
 
 
-def _files(stores: Stores, erasure: Erasure) -> dict[str, Any]:
-    what = _find(stores, erasure)
+def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
     sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]))
     for sha256 in sha256s:
         stores.blobs.remove_plain_now(sha256)
@@ -154,9 +154,8 @@ def _files(stores: Stores, erasure: Erasure) -> dict[str, Any]:
     return {"files": sorted({*known, *names}), "files_until": until}
 
 
-def _destroy_now(stores: Stores, erasure: Erasure) -> dict[str, Any]:
+def _destroy_now(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
     """Whose addresses they were, while it can still be read; then what would outlive its key; then the keys."""
-    what = _find(stores, erasure)
     if erasure.kind == "customer":
         tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
     misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
