@@ -19,12 +19,12 @@ from services.export.parquet import Parquet
 from services.export.write import OBJECTS_PER_COLLECTION, write_events
 from services.house import SCHEMAS
 from services.inbox_api.selection import Selection
-from shared.database.open import open_database
 from shared.database.schema import create_tables
 from shared.event_store.log import head, read_log
 from shared.event_store.store import EventStore
 from shared.read_models import live
 from tests.benchmarks.history import record_history
+from tests.benchmarks.sealed import open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -35,16 +35,18 @@ KB_PER_MB = 1024
 
 def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        yield from _measure("SQLite", f"sqlite:///{Path(folder) / 'okno.db'}", Path(folder))
+        urls = [f"sqlite:///{Path(folder) / name}" for name in ("okno.db", "keys.db")]
+        yield from _measure("SQLite", urls, Path(folder))
         with PostgresServer() as postgres:
-            yield from _measure("PostgreSQL", postgres.create_database(), Path(folder))
+            yield from _measure("PostgreSQL", [postgres.create_database(), postgres.create_database()], Path(folder))
 
 
-def _measure(name: str, url: str, folder: Path) -> Iterator[Figure]:
-    (count,) = _apart(_fill, url)
-    (limit,) = _apart(_read, url)
+def _measure(name: str, urls: list[str], folder: Path) -> Iterator[Figure]:
+    """`urls`: of the log and of its keys."""
+    (count,) = _apart(_fill, *urls)
+    (limit,) = _apart(_read, *urls)
     for file, goal in (("e.jsonl", 100_000), ("e.parquet", 0)):
-        rate, grown = _apart(_export, url, str(folder / file))
+        rate, grown = _apart(_export, *urls, str(folder / file))
         label = f"{count:,.0f} events, {file.rpartition('.')[2]}, {name}"
         yield Figure(f"export of {label}", rate, "/s", goal, True, limit, "read and decode only")
         yield Figure(f"memory its last nine tenths took, {label}", grown, "MB", 64, False)
@@ -61,9 +63,9 @@ def _run(job: Callable[..., Coroutine[Any, Any, tuple[float, ...]]], arguments: 
     return asyncio.run(job(*arguments))
 
 
-async def _fill(url: str) -> tuple[float, ...]:
+async def _fill(url: str, keys_url: str) -> tuple[float, ...]:
     """Return how many events were recorded."""
-    database = open_database(url)
+    database = open_sealed(url, keys_url)
     create_tables(database, SCHEMAS)
     store = EventStore(database)
     store.create_tables()
@@ -74,9 +76,9 @@ async def _fill(url: str) -> tuple[float, ...]:
     return (count,)
 
 
-async def _read(url: str) -> tuple[float, ...]:
+async def _read(url: str, keys_url: str) -> tuple[float, ...]:
     """Return events a second."""
-    database = open_database(url)
+    database = open_sealed(url, keys_url)
     began, position, count = time.perf_counter(), 0, 0
     while events := await database.read(partial(read_log, after=position, limit=BATCH), brief=True):
         position, count = events[-1].position, count + len(events)
@@ -85,9 +87,9 @@ async def _read(url: str) -> tuple[float, ...]:
     return (rate,)
 
 
-async def _export(url: str, name: str) -> tuple[float, ...]:
+async def _export(url: str, keys_url: str, name: str) -> tuple[float, ...]:
     """Return events a second, and by how many MB the process grew after the first tenth."""
-    database, peaks = open_database(url), [0]
+    database, peaks = open_sealed(url, keys_url), [0]
 
     def progress(done: int, total: int) -> None:
         if done * 10 <= total or done == total:

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from shared.database.open import open_database
+from services.house import open_house
 from shared.event_store.log import head
-from shared.event_store.store import EventStore
 from shared.read_models import live
+from shared.settings import read_settings
 from tests.benchmarks.embedded import Running, okno_up
 from tests.benchmarks.history import record_history
 from tests.benchmarks.load import form_post, percentile
@@ -49,11 +49,11 @@ def figures(events: int = EVENTS) -> Iterator[Figure]:
 
 async def _fill(path: Path, events: int) -> None:
     """From another process than `okno up`, which follows."""
-    database = open_database(f"sqlite:///{path}")
-    await record_history(EventStore(database), events * 10 // EVENTS_A_CLIENT)
-    while await database.read(_behind):  # noqa: ASYNC110 (what another process does has no event here)
+    house = open_house(read_settings({"OKNO_DATA": str(path.parent)}))
+    await record_history(house.store, events * 10 // EVENTS_A_CLIENT)
+    while await house.database.read(_behind):  # noqa: ASYNC110 (what another process does has no event here)
         await asyncio.sleep(0.1)
-    await database.close()
+    await house.close()
 
 
 def _behind(tx: object) -> int:

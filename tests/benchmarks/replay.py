@@ -18,7 +18,6 @@ from services.collector import seldom_collected
 from services.house import SCHEMAS
 from services.projector import inbound
 from services.projector.rebuild import Rebuild, Wanted, rebuild
-from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.domain import events as e
@@ -27,6 +26,7 @@ from shared.event_store.store import EventStore
 from shared.progress import nobody
 from shared.read_models import live
 from tests.benchmarks.history import message, record_history
+from tests.benchmarks.sealed import open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -40,13 +40,14 @@ GOALS = {"SQLite": 40_000, "PostgreSQL": 25_000}
 
 def figures(events: int = EVENTS) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        yield from _measure("SQLite", f"sqlite:///{Path(folder) / 'okno.db'}", events)
+        urls = [f"sqlite:///{Path(folder) / name}" for name in ("okno.db", "keys.db")]
+        yield from _measure("SQLite", *urls, events)
     with PostgresServer() as postgres:
-        yield from _measure("PostgreSQL", postgres.create_database(), events)
+        yield from _measure("PostgreSQL", postgres.create_database(), postgres.create_database(), events)
 
 
-def _measure(name: str, url: str, events: int) -> Iterator[Figure]:
-    database = open_database(url)
+def _measure(name: str, url: str, keys_url: str, events: int) -> Iterator[Figure]:
+    database = open_sealed(url, keys_url)
     create_tables(database, SCHEMAS)
     store = EventStore(database)
     store.create_tables()

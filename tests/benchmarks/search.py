@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from services.house import SCHEMAS
-from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.domain.events import MessageReceived, Recorded
@@ -21,6 +20,7 @@ from shared.read_models.search_results import Filters, search
 from shared.read_models.search_words import parse
 from tests.benchmarks.history import record_history
 from tests.benchmarks.load import percentile
+from tests.benchmarks.sealed import open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -31,13 +31,14 @@ SEARCHES = 120
 
 def figures() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        yield from asyncio.run(_measure("SQLite", f"sqlite:///{Path(folder) / 'okno.db'}"))
+        urls = [f"sqlite:///{Path(folder) / name}" for name in ("okno.db", "keys.db")]
+        yield from asyncio.run(_measure("SQLite", *urls))
     with PostgresServer() as postgres:
-        yield from asyncio.run(_measure("PostgreSQL", postgres.create_database()))
+        yield from asyncio.run(_measure("PostgreSQL", postgres.create_database(), postgres.create_database()))
 
 
-async def _measure(name: str, url: str) -> list[Figure]:
-    database = open_database(url)
+async def _measure(name: str, url: str, keys_url: str) -> list[Figure]:
+    database = open_sealed(url, keys_url)
     create_tables(database, SCHEMAS)
     store = EventStore(database)
     store.create_tables()

@@ -14,9 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
+from shared.contracts.inbound import inbound_id
+from shared.transport.embedded_log import PARTITIONS
 from tests.benchmarks.load import percentile
 from tests.benchmarks.table import Figure
 from tests.peers.okno import OknoProcess
@@ -39,10 +42,11 @@ class Running:
     url: str
     token: str
     database: Path
+    channel_id: UUID
     durable: set[str] = field(default_factory=set)
-    """External ids that are in the log between the services, or on the timeline."""
+    """Inbound ids that are in the log between the services, which keeps them for a day."""
     early: list[str] = field(default_factory=list)
-    _read_to: dict[str, int] = field(default_factory=dict)
+    _read_to: dict[int, int] = field(default_factory=dict)
 
     def timeline(self) -> list[dict[str, Any]]:
         return [json.loads(body) for (body,) in self._rows("SELECT body FROM timeline ORDER BY position")]
@@ -57,19 +61,17 @@ class Running:
         for update in self.telegram.bot.updates:
             body = update["message"]
             external_id = f"{body['chat']['id']}:{body['message_id']}"
-            if update["update_id"] in wanted and external_id not in self.durable:
+            is_durable = str(inbound_id(self.channel_id, external_id)) in self.durable
+            if update["update_id"] in wanted and not is_durable:
                 self.early.append(external_id)
 
     def _read_durable(self) -> None:
-        log = "SELECT partition, position, value FROM transport_log WHERE topic = 'okno.inbound'"
-        for partition, position, value in self._rows(log):
-            if position > self._read_to.get(str(partition), -1):
-                self._read_to[str(partition)] = position
-                self.durable.add(json.loads(bytes(value))["external_id"])
-        after = self._read_to.get("timeline", -1)
-        for position, body in self._rows(f"SELECT position, body FROM timeline WHERE position > {after}"):
-            self._read_to["timeline"] = max(position, self._read_to.get("timeline", -1))
-            self.durable.add(json.loads(body).get("external_id", ""))
+        for partition in range(PARTITIONS):
+            after = self._read_to.get(partition, 0)
+            log = "SELECT position, headers FROM transport_log WHERE topic = 'okno.inbound'"
+            for position, headers in self._rows(f"{log} AND partition = {partition} AND position > {after}"):
+                self._read_to[partition] = max(position, self._read_to.get(partition, 0))
+                self.durable.add(json.loads(headers)["ce_id"])
 
     def _rows(self, sql: str) -> list[Any]:
         connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)
@@ -94,10 +96,11 @@ def connected() -> Iterator[Running]:
         settings = ["--set", f"token={TOKEN}", "--set", f"api_url={telegram.url}"]
         _okno(folder, "operators", "add", "bench@example.com", "--role", "admin")
         token = _okno(folder, "tokens", "create", "bench@example.com").strip()
-        _okno(folder, "channels", "add", "telegram", "Bot", *settings)
+        added = json.loads(_okno(folder, "channels", "add", "telegram", "Bot", *settings, "--json"))
         port = free_port()
         okno = OknoProcess(["up", "--port", str(port), "--log-level", "warning"], {"OKNO_DATA": folder})
-        running = Running(okno, telegram, f"http://127.0.0.1:{port}", token, Path(folder) / "okno.db")
+        url, database = f"http://127.0.0.1:{port}", Path(folder) / "okno.db"
+        running = Running(okno, telegram, url, token, database, UUID(added["id"]))
         with okno:
             okno.wait_for_http(running.url)
             yield running
