@@ -140,7 +140,7 @@ class PostgresDatabase:
         self._opening = threading.Lock()
         self._open = False
 
-    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
         return await self._in_thread(self.writing, job)
 
     async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:

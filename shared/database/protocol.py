@@ -92,8 +92,10 @@ class Database(Protocol):
     keys: Any
     """What its transactions seal personal content with (`shared.keys.ring.KeyRing`); None: content is plain."""
 
-    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
         """Run a job and return its result once it is committed and durable. `brief`: as for `read`.
+
+        `prompt`: somebody outside waits for it, so SQLite's one writer takes it before jobs that came earlier.
 
         Raises what the job raised (and nothing is written), Conflict, or DatabaseUnavailable.
         """

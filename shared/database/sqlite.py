@@ -59,8 +59,8 @@ class SqliteDatabase:
     def keys(self, keys: Any) -> None:
         self._writer.keys = keys
 
-    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
-        return cast("T", await self._writer.do(job, brief=brief))
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
+        return cast("T", await self._writer.do(job, brief=brief, prompt=prompt))
 
     async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
         if brief:
@@ -81,7 +81,7 @@ class SqliteDatabase:
             yield transaction
 
     def listen(self, topic: str) -> Listener:
-        return self._wakeups.listener(topic, self._data_version)
+        return self._wakeups.listener(topic, self._writer.version)
 
     @asynccontextmanager
     async def leadership(self, name: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
@@ -155,15 +155,6 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error
         return connection
-
-    def _data_version(self) -> int:
-        """Return a number that changes when another connection commits (sqlite.org/pragma.html#pragma_data_version)."""
-        watcher: sqlite3.Connection | None = getattr(self._local, "watcher", None)
-        if watcher is None:
-            watcher = self._local.watcher = sqlite3.connect(self.path, check_same_thread=False)
-            self._opened.append(watcher)
-        version: int = watcher.execute("PRAGMA data_version").fetchone()[0]
-        return version
 
 
 async def _forever() -> None:

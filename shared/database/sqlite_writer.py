@@ -2,13 +2,16 @@
 
 Brief jobs run on the event loop and only COMMIT, which waits for the disk, runs in the thread: a thread that runs
 statements fights the loop for Python's lock at every one of them, which took more time than the statements.
+Prompt jobs, for which somebody outside waits, go before the others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +24,8 @@ from shared.database.sqlite_transaction import SqliteTransaction, translated
 from shared.logs import Log
 
 JOBS_PER_COMMIT = 64
+BRIEF_SECONDS = 0.005
+"""Of brief jobs no further one begins after this, so that the loop goes on between them."""
 BUSY_MILLISECONDS = 30_000
 """How long the thread waits for another process that writes; the loop never does."""
 log = Log("database")
@@ -30,6 +35,7 @@ log = Log("database")
 class _Job:
     run: Callable[[SqliteTransaction], Any]
     brief: bool
+    prompt: bool
     done: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
@@ -45,23 +51,36 @@ class SqliteWriter:
         self.keys: Any = None
         self._thread = ThreadPoolExecutor(1, "okno-write")
         self._waiting: deque[_Job] = deque()
+        self._prompt: deque[_Job] = deque()
+        self._prompt_were_first = False
+        self._version = 0
         self._lock = threading.Lock()
         self._rests = threading.Event()
         self._rests.set()
         self._connection.execute("PRAGMA busy_timeout=0")
         self._connection.execute(f"PRAGMA journal_size_limit={KEPT_BYTES}")
 
-    async def do(self, run: Callable[[SqliteTransaction], Any], *, brief: bool) -> Any:
+    async def do(self, run: Callable[[SqliteTransaction], Any], *, brief: bool, prompt: bool = False) -> Any:
         """Return what the job returned once it is committed. Raises what it raised, translated."""
         loop = asyncio.get_running_loop()
-        job = _Job(run, brief, loop.create_future())
+        job = _Job(run, brief, prompt, loop.create_future())
         with self._lock:
-            self._waiting.append(job)
+            (self._prompt if prompt else self._waiting).append(job)
             first = self._rests.is_set()
             self._rests.clear()
         if first:
             loop.call_soon(self._round)  # not at once: who else is about to write joins this commit
         return await job.done
+
+    def version(self) -> int:
+        """Return a number that changes when another connection commits (sqlite.org/pragma.html#pragma_data_version).
+
+        While this one is at work it is what the beginning of its last transaction found.
+        """
+        with self._lock:
+            if self._rests.is_set():
+                self._look()
+            return self._version
 
     def stop(self) -> None:
         """Return when what waits is committed and the thread has ended; not from an event loop whose jobs wait."""
@@ -78,23 +97,37 @@ class SqliteWriter:
             self._thread.submit(self._whole, jobs, transaction)
             return
         try:
-            _run_all(jobs, transaction)
+            done = _run_all(jobs, transaction, BRIEF_SECONDS)
         except BaseException as failure:  # every waiter must learn that nothing was committed
             self._undo(jobs, failure)
             self._end(jobs, transaction)
         else:
-            self._thread.submit(self._commit, jobs, transaction)
+            self._thread.submit(self._commit, done, transaction)
+            self._put_back(jobs[len(done) :])
 
     def _next(self) -> list[_Job]:
-        """Take what waits, of one loop and either brief or not."""
+        """Take what waits, of the running loop and either brief or not; none when it is another loop's turn."""
         with self._lock:
-            if not self._waiting:
+            queue = self._queue()
+            if not queue:
                 self._rests.set()
                 return []
-            head = self._waiting[0]
-            loop = head.done.get_loop()
-            alike = takewhile(lambda job: job.brief == head.brief and job.done.get_loop() is loop, self._waiting)
-            return [self._waiting.popleft() for _ in range(min(JOBS_PER_COMMIT, sum(1 for _ in alike)))]
+            head, loop = queue[0], asyncio.get_running_loop()
+            if head.done.get_loop() is loop:
+                self._prompt_were_first = queue is self._prompt
+                alike = takewhile(lambda job: job.brief == head.brief and job.done.get_loop() is loop, queue)
+                return [queue.popleft() for _ in range(min(JOBS_PER_COMMIT, sum(1 for _ in alike)))]
+        self._pass_on()
+        return []
+
+    def _queue(self) -> deque[_Job]:
+        """What is prompt goes first, but not twice while others wait."""
+        return self._prompt if self._prompt and not (self._prompt_were_first and self._waiting) else self._waiting
+
+    def _put_back(self, jobs: list[_Job]) -> None:
+        with self._lock:
+            for job in reversed(jobs):
+                (self._prompt if job.prompt else self._waiting).appendleft(job)
 
     def _begun(self) -> bool:
         """False when another process is writing: the thread waits for it then."""
@@ -102,13 +135,21 @@ class SqliteWriter:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error:
             return False
+        self._look()
         return True
+
+    def _look(self) -> None:
+        try:
+            self._version = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:  # whoever writes next learns what is wrong
+            log.debug("no_version", reason=str(error))
 
     def _whole(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
         try:
             self._connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("PRAGMA busy_timeout=0")
+            self._look()
             _run_all(jobs, transaction)
         except BaseException as failure:
             self._undo(jobs, failure)
@@ -153,15 +194,16 @@ class SqliteWriter:
         """Let the loop whose jobs wait begin the next transaction; forget those of loops that have closed."""
         while True:
             with self._lock:
-                if not self._waiting:
+                queue = self._queue()
+                if not queue:
                     self._rests.set()
                     return
-                head = self._waiting[0]
+                head = queue[0]
             try:
                 head.done.get_loop().call_soon_threadsafe(self._round)
             except RuntimeError:
                 with self._lock:
-                    self._waiting.remove(head)
+                    queue.remove(head)
             else:
                 return
 
@@ -173,20 +215,31 @@ def _resolve(job: _Job) -> None:
         job.done.set_exception(job.error)
 
 
-def _run_all(jobs: list[_Job], transaction: SqliteTransaction) -> None:
-    """Run the jobs so that the failure of one leaves the others standing; a job that is alone may fail them all."""
+def _run_all(jobs: list[_Job], transaction: SqliteTransaction, seconds: float = math.inf) -> list[_Job]:
+    """Run jobs so that the failure of one leaves the others standing; a job that is alone may fail them all.
+
+    Return those that were run: no further one begins after `seconds`.
+    """
     if len(jobs) == 1:
         jobs[0].result = jobs[0].run(transaction)
-        return
-    for job in jobs:
-        topics = set(transaction.topics)
-        transaction.connection.execute("SAVEPOINT job")
-        try:
-            job.result = job.run(transaction)
-        except Exception as error:
-            if not transaction.connection.in_transaction:  # a full disk: SQLite has rolled all of it back by itself
-                raise
-            transaction.connection.execute("ROLLBACK TO job")
-            transaction.topics = topics
-            job.error = translated(error)
-        transaction.connection.execute("RELEASE job")
+        return jobs
+    until = time.monotonic() + seconds
+    for number, job in enumerate(jobs, 1):
+        _run_apart(job, transaction)
+        if time.monotonic() > until:
+            return jobs[:number]
+    return jobs
+
+
+def _run_apart(job: _Job, transaction: SqliteTransaction) -> None:
+    topics = set(transaction.topics)
+    transaction.connection.execute("SAVEPOINT job")
+    try:
+        job.result = job.run(transaction)
+    except Exception as error:
+        if not transaction.connection.in_transaction:  # a full disk: SQLite has rolled all of it back by itself
+            raise
+        transaction.connection.execute("ROLLBACK TO job")
+        transaction.topics = topics
+        job.error = translated(error)
+    transaction.connection.execute("RELEASE job")

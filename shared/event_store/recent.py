@@ -9,7 +9,7 @@ from itertools import takewhile
 
 from shared.domain.events import MessageReceived, Recorded
 
-KEPT = 4000
+KEPT = 12_000
 CHARACTERS = 8_000_000
 """Of texts in all: memory stays bounded however long the messages are."""
 OVERTAKING = 3

@@ -9,6 +9,7 @@ from functools import partial
 
 from shared.clock import now
 from shared.database.protocol import Database, Transaction
+from shared.pace import Pace
 from shared.transport.embedded_log import Entry, append, entry
 from shared.transport.limits import check_size
 from shared.transport.protocol import Outgoing, TransportUnavailable
@@ -17,6 +18,8 @@ from shared.values import dataclass
 COMMIT_RECORDS = 2_000
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 60.0
+ROUND_SECONDS = 0.01
+"""Between commits of a burst: a commit costs as much as two records."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +36,7 @@ class EmbeddedPublisher:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: deque[_Waiting] = deque()
+        self._pace = Pace(ROUND_SECONDS)
         self._committing: asyncio.Task[None] | None = None
 
     async def publish(self, topic: str, record: Outgoing) -> None:
@@ -59,6 +63,7 @@ class EmbeddedPublisher:
     async def _commit_all(self) -> None:
         try:
             while self._waiting:
+                await self._pace.keep()
                 await self._commit(self._next())
         finally:
             self._committing = None
@@ -77,7 +82,7 @@ class EmbeddedPublisher:
         failure: Exception | None = None
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._database.write(partial(_append_all, batch), brief=True)
+                await self._database.write(partial(_append_all, batch), brief=True, prompt=True)
         except Exception as error:  # the waiters raise it: none may take its record as published
             failure = error
         for waiting in batch:

@@ -16,7 +16,7 @@ import pytest_asyncio
 from shared.database.protocol import Conflict, DatabaseUnavailable, Transaction
 from shared.database.sqlite import SqliteDatabase
 from shared.database.sqlite_checkpoint import COPY_BYTES, Checkpoints
-from shared.database.sqlite_writer import SqliteWriter
+from shared.database.sqlite_writer import BRIEF_SECONDS, SqliteWriter
 
 
 @pytest_asyncio.fixture
@@ -56,6 +56,59 @@ async def test_brief_and_long_jobs_keep_their_order(database: SqliteDatabase) ->
     jobs = [database.write(lambda tx, n=n: order.append(n), brief=n % 3 != 0) for n in range(200)]
     await asyncio.gather(*jobs)
     assert order == list(range(200))
+
+
+async def test_prompt_jobs_go_first_but_not_twice_while_others_wait(database: SqliteDatabase) -> None:
+    order: list[str] = []
+
+    def job(name: str, again: bool = False) -> None:
+        order.append(name)
+        if again:  # another prompt one comes while this transaction runs
+            jobs.append(asyncio.ensure_future(write("prompt 2", prompt=True)))
+
+    def write(name: str, *, prompt: bool = False, again: bool = False):
+        return database.write(lambda tx: job(name, again), brief=True, prompt=prompt)
+
+    first = database.write(lambda tx: order.append("running"))
+    jobs = [*map(asyncio.ensure_future, (first, write("first"), write("prompt 1", prompt=True, again=True)))]
+    while not all(each.done() for each in jobs):
+        await asyncio.gather(*jobs)
+    assert order == ["prompt 1", "running", "prompt 2", "first"]
+
+
+async def test_jobs_of_one_moment_that_take_long_are_committed_one_by_one(database: SqliteDatabase) -> None:
+    seen: list[int] = []
+
+    def job(tx: Transaction, id_: int) -> None:
+        seen.append(len(sqlite3.connect(database.path).execute("SELECT id FROM things").fetchall()))
+        add(tx, id_)
+        time.sleep(2 * BRIEF_SECONDS)
+
+    await asyncio.gather(*(database.write(lambda tx, n=n: job(tx, n), brief=True) for n in range(3)))
+    assert seen == [0, 1, 2]
+
+
+async def test_what_this_process_commits_wakes_only_those_who_listen_to_it(database: SqliteDatabase) -> None:
+    news, others = database.listen("news"), database.listen("other things")
+    for number in range(3):
+        await database.write(lambda tx, n=number: [add(tx, n), tx.notify("news")], brief=True)
+        assert await news.wait(5.0)
+        assert not await others.wait(0.0)
+
+
+@pytest.mark.parametrize("brief", [True, False])
+async def test_what_another_process_commits_wakes_everybody_however_busy_the_writer_is(
+    database: SqliteDatabase, brief: bool
+) -> None:
+    listener, other = database.listen("news"), sqlite3.connect(database.path, isolation_level=None)
+    for number in range(20):
+        await database.write(lambda tx, n=number: add(tx, n), brief=brief)
+        assert not await listener.wait(0.0)
+        other.execute("INSERT INTO things (id) VALUES (?)", (100 + number,))
+        writing = asyncio.ensure_future(database.write(lambda tx, n=number: add(tx, 200 + n), brief=brief))
+        assert await listener.wait(5.0)
+        await writing
+    other.close()
 
 
 async def test_a_bug_in_a_brief_job_writes_nothing_and_the_next_job_goes_on(database: SqliteDatabase) -> None:

@@ -43,7 +43,7 @@ class Counting(SqliteDatabase):
 
     writes = 0
 
-    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
         self.writes += 1
         return await super().write(job, brief=brief)
 
