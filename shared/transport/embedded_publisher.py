@@ -18,7 +18,7 @@ from shared.values import dataclass
 COMMIT_RECORDS = 2_000
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 60.0
-ROUND_SECONDS = 0.01
+ROUND_SECONDS = 0.005
 """Between commits of a burst: a commit costs as much as two records."""
 
 
