@@ -1,14 +1,11 @@
-"""What was told of a call before anybody told whose call it is: it is held until the call itself is known.
-
-Import these through `shared.domain.events`, which they share their values with.
-"""
+"""What was told of a call before anybody told whose call it is: it is held until the call itself is known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared.domain import events as e
+from shared.domain.events_values import Call, File, RemoteFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +14,8 @@ class ReportHeld:
 
     item_id: UUID
     message_id: UUID
-    call: e.Call
-    files: tuple[e.RemoteFile, ...] = ()
+    call: Call
+    files: tuple[RemoteFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +24,5 @@ class FileHeld:
 
     item_id: UUID
     ref: str
-    file: e.File | None = None
+    file: File | None = None
     reason: str = ""
