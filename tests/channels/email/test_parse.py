@@ -70,6 +70,7 @@ def test_the_nearest_message_answered_comes_first() -> None:
         ("a@xn--e1afmkfd.xn--p1ai", "", "a@пример.рф"),
         ("a@ПРИМЕР.рф", "", "a@пример.рф"),
         ("a@b.example (Ivan)", "Ivan", "a@b.example"),
+        ("Big Bug bb@bug.example (home)", "Big Bug home", "bb@bug.example"),
         ("<a@b.example>", "", "a@b.example"),
         ('"Last, First" <a@b.example>, other@x.example', "Last, First", "a@b.example"),
         ("Team: a@b.example, c@d.example;", "", "a@b.example"),
