@@ -32,8 +32,9 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
     subject = words.text(tree.header("subject"))
-    full = _with_notes(content, content.text)
-    new = _with_notes(content, quotes.new_text(content.text, subject))
+    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached)))
+    said = content.text if content.text.strip() or content.is_report else content.attached
+    new = _with_notes(content, quotes.new_text(said, subject))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
     nature, about = natures.read(tree, content.text, key)
