@@ -57,7 +57,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         about=about,
         proves=_proofs(tree, refers_to, key),
         topic=topic(subject),
-        warnings=_warnings(tree, channel, content),
+        warnings=_warnings(tree, channel, content, key),
     )
 
 
@@ -122,19 +122,24 @@ def _refers_to(tree: mime.Part, own_id: str) -> tuple[str, ...]:
 
 def _proofs(tree: mime.Part, refers_to: tuple[str, ...], key: bytes) -> tuple[str, ...]:
     """Return what only a reader of our mail can know: our Message-IDs, and `conversation:ID` of our addresses."""
-    values = [value for header in _RECIPIENT_HEADERS for value in tree.all(header)]
-    signed_to = (signed.conversation_of(address, key) for _, address in words.addresses(values, MAX_RECIPIENTS))
+    signed_to = (signed.conversation_of(address, key) for address in _sent_to(tree))
     conversations = [f"conversation:{each}" for each in signed_to if each]
     return tuple(dict.fromkeys([*(each for each in refers_to if signed.is_ours(each, key)), *conversations]))
 
 
-def _warnings(tree: mime.Part, channel: Channel, content: body.Body) -> tuple[str, ...]:
+def _sent_to(tree: mime.Part) -> list[str]:
+    values = [value for header in _RECIPIENT_HEADERS for value in tree.all(header)]
+    return [address for _, address in words.addresses(values, MAX_RECIPIENTS)]
+
+
+def _warnings(tree: mime.Part, channel: Channel, content: body.Body, key: bytes) -> tuple[str, ...]:
     results = authentication.results(tree.all("authentication-results"), channel.settings.get("authserv_id", ""))
     found = {
         "dmarc_failed": results.get("dmarc") == "fail",
         "two_senders": len({address for _, address in words.addresses(tree.all("from"), 10)}) > 1,
         "marked_spam": _is_marked_spam(tree),
         "signature_not_checked": content.is_signed,
+        "forged_address": any(signed.is_forged(address, key) for address in _sent_to(tree)),
     }
     return tuple(code for code, is_so in found.items() if is_so)
 
