@@ -204,8 +204,13 @@ class _Reader:
 
     def _declares(self, boundary: bytes, start: int, end: int) -> int:
         """Return where a multipart inside declares what looks like our last delimiter; the end if none does."""
-        found = re.compile(rb"boundary=\"?" + re.escape(boundary) + rb"[\s\";]").search(self.data, start, end)
-        return found.start() if found else end
+        return min(self._first(b'boundary="' + boundary, start, end), self._first(b"boundary=" + boundary, start, end))
+
+    def _first(self, words: bytes, start: int, end: int) -> int:
+        at = self.data.find(words, start, end)
+        while at >= 0 and (self.data[at + len(words) : at + len(words) + 1] or b"x") not in b' \t\r\n";':
+            at = self.data.find(words, at + 1, end)
+        return at if at >= 0 else end
 
 
 class _Delimiter:

@@ -38,6 +38,7 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
     nature, about = natures.read(tree, content.text, key)
+    sent_to = _sent_to(tree) if key else []
     return Parsed(
         external_id=external_id,
         dedup_key=f"{external_id} {fingerprint}",
@@ -55,9 +56,9 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         files=content.files,
         nature=nature,
         about=about,
-        proves=_proofs(tree, refers_to, key),
+        proves=_proofs(refers_to, sent_to, key),
         topic=topic(subject),
-        warnings=_warnings(tree, channel, content, key),
+        warnings=(*_warnings(tree, channel, content), *_of_addresses(sent_to, key)),
     )
 
 
@@ -120,9 +121,9 @@ def _refers_to(tree: mime.Part, own_id: str) -> tuple[str, ...]:
     return tuple(each for each in dict.fromkeys(ids) if each != own_id)[:MAX_REFERENCES]
 
 
-def _proofs(tree: mime.Part, refers_to: tuple[str, ...], key: bytes) -> tuple[str, ...]:
+def _proofs(refers_to: tuple[str, ...], sent_to: list[str], key: bytes) -> tuple[str, ...]:
     """Return what only a reader of our mail can know: our Message-IDs, and `conversation:ID` of our addresses."""
-    signed_to = (signed.conversation_of(address, key) for address in _sent_to(tree))
+    signed_to = (signed.conversation_of(address, key) for address in sent_to)
     conversations = [f"conversation:{each}" for each in signed_to if each]
     return tuple(dict.fromkeys([*(each for each in refers_to if signed.is_ours(each, key)), *conversations]))
 
@@ -132,14 +133,17 @@ def _sent_to(tree: mime.Part) -> list[str]:
     return [address for _, address in words.addresses(values, MAX_RECIPIENTS)]
 
 
-def _warnings(tree: mime.Part, channel: Channel, content: body.Body, key: bytes) -> tuple[str, ...]:
+def _of_addresses(sent_to: list[str], key: bytes) -> tuple[str, ...]:
+    return ("forged_address",) if any(signed.is_forged(address, key) for address in sent_to) else ()
+
+
+def _warnings(tree: mime.Part, channel: Channel, content: body.Body) -> tuple[str, ...]:
     results = authentication.results(tree.all("authentication-results"), channel.settings.get("authserv_id", ""))
     found = {
         "dmarc_failed": results.get("dmarc") == "fail",
         "two_senders": len({address for _, address in words.addresses(tree.all("from"), 10)}) > 1,
         "marked_spam": _is_marked_spam(tree),
         "signature_not_checked": content.is_signed,
-        "forged_address": any(signed.is_forged(address, key) for address in _sent_to(tree)),
     }
     return tuple(code for code, is_so in found.items() if is_so)
 

@@ -24,7 +24,7 @@ _ADDRESS_PIECES = re.compile(rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<[^<>]*>|
 
 def text(raw: bytes, limit: int = 1_000) -> str:
     """Return a header's text on one line."""
-    return charset.one_line(unfold(raw), limit)
+    return charset.one_line(unfold(raw), limit) if raw else ""
 
 
 def unfold(raw: bytes) -> str:
