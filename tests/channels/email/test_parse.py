@@ -317,8 +317,20 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--b\r\nX: y\r\n" * (MEGABYTE // 11),
         b"From: a@b\r\nContent-Type: multipart/mixed" + b"; a=b" * 13_000 + b"\r\n" + b"--\r\n" * 20_000 + b"To: x\r\n",
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--\r\n y\r\n" * 50_000 + b"To: x\r\n",
+        b"From: a@b\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * (MEGABYTE // 32),
+        b"From: a@b\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n"
+        + b"--b\r\n\r\nFrom: a@b\r\n\r\nx\r\n" * (MEGABYTE // 25),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + (b"--b\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: text/html\r\n\r\n" + b"<div>" * 4_000) * 50,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        + b'boundary="b--x' * (MEGABYTE // 14)
+        + b"\r\n--b--\r\n",
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary="
+        + b"b" * 90
+        + b"\r\n"
+        + (b"--" + b"b" * 85 + b"\r\n") * 11_000,
     ],
-    ids=range(54),
+    ids=range(59),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
