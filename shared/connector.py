@@ -64,6 +64,8 @@ class Capabilities:
     """The client can be shown that an operator is writing: the sender has `typing(thread_key)`, raising SendError."""
     calls: bool = False
     """It can ring the operator's telephone and then the client's."""
+    tells_later: bool = False
+    """What became of a reply of unknown fate can be asked: the sender has `settled(reply_id) -> Sent | None`."""
     repeat_is_safe: bool = False
     """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
 

@@ -16,11 +16,12 @@ import msgspec
 
 from services.outbound.ledger_schema import COLUMNS, FINAL, FIRST_IN_LINE, OPEN, SCHEMA
 from shared.clock import from_text, now, to_text
+from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import Database, Row, Transaction
 
-__all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome"]
+__all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
 
 LEASE = timedelta(seconds=30)
 _ORDER_LOCK = 6_510_616
@@ -50,6 +51,20 @@ class Outcome:
     external_id: str = ""
     known_as: tuple[str, ...] = ()
     next_try_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A reply that may have left."""
+
+    reply_id: UUID
+    attempt: int
+    channel_id: UUID
+    since: datetime
+
+    @property
+    def key(self) -> tuple[UUID, int]:
+        return self.reply_id, self.attempt
 
 
 class Ledger:
@@ -86,6 +101,26 @@ class Ledger:
         at = self._clock()
         key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
         return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
+
+    async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
+        """Return what became unknown since a moment on these channels, oldest first."""
+        marks = ",".join("?" * len(channels)) or "''"
+        sql = (
+            "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries"
+            f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks}) ORDER BY changed_at"
+        )
+        rows = await self._database.read(lambda tx: tx.rows(sql, (to_text(since), *map(str, channels))))
+        return [Unknown(UUID(id_), attempt, UUID(channel), from_text(at)) for id_, attempt, channel, at in rows]
+
+    async def settle_unknown(self, unknown: Unknown, sent: Sent) -> bool:
+        """Write that it left after all, to be told; False when that was known already."""
+        sql = (
+            "UPDATE deliveries SET state = 'sent', error = '', code = '', external_id = ?, known_as = ?,"
+            " announced = 0, owner = ?, changed_at = ? WHERE reply_id = ? AND attempt = ? AND state = 'unknown'"
+        )
+        told = (sent.external_id, json.dumps(sent.known_as), self._owner, to_text(self._clock()))
+        key = (str(unknown.reply_id), unknown.attempt)
+        return await self._database.write(lambda tx: tx.run(sql, (*told, *key))) > 0
 
     async def renew(self, claimed: Sequence[Claimed]) -> None:
         """Keep what is being sent."""

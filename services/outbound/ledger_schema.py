@@ -18,7 +18,8 @@ CREATE INDEX IF NOT EXISTS deliveries_open ON deliveries (channel_id, position)
 CREATE INDEX IF NOT EXISTS deliveries_in_conversation ON deliveries (conversation_id, position)
     WHERE state IN ('queued', 'waiting', 'sending');
 CREATE INDEX IF NOT EXISTS deliveries_unannounced ON deliveries (position)
-    WHERE announced = 0 AND state IN ('sent', 'failed', 'unknown')
+    WHERE announced = 0 AND state IN ('sent', 'failed', 'unknown');
+CREATE INDEX IF NOT EXISTS deliveries_unknown ON deliveries (changed_at) WHERE state = 'unknown'
 """
 COLUMNS = (
     "reply_id",

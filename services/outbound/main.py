@@ -16,6 +16,7 @@ from services.outbound.ledger import SCHEMA, Ledger
 from services.outbound.pauses import Pauses
 from services.outbound.senders import Senders
 from services.outbound.typing import ShowTyping
+from services.outbound.unsettled import AskAgain
 from services.outbound.worker import Worker
 from shared.blobs import Blobs
 from shared.clock import now
@@ -58,6 +59,7 @@ class Outbound:
         self._deliver = Deliver(transport, publisher, self._ledger, self._accepted)
         self._typing = ShowTyping(Typing(database), self._senders)
         self._announcer = Announcer(self._ledger, publisher, self._worker.settled)
+        self._ask_again = AskAgain(self._ledger, self._senders, self._worker.settled)
         self._looking = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.routes: list[Route] = []
@@ -75,6 +77,7 @@ class Outbound:
             "outbound-keep": self._worker.keep(),
             "outbound-announce": self._announcer.run(),
             "outbound-typing": self._typing.run(),
+            "outbound-ask-again": self._ask_again.run(),
         }
         self._tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
 

@@ -124,7 +124,9 @@ def retry_reply(command: c.RetryReply, state: Conversation) -> list[e.Conversati
 def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.ConversationEvent]:
     conversation_id, customer_id = existing(state)
     reply = state.replies.get(command.reply_id)
-    if reply is None or reply.attempt != command.attempt or reply.state != "queued":
+    if reply is None or reply.attempt != command.attempt:
+        return []
+    if reply.state != "queued" and (reply.state, command.state) != ("unknown", "sent"):  # some are known of later
         return []
     head = (conversation_id, customer_id, command.reply_id)
     match command.state:

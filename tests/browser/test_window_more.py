@@ -103,6 +103,7 @@ async def test_an_answer_has_recipients_files_and_markdown(embedded: Stage, page
     await row(page, "please send the contract").click()
     await page.get_by_test_id("recipients").click()
     await expect(page.get_by_test_id("reply-to-field")).to_have_value("buyer@client.example")
+    await page.get_by_test_id("reply-to-field").fill("buyer@client.example, Lawyer <lawyer@client.example>")
     await page.get_by_test_id("reply-text").fill("here **it** is")
     await page.get_by_test_id("reply-cc-field").fill("boss@client.example, nonsense")
     await expect(page.get_by_test_id("wrong-address")).to_contain_text("nonsense")
@@ -119,7 +120,8 @@ async def test_an_answer_has_recipients_files_and_markdown(embedded: Stage, page
     await page.reload()
     await expect(page.get_by_test_id("reply-file")).to_have_count(1)
     await expect(page.get_by_test_id("reply-file")).to_contain_text("Договор.pdf")
-    await expect(page.get_by_test_id("reply-to")).to_contain_text("boss@client.example")
+    for shown in ("buyer@client.example", "lawyer@client.example", "boss@client.example", "archive@okno.test"):
+        await expect(page.get_by_test_id("reply-to")).to_contain_text(shown)
     await page.get_by_test_id("reply-send").click()
     sent = message(page, "here it is", "outbound")
     await expect(sent.get_by_test_id("attachment")).to_contain_text("Договор.pdf")
@@ -127,7 +129,7 @@ async def test_an_answer_has_recipients_files_and_markdown(embedded: Stage, page
     await expect(page.get_by_test_id("reply-file")).to_have_count(0)
     told = await asyncio.to_thread(reply_in, embedded, "here **it** is")
     assert (told["to"], told["cc"], told["bcc"]) == (
-        ["buyer@client.example"],
+        ["buyer@client.example", "lawyer@client.example"],
         ["boss@client.example"],
         ["archive@okno.test"],
     )

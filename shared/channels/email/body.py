@@ -1,4 +1,7 @@
-"""From the tree of parts to what a person reads and what is kept as files, PURE. Every leaf ends in one of the two."""
+"""From the tree of parts to what a person reads and what is kept as files, PURE. Every leaf ends in one of the two.
+
+An attached mail is both: a file, and opened, so that nobody needs a mail program to read what was forwarded.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from dataclasses import dataclass, field
 from shared.channels.email import attached, charset, file_names, html_text, mime, words
 from shared.connector import ParsedFile
 
-MAX_SIGNATURES = 3
-"""Signed containers within each other."""
+MAX_NESTED = 3
+"""Signed containers and attached mails within each other."""
+MAX_OPENED = 50
+"""Attached mails of one mail that are opened; further ones are files only."""
+_MAILS = ("message/rfc822", "message/global")
 
 
 @dataclass(slots=True)
@@ -25,7 +31,10 @@ class _Found:
     files: list[ParsedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     packed: list[_Piece] = field(default_factory=list)
+    attached: list[_Piece] = field(default_factory=list)
+    attached_files: list[ParsedFile] = field(default_factory=list)
     is_signed: bool = False
+    is_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +44,87 @@ class Body:
     files: tuple[ParsedFile, ...]
     notes: str = ""
     """What files say (an invitation, a visiting card): shown below the text, no part of it."""
+    attached: str = ""
+    """The text of attached mails: part of the full text, and the text of a mail that says nothing itself."""
+    is_report: bool = False
+    """A program wrote it, and what it has attached is what it reports about, often a mail of ours."""
     is_signed: bool = False
     """Somebody signed it (S/MIME, PGP); nobody has looked whether it was the sender."""
 
 
 def read(tree: mime.Part) -> Body:
     """Return the readable text, the safe HTML (a file where it is too large or deep to be made safe) and the files."""
-    found = _collect(tree)
-    pieces = found.pieces if any(p.plain.strip() or p.html.strip() for p in found.pieces) else found.packed
-    text = charset.clean("\n".join(filter(None, (p.plain.rstrip() or html_text.to_text(p.html) for p in pieces))))
+    found = _Collector().part(tree)
+    own = _own(found)
     notes = charset.clean("\n\n".join(dict.fromkeys(found.notes)))
-    source = "\n".join(p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain)
-    files = [*found.files]
-    html = ""
-    if any(p.html for p in pieces):
-        source = f"{source}\n<pre>{_escaped(notes)}</pre>" if notes else source
-        if html_text.is_bounded(source):
-            html = charset.clean(html_text.safe(source))
-        else:
-            files.append(ParsedFile("message.html", "text/html", source.encode("utf-8", "replace")))
-    return Body(text, html, tuple(file_names.all_different(files)), notes, found.is_signed)
+    html, left_over = _html(own, notes, found.attached)
+    files = tuple(file_names.all_different([*found.files, *found.attached_files, *left_over]))
+    return Body(_text(own), html, files, notes, _text(found.attached), found.is_report, found.is_signed)
 
 
-def _collect(part: mime.Part, signatures: int = 0) -> _Found:
-    if part.parts:
-        return _joined(part.content_type, [_collect(child, signatures) for child in part.parts])
-    disposition, disposition_parameters = words.parameters(part.header("content-disposition"))
-    name = disposition_parameters.get("filename") or part.parameters.get("name", "")
-    if part.content_type in ("text/plain", "text/html", "text/") and not name and disposition != "attachment":
-        text = charset.decode(part.body(), part.parameters.get("charset", ""))
-        return _Found([_Piece(html=text) if part.content_type == "text/html" else _Piece(plain=charset.clean(text))])
-    if signatures < MAX_SIGNATURES and (inside := attached.signed_inside(part, name)):
-        return _signed(_collect(inside, signatures + 1), attached.kept(part, name))
-    one = attached.read(part, name)
-    packed = [_Piece(one.text, one.html)] if one.text or one.html else []
-    return _Found(files=[*one.files], notes=[one.note] if one.note else [], packed=packed)
+def _html(own: list[_Piece], notes: str, attached: list[_Piece]) -> tuple[str, list[ParsedFile]]:
+    """Return the safe HTML, without attached mails (they are files) where they are too much; else it is a file."""
+    source = _source(own, notes)
+    whole = "\n<hr>\n".join(filter(None, (source, _source(attached))))
+    if any(p.html for p in (*own, *attached)) and html_text.is_bounded(whole):
+        return charset.clean(html_text.safe(whole)), []
+    if not any(p.html for p in own):
+        return "", []
+    if html_text.is_bounded(source):
+        return charset.clean(html_text.safe(source)), []
+    return "", [ParsedFile("message.html", "text/html", source.encode("utf-8", "replace"))]
+
+
+def _own(found: _Found) -> list[_Piece]:
+    """Return the mail's own words: those of winmail.dat where it has no other."""
+    has_words = any(p.plain.strip() or p.html.strip() for p in found.pieces)
+    return found.pieces if has_words else found.packed
+
+
+def _text(pieces: list[_Piece]) -> str:
+    return charset.clean("\n".join(filter(None, (p.plain.rstrip() or html_text.to_text(p.html) for p in pieces))))
+
+
+def _source(pieces: list[_Piece], notes: str = "") -> str:
+    source = [p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain]
+    return "\n".join([*source, f"<pre>{_escaped(notes)}</pre>"] if notes else source)
+
+
+class _Collector:
+    """Goes through the parts of one mail; counts the attached mails it opens, so that a hostile one stays bounded."""
+
+    def __init__(self) -> None:
+        self._opened = 0
+
+    def part(self, part: mime.Part, depth: int = 0) -> _Found:
+        if part.parts:
+            return _joined(part.content_type, [self.part(child, depth) for child in part.parts])
+        disposition, disposition_parameters = words.parameters(part.header("content-disposition"))
+        name = disposition_parameters.get("filename") or part.parameters.get("name", "")
+        if part.content_type in ("text/plain", "text/html", "text/") and not name and disposition != "attachment":
+            text = charset.decode(part.body(), part.parameters.get("charset", ""))
+            is_html = part.content_type == "text/html"
+            return _Found([_Piece(html=text) if is_html else _Piece(plain=charset.clean(text))])
+        if depth < MAX_NESTED and (inside := attached.signed_inside(part, name)):
+            return _signed(self.part(inside, depth + 1), attached.kept(part, name))
+        one = attached.read(part, name)
+        packed = [_Piece(one.text, one.html)] if one.text or one.html else []
+        found = _Found(files=[*one.files], notes=[one.note] if one.note else [], packed=packed)
+        if part.content_type in _MAILS and depth < MAX_NESTED:
+            self._open(part, depth, found)
+        return found
+
+    def _open(self, part: mime.Part, depth: int, found: _Found) -> None:
+        """Add what an attached mail says and holds; one that cannot be read is a file only."""
+        self._opened += 1
+        if self._opened > MAX_OPENED:
+            return
+        try:
+            inside = self.part(mime.read(part.body()), depth + 1)
+        except mime.NoHeaders:
+            return
+        found.attached = [*_own(inside), *inside.attached]
+        found.attached_files = [*inside.files, *inside.attached_files]
 
 
 def _signed(inside: _Found, container: ParsedFile) -> _Found:
@@ -80,13 +135,16 @@ def _signed(inside: _Found, container: ParsedFile) -> _Found:
 
 
 def _joined(content_type: str, found: list[_Found]) -> _Found:
-    whole = _Found(is_signed=content_type == "multipart/signed")
+    whole = _Found(is_signed=content_type == "multipart/signed", is_report=content_type == "multipart/report")
     for one in found:
         whole.pieces += one.pieces
         whole.files += one.files
         whole.notes += one.notes
         whole.packed += one.packed
+        whole.attached += one.attached
+        whole.attached_files += [] if whole.is_report else one.attached_files
         whole.is_signed |= one.is_signed
+        whole.is_report |= one.is_report
     if content_type == "multipart/alternative" and whole.pieces:
         whole.pieces = [_merged(whole.pieces)]
     return whole

@@ -12,6 +12,7 @@ from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
+from uuid import UUID
 
 from shared.channels.email import charset, content, signed
 from shared.connector import Channel
@@ -61,7 +62,9 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
         message["Reply-To"] = _mailbox(answers_to)
     message["Subject"] = subject_of(reply)
     message["Date"] = format_datetime(reply.requested_at)
-    message["Message-ID"] = message["X-Okno-Reply"] = message_id(reply, channel)  # some servers make a new Message-ID
+    message["Message-ID"] = message["X-Okno-Reply"] = message_id(
+        reply.id, channel
+    )  # some servers make a new Message-ID
     _add_thread(message, reply)
     if reply.automatic:
         _mark_automatic(message)
@@ -69,12 +72,12 @@ def build(reply: OutboundReply, channel: Channel, files: Mapping[str, bytes]) ->
     return Mail(message["Message-ID"], "" if reply.automatic else sender, recipients, message.as_bytes(), needs_utf8)
 
 
-def message_id(reply: OutboundReply, channel: Channel) -> str:
+def message_id(reply_id: UUID, channel: Channel) -> str:
     """Return the one Message-ID of a reply, the same for every attempt; signed where the channel has a key."""
     domain = ascii_domain(channel.settings["address"]).rpartition("@")[2]
     if key := signed.key_of(channel.settings["reply_key"]):
-        return signed.message_id(reply.id, key, domain)
-    return f"<okno.{reply.id}@{domain}>"
+        return signed.message_id(reply_id, key, domain)
+    return f"<okno.{reply_id}@{domain}>"
 
 
 def reply_address(reply: OutboundReply, channel: Channel) -> str:

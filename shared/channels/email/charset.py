@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -27,12 +28,14 @@ _ALIASES = {
     "iso-8859-8-i": "iso-8859-8",
     "utf8mb4": "utf-8",
 }
+_MAX_NAME = 80
 _FREQUENT = frozenset("оеаинтсрвлкмдпу")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
     """Return the text of `raw`: by its charset where that works, else by what the bytes look like."""
-    if raw.isascii() and b"\x1b" not in raw and _codec(charset) not in ("utf-7", "hz", "utf-16", "utf-32"):
+    is_plain = raw.isascii() and b"\x1b" not in raw
+    if is_plain and (not charset or _codec(charset) not in ("utf-7", "hz", "utf-16", "utf-32")):
         return raw.decode("ascii")
     for name in (_codec(charset), "utf-8"):
         if name in ("", "ascii"):
@@ -54,11 +57,18 @@ def clean(text: str) -> str:
 
 def one_line(text: str, limit: int = 1_000) -> str:
     """Return header text: no control characters, single spaces, cut at `limit` characters."""
+    if text.isprintable() and "  " not in text:
+        return text.strip(" ")[:limit]
     return _LINE_BREAKS.sub(" ", _CONTROL.sub("", _LINE_BREAKS.sub(" ", clean(text)))).strip()[:limit]
 
 
 def _codec(charset: str) -> str:
     """Return Python's name of a charset, empty for an unknown one."""
+    return _codec_named(charset[:_MAX_NAME])
+
+
+@lru_cache(512)
+def _codec_named(charset: str) -> str:
     name = charset.strip().strip("\"'").lower().partition("\x00")[0].partition("*")[0]
     name = _ALIASES.get(name, name)
     if not name or len(name) > 40 or name in _NOT_FOR_MAIL:

@@ -66,7 +66,7 @@ FIELDS = (
 )
 CAPABILITIES = Capabilities(
     receives_by="polling", sends=True, threads=True, files=True, delivery_reports=True, markup=True, recipients=True,
-    repeat_is_safe=True,
+    tells_later=True, repeat_is_safe=True,
 )  # fmt: skip
 
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\\x00-\x1f]+@[^\s@<>,;:\"()\[\]\\\x00-\x1f]+")

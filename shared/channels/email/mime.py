@@ -19,6 +19,8 @@ MAX_DELIMITERS = 100_000
 MAX_HEADERS = 5_000
 MAX_HEADER_LINES = 100_000
 MAX_LOOKS = 8
+MAX_BOUNDARY = 80
+"""RFC 2046, 5.1.1 allows 70 characters. What is longer is compared up to here, as the IMAP server Dovecot does."""
 
 _FIELD = re.compile(rb"([!-9;-~]{1,256})[ \t]*:(.*)", re.DOTALL)
 _BLANK = re.compile(rb"\r?\n\r?\n")
@@ -131,7 +133,15 @@ class _Reader:
         spans = list(self._spans(boundary, start, end)) if boundary else []
         if not spans and (sniffed := self._sniffed(boundary, max(0, start - 1), end)):
             spans = list(self._spans(sniffed, start, end))
-        return tuple(self.part(first, last, default, depth + 1) for first, last in spans)
+        parts = ((self.part(first, last, default, depth + 1), first) for first, last in spans)
+        return tuple(part for part, first in parts if not self._is_cut_off(part, first))
+
+    def _is_cut_off(self, part: Part, start: int) -> bool:
+        """Tell whether a part breaks off within its header and has not even a name that tells what is missing."""
+        if part.parts or part.start < part.end or _BLANK.search(self.data, start - 1, part.end + 2):
+            return False
+        disposition = parameters(part.header("content-disposition"))[1]
+        return not (disposition.get("filename") or part.parameters.get("name") or part.header("content-id"))
 
     def _before(
         self, headers: tuple[tuple[str, bytes], ...], params: dict[str, str], start: int, end: int
@@ -171,6 +181,7 @@ class _Reader:
 
     def _delimiters(self, delimiter: bytes, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         """Yield (end of what precedes, start of what follows, whether it closes the multipart)."""
+        delimiter = delimiter[: 2 + MAX_BOUNDARY]
         data, at = self.data, self.data.find(delimiter, start, end)
         part, inner = start, -1
         for _ in range(MAX_DELIMITERS):
@@ -179,6 +190,8 @@ class _Reader:
             newline = data.find(b"\n", at, end)
             line_end = end if newline < 0 else newline
             rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
+            if len(delimiter) == 2 + MAX_BOUNDARY:
+                rest = b"--" if rest.endswith(b"--") else b""
             if rest == b"--" and inner < part:
                 inner = self._declares(delimiter[2:] + rest, part, end)
             if (at == start or data[at - 1] == 10) and (rest == b"" or (rest == b"--" and at < inner)):
@@ -191,8 +204,13 @@ class _Reader:
 
     def _declares(self, boundary: bytes, start: int, end: int) -> int:
         """Return where a multipart inside declares what looks like our last delimiter; the end if none does."""
-        found = re.compile(rb"boundary=\"?" + re.escape(boundary) + rb"[\s\";]").search(self.data, start, end)
-        return found.start() if found else end
+        return min(self._first(b'boundary="' + boundary, start, end), self._first(b"boundary=" + boundary, start, end))
+
+    def _first(self, words: bytes, start: int, end: int) -> int:
+        at = self.data.find(words, start, end)
+        while at >= 0 and (self.data[at + len(words) : at + len(words) + 1] or b"x") not in b' \t\r\n";':
+            at = self.data.find(words, at + 1, end)
+        return at if at >= 0 else end
 
 
 class _Delimiter:

@@ -32,11 +32,13 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
     subject = words.text(tree.header("subject"))
-    full = _with_notes(content, content.text)
-    new = _with_notes(content, quotes.new_text(content.text, subject))
+    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached)))
+    said = content.text if content.text.strip() or content.is_report else content.attached
+    new = _with_notes(content, quotes.new_text(said, subject))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
     nature, about = natures.read(tree, content.text, key)
+    sent_to = _sent_to(tree) if key else []
     return Parsed(
         external_id=external_id,
         dedup_key=f"{external_id} {fingerprint}",
@@ -54,9 +56,9 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         files=content.files,
         nature=nature,
         about=about,
-        proves=_proofs(tree, refers_to, key),
+        proves=_proofs(refers_to, sent_to, key),
         topic=topic(subject),
-        warnings=_warnings(tree, channel, content),
+        warnings=(*_warnings(tree, channel, content), *_of_addresses(sent_to, key)),
     )
 
 
@@ -119,12 +121,20 @@ def _refers_to(tree: mime.Part, own_id: str) -> tuple[str, ...]:
     return tuple(each for each in dict.fromkeys(ids) if each != own_id)[:MAX_REFERENCES]
 
 
-def _proofs(tree: mime.Part, refers_to: tuple[str, ...], key: bytes) -> tuple[str, ...]:
+def _proofs(refers_to: tuple[str, ...], sent_to: list[str], key: bytes) -> tuple[str, ...]:
     """Return what only a reader of our mail can know: our Message-IDs, and `conversation:ID` of our addresses."""
-    values = [value for header in _RECIPIENT_HEADERS for value in tree.all(header)]
-    signed_to = (signed.conversation_of(address, key) for _, address in words.addresses(values, MAX_RECIPIENTS))
+    signed_to = (signed.conversation_of(address, key) for address in sent_to)
     conversations = [f"conversation:{each}" for each in signed_to if each]
     return tuple(dict.fromkeys([*(each for each in refers_to if signed.is_ours(each, key)), *conversations]))
+
+
+def _sent_to(tree: mime.Part) -> list[str]:
+    values = [value for header in _RECIPIENT_HEADERS for value in tree.all(header)]
+    return [address for _, address in words.addresses(values, MAX_RECIPIENTS)]
+
+
+def _of_addresses(sent_to: list[str], key: bytes) -> tuple[str, ...]:
+    return ("forged_address",) if any(signed.is_forged(address, key) for address in sent_to) else ()
 
 
 def _warnings(tree: mime.Part, channel: Channel, content: body.Body) -> tuple[str, ...]:

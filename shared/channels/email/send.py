@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
 from shared.channels.email import config
 from shared.channels.email.answers import raise_send_error, words
-from shared.channels.email.build import Mail, NoRecipient, build
+from shared.channels.email.build import Mail, NoRecipient, build, message_id
 from shared.channels.email.oauth import Tokens
 from shared.channels.email.pool import Pool
 from shared.channels.email.sent_folder import SentFolder
@@ -46,6 +47,11 @@ class SmtpSender:
             await self._data(client, mail)
         self._sent_folder.keep(mail)
         return Sent(external_id=mail.message_id)
+
+    async def settled(self, reply_id: UUID) -> Sent | None:
+        """Return what the Sent folder tells of a reply whose answer was lost; None where it tells nothing."""
+        its_id = message_id(reply_id, self._channel)
+        return Sent(external_id=its_id) if await self._sent_folder.has_now(its_id) else None
 
     async def close(self) -> None:
         await self._pool.close()

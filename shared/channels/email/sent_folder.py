@@ -57,6 +57,19 @@ class SentFolder:
                 return await self._found(message_id)
         return False
 
+    async def has_now(self, message_id: str) -> bool:
+        """Tell whether a mail is there at this moment; False as well when the server cannot tell."""
+        if not self._name:
+            return False
+        with suppress(OSError):  # a time-out is one
+            async with asyncio.timeout(LOOK_SECONDS):
+                connection = await self._opened()
+                try:
+                    return bool(await connection.find(message_id))
+                finally:
+                    connection.close()
+        return False
+
     async def close(self) -> None:
         """Give what waits a moment to get there."""
         if self._worker is None or self._worker.done():

@@ -48,12 +48,22 @@ def address(base_address: str, conversation_id: UUID, key: bytes) -> str:
 
 def conversation_of(address: str, key: bytes) -> UUID | None:
     """Return the conversation a reply address belongs to, None for any other address or a wrong signature."""
-    local, _, _ = address.rpartition("@")
-    token = local.lower().rpartition(_MARK)[2]
-    if not key or _MARK not in local.lower() or not _TOKEN.fullmatch(token):
+    token = _token(address)
+    if not key or not token:
         return None
     conversation_id = UUID(bytes=base64.b32decode(token[:26].upper() + "======"))
     return conversation_id if _fits(b"address", conversation_id, token[26:], key) else None
+
+
+def is_forged(address: str, key: bytes) -> bool:
+    """Tell whether an address names a conversation as ours do, but was not made with this key."""
+    return bool(key and _token(address)) and conversation_of(address, key) is None
+
+
+def _token(address: str) -> str:
+    """Return what stands behind our mark in the local part, empty where it is no token."""
+    _, mark, token = address.rpartition("@")[0].lower().rpartition(_MARK)
+    return token if mark and _TOKEN.fullmatch(token) else ""
 
 
 def _fits(purpose: bytes, id_: UUID, signature: str, key: bytes) -> bool:

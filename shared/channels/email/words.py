@@ -24,7 +24,7 @@ _ADDRESS_PIECES = re.compile(rb'"(?:[^"\\]|\\.)*"|\((?:[^()\\]|\\.)*\)|<[^<>]*>|
 
 def text(raw: bytes, limit: int = 1_000) -> str:
     """Return a header's text on one line."""
-    return charset.one_line(unfold(raw), limit)
+    return charset.one_line(unfold(raw), limit) if raw else ""
 
 
 def unfold(raw: bytes) -> str:
@@ -84,8 +84,9 @@ def one_address(raw: bytes) -> tuple[str, str]:
     name = b" ".join(p[1:-1] for p in pieces if p.startswith(b"("))
     if b"@" not in address and b" " in address:
         return text(raw, 200), ""
-    if b" " in address:
-        address = max(address.split(), key=lambda word: b"@" in word)
+    if b" " in address:  # the angle brackets are missing
+        address = max(said := address.split(), key=lambda word: b"@" in word)
+        name = b" ".join([*(word for word in said if word != address), name])
     return text(name, 200), normal_address(address)
 
 

@@ -1,16 +1,17 @@
 """Mails other projects published: none raises, and what they say is understood. Skipped, with a count, where absent."""
 
+import base64
 import email
-import email.message
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.channels.email import mime, quotes, tnef
+from shared.channels.email import html_text, mime, quotes, tnef
 from shared.connector import Parsed, ParsedFile, UnreadableItem
 from tests.channels.email.mailbox import parsed
 
@@ -56,104 +57,113 @@ def test_no_mail_raises_and_each_says_something(name: str) -> None:
 
 
 # Of 113, as the expectation stands; plain Python's email package reaches 111, 108, 95 and 93.
-AS_EXPECTED = {"subject": 111, "from": 110, "text": 110, "attachments": 111}
-# The expectation is what a library makes of a mail. Where that is a quirk of it and a person sees more: what we
-# understand instead, exactly. `test_the_readings_that_differ_are_quirks_of_a_library` shows each quirk.
+AS_EXPECTED = {"subject": 111, "from": 111, "text": 110, "attachments": 113}
+NOT_A_FIELD = (
+    "one line of the header is no field: the expectation ends the header there and shows From and Subject as text; the "
+    "project the mail comes from (Ruby's Mail) skips the line, as we do; nobody could be answered otherwise"
+)
+SPACE_BEFORE_COLON = (
+    "white space before a colon is to be accepted (RFC 5322, 4.5; this is the example of RFC 2822, A.6.3): the "
+    "expectation ends the header at it"
+)
+# The expectation is what a program makes of a mail. Where it lost the sender or shows base64, we understand what is
+# written here: 3 mails of 113. `test_the_expectation_itself_shows_what_it_lost` has the proof of each.
 BETTER = {
-    ("plain_emails/raw_email_incorrect_header", "subject"): "Stop adware/spyware once and for all.",
-    ("plain_emails/raw_email_incorrect_header", "from"): "xxx@xxx.xxx",
-    ("plain_emails/raw_email_incorrect_header", "text"): "You are infected with:",
-    ("rfc2822/example13", "subject"): "Saying Hello",
-    ("rfc2822/example13", "from"): "jdoe@machine.example",
-    ("rfc2822/example13", "text"): "This is a message just to say hello.",
-    ("plain_emails/mix_caps_content_type", "from"): "bb@bug.com",
-    ("attachment_2_base64", "text"): "two attach",
-    ("text_with_content_id", "attachments"): "",
-    ("multipart_report_emails/multipart_report_multiple_status", "attachments"): (
-        "message.txt, message (2).txt, Your Friend F M wants you to join HomeRun.eml"
-    ),
+    ("plain_emails/raw_email_incorrect_header", "subject"): ("Stop adware/spyware once and for all.", NOT_A_FIELD),
+    ("plain_emails/raw_email_incorrect_header", "from"): ("xxx@xxx.xxx", NOT_A_FIELD),
+    ("plain_emails/raw_email_incorrect_header", "text"): ("You are infected with:", NOT_A_FIELD),
+    ("rfc2822/example13", "subject"): ("Saying Hello", SPACE_BEFORE_COLON),
+    ("rfc2822/example13", "from"): ("jdoe@machine.example", SPACE_BEFORE_COLON),
+    ("rfc2822/example13", "text"): ("This is a message just to say hello.", SPACE_BEFORE_COLON),
+    ("attachment_2_base64", "text"): ("two attach", "the expectation shows an attached mail as the base64 it came in"),
 }
-GOAL = 113
 
 
 def test_imap_tools_fields_are_understood() -> None:
-    if not IMAP_TOOLS.exists():
-        pytest.skip("corpora/imap-tools: 113 mails are not here")
-    expected = json.loads((CORPORA / "imap-tools" / "expected.json").read_text())
-    wrong: dict[str, list[str]] = {field: [] for field in AS_EXPECTED}
-    missed: dict[str, list[str]] = {field: [] for field in AS_EXPECTED}
-    for name, each in expected.items():
-        message = parsed((IMAP_TOOLS / f"{name}.eml").read_bytes())
-        for field, right in compared(message, each).items():
+    different: dict[str, list[str]] = {field: [] for field in AS_EXPECTED}
+    for name, raw, each in imap_tools():
+        message = parsed(raw)
+        for field, right in compared(message, raw, each).items():
             if not right:
-                wrong[field].append(name)
-                if not is_better(message, name, field):
-                    missed[field].append(name)
-    strict = {field: len(expected) - len(names) for field, names in wrong.items()}
-    reached = {field: len(expected) - len(names) for field, names in missed.items()}
-    print(f"imap-tools: as expected {strict}, with {len(BETTER)} named readings of ours {reached}, of {len(expected)}")
-    assert all(strict[field] >= floor for field, floor in AS_EXPECTED.items()), (strict, wrong)
-    assert all(count >= GOAL for count in reached.values()), (reached, missed)
+                different[field].append(name)
+                assert first_line(message, field) == BETTER.get((name, field), ("", ""))[0], (name, field)
+    strict = {field: 113 - len(names) for field, names in different.items()}
+    print(f"imap-tools: as expected {strict} of 113, {len(BETTER)} fields of 3 mails better")
+    assert strict == AS_EXPECTED
+    assert {(name, field) for field, names in different.items() for name in names} == BETTER.keys()
 
 
-def test_the_readings_that_differ_are_quirks_of_a_library() -> None:
-    """Each is one of Python's email package, on which that library stands, or of its own idea of an attachment."""
+def test_the_expectation_itself_shows_what_it_lost() -> None:
+    """A header that stands in the text is a lost header, and base64 of a mail is no text."""
+    expected = {name: each for name, _, each in imap_tools()}
+    for name, subject in (
+        ("plain_emails/raw_email_incorrect_header", "Subject:"),
+        ("rfc2822/example13", "Subject     :"),
+    ):
+        assert (expected[name]["subject"], expected[name]["from_"]) == ("", "")
+        assert f"{subject} {BETTER[name, 'subject'][0]}" in expected[name]["text"]
+    mail = base64.b64decode(expected["attachment_2_base64"]["text"])
+    assert mail.startswith(b"Received: from ")
+    assert b"As .EML files have these headers:" in mail
+
+
+def imap_tools() -> Iterator[tuple[str, bytes, dict[str, Any]]]:
+    """Yield the name, the mail and what is expected of it."""
     if not IMAP_TOOLS.exists():
         pytest.skip("corpora/imap-tools: 113 mails are not here")
-
-    def library(name: str) -> email.message.Message:
-        return email.message_from_bytes((IMAP_TOOLS / f"{name}.eml").read_bytes())
-
-    # a line of the header that is no field, and white space before the colon (allowed by RFC 5322, 4.5), end it there
-    assert library("plain_emails/raw_email_incorrect_header").keys() == ["Received", "Received-SPF"]
-    assert library("rfc2822/example13").keys() == []
-    # an attached mail in base64 is not decoded
-    (inner,) = next(
-        part.get_payload()
-        for part in library("attachment_2_base64").walk()
-        if part.get_content_type() == "message/rfc822" and part["Content-Transfer-Encoding"] == "base64"
-    )
-    assert inner.keys() == []
-    # the text itself, and the texts of an attached mail, count as attachments because they have a Content-ID
-    for name in ("text_with_content_id", "multipart_report_emails/multipart_report_multiple_status"):
-        parts = [part for part in library(name).walk() if part["Content-ID"] and not part.is_multipart()]
-        assert {part.get_content_maintype() for part in parts} == {"text"}
-        assert {part.get_content_disposition() for part in parts} == {None}
+    for name, each in json.loads((CORPORA / "imap-tools" / "expected.json").read_text()).items():
+        yield name, (IMAP_TOOLS / f"{name}.eml").read_bytes(), each
 
 
-def is_better(message: Parsed, name: str, field: str) -> bool:
-    """Whether we understand exactly what is written down in BETTER."""
-    ours = {
-        "subject": message.subject,
-        "from": message.sender.address,
-        "text": (message.full_text or message.text).split("\n")[0].strip(),
-        "attachments": ", ".join(file.name for file in message.files),
-    }
-    return BETTER.get((name, field)) == ours[field]
+def first_line(message: Parsed, field: str) -> str:
+    said = (message.full_text or message.text).split("\n")[0].strip()
+    return {"subject": message.subject, "from": message.sender.address, "text": said}.get(field, "")
 
 
-def compared(message: Parsed, expected: dict[str, Any]) -> dict[str, bool]:
-    """Which fields are as expected. The text of attached mails counts as text there, as it does not here."""
-    text, files = whole(message)
-    hashes = {hashlib.sha256(form).hexdigest() for file in files for form in forms(file)}
+def compared(message: Parsed, raw: bytes, expected: dict[str, Any]) -> dict[str, bool]:
+    """Which fields are as expected: white space and what `same` names apart; of attachments ours may be more."""
+    text = message.full_text or message.text
+    files = {hashlib.sha256(form).hexdigest() for file in message.files for form in forms(file)}
+    wanted = {each["payload"]["bytes_sha256"] for each in expected["attachments"]}
+    shown = {sha for each, sha in texts_within(raw) if unspaced(each) in unspaced(f"{text} {message.html}")}
     return {
-        "subject": folded(message.subject) == folded(expected["subject"]),
-        "from": (message.sender.address if not message.cannot_reply else "") == expected["from_"].lower(),
-        "text": folded(text) == folded(expected["text"]) or (not expected["text"] and bool(message.html)),
-        "attachments": {each["payload"]["bytes_sha256"] for each in expected["attachments"]} <= hashes,
+        "subject": same(message.subject, expected["subject"]),
+        "from": is_sender(message, expected["from_"]),
+        "text": same(text, expected["text"]) or (not expected["text"] and bool(message.html)),
+        "attachments": wanted <= files | shown,
     }
 
 
-def whole(message: Parsed) -> tuple[str, list[ParsedFile]]:
-    text, files = message.full_text or message.text, list(message.files)
-    for file in message.files:
-        if file.media_type == "message/rfc822":
-            try:
-                inner_text, inner_files = whole(parsed(file.data))
-            except UnreadableItem:
-                continue
-            text, files = f"{text} {inner_text}", files + inner_files
-    return text, files
+def same(ours: str, theirs: str) -> bool:
+    """Theirs may have lost the letters of a wrong charset, or have the control signs of ISO-8859-1.
+
+    Every mail program, and the WHATWG's Encoding Standard, reads ISO-8859-1 as windows-1252, as we do.
+    """
+    ours = unspaced(ours)
+    without_letters = ours.encode("ascii", "ignore").decode()
+    return unspaced(theirs) in (ours, without_letters, ours.encode("cp1252", "replace").decode("latin-1"))
+
+
+def is_sender(message: Parsed, theirs: str) -> bool:
+    """What has white space is no address but a whole field without angle brackets: name and address."""
+    if " " in theirs:
+        return theirs == f"{message.sender.name} {message.sender.address}"
+    return theirs.lower() == ("" if message.cannot_reply else message.sender.address)
+
+
+def texts_within(raw: bytes) -> Iterator[tuple[str, str]]:
+    """Yield texts of a mail without a name and disposition, and their sha256.
+
+    The expectation takes those with a Content-ID for attachments; for every other parser (Python's `iter_attachments`
+    among them) they are the text, or that of an attached mail, and so they are shown; HTML as it can be shown.
+    """
+    for part in email.message_from_bytes(raw).walk():
+        if part.get_content_maintype() == "text" and not part.get_filename() and not part.get_content_disposition():
+            data = part.get_payload(decode=True)
+            if isinstance(data, bytes):
+                source = data.decode("utf-8", "replace")
+                words = html_text.safe(source) if part.get_content_subtype() == "html" else source
+                yield words, sha(data)
 
 
 def forms(file: ParsedFile) -> list[bytes]:
@@ -165,21 +175,19 @@ def forms(file: ParsedFile) -> list[bytes]:
     return same
 
 
-def folded(text: str) -> str:
-    """Without white space, and without the letters the expectation lost where a charset was wrong."""
-    return "".join(letter for letter in text if " " < letter < "\x7f" or "а" <= letter.lower() <= "я")
+def unspaced(text: str) -> str:
+    return "".join(text.split())
 
 
 STALWART = CORPORA / "stalwart-mail-parser" / "resources" / "eml"
-# Parts we find where the expectation, made by a program, has others: (ours, theirs) and why ours is right.
+# Parts we find where the expectation, made by a program, has others: (ours, theirs) and why ours is right. The
+# malformed ones come from the tests of the IMAP server Dovecot, which counts as we do where it sets itself no limit.
 OUTER_ENDS_INNER = "outer boundary markers must be recognised at any level of nesting (RFC 2046, 5.1.2)"
 OTHER_PARTS = {
-    "malformed/000": (5, 1, "four delimiters without an empty line before them are four parts"),
     "malformed/001": (3, 4, f"{OUTER_ENDS_INNER}; theirs takes `--ab` for the inner boundary `a`"),
-    "malformed/009": (5, 4, OUTER_ENDS_INNER),
-    "malformed/011": (5, 4, OUTER_ENDS_INNER),
-    "malformed/012": (5, 4, OUTER_ENDS_INNER),
-    "malformed/016": (5, 7, f"{OUTER_ENDS_INNER}; theirs compares the first 80 characters of boundaries that differ"),
+    "malformed/009": (5, 4, f"{OUTER_ENDS_INNER}; theirs shows the delimiter and the header behind it as text"),
+    "malformed/011": (5, 4, "the same mail"),
+    "malformed/012": (5, 4, "the same with attached mails, of which theirs has two and we three"),
     "malformed/020": (5, 3, "two Content-Type fields: theirs takes the last and shows the source of the HTML"),
     "malformed/021": (5, 3, "the same without an html tag"),
     "thirdparty/015": (5, 3, "three attached mails, the last two of which got lost there"),
@@ -206,7 +214,7 @@ def test_stalwart_parts_subjects_and_senders_are_understood() -> None:
         f"stalwart: parts {len(mails) - len(other)}/{len(mails)} as expected, {better} more as the RFC says, "
         f"subjects {sum(subjects)}/{len(subjects)}, senders {sum(senders)}/{len(senders)}"
     )
-    assert (len(mails) - len(other), better) == (98, len(OTHER_PARTS)), other
+    assert (len(mails) - len(other), better) == (100, len(OTHER_PARTS)), other
     assert (sum(subjects), len(subjects)) == (79, 79)
     assert (sum(senders), len(senders)) == (75, 75)
 

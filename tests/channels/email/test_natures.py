@@ -212,6 +212,13 @@ def test_our_signed_message_id_proves_and_a_foreign_one_does_not() -> None:
 def test_a_signed_address_proves_the_conversation(header: str) -> None:
     message = read("From: ivan@example.org", f"{header}: {signed.address(ADDRESS, REPLY, KEY)}")
     assert message.proves == (f"conversation:{REPLY}",)
+    assert message.warnings == ()
+
+
+@pytest.mark.parametrize("header", ["To", "Cc", "Delivered-To"])
+def test_an_address_signed_by_somebody_else_proves_nothing_and_is_warned_of(header: str) -> None:
+    message = read("From: eve@example.org", f"{header}: {signed.address(ADDRESS, REPLY, b'guessed')}")
+    assert (message.proves, message.warnings) == ((), ("forged_address",))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_the_nearest_message_answered_comes_first() -> None:
         ("a@xn--e1afmkfd.xn--p1ai", "", "a@пример.рф"),
         ("a@ПРИМЕР.рф", "", "a@пример.рф"),
         ("a@b.example (Ivan)", "Ivan", "a@b.example"),
+        ("Big Bug bb@bug.example (home)", "Big Bug home", "bb@bug.example"),
         ("<a@b.example>", "", "a@b.example"),
         ('"Last, First" <a@b.example>, other@x.example', "Last, First", "a@b.example"),
         ("Team: a@b.example, c@d.example;", "", "a@b.example"),
@@ -316,8 +317,20 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--b\r\nX: y\r\n" * (MEGABYTE // 11),
         b"From: a@b\r\nContent-Type: multipart/mixed" + b"; a=b" * 13_000 + b"\r\n" + b"--\r\n" * 20_000 + b"To: x\r\n",
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n" + b"--\r\n y\r\n" * 50_000 + b"To: x\r\n",
+        b"From: a@b\r\n" + b"Content-Type: message/rfc822\r\n\r\n" * (MEGABYTE // 32),
+        b"From: a@b\r\nContent-Type: multipart/digest; boundary=b\r\n\r\n"
+        + b"--b\r\n\r\nFrom: a@b\r\n\r\nx\r\n" * (MEGABYTE // 25),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + (b"--b\r\nContent-Type: message/rfc822\r\n\r\nContent-Type: text/html\r\n\r\n" + b"<div>" * 4_000) * 50,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+        + b'boundary="b--x' * (MEGABYTE // 14)
+        + b"\r\n--b--\r\n",
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary="
+        + b"b" * 90
+        + b"\r\n"
+        + (b"--" + b"b" * 85 + b"\r\n") * 11_000,
     ],
-    ids=range(54),
+    ids=range(59),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()

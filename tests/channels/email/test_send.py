@@ -15,6 +15,7 @@ from shared.connector import Channel, SendDelayed, SenderBroken, SendFateUnknown
 from shared.contracts.inbound import Address, FileRef
 from shared.contracts.outbound import OutboundReply
 from tests.channels.email.mailbox import CHANNEL_ID, mailbox, parsed
+from tests.channels.email.scripted_smtp import ScriptedSmtp
 from tests.peers.smtp import SmtpServer
 
 REPLY_ID = UUID("00000000-0000-0000-0000-00000000000a")
@@ -75,6 +76,17 @@ async def test_a_reply_without_a_mail_address_is_refused(post: SmtpSender) -> No
 async def test_an_address_that_is_not_ascii_goes_by_smtputf8(smtp: SmtpServer, post: SmtpSender) -> None:
     await post.send(replace(REPLY, to=(Address("email", "иван@почта.рф"),)))
     assert smtp.mails[0].recipients == ("иван@xn--80a1acny.xn--p1ai",)
+
+
+async def test_smtputf8_is_asked_for_only_where_it_is_needed_and_missed_in_words() -> None:
+    async with ScriptedSmtp().listening() as server:  # does not offer it
+        post = sender(channel(server.port, smtp_username="", smtp_password=""), no_files)
+        with pytest.raises(SendRefused, match="non-ASCII letters \\(no SMTPUTF8\\)"):
+            await post.send(replace(REPLY, to=(Address("email", "иван@почта.рф"),)))
+        assert server.mails == 0
+        await post.send(replace(REPLY, to=(Address("email", "ivan@почта.рф"),)))
+        await post.close()
+    assert server.mails == 1
 
 
 async def test_a_connection_is_used_again(smtp: SmtpServer, post: SmtpSender) -> None:

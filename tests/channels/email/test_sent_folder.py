@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
@@ -100,3 +101,19 @@ async def test_a_lost_answer_that_the_sent_folder_does_not_settle_stays_unknown(
     with pytest.raises(SendFateUnknown):
         await away.send(REPLY)
     await away.close()
+
+
+async def test_a_copy_that_comes_into_the_sent_folder_later_tells_that_the_mail_left(
+    dovecot: DovecotServer, smtp: SmtpServer
+) -> None:
+    dovecot.add_user(ADDRESS, PASSWORD)
+    post = sender(channel(dovecot.port, smtp), no_files)
+    assert await post.settled(REPLY.id) is None
+    dovecot.deliver(ADDRESS, build(REPLY, mailbox(), {}).data, folder=ENCODED)
+    assert await post.settled(REPLY.id) == Sent(MESSAGE_ID)
+    assert await post.settled(UUID(int=404)) is None
+    await post.close()
+    for away in (channel(1, smtp), channel(1, smtp, sent_folder="")):
+        post = sender(away, no_files)
+        assert await post.settled(REPLY.id) is None
+        await post.close()

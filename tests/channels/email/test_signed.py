@@ -57,6 +57,8 @@ def test_every_change_of_one_letter_makes_a_reply_address_worthless() -> None:
     for at in range(made.index(".") + 1, made.index("@")):
         forged = made[:at] + ("a" if made[at] != "a" else "b") + made[at + 1 :]
         assert signed.conversation_of(forged, KEY) is None
+        assert signed.is_forged(forged, KEY)
+    assert not signed.is_forged(made, KEY)
 
 
 @pytest.mark.parametrize("other", ["", "@", "support@example.com", "support+okno.@example.com", "+okno." + "7" * 42])

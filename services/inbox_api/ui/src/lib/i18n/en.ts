@@ -128,6 +128,7 @@ export const en = {
       dmarc_failed: 'Sender not proven', two_senders: 'Two senders', marked_spam: 'Marked as spam on the way', claimed_sender: 'Address not checked',
       signature_not_checked: 'Signature not checked',
       quotes_a_stranger: 'Quotes somebody else’s message',
+      forged_address: 'Reply address not ours',
     } as Record<string, string>,
     warning_hints: {
       dmarc_failed: 'The check of the sender’s domain (DMARC) failed: somebody else may have written this.',
@@ -136,6 +137,7 @@ export const en = {
       claimed_sender: 'Anybody can type an address into a form. Do not tell secrets before you are sure who writes.',
       signature_not_checked: 'It is signed, but Okno does not check by whom. The signature is among the files.',
       quotes_a_stranger: 'It refers to a conversation of another client, so it was given a conversation of its own.',
+      forged_address: 'It was written to an address for answers that Okno did not give to anybody: perhaps a guess at somebody else’s conversation.',
     } as Record<string, string>,
     show_html: 'Show formatted',
     hide_html: 'Show as text',

@@ -1,0 +1,106 @@
+"""A mail within a mail is a file, and what it says and holds can be read without a mail program."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+
+from shared.channels.email.body import MAX_NESTED, MAX_OPENED
+from shared.connector import Parsed, ParsedFile
+from tests.channels.email.mailbox import parsed
+
+HEAD = b"From: a@b.example\r\nSubject: Fwd\r\n"
+PDF = b"Content-Type: application/pdf; name=bill.pdf\r\n\r\nPDF"
+
+
+def multipart(*parts: bytes, kind: str = "mixed", boundary: bytes = b"q") -> bytes:
+    inside = b"".join(b"--" + boundary + b"\r\n" + each + b"\r\n" for each in parts)
+    declared = f"Content-Type: multipart/{kind}; boundary={boundary.decode()}\r\n\r\n".encode()
+    return declared + inside + b"--" + boundary + b"--\r\n"
+
+
+def plain(text: str) -> bytes:
+    return b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode()
+
+
+def mail(content: bytes, subject: str = "Order 17") -> bytes:
+    return f"From: c@d.example\r\nSubject: {subject}\r\n".encode() + content
+
+
+def attached(content: bytes) -> bytes:
+    return b"Content-Type: message/rfc822\r\n\r\n" + content
+
+
+def names(message: Parsed) -> list[str]:
+    return [file.name for file in message.files]
+
+
+def test_what_an_attached_mail_says_is_one_click_away_and_its_files_are_listed() -> None:
+    forwarded = mail(multipart(plain("Где мой заказ?"), PDF, boundary=b"i"))
+    message = parsed(HEAD + multipart(plain("See below."), attached(forwarded)))
+    assert (message.text, message.full_text) == ("See below.", "See below.\n\nГде мой заказ?")
+    assert message.files == (
+        ParsedFile("Order 17.eml", "message/rfc822", forwarded),
+        ParsedFile("bill.pdf", "application/pdf", b"PDF"),
+    )
+
+
+def test_an_attached_mail_is_the_text_where_there_is_no_other() -> None:
+    message = parsed(HEAD + multipart(attached(mail(plain("Где мой заказ?")))))
+    assert (message.text, message.full_text) == ("Где мой заказ?", "")
+
+
+def test_an_attached_mail_in_base64_is_read() -> None:
+    encoded = base64.encodebytes(mail(plain("Где мой заказ?")))
+    part = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n" + encoded
+    assert parsed(HEAD + multipart(plain("See."), part)).full_text == "See.\n\nГде мой заказ?"
+
+
+def test_the_html_of_an_attached_mail_is_shown_below_and_made_safe() -> None:
+    html = b"Content-Type: text/html\r\n\r\n<p onclick=x>Hi<script>x</script></p>"
+    message = parsed(HEAD + multipart(plain("See <b>."), attached(mail(html))))
+    assert message.html == "<pre>See &lt;b&gt;.</pre>\n<hr>\n<p>Hi</p>"
+
+
+def test_html_of_an_attached_mail_that_is_too_large_takes_nothing_from_the_mail_itself() -> None:
+    html = b"Content-Type: text/html\r\n\r\n"
+    message = parsed(HEAD + multipart(html + b"<p>See</p>", attached(mail(html + b"<div>" * 1_000))))
+    assert (message.html, names(message)) == ("<p>See</p>", ["Order 17.eml"])
+
+
+def test_what_a_report_returns_is_read_below_it_and_its_files_are_not_listed_again() -> None:
+    returned = attached(mail(multipart(plain("Our answer"), PDF, boundary=b"i")))
+    message = parsed(HEAD + multipart(plain("Not delivered."), returned, kind="report"))
+    assert (message.text, message.full_text) == ("Not delivered.", "Not delivered.\n\nOur answer")
+    assert names(message) == ["Order 17.eml"]
+
+
+def test_a_report_without_words_does_not_speak_with_the_words_it_returns() -> None:
+    message = parsed(HEAD + multipart(attached(mail(plain("Our answer"))), kind="report"))
+    assert (message.text, message.full_text) == ("", "Our answer")
+
+
+def test_what_is_no_mail_stays_a_file() -> None:
+    message = parsed(HEAD + multipart(plain("See."), attached(b"this is no mail")))
+    assert (message.text, message.full_text, names(message)) == ("See.", "", ["message.eml"])
+
+
+def test_mails_within_each_other_are_read_to_a_limit_and_kept() -> None:
+    inner = mail(plain("level 0"), "0")
+    for level in range(1, 10):
+        inner = mail(multipart(plain(f"level {level}"), attached(inner), boundary=f"l{level}".encode()), str(level))
+    message = parsed(inner)
+    assert message.full_text.split("\n\n")[0] == "level 9"
+    assert message.full_text.count("level") == MAX_NESTED + 1
+    assert b"level 0" in message.files[0].data
+
+
+@pytest.mark.parametrize("kind", ["mixed", "digest"])
+def test_of_very_many_attached_mails_some_are_opened_and_all_are_kept(kind: str) -> None:
+    many = [attached(mail(multipart(*[plain("x")] * 200, boundary=b"i"), str(n))) for n in range(300)]
+    started = time.process_time()
+    message = parsed(HEAD + multipart(plain("See."), *many, kind=kind))
+    assert time.process_time() - started < 3
+    assert (message.full_text.count("x"), len(message.files)) == (200 * MAX_OPENED, 300)
