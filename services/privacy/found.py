@@ -32,6 +32,7 @@ class Found:
     moved_out: list[Trace] = field(default_factory=list)
     conversations: set[UUID] = field(default_factory=set)
     items: set[UUID] = field(default_factory=set)
+    replies: set[UUID] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     first_at: str | None = None
     last_at: str | None = None
@@ -43,6 +44,8 @@ class Found:
         self.last_at = to_text(trace.recorded_at)
         if trace.conversation_id:
             self.conversations.add(trace.conversation_id)
+        if trace.reply_id:
+            self.replies.add(trace.reply_id)
         if trace.cause and trace.type in _TAKEN_IN:
             self.items.add(trace.cause)
 

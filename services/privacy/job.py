@@ -6,7 +6,7 @@ Several are done together: read models are rebuilt, and what travels is waited f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, misplaced, replays, tables
+from services.privacy import found, items, misplaced, replays, tables
 from services.privacy.certificate import signed
+from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import from_text, now, to_text
-from shared.contracts import topics
 from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_streams
@@ -32,15 +32,8 @@ from shared.logs import Log
 from shared.read_models import groups, live
 from shared.registry import erasures
 from shared.registry.erasures import Erasure
-from shared.transport.protocol import Transport
+from shared.transport.protocol import Record, Transport
 
-READERS = (
-    (topics.INBOUND, "projector", True),
-    (topics.DELIVERY, "projector-delivery", True),
-    (topics.OUTBOUND, "outbound", False),
-    (topics.RETRIES, "ingest", False),
-)
-"""Who reads what travels, and whether the log says how far they are."""
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
 SPARED = timedelta(minutes=10)
@@ -59,6 +52,7 @@ class Stores:
     wire_keys: WireKeys
     blobs: Blobs
     transport: Transport
+    letters: Callable[[], AsyncIterator[list[Record]]]
     secret_key: bytes
     data: Path
     settle: timedelta = SETTLE
@@ -139,7 +133,10 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
     files = await asyncio.to_thread(_files, stores, erasure, what)
     if files["files"]:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
-    counts = await asyncio.to_thread(_destroy_now, stores, erasure, what)
+    addresses = await _addresses(stores, erasure, what)
+    letters = await items.letters_about(stores.letters(), stores.wire_keys, addresses)
+    await asyncio.to_thread(stores.wire_keys.items.destroy, letters)
+    counts = await asyncio.to_thread(_destroy_now, stores, erasure, what, addresses)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
     await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, **files, "counts": counts})
 
@@ -154,10 +151,18 @@ def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any
     return {"files": sorted({*known, *names}), "files_until": until}
 
 
-def _destroy_now(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    """Whose addresses they were, while it can still be read; then what would outlive its key; then the keys."""
-    if erasure.kind == "customer":
-        tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
+async def _addresses(stores: Stores, erasure: Erasure, what: found.Found) -> set[tuple[str, str]]:
+    """Return whose addresses they were, while it can still be read."""
+    if erasure.kind != "customer":
+        return set()
+    return await asyncio.to_thread(found.addresses_of, stores.database, what)
+
+
+def _destroy_now(
+    stores: Stores, erasure: Erasure, what: found.Found, addresses: set[tuple[str, str]]
+) -> dict[str, Any]:
+    """What would outlive its key goes first, then the keys."""
+    tables.forget(stores.database, (), (), (), (), addresses)
     misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
     owner = erasure.subject_id
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
@@ -187,6 +192,7 @@ def _forget(stores: Stores, erasure: Erasure, what: found.Found) -> None:
     whole = erasure.kind == "customer"
     conversations = what.conversations if whole else set()
     customers = set(map(UUID, erasure.details["customers"]))
+    stores.wire_keys.items.destroy(items.ids_of(stores.database, what, conversations))
     tables.forget(stores.database, customers, conversations, what.items, what.positions)
     if not whole and erasure.until:
         tables.forget_of_channel(stores.database, erasure.subject_id, erasure.until)
@@ -289,7 +295,7 @@ def _wipe(stores: Stores, erasure: Erasure) -> None:
     """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
     _forget(stores, erasure, _find(stores, erasure))
     stores.database.wipe(tables.TABLES)
-    stores.keys.database.wipe(("wire_keys",))
+    stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 
 def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:

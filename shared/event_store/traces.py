@@ -26,6 +26,7 @@ class _Ids(msgspec.Struct):
     message: _Message | None = None
     to_customer_id: UUID | None = None
     other_id: UUID | None = None
+    reply_id: UUID | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -57,6 +58,7 @@ class Trace:
     """The customer whose timeline the message is on now."""
     other_id: UUID | None
     """The other one of two who may be one."""
+    reply_id: UUID | None
 
 
 def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
@@ -80,6 +82,7 @@ def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
                 ids.message.message_id if ids.message else ids.message_id,
                 ids.to_customer_id,
                 ids.other_id,
+                ids.reply_id,
             )
         )
     return found

@@ -118,8 +118,7 @@ class KeyPages:
                 keys[place] = _NOTHING
             tx.run("UPDATE key_pages SET sealed = ? WHERE id = ?", (self._sealed(page, bytes(keys)), page))
         if destroyed:
-            values = (_destructions(tx) + 1, destroyed, int(time.time()))
-            tx.insert_many("key_destructions", ("number", "keys", "at"), [values], "ON CONFLICT DO NOTHING")
+            note_destruction(tx, destroyed)
         return destroyed
 
     def _sealed(self, id_: bytes, keys: bytes) -> bytes:
@@ -140,6 +139,12 @@ def _rows_of(tx: Transaction, ids: Sequence[bytes], tail: str = "") -> list[tupl
         sql = f"SELECT id, sealed FROM key_pages WHERE id IN ({','.join('?' * len(part))})"
         rows += [(id_, sealed) for id_, sealed in tx.rows(f"{sql} ORDER BY id{tail}", part)]
     return rows
+
+
+def note_destruction(tx: Transaction, keys: int) -> None:
+    """Let everybody who holds keys, or is writing a backup, know that so many of them are gone."""
+    values = (_destructions(tx) + 1, keys, int(time.time()))
+    tx.insert_many("key_destructions", ("number", "keys", "at"), [values], "ON CONFLICT DO NOTHING")
 
 
 def _destructions(tx: Transaction) -> int:

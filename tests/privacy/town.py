@@ -17,8 +17,9 @@ from uuid import UUID, uuid4
 from services.house import House, open_house
 from services.ingest.fetch_queue import FetchQueue
 from services.outbound.main import Outbound
-from services.privacy.job import READERS, Stores
+from services.privacy.job import Stores
 from services.privacy.main import stores_of
+from services.privacy.readers import READERS
 from services.projector.main import Projector
 from shared.clock import now
 from shared.connector import Channel, Sent
@@ -181,7 +182,7 @@ class Town:
         await self._call(who)
         await self._quarantine(who)
         await self._answer(who, mail)
-        garbage = Outgoing("k", f"garbage {who.say('garbage')}".encode(), {})
+        garbage = Outgoing("k", f"garbage of {who.email} {who.say('garbage')}".encode(), {})
         await self.transport.publisher().publish(topics.INBOUND, garbage)
         self.published += 1
         await self.settle()
