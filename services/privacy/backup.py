@@ -21,6 +21,7 @@ from shared.clock import now, to_text
 from shared.database.protocol import Row, Transaction
 from shared.event_store.log import head
 from shared.keys.items import ItemKeys
+from shared.registry.erasures import WrongErasure
 from shared.transport.sealed import SealedTransport
 
 FORMAT = 2
@@ -52,7 +53,7 @@ LEFT_OUT = (
 where it shares a database."""
 
 
-class BackupOvertaken(Exception):
+class BackupOvertaken(WrongErasure):
     """Somebody was erased again and again while a backup was being written."""
 
 

@@ -62,7 +62,7 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
     found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
     waiting: list[Trace] = []
-    for trace in _traces(database, until):
+    for trace in traces(database, until):
         place = places.get(trace.message_id)
         if trace.type in _WAITING:
             waiting.append(trace)
@@ -86,7 +86,7 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
 
 def _places(database: Database, until: int) -> dict[UUID | None, UUID]:
     """Return on whose timeline each message is that was ever moved: the last move counts."""
-    return {trace.message_id: trace.moved_to for trace in _traces(database, until) if trace.moved_to}
+    return {trace.message_id: trace.moved_to for trace in traces(database, until) if trace.moved_to}
 
 
 def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
@@ -100,7 +100,7 @@ def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
 def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
     """Return everything of a channel that was recorded before a moment, but of those who are held."""
     found, places, waiting = Found(), _places(database, until), list[Trace]()
-    for trace in _traces(database, until):
+    for trace in traces(database, until):
         if trace.type in _WAITING:
             waiting.append(trace)
         if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
@@ -188,7 +188,7 @@ _FILES = {
 }  # fmt: skip
 
 
-def _traces(database: Database, until: int) -> Iterator[Trace]:
+def traces(database: Database, until: int) -> Iterator[Trace]:
     position = 0
     while position < until:
         with database.reading() as tx:

@@ -39,6 +39,12 @@ SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 SPARED = timedelta(minutes=10)
 """A file stored so lately may be somebody's of whom the log does not know yet: it is looked at again."""
 BATCH = 500
+METHODS = {
+    "lost": "AES-256-GCM keys that were missing from the key store declared lost; read models built anew",
+    **dict.fromkeys(
+        ("customer", "retention"), "AES-256-GCM keys overwritten; files and rows deleted; read models built anew"
+    ),
+}
 log = Log("privacy")
 
 
@@ -70,7 +76,7 @@ async def carry_out(stores: Stores) -> int:
             await _record(stores, erasure)
     for erasure in await stores.database.read(erasures.unfinished):
         if erasure.state == "recorded":
-            await _destroy(stores, erasure)
+            await (_give_up(stores, erasure) if erasure.kind == "lost" else _destroy(stores, erasure))
     waiting = [each for each in await stores.database.read(erasures.unfinished) if each.state == "destroyed"]
     if waiting:
         await _show(stores, waiting)
@@ -149,6 +155,14 @@ def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any
     until = erasure.details.get("files_until", until)
     names = filter(stores.blobs.has, map(stores.blobs.name, sha256s))
     return {"files": sorted({*known, *names}), "files_until": until}
+
+
+async def _give_up(stores: Stores, erasure: Erasure) -> None:
+    """Whoever declared them lost has done it already, unless it died in between."""
+    pages = [bytes.fromhex(page) for page in erasure.details["pages"]]
+    await asyncio.to_thread(stores.keys.pages.give_up, pages)
+    stores.keys.forget()
+    await erasures.advance(stores.database, erasure.id, "destroyed", erasure.details)
 
 
 async def _addresses(stores: Stores, erasure: Erasure, what: found.Found) -> set[tuple[str, str]]:
@@ -293,14 +307,15 @@ async def _certify(stores: Stores, erasure: Erasure) -> None:
 
 def _wipe(stores: Stores, erasure: Erasure) -> None:
     """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
-    _forget(stores, erasure, _find(stores, erasure))
+    if erasure.kind != "lost":
+        _forget(stores, erasure, _find(stores, erasure))
     stores.database.wipe(tables.TABLES)
     stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 
 def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:
-    subject = "customers" if erasure.kind == "customer" else "channel"
-    subjects = erasure.details["customers"] if erasure.kind == "customer" else str(erasure.subject_id)
+    subject = "channel" if erasure.kind == "retention" else "customers"
+    subjects = str(erasure.subject_id) if erasure.kind == "retention" else erasure.details["customers"]
     return {
         "certificate_id": str(erasure.id),
         "kind": erasure.kind,
@@ -312,5 +327,5 @@ def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:
         "finished_at": to_text(at),
         "destroyed": {**erasure.details["counts"], "wire_keys": len(erasure.details["wire_keys"])},
         "log_position": erasure.details["position"],
-        "method": "AES-256-GCM keys overwritten; files and rows deleted; read models built anew",
+        "method": METHODS[erasure.kind],
     }

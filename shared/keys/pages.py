@@ -75,6 +75,20 @@ class KeyPages:
         with self._database.reading() as tx:
             return set(ids) - {bytes(id_) for id_, _ in _rows_of(tx, sorted(ids))}
 
+    def refuse_another_secret(self) -> None:
+        """Raises WrongKeyStore when what is in the store was sealed with another OKNO_SECRET_KEY."""
+        with self._database.reading() as tx:
+            row = tx.row("SELECT id, sealed FROM key_pages LIMIT 1")
+        if row is not None:
+            self._opened(bytes(row[0]), bytes(row[1]))
+
+    def give_up(self, ids: Collection[bytes]) -> None:
+        """Put pages of destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, self._sealed(id_, bytes(KEY_BYTES * KEYS))) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("key_pages", ("id", "sealed"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
+
     def destroy(self, keys: Collection[tuple[bytes, int]]) -> int:
         """Overwrite keys, given as (page, slot), with zeros; return how many of them still were keys."""
         slots: defaultdict[bytes, set[int]] = defaultdict(set)
