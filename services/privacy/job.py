@@ -183,6 +183,8 @@ def _destroy_now(
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
     stores.keys.pages.wipe()
+    if tables.has_plain_raw_items(stores.database, what.positions):
+        erasure.details["plain_raw_items"] = True
     _forget(stores, erasure, what)
     replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))
@@ -309,7 +311,8 @@ def _wipe(stores: Stores, erasure: Erasure) -> None:
     """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
     if erasure.kind != "lost":
         _forget(stores, erasure, _find(stores, erasure))
-    stores.database.wipe(tables.TABLES)
+    plain = (tables.RAW_ITEMS,) if erasure.details.get("plain_raw_items") else ()
+    stores.database.wipe((*tables.TABLES, *plain))
     stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 

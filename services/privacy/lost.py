@@ -87,5 +87,3 @@ def _details(lost: Lost) -> dict[str, Any]:
             "files": 0, "first_recorded_at": lost.first_at, "last_recorded_at": lost.last_at,
         },
     }  # fmt: skip
-
-

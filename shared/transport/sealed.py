@@ -184,9 +184,7 @@ async def _all_opened(records: Sequence[Record], keys: WireKeys) -> list[Record]
     return [record for record in found if record is not None]
 
 
-def _opened(
-    record: Record, ciphers: Mapping[str, AESGCM | None], items: Mapping[str, AESGCM | None]
-) -> Record | None:
+def _opened(record: Record, ciphers: Mapping[str, AESGCM | None], items: Mapping[str, AESGCM | None]) -> Record | None:
     """Return the record as it was published; one that was not sealed, or was changed on the way, as it is."""
     name = KEY if KEY in record.headers else ITEM
     id_ = record.headers.get(name)

@@ -129,5 +129,3 @@ def test_the_command_line_tells_whose_content_is_lost_and_declares_it(okno: Cli)
 async def _drop_pages(house: object) -> None:
     with house.keys.database.writing() as tx:  # type: ignore[attr-defined]
         tx.run("DELETE FROM key_pages")
-
-

@@ -212,5 +212,3 @@ async def test_a_backup_takes_few_rows_at_a_time_of_every_table(url: str, tmp_pa
         async for records in look(made.house.settings, made.house.database, topics.DEAD_LETTERS):
             sizes.append(len(records))
         assert (sum(sizes), max(sizes) <= 500) == (1200, True)
-
-
