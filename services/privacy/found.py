@@ -23,12 +23,15 @@ BATCH = 2000
 class Found:
     """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none.
 
+    `lefts`: of these the ones that have a message of theirs as the last one that stays, though it has gone since;
     `moved_out`: what has their key and is on somebody else's timeline now.
     """
 
     keys: set[bytes] = field(default_factory=set)
     positions: list[int] = field(default_factory=list)
     misplaced: list[int] = field(default_factory=list)
+    lefts: dict[int, bool] = field(default_factory=dict)
+    """Whether only that is theirs, and not the message which was moved."""
     moved_out: list[Trace] = field(default_factory=list)
     conversations: set[UUID] = field(default_factory=set)
     items: set[UUID] = field(default_factory=set)
@@ -76,6 +79,9 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
         elif place in customers and trace.type in _CONTENT | _COPIES:
             found.add(trace)
             found.misplaced.append(trace.position)
+        elif places.get(trace.left_id) in customers:
+            found.misplaced.append(trace.position)
+            found.lefts[trace.position] = place not in customers
         elif (place in customers and trace.moved_to) or trace.other_id in customers:
             found.misplaced.append(trace.position)
     found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}

@@ -179,7 +179,7 @@ def _destroy_now(
     tables.forget(stores.database, (), (), (), (), addresses)
     misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
     owner = erasure.subject_id
-    keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
+    keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what)
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
     stores.keys.pages.wipe()

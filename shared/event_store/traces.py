@@ -27,6 +27,7 @@ class _Ids(msgspec.Struct):
     to_customer_id: UUID | None = None
     other_id: UUID | None = None
     reply_id: UUID | None = None
+    left: _Message | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -59,6 +60,8 @@ class Trace:
     other_id: UUID | None
     """The other one of two who may be one."""
     reply_id: UUID | None
+    left_id: UUID | None
+    """The message that stays behind where another one was moved away."""
 
 
 def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
@@ -83,6 +86,7 @@ def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
                 ids.to_customer_id,
                 ids.other_id,
                 ids.reply_id,
+                ids.left.message_id if ids.left else None,
             )
         )
     return found
