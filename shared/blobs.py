@@ -87,6 +87,10 @@ class Blobs:
         """Return whether a blob of a name is here: what is small lies with its event."""
         return (self.folder / name[:2] / name).exists()
 
+    def has_any(self, sha256: str) -> bool:
+        """Return whether a blob is here, sealed or as an earlier version kept it."""
+        return self.has(self.name(sha256)) or (self.folder / sha256[:2] / sha256).exists()
+
     def remove_plain_now(self, sha256: str) -> None:
         """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""
         (self.folder / sha256[:2] / sha256).unlink(missing_ok=True)

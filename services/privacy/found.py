@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
 
@@ -17,6 +17,8 @@ from shared.event_store.traces import Trace, read_traces
 from shared.registry.erasures import Erasure
 
 BATCH = 2000
+OVERLAP = timedelta(weeks=1)
+"""What waits for its message is found with it for so long: it tells of no channel itself."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Found:
     kinds: Counter[str] = field(default_factory=Counter)
     first_at: str | None = None
     last_at: str | None = None
+    looked_until: int = 0
+    """Nothing up to this position has to be looked at again for a later moment."""
 
     def add(self, trace: Trace) -> None:
         self.positions.append(trace.position)
@@ -103,10 +107,19 @@ def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
             found.take(trace)
 
 
-def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
-    """Return everything of a channel that was recorded before a moment, but of those who are held."""
-    found, places, waiting = Found(), _places(database, until), list[Trace]()
-    for trace in traces(database, until):
+def of_channel(
+    database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int, after: int = 0
+) -> Found:
+    """Return everything of a channel that was recorded before a moment, but of those who are held.
+
+    `after`: everything up to this position was looked at for an earlier moment of the same rule.
+    """
+    found, waiting, all_old = Found(), list[Trace](), True
+    places = _places(database, until) if kept else {}
+    for trace in traces(database, until, after):
+        all_old = all_old and trace.recorded_at < before - OVERLAP
+        if all_old:
+            found.looked_until = trace.position
         if trace.type in _WAITING:
             waiting.append(trace)
         if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
@@ -122,18 +135,23 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     if erasure.kind == "customer":
         return of_customers(database, customers, until)
     assert erasure.until is not None
-    return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until)
+    after = int(erasure.details.get("after", 0))
+    return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until, after)
 
 
-def files_of(database: Database, found: Found, until: int) -> tuple[set[str], int]:
+def files_of(
+    database: Database, found: Found, until: int, is_kept: Callable[[str], bool]
+) -> tuple[set[str], int]:
     """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
+
+    `is_kept`: whether there is a file at all, as what is small lies with its event.
 
     Others count up to the end of the log: who sent the same file since then has it too.
     """
     wanted = set(found.positions)
-    ours: set[str] = set()
-    for sha256s in _files(database, 0, until, lambda position: position in wanted):
-        ours |= sha256s
+    first = min(wanted, default=until + 1) - 1
+    named = set[str]().union(*_files(database, first, until, wanted.__contains__))
+    ours = set(filter(is_kept, named))
     end = log_head(database)
     if ours:
         ours -= files_between(database, 0, end, lambda position: position not in wanted)
@@ -194,8 +212,9 @@ _FILES = {
 }  # fmt: skip
 
 
-def traces(database: Database, until: int) -> Iterator[Trace]:
-    position = 0
+def traces(database: Database, until: int, after: int = 0) -> Iterator[Trace]:
+    """Yield what is known without keys of the events between two positions."""
+    position = after
     while position < until:
         with database.reading() as tx:
             traces = read_traces(tx, position, BATCH)

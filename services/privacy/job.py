@@ -108,7 +108,8 @@ async def _record(stores: Stores, erasure: Erasure) -> None:
     customers = await stores.database.read(partial(members, customer_id=erasure.subject_id))
     if erasure.kind == "customer" and customers & await stores.database.read(partial(erasures.held, kind="customer")):
         return
-    details: dict[str, Any] = {"wire_keys": await stores.wire_keys.rotate(), "rotated_at": to_text(now())}
+    older = await stores.wire_keys.rotate()
+    details: dict[str, Any] = {**erasure.details, "wire_keys": older, "rotated_at": to_text(now())}
     if erasure.kind == "customer":
         details["customers"] = sorted(map(str, customers))
         if not await stores.database.read(partial(_recorded_at, customers=customers, id_=erasure.id)):
@@ -144,11 +145,14 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
     await asyncio.to_thread(stores.wire_keys.items.destroy, letters)
     counts = await asyncio.to_thread(_destroy_now, stores, erasure, what, addresses)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
-    await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, **files, "counts": counts})
+    done = {**erasure.details, **files, "counts": counts, "looked_until": what.looked_until}
+    await erasures.advance(stores.database, erasure.id, "destroyed", done)
 
 
 def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]))
+    sha256s, until = found.files_of(
+        stores.database, what, int(erasure.details["position"]), stores.blobs.has_any
+    )
     for sha256 in sha256s:
         stores.blobs.remove_plain_now(sha256)
     known = erasure.details.get("files", ())

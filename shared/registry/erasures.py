@@ -118,6 +118,20 @@ def add_lost(tx: Transaction, reason: str, by: str, details: dict[str, Any]) -> 
     return id_
 
 
+def add_retention(tx: Transaction, channel_id: UUID, until: str, reason: str, by: str, *, from_the_start: bool) -> UUID:
+    """Write down that everything of a channel before a moment is to go; return its id.
+
+    What the last such request has looked at need not be looked at again, unless `from_the_start`.
+    """
+    sql = "SELECT details FROM erasures WHERE kind = 'retention' AND subject_id = ? ORDER BY requested_at DESC LIMIT 1"
+    row = None if from_the_start else tx.row(sql, (str(channel_id),))
+    after = int(orjson.loads(row[0]).get("looked_until", 0)) if row else 0
+    id_ = add(tx, "retention", channel_id, until, reason, by)
+    details = orjson.dumps({"after": after}).decode()
+    tx.run("UPDATE erasures SET details = ? WHERE id = ?", (details, str(id_)))
+    return id_
+
+
 def unfinished(tx: Transaction) -> list[Erasure]:
     """Return what is to be carried out, the oldest first."""
     sql = f"SELECT {_ERASURE} FROM erasures WHERE state <> 'done' ORDER BY requested_at, id"

@@ -184,7 +184,7 @@ async def until_recorded(made: Town) -> Stores:
     def interrupt(*_: object) -> None:
         raise Interrupted
 
-    interrupted = SimpleNamespace(name=interrupt, remove_plain_now=interrupt)
+    interrupted = SimpleNamespace(name=interrupt, remove_plain_now=interrupt, has_any=interrupt)
     with pytest.raises(Interrupted):
         await carry_out(replace(made.stores(), blobs=cast("Blobs", interrupted)))
     return made.stores()
