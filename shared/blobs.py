@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -30,9 +31,12 @@ class Blobs:
     def __init__(self, folder: Path, secret: bytes = b"") -> None:
         self.folder, self._secret = folder, secret
 
-    async def put(self, data: bytes) -> str:
-        """Store bytes and return their sha256 in hex once they are durable. Raises OSError (disk full)."""
-        return await asyncio.to_thread(self.put_now, data)
+    async def put(self, data: bytes, spared_seconds: float = 0.0) -> str:
+        """Store bytes and return their sha256 in hex once they are durable. Raises OSError (disk full).
+
+        `spared_seconds`: so much later than now the file counts as stored, as whoever stores it has not said for whom.
+        """
+        return await asyncio.to_thread(self.put_now, data, spared_seconds)
 
     async def get(self, sha256: str) -> bytes:
         """Return the bytes. Raises FileNotFoundError."""
@@ -47,13 +51,16 @@ class Blobs:
         for begin in range(start, end, CHUNK_BYTES * READ_CHUNKS):
             yield await asyncio.to_thread(self.read_now, sha256, begin, min(end, begin + CHUNK_BYTES * READ_CHUNKS))
 
-    def put_now(self, data: bytes) -> str:
+    def put_now(self, data: bytes, spared_seconds: float = 0.0) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if _touched(path):
+        at = time.time() + spared_seconds
+        if _touched(path, at):
             _sync(path.parent)  # whoever wrote it may not have come to that yet
         else:
             _write_durably(path, self._sealed(sha256, data))
+            if spared_seconds:
+                _touched(path, at)
         return sha256
 
     def size_now(self, sha256: str) -> int:
@@ -152,10 +159,11 @@ def _size(head: bytes) -> int:
     return int.from_bytes(head[len(_MAGIC) :], "big")
 
 
-def _touched(path: Path) -> bool:
-    """Say of a file that it was stored just now; False when there is none."""
+def _touched(path: Path, at: float) -> bool:
+    """Say of a file that it was stored at a moment, or later; False when there is none."""
     try:
-        os.utime(path)
+        at = max(at, path.stat().st_mtime)
+        os.utime(path, (at, at))
     except FileNotFoundError:
         return False
     return True

@@ -16,6 +16,7 @@ import msgspec
 
 from services.house import House
 from services.privacy import under_way
+from services.privacy.readers import places
 from services.privacy.sealed_rows import WITH_CONTENT, sealed
 from shared.clock import now, to_text
 from shared.database.protocol import Row, Transaction
@@ -80,7 +81,7 @@ async def _written(house: House, draft: Path) -> dict[str, Any]:
     transport = house.transport()
     await transport.start()
     try:
-        behind = await under_way.places(house, transport)
+        behind = await places(house.store, transport)  # before the snapshot: nothing is in neither
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             loop = asyncio.get_running_loop()
             counts, until = await asyncio.to_thread(_tables, house, archive, loop, transport)

@@ -139,9 +139,7 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until, after)
 
 
-def files_of(
-    database: Database, found: Found, until: int, is_kept: Callable[[str], bool]
-) -> tuple[set[str], int]:
+def files_of(database: Database, found: Found, until: int, is_kept: Callable[[str], bool]) -> tuple[set[str], int]:
     """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
 
     `is_kept`: whether there is a file at all, as what is small lies with its event.

@@ -6,7 +6,7 @@ Several are done together: read models are rebuilt, and what travels is waited f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, items, misplaced, replays, tables
+from services.privacy import found, items, misplaced, referred, replays, tables
 from services.privacy.certificate import signed
 from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import from_text, now, to_text
+from shared.contracts import topics
 from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_streams
@@ -32,7 +33,7 @@ from shared.logs import Log
 from shared.read_models import groups, live
 from shared.registry import erasures
 from shared.registry.erasures import Erasure
-from shared.transport.protocol import Record, Transport
+from shared.transport.protocol import Transport
 
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
@@ -58,7 +59,7 @@ class Stores:
     wire_keys: WireKeys
     blobs: Blobs
     transport: Transport
-    letters: Callable[[], AsyncIterator[list[Record]]]
+    look: referred.Look
     secret_key: bytes
     data: Path
     settle: timedelta = SETTLE
@@ -141,7 +142,7 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
     if files["files"]:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
     addresses = await _addresses(stores, erasure, what)
-    letters = await items.letters_about(stores.letters(), stores.wire_keys, addresses)
+    letters = await items.letters_about(stores.look(topics.DEAD_LETTERS), stores.wire_keys, addresses)
     await asyncio.to_thread(stores.wire_keys.items.destroy, letters)
     counts = await asyncio.to_thread(_destroy_now, stores, erasure, what, addresses)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
@@ -150,9 +151,7 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
 
 
 def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    sha256s, until = found.files_of(
-        stores.database, what, int(erasure.details["position"]), stores.blobs.has_any
-    )
+    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]), stores.blobs.has_any)
     for sha256 in sha256s:
         stores.blobs.remove_plain_now(sha256)
     known = erasure.details.get("files", ())
@@ -282,7 +281,8 @@ async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
     at = now()
     if at < from_text(erasure.details.get("files_at", erasure.requested_at)):
         return False
-    gone, left, until = await asyncio.to_thread(_remove_files, stores, erasure, (at - stores.spared).timestamp())
+    held = await _held(stores) if erasure.details.get("files") else set()
+    gone, left, until = await asyncio.to_thread(_remove_files, stores, erasure, (at - stores.spared).timestamp(), held)
     erasure.details["counts"]["files"] += gone
     if left:
         again = to_text(at + stores.spared / 10)
@@ -291,7 +291,15 @@ async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
     return not left
 
 
-def _remove_files(stores: Stores, erasure: Erasure, unused_since: float) -> tuple[int, list[str], int]:
+async def _held(stores: Stores) -> set[str]:
+    """Return the names of files that something refers to which the log does not have yet."""
+    place = (stores.database, stores.store, stores.transport, stores.look, stores.wire_keys)
+    return set(map(stores.blobs.name, await referred.sha256s(*place)))
+
+
+def _remove_files(
+    stores: Stores, erasure: Erasure, unused_since: float, held: Collection[str]
+) -> tuple[int, list[str], int]:
     """Return how many files were deleted, the names of those that are to be looked at again, and the log's end."""
     wanted = set(erasure.details.get("files", ()))
     if not wanted:
@@ -299,7 +307,7 @@ def _remove_files(stores: Stores, erasure: Erasure, unused_since: float) -> tupl
     end = found.log_head(stores.database)
     since = found.files_between(stores.database, int(erasure.details["files_until"]), end)
     wanted -= set(map(stores.blobs.name, since))
-    gone = {name for name in wanted if stores.blobs.remove_now(name, unused_since)}
+    gone = {name for name in wanted - set(held) if stores.blobs.remove_now(name, unused_since)}
     return len(gone), sorted(wanted - gone), end
 
 

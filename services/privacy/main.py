@@ -11,7 +11,6 @@ from services.house import House
 from services.privacy import retention
 from services.privacy.job import Stores, carry_out
 from services.privacy.restore import erase_again
-from shared.contracts import topics
 from shared.database.protocol import DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
@@ -31,7 +30,7 @@ log = Log("privacy")
 def stores_of(house: House, transport: Transport) -> Stores:
     return Stores(
         house.database, house.store, house.keys, house.wire_keys, house.blobs, transport,
-        partial(look, house.settings, house.database, topics.DEAD_LETTERS), house.settings.secret_key,
+        partial(look, house.settings, house.database), house.settings.secret_key,
         house.settings.data,
     )  # fmt: skip
 

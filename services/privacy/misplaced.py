@@ -49,9 +49,7 @@ def seal_apart(database: Database, keys: KeyRing, moved_out: Sequence[Trace]) ->
                 raw_items.reseal(tx, trace.position, key)
 
 
-def _seal(
-    tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded: e.Recorded, what: Found
-) -> set[bytes]:
+def _seal(tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded: e.Recorded, what: Found) -> set[bytes]:
     """A message that was moved away leaves its ids with whose it was: those go, the rest stays theirs."""
     event, stays = recorded.event, False
     if isinstance(event, e.MessageMoved) and event.customer_id != owner:

@@ -33,15 +33,6 @@ Fate = list[Any] | None
 """Headers and value of a report of a reply, with nothing of anybody's: every reply ends somehow, an erased one too."""
 
 
-async def places(house: House, transport: SealedTransport) -> dict[str, int]:
-    """Return how far each topic's reader has come: asked before the snapshot, so nothing is in neither."""
-    found: dict[str, int] = {}
-    for topic, group, in_log in READERS:
-        ends = await transport.ends(topic)
-        found |= await house.store.positions(list(ends)) if in_log else await transport.done(topic, group)
-    return found
-
-
 async def ends(transport: SealedTransport) -> dict[str, int]:
     """Return where each topic ends: asked once the snapshot is taken, so that a busy system's backup ends too."""
     found: dict[str, int] = {}

@@ -167,9 +167,14 @@ class Town:
         await self.publish(mail)
         form = self.item(who, "web_form", "form", fields=(("about", who.say("field")),), kind="form")
         chat = Address("telegram", who.telegram, who.name)
+        photographed = f"photographed {who.say('photograph')} ".encode() * 9000
+        photo = FileRef(
+            await house.blobs.put(photographed), len(photographed), who.say("photo.jpg"), "image/jpeg"
+        )  # fmt: skip
         written = self.item(
-            who, "telegram", "chat", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1"
-        )
+            who, "telegram", "chat", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1",
+            files=(photo,),
+        )  # fmt: skip
         edited = self.item(
             who, "telegram", "edit", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1e",
             about=About(edited=Edited(f"{who.telegram}:1")),
