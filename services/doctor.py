@@ -18,6 +18,7 @@ from typing import Literal
 
 from services.house import House
 from services.privacy import lost
+from services.privacy.seal_old import any_plain
 from shared.clock import from_text, now, to_text
 from shared.connector import load
 from shared.database.protocol import Transaction
@@ -34,6 +35,7 @@ FATE_WITHIN = timedelta(minutes=15)
 BEHIND_EVENTS = 10_000
 OWNERS = 20
 """So many are named; `okno keys lost` names all."""
+PLAIN = "what is older than keys is in plain words: `okno keys seal-old`; backups of it have to go by hand"
 State = Literal["ok", "warning", "wrong"]
 
 
@@ -106,8 +108,9 @@ def _server(tx: Transaction) -> tuple[int, str]:
 async def _keys(house: House) -> Found:
     """Reads all of the log: one page that is missing between others stops whoever comes to it."""
     found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+    plain: Found = [("warning", PLAIN)] if await house.database.read(any_plain) else []
     if not found.pages:
-        return [("ok", f"all {found.of_log} pages of keys are there: back them up apart from the rest")]
+        return [("ok", f"all {found.of_log} pages of keys are there: back them up apart from the rest"), *plain]
     told = f"{len(found.pages)} of {found.of_log} pages of keys are missing, {fitting_keys.ADVICE}"
     whose = ", ".join(map(str, sorted(found.owners)[:OWNERS])) + (", ..." if len(found.owners) > OWNERS else "")
     return [

@@ -98,6 +98,13 @@ class Blobs:
         """Return whether a blob is here, sealed or as an earlier version kept it."""
         return self.has(self.name(sha256)) or (self.folder / sha256[:2] / sha256).exists()
 
+    def is_plain(self, path: Path) -> bool:
+        """Return whether a file of the folder is one that an earlier version kept as it is."""
+        if not _SHA256.fullmatch(path.name):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) != _MAGIC
+
     def remove_plain_now(self, sha256: str) -> None:
         """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""
         (self.folder / sha256[:2] / sha256).unlink(missing_ok=True)

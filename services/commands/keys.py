@@ -1,18 +1,20 @@
-"""Keys that are missing from the key store: whose content cannot be read, and to declare them lost for good."""
+"""Keys that are missing, whose content they sealed, and to declare them lost; to seal what is older than keys."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import getpass
+from dataclasses import asdict
 from typing import Any
 
 from services.commands.erase import WAIT_SECONDS, finished
 from services.house import House
 from services.privacy import lost
+from services.privacy.seal_old import seal_old
 from services.terminal import WrongRequest, in_house, print_json, show
 
-COMMANDS = {"keys": "keys that are missing, and whose content they sealed"}
+COMMANDS = {"keys": "keys that are missing, and what is older than keys"}
 WORD = "LOST"
 
 
@@ -28,6 +30,19 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     declaring.add_argument("--yes", action="store_true", help="do not ask")
     declaring.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for the end (300)")
     declaring.set_defaults(run=in_house(_declare, keys_may_lack=True))
+
+    sealing = inner.add_parser("seal-old", help="seal what was recorded before there were keys")
+    sealing.set_defaults(run=in_house(_seal_old))
+
+
+async def _seal_old(options: argparse.Namespace, house: House) -> None:
+    done = await seal_old(house.database, house.keys, house.blobs)
+    if options.json:
+        print_json(asdict(done))
+    else:
+        print(f"sealed: {done.events} events, {done.raw_items} raw items, {done.files} files")
+        if done.events and house.database.dialect == "postgres":
+            print("PostgreSQL's files have them in plain words until: VACUUM FULL stored_events; with Okno stopped")
 
 
 async def _list(options: argparse.Namespace, house: House) -> int | None:

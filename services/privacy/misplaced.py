@@ -45,7 +45,7 @@ def seal_apart(database: Database, keys: KeyRing, moved_out: Sequence[Trace]) ->
             if not recorded.erased:
                 assert trace.message_id
                 key = keys.to_seal(trace.message_id, trace.channel_id, recorded.recorded_at)
-                _replace(tx, keys, key, stored, recorded, recorded.event, trace.channel_id)
+                replace_stored(tx, keys, key, stored, recorded, recorded.event, trace.channel_id)
                 raw_items.reseal(tx, trace.position, key)
 
 
@@ -55,7 +55,7 @@ def _seal(tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded:
     if isinstance(event, e.MessageMoved) and event.customer_id != owner:
         event, owner, stays = _without(event, stored.position, keys, what), event.customer_id, True
     key = keys.to_seal(owner, None, recorded.recorded_at)
-    sealed_with = _replace(tx, keys, key, stored, recorded, event)
+    sealed_with = replace_stored(tx, keys, key, stored, recorded, event)
     return set() if stays or sealed_with is None else {sealed_with}
 
 
@@ -67,7 +67,7 @@ def _without(event: e.MessageMoved, position: int, keys: KeyRing, what: Found) -
     return event if what.lefts.get(position) else replace(event, known_as=())
 
 
-def _replace(
+def replace_stored(
     tx: Transaction,
     keys: KeyRing,
     key: Key,
@@ -79,7 +79,7 @@ def _replace(
     """Store an event anew; return the id of its key, None when nothing of it has to be sealed."""
     happening = Happening(event, About(recorded.occurred_at, recorded.actor, recorded.cause))
     state = to_sealed_state(happening, recorded.recorded_at, lambda: key, keys.pseudonym, channel_id)
-    if key_of(state) is None and state == stored.state:
+    if key_of(state) is None and key_of(stored.state) is None:
         return None
     before = chain.stored(tx, stored.position - 1, stored.position, 1)[0]
     column = "rowid" if tx.dialect == "sqlite" else "notification_id"
