@@ -99,7 +99,8 @@ def _copy(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -
     """Rows are locked while they are copied: whoever deletes one does so before, or after and in the copy too."""
     columns, marks = sql.SQL(", ").join(map(sql.Identifier, key)), sql.SQL(", ").join(sql.Placeholder() for _ in key)
     names = {"table": sql.Identifier(table), "anew": sql.Identifier(table + _MARK), "key": columns, "values": marks}
-    behind, last = sql.SQL("TRUE"), ()
+    behind: sql.Composable = sql.SQL("TRUE")
+    last: tuple[Any, ...] = ()
     while True:
         next_ = sql.SQL("SELECT {key} FROM {table} WHERE {behind} ORDER BY {key} LIMIT {rows}")
         asked = next_.format(behind=behind, rows=sql.Literal(ROWS), **names)

@@ -28,7 +28,7 @@ def sealed_raw(key: Key, data: bytes) -> bytes:
     return b"".join((_SEALED, key.id, number.to_bytes(4, "big"), sealed))
 
 
-def any_plain(tx: Transaction, positions: Sequence[int]) -> bool:
+def any_plain(tx: Transaction, positions: Sequence[object]) -> bool:
     """Return whether any of these was kept before there were keys."""
     where = f"position IN ({','.join('?' * len(positions))}) AND substr(data, 1, ?) <> ?"
     return tx.row(f"SELECT 1 FROM raw_items WHERE {where} LIMIT 1", (*positions, len(_SEALED), _SEALED)) is not None

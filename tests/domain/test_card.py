@@ -112,13 +112,13 @@ def test_undoing_brings_back_that_somebody_had_emptied_a_field() -> None:
     """On the card of a group an emptied field hides what it holds with another member; one never written does not."""
     other = cards.fold([changed("", "theirs")], CARD)
     emptied = cards.fold([changed("", "own"), changed("own", "")], CARD)
-    for before, shown in ((emptied, ()), (CARD, ("theirs",))):
+    for before, wanted in ((emptied, ()), (CARD, ("theirs",))):
         made = changed("", "B2B", FIRST)
         card = cards.fold([made], before)
         back, _ = cards.undo(card, made)
         card = cards.fold(back, card)
         assert card.fields == before.fields
-        assert cards.together([card, other], {}).values("segment") == shown
+        assert cards.together([card, other], {}).values("segment") == wanted
 
 
 @given(st.lists(st.tuples(st.sampled_from(["edit", "import", "undo"]), st.integers(0, 2)), max_size=12))

@@ -12,7 +12,7 @@ from shared.domain import events as e
 from shared.domain.customer import customer_id_for
 from tests.peers.kafka import KafkaServer
 from tests.peers.postgres import PostgresServer
-from tests.privacy.life import live_on
+from tests.privacy.life import write_card
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase, facts
 from tests.privacy.town import Person, settings_of, town
@@ -28,7 +28,7 @@ async def test_nothing_of_an_erased_customer_is_left_in_the_folders_of_the_serve
         folders = [tmp_path / "data", postgres._folder, kafka._folder]
         async with town(settings) as made:
             customer = await made.live_through(anna)
-            await live_on(made, anna, customer)
+            await write_card(made, anna, customer)
             await made.publish(made.item(boris, "email", "mail"))
             other = customer_id_for(e.Address("email", boris.email))
             before, others_timeline = await made.timeline(customer), await made.timeline(other)
