@@ -185,7 +185,6 @@ def _destroy_now(
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what)
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
-    stores.keys.pages.wipe()
     if tables.has_plain_raw_items(stores.database, what.positions):
         erasure.details["plain_raw_items"] = True
     _forget(stores, erasure, what)
@@ -225,6 +224,9 @@ async def _show(stores: Stores, waiting: Sequence[Erasure]) -> None:
             await rebuild(stores.database, Wanted(afresh=True))
         except Occupied:
             return  # somebody else's rebuild may show what was readable when it began: ours comes after it
+    await asyncio.to_thread(
+        stores.keys.pages.wipe
+    )  # it may wait for whoever reads: nobody should read the old rows then
     for erasure in waiting:
         await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
 

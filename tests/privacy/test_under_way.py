@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,10 +28,12 @@ from shared.transport.look import look
 from shared.transport.protocol import Outgoing
 from shared.transport.sealed import SealedTransport, opening
 from tests.examples import outgoing
+from tests.peers.kafka import KafkaServer
 from tests.privacy.planted import found_in
 from tests.privacy.test_backup import unpacked
 from tests.privacy.test_erasure import erase
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
+from tests.services.fakes import add_channel
 from tests.services.projector.running import running
 
 
@@ -212,3 +215,40 @@ async def test_a_backup_takes_few_rows_at_a_time_of_every_table(url: str, tmp_pa
         async for records in look(made.house.settings, made.house.database, topics.DEAD_LETTERS):
             sizes.append(len(records))
         assert (sum(sizes), max(sizes) <= 500) == (1200, True)
+
+
+@pytest.mark.cluster
+async def test_what_waits_in_kafka_is_in_a_backup_and_goes_on_without_kafka(
+    own_kafka: KafkaServer, database_url: str, tmp_path: Path
+) -> None:
+    boris, data, file = Person("Kafkianskiy"), tmp_path / "data", tmp_path / "okno.backup"
+    settings = replace(settings_of(data, database_url), kafka=own_kafka.bootstrap)
+    house = open_house(settings)
+    transport = house.transport()
+    await transport.start()
+    try:
+        channel = await add_channel(house.database, "email")
+        made = Town(house, transport, {"email": channel}, [])
+        first, later = made.item(boris, "email", "first"), made.item(boris, "email", "later")
+        await accept(transport, [first])
+        projector = Projector(house.database, transport, house.store, embedded=False)
+        async with running(projector.run()), asyncio.timeout(60):
+            while not await made.log():  # noqa: ASYNC110 (another task works)
+                await asyncio.sleep(0.1)
+        await accept(transport, [later])
+        assert (await back_up(house, file))["under_way"] == 1
+        await house.wire_keys.destroy(await house.wire_keys.rotate())  # as anybody's erasure does
+    finally:
+        await transport.close()
+        await house.close()
+    new = tmp_path / "new"
+    new.mkdir()
+    for path in data.glob("keys.db*"):
+        shutil.copy(path, new / path.name)
+    async with closed_shop(new) as (restored, _):
+        assert (await restore(restored, file))["under_way"] == 1
+    async with town(settings_of(new), {"email": channel}) as again:
+        await again.settle()
+        ((customer,),) = await again.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        said = [entry["text"] for entry in await again.timeline(UUID(customer))]
+        assert said == [boris.say("first"), boris.say("later")]
