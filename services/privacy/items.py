@@ -12,6 +12,8 @@ from shared.keys.wire import WireKeys
 from shared.transport.protocol import Record
 from shared.transport.sealed import ITEM, opening
 
+TELLING = 6
+"""Shorter addresses (an extension, say) stand in texts about anybody."""
 _PART = 500
 
 
@@ -35,7 +37,7 @@ async def letters_about(
     """
     found: set[str] = set()
     senders = {_twice(keys, partition_key(Address(kind, address))) for kind, address in addresses}
-    words = [address.lower() for _, address in addresses]
+    words = [address.lower() for _, address in addresses if len(address) >= TELLING]
     async for batch in letters:
         ids = {(each.source, each.offset): each.headers[ITEM] for each in batch if ITEM in each.headers}
         async for opened in opening(_one(batch), keys):
