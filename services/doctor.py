@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from services.house import House
+from services.privacy import lost
+from services.privacy.seal_old import any_plain
 from shared.clock import from_text, now, to_text
 from shared.connector import load
 from shared.database.protocol import Transaction
@@ -31,6 +33,9 @@ FREE_BYTES, FEW_BYTES = 200 * 1024**2, 2 * 1024**3
 CLOCK_SECONDS = 2.0
 FATE_WITHIN = timedelta(minutes=15)
 BEHIND_EVENTS = 10_000
+OWNERS = 20
+"""So many are named; `okno keys lost` names all."""
+PLAIN = "what is older than keys is in plain words: `okno keys seal-old`; backups of it have to go by hand"
 State = Literal["ok", "warning", "wrong"]
 
 
@@ -102,12 +107,17 @@ def _server(tx: Transaction) -> tuple[int, str]:
 
 async def _keys(house: House) -> Found:
     """Reads all of the log: one page that is missing between others stops whoever comes to it."""
-    pages = await house.database.read(fitting_keys.pages_of_log)
-    missing = len(await asyncio.to_thread(house.keys.pages.missing, pages))
-    if missing:
-        told = f"{missing} of {len(pages)} pages of keys are missing, {fitting_keys.ADVICE}"
-        return [("wrong", told)]
-    return [("ok", f"all {len(pages)} pages of keys are there: back them up apart from the rest")]
+    found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+    plain: Found = [("warning", PLAIN)] if await house.database.read(any_plain) else []
+    if not found.pages:
+        return [("ok", f"all {found.of_log} pages of keys are there: back them up apart from the rest"), *plain]
+    told = f"{len(found.pages)} of {found.of_log} pages of keys are missing, {fitting_keys.ADVICE}"
+    whose = ", ".join(map(str, sorted(found.owners)[:OWNERS])) + (", ..." if len(found.owners) > OWNERS else "")
+    return [
+        ("wrong", told),
+        ("wrong", f"{found.events} events of {len(found.owners)} clients cannot be read: {whose}"),
+        ("wrong", "where there is no backup of these keys: `okno keys lost`, then `okno keys declare-lost`"),
+    ]
 
 
 async def _transport(house: House) -> Found:

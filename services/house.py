@@ -82,10 +82,11 @@ def open_keys(settings: Settings) -> KeyRing:
     return keys
 
 
-def open_house(settings: Settings) -> House:
+def open_house(settings: Settings, *, keys_may_lack: bool = False) -> House:
     """Open everything and create the tables that are missing. Raises DatabaseUnavailable.
 
-    Raises WrongKeyStore before anything could be sealed with keys that are not those of the log.
+    Raises WrongKeyStore before anything could be sealed with keys that are not those of the log. `keys_may_lack`: for
+    those who record nothing, but want to know what is missing.
     """
     database = open_database(settings.database_url)
     store = EventStore(database)
@@ -93,7 +94,8 @@ def open_house(settings: Settings) -> House:
     store.create_tables()
     live.create_tables(database)
     keys = open_keys(settings)
-    _refuse_other_keys(database, keys)
+    if not keys_may_lack:
+        _refuse_other_keys(database, keys)
     database.keys = keys
     registry = ChannelRegistry(database, settings.secret_key)
     blobs = Blobs(Path(settings.blobs), derived(settings.secret_key, "blobs"))

@@ -30,12 +30,12 @@ def moment(option: str, text: str) -> datetime:
 
 
 def in_house(
-    command: Callable[[argparse.Namespace, House], Awaitable[int | None]],
+    command: Callable[[argparse.Namespace, House], Awaitable[int | None]], *, keys_may_lack: bool = False
 ) -> Callable[[argparse.Namespace, Settings], int | None]:
     """Return `command` as cli.py calls it."""
 
     async def main(options: argparse.Namespace, settings: Settings) -> int | None:
-        house = open_house(settings)
+        house = open_house(settings, keys_may_lack=keys_may_lack)
         try:
             return await command(options, house)
         finally:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -30,9 +31,12 @@ class Blobs:
     def __init__(self, folder: Path, secret: bytes = b"") -> None:
         self.folder, self._secret = folder, secret
 
-    async def put(self, data: bytes) -> str:
-        """Store bytes and return their sha256 in hex once they are durable. Raises OSError (disk full)."""
-        return await asyncio.to_thread(self.put_now, data)
+    async def put(self, data: bytes, spared_seconds: float = 0.0) -> str:
+        """Store bytes and return their sha256 in hex once they are durable. Raises OSError (disk full).
+
+        `spared_seconds`: so much later than now the file counts as stored, as whoever stores it has not said for whom.
+        """
+        return await asyncio.to_thread(self.put_now, data, spared_seconds)
 
     async def get(self, sha256: str) -> bytes:
         """Return the bytes. Raises FileNotFoundError."""
@@ -47,13 +51,16 @@ class Blobs:
         for begin in range(start, end, CHUNK_BYTES * READ_CHUNKS):
             yield await asyncio.to_thread(self.read_now, sha256, begin, min(end, begin + CHUNK_BYTES * READ_CHUNKS))
 
-    def put_now(self, data: bytes) -> str:
+    def put_now(self, data: bytes, spared_seconds: float = 0.0) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._path(sha256)
-        if _touched(path):
+        at = time.time() + spared_seconds
+        if _touched(path, at):
             _sync(path.parent)  # whoever wrote it may not have come to that yet
         else:
             _write_durably(path, self._sealed(sha256, data))
+            if spared_seconds:
+                _touched(path, at)
         return sha256
 
     def size_now(self, sha256: str) -> int:
@@ -86,6 +93,17 @@ class Blobs:
     def has(self, name: str) -> bool:
         """Return whether a blob of a name is here: what is small lies with its event."""
         return (self.folder / name[:2] / name).exists()
+
+    def has_any(self, sha256: str) -> bool:
+        """Return whether a blob is here, sealed or as an earlier version kept it."""
+        return self.has(self.name(sha256)) or (self.folder / sha256[:2] / sha256).exists()
+
+    def is_plain(self, path: Path) -> bool:
+        """Return whether a file of the folder is one that an earlier version kept as it is."""
+        if not _SHA256.fullmatch(path.name):
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) != _MAGIC
 
     def remove_plain_now(self, sha256: str) -> None:
         """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""
@@ -148,10 +166,11 @@ def _size(head: bytes) -> int:
     return int.from_bytes(head[len(_MAGIC) :], "big")
 
 
-def _touched(path: Path) -> bool:
-    """Say of a file that it was stored just now; False when there is none."""
+def _touched(path: Path, at: float) -> bool:
+    """Say of a file that it was stored at a moment, or later; False when there is none."""
     try:
-        os.utime(path)
+        at = max(at, path.stat().st_mtime)
+        os.utime(path, (at, at))
     except FileNotFoundError:
         return False
     return True

@@ -42,4 +42,5 @@ async def _restore(options: argparse.Namespace, house: House) -> None:
         print_json(loaded)
     else:
         print(f"{loaded['events']} events, {loaded['blobs']} files, as of {loaded['made_at']}")
+        print(f"published anew, to be taken in once Okno runs: {loaded['under_way']}")
         print(f"erased again: {loaded['erased_again']}")

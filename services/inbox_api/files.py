@@ -25,6 +25,8 @@ from shared.read_models.heard import recording as recording_of
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
 FILE_BYTES = 25 * 1024 * 1024
 """What most mail servers take, and more than most chats."""
+UPLOAD_SECONDS = 24 * 3600.0
+"""For so long a file may wait for the answer that names it, whoever is erased meanwhile."""
 NAME_CHARACTERS = 255
 SAFE = {
     "X-Content-Type-Options": "nosniff",
@@ -82,7 +84,7 @@ async def upload(call: Call) -> Response:
         raise HTTPException(422, f"a file's name has up to {NAME_CHARACTERS} characters")
     data = await read_limited(call.request, FILE_BYTES)
     media_type = _media_type(call.request.headers.get("content-type", "").partition(";")[0].strip())
-    sha256 = await call.context.blobs.put(data)
+    sha256 = await call.context.blobs.put(data, UPLOAD_SECONDS)
     return answer({"sha256": sha256, "size": len(data), "name": name, "media_type": media_type}, 201)
 
 

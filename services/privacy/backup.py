@@ -5,90 +5,142 @@ No read models and no routing index (they are made anew from the log), and no ke
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.house import House
+from services.privacy import under_way
+from services.privacy.readers import places
 from services.privacy.sealed_rows import WITH_CONTENT, sealed
 from shared.clock import now, to_text
 from shared.database.protocol import Row, Transaction
+from shared.event_store.log import head
+from shared.keys.items import ItemKeys
+from shared.registry.erasures import WrongErasure
+from shared.transport.sealed import SealedTransport
 
-FORMAT = 1
+FORMAT = 2
 LENGTH_BYTES = 4
-ROWS = 1000
-KEPT: dict[str, str] = {
-    "stored_events": "rowid", "raw_items": "position", "tracking": "", "channels": "", "channel_cursors": "",
-    "channel_health": "", "operators": "", "operator_tokens": "", "erasures": "", "retention_rules": "", "holds": "",
-    "transport_topics": "", "transport_log": "", "transport_positions": "", "deliveries": "position", "fetches": "",
-    "log_chain": "number", "log_resealed": "", "business_settings": "", "operator_telephones": "",
-    "webhook_subscriptions": "", "webhook_deliveries": "", "log_verifications": "", "operator_signatures": "",
+UNDER_WAY = "under_way"
+ROWS = 200
+TRIES = 5
+KEPT: dict[str, tuple[str, ...]] = {
+    "stored_events": ("rowid",), "raw_items": ("position",), "tracking": ("application_name",),
+    "channels": ("id",), "channel_cursors": ("channel_id",),
+    "channel_health": ("channel_id", "role"), "operators": ("id",), "operator_tokens": ("hash",), "erasures": ("id",),
+    "retention_rules": ("channel_id",), "holds": ("id",),
+    "deliveries": ("position",), "fetches": ("id",),
+    "log_chain": ("number",), "log_resealed": ("position",), "business_settings": ("name",),
+    "operator_telephones": ("operator_id",), "webhook_subscriptions": ("id",),
+    "webhook_deliveries": ("subscription_id", "number"), "log_verifications": ("only_one",),
+    "operator_signatures": ("operator_id",),
 }  # fmt: skip
-"""Tables that a backup has, and the column by which the large ones are read in parts."""
+"""Tables that a backup has, and the columns by which they are read in parts."""
 MADE_ANEW = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
     "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",
 )  # fmt: skip
-LEFT_OUT = ("channel_leases", "read_model_rebuilds", "typing", "key_pages", "key_destructions", "erased", "wire_keys")
-"""What was under way in processes that are gone, and the key store where it shares a database."""
+LEFT_OUT = (
+    "channel_leases", "read_model_rebuilds", "typing", "transport_topics", "transport_log", "transport_positions",
+    "key_pages", "key_destructions", "erased", "wire_keys", "item_keys",
+)  # fmt: skip
+"""What was under way in processes that are gone, topics (what was not read yet is published anew), and the key store
+where it shares a database."""
+
+
+class BackupOvertaken(WrongErasure):
+    """Somebody was erased again and again while a backup was being written."""
 
 
 async def back_up(house: House, file: Path) -> dict[str, Any]:
-    """Write a backup while Okno runs; return what is in it. Raises OSError."""
-    key_id, cipher = await house.wire_keys.present()
+    """Write a backup while Okno runs; return what is in it.
+
+    Raises OSError, TransportUnavailable, and BackupOvertaken: what is erased while it is written must not be in it, so
+    it is begun anew.
+    """
     draft = file.with_name(f".{file.name}.draft")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            contents = _tables(house, archive, key_id, cipher)
-            contents |= {"format": FORMAT, "made_at": to_text(now()), "blobs": _blobs(house, archive)}
-            archive.writestr("manifest.json", msgspec.json.encode(contents))
-        draft.replace(file)
+        for _ in range(TRIES):
+            before = await asyncio.to_thread(house.keys.pages.destructions)
+            contents = await _written(house, draft)
+            if await asyncio.to_thread(house.keys.pages.destructions) == before:
+                draft.replace(file)
+                return contents
     finally:
         draft.unlink(missing_ok=True)
-    return contents
+    raise BackupOvertaken(f"{TRIES} times somebody was erased meanwhile: try again later")
 
 
-def _tables(house: House, archive: zipfile.ZipFile, key_id: str, cipher: AESGCM) -> dict[str, Any]:
-    """All of one moment."""
+async def _written(house: House, draft: Path) -> dict[str, Any]:
+    transport = house.transport()
+    await transport.start()
+    try:
+        behind = await places(house.store, transport)  # before the snapshot: nothing is in neither
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            loop = asyncio.get_running_loop()
+            counts, until = await asyncio.to_thread(_tables, house, archive, loop, transport)
+            contents: dict[str, Any] = {"format": FORMAT, "made_at": to_text(now()), "tables": counts}
+            contents["under_way"] = await _under_way(house, archive, behind, until)
+            contents["blobs"] = await asyncio.to_thread(_blobs, house, archive)
+            archive.writestr("manifest.json", msgspec.json.encode(contents))
+        return contents
+    finally:
+        await transport.close()
+
+
+def _tables(
+    house: House, archive: zipfile.ZipFile, loop: asyncio.AbstractEventLoop, transport: SealedTransport
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Write all of one moment; return how many rows of each there are, and where the topics ended then."""
     counts: dict[str, int] = {}
     with house.database.reading() as tx:
+        head(tx)  # the first question makes the snapshot
+        ends = asyncio.run_coroutine_threadsafe(under_way.ends(transport), loop).result()
         for table in KEPT:
-            if not _exists(tx, table):
-                continue
             with archive.open(f"tables/{table}", "w", force_zip64=True) as out:
-                counts[table] = _table(tx, table, out, key_id, cipher)
-    return {"tables": counts}
+                counts[table] = _table(tx, table, out, house.wire_keys.items)
+    return counts, ends
 
 
-def _table(tx: Transaction, table: str, out: Any, key_id: str, cipher: AESGCM) -> int:
+def _table(tx: Transaction, table: str, out: Any, keys: ItemKeys) -> int:
     names, count = columns_of(tx, table), 0
     write(out, names)
-    for row in _rows(tx, table, names):
-        kept = sealed(table, dict(zip(names, row, strict=True)), key_id, cipher) if table in WITH_CONTENT else row
-        if kept is not None:
-            write(out, list(kept))
-            count += 1
+    for part in _parts(tx, table, names):
+        rows = sealed(table, names, part, keys) if table in WITH_CONTENT else part
+        for row in rows:
+            write(out, list(row))
+        count += len(rows)
     return count
 
 
-def _rows(tx: Transaction, table: str, names: list[str]) -> Iterator[Row]:
-    by = KEPT[table]
-    if by == "rowid":
-        by = names[0]
-    select = f"SELECT {', '.join(names)} FROM {table}"
-    if not by:
-        yield from tx.rows(select)
-        return
-    at = names.index(by)
-    last = -1
-    while rows := tx.rows(f"{select} WHERE {by} > ? ORDER BY {by} LIMIT ?", (last, ROWS)):
-        last = rows[-1][at]
-        yield from rows
+def _parts(tx: Transaction, table: str, names: list[str]) -> Iterator[list[Row]]:
+    """Yield all rows of a table, never many of them at once."""
+    by = (names[0],) if table == "stored_events" else KEPT[table]
+    columns, marks = ", ".join(by), ", ".join("?" * len(by))
+    select, order = f"SELECT {', '.join(names)} FROM {table}", f"ORDER BY {columns} LIMIT {ROWS}"
+    at = [names.index(name) for name in by]
+    rows = tx.rows(f"{select} {order}")
+    while rows:
+        yield rows
+        rows = tx.rows(f"{select} WHERE ({columns}) > ({marks}) {order}", [rows[-1][i] for i in at])
+
+
+async def _under_way(
+    house: House, archive: zipfile.ZipFile, behind: Mapping[str, int], until: Mapping[str, int]
+) -> int:
+    count = 0
+    with archive.open(UNDER_WAY, "w", force_zip64=True) as out:
+        async for parcels in under_way.packed(house, behind, until):
+            for parcel in parcels:
+                write(out, parcel)
+            count += len(parcels)
+    return count
 
 
 def _blobs(house: House, archive: zipfile.ZipFile) -> int:
@@ -115,12 +167,6 @@ def columns_of(tx: Transaction, table: str) -> list[str]:
         position = "rowid" if tx.dialect == "sqlite" else "notification_id"
         names = [position, *(name for name in names if name != position)]
     return names
-
-
-def _exists(tx: Transaction, table: str) -> bool:
-    if tx.dialect == "sqlite":
-        return tx.row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)) is not None
-    return tx.row("SELECT 1 FROM information_schema.tables WHERE table_name = ?", (table,)) is not None
 
 
 def write(out: Any, values: list[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
 
@@ -17,24 +17,32 @@ from shared.event_store.traces import Trace, read_traces
 from shared.registry.erasures import Erasure
 
 BATCH = 2000
+OVERLAP = timedelta(weeks=1)
+"""What waits for its message is found with it for so long: it tells of no channel itself."""
 
 
 @dataclass(slots=True)
 class Found:
     """Keys and places of it. `misplaced`: positions of events that have somebody else's key, or none.
 
+    `lefts`: of these the ones that have a message of theirs as the last one that stays, though it has gone since;
     `moved_out`: what has their key and is on somebody else's timeline now.
     """
 
     keys: set[bytes] = field(default_factory=set)
     positions: list[int] = field(default_factory=list)
     misplaced: list[int] = field(default_factory=list)
+    lefts: dict[int, bool] = field(default_factory=dict)
+    """Whether only that is theirs, and not the message which was moved."""
     moved_out: list[Trace] = field(default_factory=list)
     conversations: set[UUID] = field(default_factory=set)
     items: set[UUID] = field(default_factory=set)
+    replies: set[UUID] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     first_at: str | None = None
     last_at: str | None = None
+    looked_until: int = 0
+    """Nothing up to this position has to be looked at again for a later moment."""
 
     def add(self, trace: Trace) -> None:
         self.positions.append(trace.position)
@@ -43,6 +51,8 @@ class Found:
         self.last_at = to_text(trace.recorded_at)
         if trace.conversation_id:
             self.conversations.add(trace.conversation_id)
+        if trace.reply_id:
+            self.replies.add(trace.reply_id)
         if trace.cause and trace.type in _TAKEN_IN:
             self.items.add(trace.cause)
 
@@ -59,7 +69,7 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
     found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
     waiting: list[Trace] = []
-    for trace in _traces(database, until):
+    for trace in traces(database, until):
         place = places.get(trace.message_id)
         if trace.type in _WAITING:
             waiting.append(trace)
@@ -73,6 +83,9 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
         elif place in customers and trace.type in _CONTENT | _COPIES:
             found.add(trace)
             found.misplaced.append(trace.position)
+        elif places.get(trace.left_id) in customers:
+            found.misplaced.append(trace.position)
+            found.lefts[trace.position] = place not in customers
         elif (place in customers and trace.moved_to) or trace.other_id in customers:
             found.misplaced.append(trace.position)
     found.items |= {item for item, conversation_id in resolved.items() if conversation_id in found.conversations}
@@ -83,7 +96,7 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
 
 def _places(database: Database, until: int) -> dict[UUID | None, UUID]:
     """Return on whose timeline each message is that was ever moved: the last move counts."""
-    return {trace.message_id: trace.moved_to for trace in _traces(database, until) if trace.moved_to}
+    return {trace.message_id: trace.moved_to for trace in traces(database, until) if trace.moved_to}
 
 
 def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
@@ -94,10 +107,19 @@ def _take_waiting(found: Found, waiting: Iterable[Trace]) -> None:
             found.take(trace)
 
 
-def of_channel(database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int) -> Found:
-    """Return everything of a channel that was recorded before a moment, but of those who are held."""
-    found, places, waiting = Found(), _places(database, until), list[Trace]()
-    for trace in _traces(database, until):
+def of_channel(
+    database: Database, channel_id: UUID, before: datetime, kept: set[UUID], until: int, after: int = 0
+) -> Found:
+    """Return everything of a channel that was recorded before a moment, but of those who are held.
+
+    `after`: everything up to this position was looked at for an earlier moment of the same rule.
+    """
+    found, waiting, all_old = Found(), list[Trace](), True
+    places = _places(database, until) if kept else {}
+    for trace in traces(database, until, after):
+        all_old = all_old and trace.recorded_at < before - OVERLAP
+        if all_old:
+            found.looked_until = trace.position
         if trace.type in _WAITING:
             waiting.append(trace)
         if kept and not kept.isdisjoint((trace.owner, places.get(trace.message_id, trace.owner))):
@@ -113,18 +135,21 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     if erasure.kind == "customer":
         return of_customers(database, customers, until)
     assert erasure.until is not None
-    return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until)
+    after = int(erasure.details.get("after", 0))
+    return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until, after)
 
 
-def files_of(database: Database, found: Found, until: int) -> tuple[set[str], int]:
+def files_of(database: Database, found: Found, until: int, is_kept: Callable[[str], bool]) -> tuple[set[str], int]:
     """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
+
+    `is_kept`: whether there is a file at all, as what is small lies with its event.
 
     Others count up to the end of the log: who sent the same file since then has it too.
     """
     wanted = set(found.positions)
-    ours: set[str] = set()
-    for sha256s in _files(database, 0, until, lambda position: position in wanted):
-        ours |= sha256s
+    first = min(wanted, default=until + 1) - 1
+    named = set[str]().union(*_files(database, first, until, wanted.__contains__))
+    ours = set(filter(is_kept, named))
     end = log_head(database)
     if ours:
         ours -= files_between(database, 0, end, lambda position: position not in wanted)
@@ -185,8 +210,9 @@ _FILES = {
 }  # fmt: skip
 
 
-def _traces(database: Database, until: int) -> Iterator[Trace]:
-    position = 0
+def traces(database: Database, until: int, after: int = 0) -> Iterator[Trace]:
+    """Yield what is known without keys of the events between two positions."""
+    position = after
     while position < until:
         with database.reading() as tx:
             traces = read_traces(tx, position, BATCH)

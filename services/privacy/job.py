@@ -6,7 +6,7 @@ Several are done together: read models are rebuilt, and what travels is waited f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, misplaced, replays, tables
+from services.privacy import found, items, misplaced, referred, replays, tables
 from services.privacy.certificate import signed
+from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import from_text, now, to_text
@@ -34,18 +35,17 @@ from shared.registry import erasures
 from shared.registry.erasures import Erasure
 from shared.transport.protocol import Transport
 
-READERS = (
-    (topics.INBOUND, "projector", True),
-    (topics.DELIVERY, "projector-delivery", True),
-    (topics.OUTBOUND, "outbound", False),
-    (topics.RETRIES, "ingest", False),
-)
-"""Who reads what travels, and whether the log says how far they are."""
 SETTLE = timedelta(seconds=2 * LOOK_SECONDS + 1)
 """After so long nobody seals with a key that was replaced: what they published with it is confirmed or refused."""
 SPARED = timedelta(minutes=10)
 """A file stored so lately may be somebody's of whom the log does not know yet: it is looked at again."""
 BATCH = 500
+METHODS = {
+    "lost": "AES-256-GCM keys that were missing from the key store declared lost; read models built anew",
+    **dict.fromkeys(
+        ("customer", "retention"), "AES-256-GCM keys overwritten; files and rows deleted; read models built anew"
+    ),
+}
 log = Log("privacy")
 
 
@@ -59,6 +59,7 @@ class Stores:
     wire_keys: WireKeys
     blobs: Blobs
     transport: Transport
+    look: referred.Look
     secret_key: bytes
     data: Path
     settle: timedelta = SETTLE
@@ -76,7 +77,7 @@ async def carry_out(stores: Stores) -> int:
             await _record(stores, erasure)
     for erasure in await stores.database.read(erasures.unfinished):
         if erasure.state == "recorded":
-            await _destroy(stores, erasure)
+            await (_give_up(stores, erasure) if erasure.kind == "lost" else _destroy(stores, erasure))
     waiting = [each for each in await stores.database.read(erasures.unfinished) if each.state == "destroyed"]
     if waiting:
         await _show(stores, waiting)
@@ -108,7 +109,8 @@ async def _record(stores: Stores, erasure: Erasure) -> None:
     customers = await stores.database.read(partial(members, customer_id=erasure.subject_id))
     if erasure.kind == "customer" and customers & await stores.database.read(partial(erasures.held, kind="customer")):
         return
-    details: dict[str, Any] = {"wire_keys": await stores.wire_keys.rotate(), "rotated_at": to_text(now())}
+    older = await stores.wire_keys.rotate()
+    details: dict[str, Any] = {**erasure.details, "wire_keys": older, "rotated_at": to_text(now())}
     if erasure.kind == "customer":
         details["customers"] = sorted(map(str, customers))
         if not await stores.database.read(partial(_recorded_at, customers=customers, id_=erasure.id)):
@@ -139,13 +141,17 @@ async def _destroy(stores: Stores, erasure: Erasure) -> None:
     files = await asyncio.to_thread(_files, stores, erasure, what)
     if files["files"]:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
-    counts = await asyncio.to_thread(_destroy_now, stores, erasure, what)
+    addresses = await _addresses(stores, erasure, what)
+    letters = await items.letters_about(stores.look(topics.DEAD_LETTERS), stores.wire_keys, addresses)
+    await asyncio.to_thread(stores.wire_keys.items.destroy, letters)
+    counts = await asyncio.to_thread(_destroy_now, stores, erasure, what, addresses)
     log.info("erasure_destroyed", erasure_id=erasure.id, keys=counts["keys"])
-    await erasures.advance(stores.database, erasure.id, "destroyed", {**erasure.details, **files, "counts": counts})
+    done = {**erasure.details, **files, "counts": counts, "looked_until": what.looked_until}
+    await erasures.advance(stores.database, erasure.id, "destroyed", done)
 
 
 def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]))
+    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]), stores.blobs.has_any)
     for sha256 in sha256s:
         stores.blobs.remove_plain_now(sha256)
     known = erasure.details.get("files", ())
@@ -154,16 +160,33 @@ def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any
     return {"files": sorted({*known, *names}), "files_until": until}
 
 
-def _destroy_now(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    """Whose addresses they were, while it can still be read; then what would outlive its key; then the keys."""
-    if erasure.kind == "customer":
-        tables.forget(stores.database, (), (), (), (), found.addresses_of(stores.database, what))
+async def _give_up(stores: Stores, erasure: Erasure) -> None:
+    """Whoever declared them lost has done it already, unless it died in between."""
+    pages = [bytes.fromhex(page) for page in erasure.details["pages"]]
+    await asyncio.to_thread(stores.keys.pages.give_up, pages)
+    stores.keys.forget()
+    await erasures.advance(stores.database, erasure.id, "destroyed", erasure.details)
+
+
+async def _addresses(stores: Stores, erasure: Erasure, what: found.Found) -> set[tuple[str, str]]:
+    """Return whose addresses they were, while it can still be read."""
+    if erasure.kind != "customer":
+        return set()
+    return await asyncio.to_thread(found.addresses_of, stores.database, what)
+
+
+def _destroy_now(
+    stores: Stores, erasure: Erasure, what: found.Found, addresses: set[tuple[str, str]]
+) -> dict[str, Any]:
+    """What would outlive its key goes first, then the keys."""
+    tables.forget(stores.database, (), (), (), (), addresses)
     misplaced.seal_apart(stores.database, stores.keys, what.moved_out)
     owner = erasure.subject_id
-    keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what.misplaced)
+    keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what)
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
-    stores.keys.pages.wipe()
+    if tables.has_plain_raw_items(stores.database, what.positions):
+        erasure.details["plain_raw_items"] = True
     _forget(stores, erasure, what)
     replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))
@@ -187,6 +210,7 @@ def _forget(stores: Stores, erasure: Erasure, what: found.Found) -> None:
     whole = erasure.kind == "customer"
     conversations = what.conversations if whole else set()
     customers = set(map(UUID, erasure.details["customers"]))
+    stores.wire_keys.items.destroy(items.ids_of(stores.database, what, conversations))
     tables.forget(stores.database, customers, conversations, what.items, what.positions)
     if not whole and erasure.until:
         tables.forget_of_channel(stores.database, erasure.subject_id, erasure.until)
@@ -200,6 +224,9 @@ async def _show(stores: Stores, waiting: Sequence[Erasure]) -> None:
             await rebuild(stores.database, Wanted(afresh=True))
         except Occupied:
             return  # somebody else's rebuild may show what was readable when it began: ours comes after it
+    await asyncio.to_thread(
+        stores.keys.pages.wipe
+    )  # it may wait for whoever reads: nobody should read the old rows then
     for erasure in waiting:
         await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
 
@@ -256,7 +283,8 @@ async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
     at = now()
     if at < from_text(erasure.details.get("files_at", erasure.requested_at)):
         return False
-    gone, left, until = await asyncio.to_thread(_remove_files, stores, erasure, (at - stores.spared).timestamp())
+    held = await _held(stores) if erasure.details.get("files") else set()
+    gone, left, until = await asyncio.to_thread(_remove_files, stores, erasure, (at - stores.spared).timestamp(), held)
     erasure.details["counts"]["files"] += gone
     if left:
         again = to_text(at + stores.spared / 10)
@@ -265,7 +293,15 @@ async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
     return not left
 
 
-def _remove_files(stores: Stores, erasure: Erasure, unused_since: float) -> tuple[int, list[str], int]:
+async def _held(stores: Stores) -> set[str]:
+    """Return the names of files that something refers to which the log does not have yet."""
+    place = (stores.database, stores.store, stores.transport, stores.look, stores.wire_keys)
+    return set(map(stores.blobs.name, await referred.sha256s(*place)))
+
+
+def _remove_files(
+    stores: Stores, erasure: Erasure, unused_since: float, held: Collection[str]
+) -> tuple[int, list[str], int]:
     """Return how many files were deleted, the names of those that are to be looked at again, and the log's end."""
     wanted = set(erasure.details.get("files", ()))
     if not wanted:
@@ -273,7 +309,7 @@ def _remove_files(stores: Stores, erasure: Erasure, unused_since: float) -> tupl
     end = found.log_head(stores.database)
     since = found.files_between(stores.database, int(erasure.details["files_until"]), end)
     wanted -= set(map(stores.blobs.name, since))
-    gone = {name for name in wanted if stores.blobs.remove_now(name, unused_since)}
+    gone = {name for name in wanted - set(held) if stores.blobs.remove_now(name, unused_since)}
     return len(gone), sorted(wanted - gone), end
 
 
@@ -287,14 +323,16 @@ async def _certify(stores: Stores, erasure: Erasure) -> None:
 
 def _wipe(stores: Stores, erasure: Erasure) -> None:
     """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
-    _forget(stores, erasure, _find(stores, erasure))
-    stores.database.wipe(tables.TABLES)
-    stores.keys.database.wipe(("wire_keys",))
+    if erasure.kind != "lost":
+        _forget(stores, erasure, _find(stores, erasure))
+    plain = (tables.RAW_ITEMS,) if erasure.details.get("plain_raw_items") else ()
+    stores.database.wipe((*tables.TABLES, *plain))
+    stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 
 def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:
-    subject = "customers" if erasure.kind == "customer" else "channel"
-    subjects = erasure.details["customers"] if erasure.kind == "customer" else str(erasure.subject_id)
+    subject = "channel" if erasure.kind == "retention" else "customers"
+    subjects = str(erasure.subject_id) if erasure.kind == "retention" else erasure.details["customers"]
     return {
         "certificate_id": str(erasure.id),
         "kind": erasure.kind,
@@ -306,5 +344,5 @@ def _body(erasure: Erasure, at: datetime) -> dict[str, Any]:
         "finished_at": to_text(at),
         "destroyed": {**erasure.details["counts"], "wire_keys": len(erasure.details["wire_keys"])},
         "log_position": erasure.details["position"],
-        "method": "AES-256-GCM keys overwritten; files and rows deleted; read models built anew",
+        "method": METHODS[erasure.kind],
     }

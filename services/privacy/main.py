@@ -15,6 +15,7 @@ from shared.database.protocol import DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
+from shared.transport.look import look
 from shared.transport.protocol import Transport, TransportUnavailable
 
 RULES_SECONDS = 3600.0
@@ -28,7 +29,8 @@ log = Log("privacy")
 
 def stores_of(house: House, transport: Transport) -> Stores:
     return Stores(
-        house.database, house.store, house.keys, house.wire_keys, house.blobs, transport, house.settings.secret_key,
+        house.database, house.store, house.keys, house.wire_keys, house.blobs, transport,
+        partial(look, house.settings, house.database), house.settings.secret_key,
         house.settings.data,
     )  # fmt: skip
 

@@ -9,25 +9,27 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from services.privacy.found import Found
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store import chain, raw_items, resealed
 from shared.event_store.log import Stored, opened, read_stored
 from shared.event_store.mapper import About, Happening, key_of, to_sealed_state
+from shared.event_store.personal import CLASSES
 from shared.event_store.recorders import EVENTS
 from shared.event_store.traces import Trace
 from shared.keys.ring import Key, KeyRing
 
 
-def seal(database: Database, keys: KeyRing, owner: UUID, positions: Sequence[int]) -> set[bytes]:
-    """Return the keys that the events at these positions are sealed with now, as far as they are to be destroyed."""
+def seal(database: Database, keys: KeyRing, owner: UUID, what: Found) -> set[bytes]:
+    """Return the keys that misplaced events are sealed with now, as far as they are to be destroyed."""
     used: set[bytes] = set()
-    for position in positions:
+    for position in what.misplaced:
         with database.writing() as tx:
             stored = read_stored(tx, position - 1, 1)[0]
             recorded = opened(tx, [stored])[0]
             if not recorded.erased:
-                used |= _seal(tx, keys, owner, stored, recorded)
+                used |= _seal(tx, keys, owner, stored, recorded, what)
     return used
 
 
@@ -43,21 +45,29 @@ def seal_apart(database: Database, keys: KeyRing, moved_out: Sequence[Trace]) ->
             if not recorded.erased:
                 assert trace.message_id
                 key = keys.to_seal(trace.message_id, trace.channel_id, recorded.recorded_at)
-                _replace(tx, keys, key, stored, recorded, recorded.event, trace.channel_id)
+                replace_stored(tx, keys, key, stored, recorded, recorded.event, trace.channel_id)
                 raw_items.reseal(tx, trace.position, key)
 
 
-def _seal(tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded: e.Recorded) -> set[bytes]:
+def _seal(tx: Transaction, keys: KeyRing, owner: UUID, stored: Stored, recorded: e.Recorded, what: Found) -> set[bytes]:
     """A message that was moved away leaves its ids with whose it was: those go, the rest stays theirs."""
     event, stays = recorded.event, False
     if isinstance(event, e.MessageMoved) and event.customer_id != owner:
-        event, owner, stays = replace(event, known_as=()), event.customer_id, True
+        event, owner, stays = _without(event, stored.position, keys, what), event.customer_id, True
     key = keys.to_seal(owner, None, recorded.recorded_at)
-    sealed_with = _replace(tx, keys, key, stored, recorded, event)
+    sealed_with = replace_stored(tx, keys, key, stored, recorded, event)
     return set() if stays or sealed_with is None else {sealed_with}
 
 
-def _replace(
+def _without(event: e.MessageMoved, position: int, keys: KeyRing, what: Found) -> e.MessageMoved:
+    """Return the event without the ids of what was moved, or without what stayed behind then and was moved since."""
+    if position in what.lefts:
+        left = CLASSES[e.MessageMoved].left["left"](event.left, keys.pseudonym)
+        event = replace(event, left=left)
+    return event if what.lefts.get(position) else replace(event, known_as=())
+
+
+def replace_stored(
     tx: Transaction,
     keys: KeyRing,
     key: Key,
@@ -69,7 +79,7 @@ def _replace(
     """Store an event anew; return the id of its key, None when nothing of it has to be sealed."""
     happening = Happening(event, About(recorded.occurred_at, recorded.actor, recorded.cause))
     state = to_sealed_state(happening, recorded.recorded_at, lambda: key, keys.pseudonym, channel_id)
-    if key_of(state) is None and state == stored.state:
+    if key_of(state) is None and key_of(stored.state) is None:
         return None
     before = chain.stored(tx, stored.position - 1, stored.position, 1)[0]
     column = "rowid" if tx.dialect == "sqlite" else "notification_id"

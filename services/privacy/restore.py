@@ -17,16 +17,15 @@ from uuid import UUID
 import msgspec
 
 from services.house import House
-from services.privacy import sealed_rows
-from services.privacy.backup import FORMAT, KEPT, columns_of, read
+from services.privacy import sealed_rows, under_way
+from services.privacy.backup import FORMAT, KEPT, UNDER_WAY, columns_of, read
 from services.projector.rebuild import Wanted, rebuild
+from shared.contracts import topics
 from shared.database.protocol import Transaction
-from shared.database.schema import create_tables
 from shared.domain import events as e
 from shared.event_store.log import openers_of, read_streams
 from shared.event_store.reindex import reindex
 from shared.registry import erasures
-from shared.transport import embedded_log
 
 ROWS = 500
 BY = "restore"
@@ -48,15 +47,29 @@ async def restore(house: House, file: Path) -> dict[str, Any]:
     with archive:
         manifest = _manifest(archive, file)
         _refuse_what_is_in_use(house)
-        create_tables(house.database, [embedded_log.SCHEMA])
         for table in (table for table in KEPT if table in manifest["tables"]):
             with archive.open(f"tables/{table}") as stream:
                 await _load(house, table, stream)
         _load_files(archive, house.blobs.folder)
+        under_way, erased = await _published(house, archive)
     events = reindex(house.database)
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
-    return {"events": events, "blobs": manifest["blobs"], "made_at": manifest["made_at"], "erased_again": again}
+    return {
+        "events": events, "under_way": under_way, "under_way_of_erased": erased, "blobs": manifest["blobs"],
+        "made_at": manifest["made_at"], "erased_again": again,
+    }  # fmt: skip
+
+
+async def _published(house: House, archive: zipfile.ZipFile) -> tuple[int, int]:
+    """Publish what nobody had read yet: it is taken in once Okno runs."""
+    transport = house.transport()
+    await transport.start()
+    try:
+        with archive.open(UNDER_WAY) as stream:
+            return await under_way.publish(house, transport, read(stream))
+    finally:
+        await transport.close()
 
 
 async def rebuild_all(house: House) -> None:
@@ -91,22 +104,23 @@ async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
     names: list[str] = next(rows)
     while part := list(islice(rows, ROWS)):
         if table in sealed_rows.WITH_CONTENT:
-            part = [row async for row in _opened(house, table, names, part)]
+            part = _opened(house, table, names, part)
         await house.database.write(partial(_insert, table=table, names=names, rows=part))
 
 
-async def _opened(house: House, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> Any:
+def _opened(house: House, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> list[list[Any]]:
     whole = [dict(zip(names, row, strict=True)) for row in rows]
-    ciphers = await house.wire_keys.openers({id_ for row in whole if (id_ := sealed_rows.key_of(table, row))})
-    for row in whole:
-        found = sealed_rows.opened(table, row, ciphers)
-        if found is not None:
-            yield list(found.values())
+    ids = {id_ for row in whole if (id_ := sealed_rows.key_of(table, row))}
+    ciphers = house.wire_keys.items.openers(ids)
+    found = (sealed_rows.opened(table, row, ciphers) for row in whole)
+    return [list(row.values()) for row in found if row is not None]
 
 
 def _insert(tx: Transaction, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> None:
     """The two databases name the log's position differently, and write its streams' ids differently."""
     here = columns_of(tx, table)
+    if table == "tracking":
+        rows = [row for row in rows if row[0].partition("/")[0] not in topics.ALL]  # these topics begin anew
     if table == "stored_events":
         rows = list(_events(tx, names, rows))
         openers_of(tx, [row[names.index("state")] for row in rows])  # a key store that is not theirs is told at once

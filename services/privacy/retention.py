@@ -24,7 +24,8 @@ def due(tx: Transaction, at: datetime | None = None) -> list[UUID]:
         if channel_id in held or until <= (rule["done_until"] or ""):
             continue
         reason = f"kept for {rule['days']} days, as set by {rule['set_by']}"
-        made.append(erasures.add(tx, "retention", channel_id, until, reason, BY))
+        anew = not rule["done_until"]  # a new rule, or something was held until now
+        made.append(erasures.add_retention(tx, channel_id, until, reason, BY, from_the_start=anew))
         tx.run("UPDATE retention_rules SET done_until = ? WHERE channel_id = ?", (until, str(channel_id)))
     return made
 

@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from shared.database.protocol import Database, Transaction
-from shared.event_store import routing
+from shared.event_store import raw_items, routing
 
 TABLES = (
-    "raw_items", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
+    "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
     "routing_claims", "routing_auto_replies", "deliveries", "fetches", "typing", "webhook_deliveries",
 )  # fmt: skip
-"""All that `forget` touches: where nothing may be left in the files either."""
+"""What `forget` touches that has plain words: nothing of them may be left in the files either."""
+RAW_ITEMS = "raw_items"
+"""Sealed, and the largest by far: what is left of it in the files is unreadable, but where it is older than keys."""
 ERASED = "the client was erased before this was sent"
 _PART = 500
 
@@ -40,6 +42,15 @@ def forget(
     with database.writing() as tx:
         _forget_addresses(tx, addresses)
         _forget_answers(tx, sorted(positions))
+
+
+def has_plain_raw_items(database: Database, positions: Sequence[int]) -> bool:
+    """Return whether any raw item at these positions was kept before there were keys."""
+    for numbers in _parts(positions):
+        with database.reading() as tx:
+            if raw_items.any_plain(tx, numbers):
+                return True
+    return False
 
 
 def forget_of_channel(database: Database, channel_id: UUID, until: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, cast
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from shared.database.postgres_rewrite import Busy, rewrite
 from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
 
@@ -188,7 +189,7 @@ class PostgresDatabase:
             raise DatabaseUnavailable(str(error)) from error
 
     def wipe(self, tables: Sequence[str]) -> None:
-        """Write the tables anew, and the statistics, which have samples of them.
+        """Write the tables anew beside everybody's work, and the statistics, which have samples of them.
 
         What is in the server's write-ahead log goes with its old segments.
         """
@@ -197,7 +198,10 @@ class PostgresDatabase:
             psycopg.connect(self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection,
         ):
             for table in tables:
-                connection.execute(cast("Any", f"VACUUM (FULL, ANALYZE) {table}"))
+                try:
+                    rewrite(connection, table)
+                except Busy as error:
+                    raise DatabaseUnavailable(f"{table} cannot be written anew: {error}") from error
             connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
 
     async def close(self) -> None:

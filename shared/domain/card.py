@@ -38,7 +38,10 @@ _CHANNEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a field holds; `was`: what it held before an import wrote it, so that several can be undone in turn."""
+    """What a field holds; `was`: what it held before an import wrote it, so that several can be undone in turn.
+
+    A field that somebody emptied is held without values; one that nobody ever wrote is not held, and has no `was`.
+    """
 
     values: e.Values = ()
     import_id: UUID | None = None
@@ -185,14 +188,16 @@ def undo(card: Card, made: e.CardChanged) -> tuple[list[e.CardChanged], tuple[st
     if made.import_id is None or made.import_id in card.undone or card.erased:
         return [], ()
     back: list[e.FieldChange] = []
+    emptied: list[str] = []
     left: list[str] = []
     for each in made.changes:
         held = card.fields.get(each.field, NOTHING)
         if held.import_id == made.import_id:
             back.append(e.FieldChange(each.field, held.values, each.before))
+            emptied += [each.field] if held.was is not None and not held.was.values else []
         else:
             left.append(each.field)
-    event = e.CardChanged(_existing(card), tuple(back), made.import_id, made.row, undone=True)
+    event = e.CardChanged(_existing(card), tuple(back), made.import_id, made.row, undone=True, emptied=tuple(emptied))
     return ([event] if back else []), tuple(left)
 
 
@@ -225,7 +230,8 @@ def evolve(card: Card, event: object) -> Card:
         case e.CardChanged():
             fields = {**card.fields, **{each.field: _held(card, event, each) for each in event.changes}}
             if event.undone:
-                fields = {name: held for name, held in fields.items() if held.values or name not in _names(event)}
+                unwritten = _names(event) - set(event.emptied)
+                fields = {name: held for name, held in fields.items() if held.values or name not in unwritten}
             undone = card.undone | {event.import_id} if event.undone and event.import_id else card.undone
             return replace(card, fields=fields, undone=undone)
         case e.ConsentGiven() | e.ConsentWithdrawn():
@@ -259,9 +265,9 @@ def _names(event: e.CardChanged) -> set[str]:
 
 
 def _held(card: Card, event: e.CardChanged, made: e.FieldChange) -> Held:
-    known = card.fields.get(made.field, NOTHING)
+    known = card.fields.get(made.field)
     if event.import_id is None:
         return Held(made.after)
     if event.undone:
-        return known.was or NOTHING
+        return (known.was if known else None) or NOTHING
     return Held(made.after, event.import_id, known)

@@ -26,13 +26,17 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class CardChanged:
-    """Somebody changed some fields at once; `row` is the row of an import's file, `undone` that it was taken back."""
+    """Somebody changed some fields at once; `row` is the row of an import's file, `undone` that it was taken back.
+
+    `emptied`: of these the fields that somebody had emptied before the import, unlike those nobody had ever written.
+    """
 
     customer_id: UUID
     changes: tuple[FieldChange, ...]
     import_id: UUID | None = None
     row: int = 0
     undone: bool = False
+    emptied: tuple[str, ...] = ()
 
     @property
     def conversation_id(self) -> None:

@@ -115,7 +115,7 @@ CLASSES: dict[type, Classes] = {
     e.CustomerRegistered: Classes(personal="name", left={"address": _address}),
     e.IdentityLinked: Classes(left={"address": _address}),
     e.CustomerErased: Classes(plain="reason"),
-    e.CardChanged: Classes(left={"changes": _changes}),
+    e.CardChanged: Classes(plain="emptied", left={"changes": _changes}),
     e.ConsentGiven: _CONSENT,
     e.ConsentWithdrawn: _CONSENT,
     e.CustomerRetired: Classes(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -25,6 +26,12 @@ def sealed_raw(key: Key, data: bytes) -> bytes:
     """Return raw bytes as they are kept."""
     number, sealed = key.seal(data, _SEALED)
     return b"".join((_SEALED, key.id, number.to_bytes(4, "big"), sealed))
+
+
+def any_plain(tx: Transaction, positions: Sequence[object]) -> bool:
+    """Return whether any of these was kept before there were keys."""
+    where = f"position IN ({','.join('?' * len(positions))}) AND substr(data, 1, ?) <> ?"
+    return tx.row(f"SELECT 1 FROM raw_items WHERE {where} LIMIT 1", (*positions, len(_SEALED), _SEALED)) is not None
 
 
 def reseal(tx: Transaction, position: int, key: Key) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from shared.database.protocol import Transaction
-from shared.event_store.log import read_stored
+from shared.event_store.log import Stored, read_stored
 from shared.event_store.mapper import key_of, plain_part
 
 
@@ -26,6 +26,8 @@ class _Ids(msgspec.Struct):
     message: _Message | None = None
     to_customer_id: UUID | None = None
     other_id: UUID | None = None
+    reply_id: UUID | None = None
+    left: _Message | None = None
 
 
 class _Envelope(msgspec.Struct):
@@ -57,29 +59,34 @@ class Trace:
     """The customer whose timeline the message is on now."""
     other_id: UUID | None
     """The other one of two who may be one."""
+    reply_id: UUID | None
+    left_id: UUID | None
+    """The message that stays behind where another one was moved away."""
 
 
 def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
     """Return up to `limit` events recorded after a position."""
-    found = []
-    for stored in read_stored(tx, after, limit):
-        plain = _decode(plain_part(stored.state))
-        ids = plain.event
-        found.append(
-            Trace(
-                stored.position,
-                stored.stream_id,
-                stored.version,
-                stored.type,
-                key_of(stored.state),
-                ids.customer_id or ids.item_id or stored.stream_id,
-                ids.channel_id or plain.channel_id,
-                plain.recorded_at,
-                plain.cause,
-                ids.conversation_id,
-                ids.message.message_id if ids.message else ids.message_id,
-                ids.to_customer_id,
-                ids.other_id,
-            )
-        )
-    return found
+    return [trace_of(stored) for stored in read_stored(tx, after, limit)]
+
+
+def trace_of(stored: Stored) -> Trace:
+    """Return what is known of an event without any key."""
+    plain = _decode(plain_part(stored.state))
+    ids = plain.event
+    return Trace(
+        stored.position,
+        stored.stream_id,
+        stored.version,
+        stored.type,
+        key_of(stored.state),
+        ids.customer_id or ids.item_id or stored.stream_id,
+        ids.channel_id or plain.channel_id,
+        plain.recorded_at,
+        plain.cause,
+        ids.conversation_id,
+        ids.message.message_id if ids.message else ids.message_id,
+        ids.to_customer_id,
+        ids.other_id,
+        ids.reply_id,
+        ids.left.message_id if ids.left else None,
+    )

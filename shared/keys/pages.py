@@ -75,6 +75,20 @@ class KeyPages:
         with self._database.reading() as tx:
             return set(ids) - {bytes(id_) for id_, _ in _rows_of(tx, sorted(ids))}
 
+    def refuse_another_secret(self) -> None:
+        """Raises WrongKeyStore when what is in the store was sealed with another OKNO_SECRET_KEY."""
+        with self._database.reading() as tx:
+            row = tx.row("SELECT id, sealed FROM key_pages LIMIT 1")
+        if row is not None:
+            self._opened(bytes(row[0]), bytes(row[1]))
+
+    def give_up(self, ids: Collection[bytes]) -> None:
+        """Put pages of destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, self._sealed(id_, bytes(KEY_BYTES * KEYS))) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("key_pages", ("id", "sealed"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
+
     def destroy(self, keys: Collection[tuple[bytes, int]]) -> int:
         """Overwrite keys, given as (page, slot), with zeros; return how many of them still were keys."""
         slots: defaultdict[bytes, set[int]] = defaultdict(set)
@@ -118,8 +132,7 @@ class KeyPages:
                 keys[place] = _NOTHING
             tx.run("UPDATE key_pages SET sealed = ? WHERE id = ?", (self._sealed(page, bytes(keys)), page))
         if destroyed:
-            values = (_destructions(tx) + 1, destroyed, int(time.time()))
-            tx.insert_many("key_destructions", ("number", "keys", "at"), [values], "ON CONFLICT DO NOTHING")
+            note_destruction(tx, destroyed)
         return destroyed
 
     def _sealed(self, id_: bytes, keys: bytes) -> bytes:
@@ -140,6 +153,12 @@ def _rows_of(tx: Transaction, ids: Sequence[bytes], tail: str = "") -> list[tupl
         sql = f"SELECT id, sealed FROM key_pages WHERE id IN ({','.join('?' * len(part))})"
         rows += [(id_, sealed) for id_, sealed in tx.rows(f"{sql} ORDER BY id{tail}", part)]
     return rows
+
+
+def note_destruction(tx: Transaction, keys: int) -> None:
+    """Let everybody who holds keys, or is writing a backup, know that so many of them are gone."""
+    values = (_destructions(tx) + 1, keys, int(time.time()))
+    tx.insert_many("key_destructions", ("number", "keys", "at"), [values], "ON CONFLICT DO NOTHING")
 
 
 def _destructions(tx: Transaction) -> int:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.database.protocol import Database, Row, Transaction
 from shared.database.schema import lock_schema
 from shared.keys.derive import derived, keyed_hash
+from shared.keys.items import ItemKeys
 from shared.keys.pages import WrongKeyStore
 
 LOOK_SECONDS = 5.0
@@ -33,7 +34,7 @@ class WireKeys:
     """As one process knows them. `database` is the key store."""
 
     def __init__(self, database: Database, secret_key: bytes) -> None:
-        self._database = database
+        self._database, self.items = database, ItemKeys(database, secret_key)
         self._wrapping = AESGCM(derived(secret_key, "wire keys"))
         self._hash_key = derived(secret_key, "record keys")
         self._known: dict[str, AESGCM | None] = {}
@@ -45,6 +46,7 @@ class WireKeys:
         with self._database.writing() as tx:
             lock_schema(tx)
             tx.script(SCHEMA)
+        self.items.create_tables()
 
     def record_key(self, key: str) -> str:
         """Return what stands for the key of a record: the same for the same, so order is kept."""
@@ -85,7 +87,8 @@ class WireKeys:
 
     async def destroy_old(self) -> int:
         """Destroy the keys of records that no topic has any more; return how many."""
-        return await self.destroy(await asyncio.to_thread(self._old))
+        letters = await asyncio.to_thread(self.items.destroy_letters, int(time.time()) - KEPT_SECONDS)
+        return letters + await self.destroy(await asyncio.to_thread(self._old))
 
     def _take(self, row: Row) -> None:
         id_ = row[0]

@@ -73,7 +73,7 @@ class _Row:
             case e.CardChanged():
                 self.fields |= {change.field: change.after for change in event.changes}
                 for change in event.changes if event.undone else ():
-                    if not change.after:
+                    if not change.after and change.field not in event.emptied:
                         del self.fields[change.field]
             case e.ConsentGiven() | e.ConsentWithdrawn():
                 self.consents[event.channel] = consent_fields(event) | {"position": recorded.position}

@@ -49,10 +49,13 @@ class Held(WrongErasure):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """`subject_id`: a customer, or for retention a channel, of which everything recorded before `until` goes."""
+    """`subject_id`: a customer, or for retention a channel, of which everything recorded before `until` goes.
+
+    lost: keys that were missing are declared lost; its subject is nobody.
+    """
 
     id: UUID
-    kind: Literal["customer", "retention"]
+    kind: Literal["customer", "retention", "lost"]
     subject_id: UUID
     until: str | None
     reason: str
@@ -103,6 +106,29 @@ def add(tx: Transaction, kind: str, subject_id: UUID, until: str | None, reason:
     row = (str(id_), kind, str(subject_id), until, reason, by, to_text(now()), "requested", "{}")
     tx.insert_many("erasures", columns, [row])
     tx.notify(TOPIC)
+    return id_
+
+
+def add_lost(tx: Transaction, reason: str, by: str, details: dict[str, Any]) -> UUID:
+    """Write down that keys are declared lost, and whose content they sealed; return its id. Raises WrongErasure."""
+    check_reason(reason)
+    id_ = add(tx, "lost", UUID(int=0), None, reason, by)
+    sql = "UPDATE erasures SET state = 'recorded', details = ? WHERE id = ?"
+    tx.run(sql, (orjson.dumps(details).decode(), str(id_)))
+    return id_
+
+
+def add_retention(tx: Transaction, channel_id: UUID, until: str, reason: str, by: str, *, from_the_start: bool) -> UUID:
+    """Write down that everything of a channel before a moment is to go; return its id.
+
+    What the last such request has looked at need not be looked at again, unless `from_the_start`.
+    """
+    sql = "SELECT details FROM erasures WHERE kind = 'retention' AND subject_id = ? ORDER BY requested_at DESC LIMIT 1"
+    row = None if from_the_start else tx.row(sql, (str(channel_id),))
+    after = int(orjson.loads(row[0]).get("looked_until", 0)) if row else 0
+    id_ = add(tx, "retention", channel_id, until, reason, by)
+    details = orjson.dumps({"after": after}).decode()
+    tx.run("UPDATE erasures SET details = ? WHERE id = ?", (details, str(id_)))
     return id_
 
 

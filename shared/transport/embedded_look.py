@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.transport import embedded_log as log
@@ -13,10 +14,13 @@ from shared.transport.protocol import Record, TransportUnavailable
 BATCH = 500
 
 
-async def look_embedded(database: Database, topic: str, since: datetime | None = None) -> AsyncIterator[list[Record]]:
-    """Yield what the topic holds now. Raises TransportUnavailable."""
+async def look_embedded(
+    database: Database, topic: str, since: datetime | None = None, behind: Mapping[str, int] = MappingProxyType({})
+) -> AsyncIterator[list[Record]]:
+    """Yield what the topic holds now, behind an offset of each source that is named. Raises TransportUnavailable."""
     try:
         after, end = await database.read(partial(_bounds, topic=topic, since=since))
+        after |= {p: max(position, behind.get(log.source(topic, p), 0)) for p, position in after.items()}
         while records := await database.read(partial(log.read, topic=topic, after=after, limit=BATCH)):
             yield [record for record in records if record.offset <= end]
             for record in records:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,8 +19,10 @@ BATCH = 500
 WAIT_MILLISECONDS = 1000
 
 
-async def look_kafka(bootstrap: str, topic: str, since: datetime | None = None) -> AsyncIterator[list[Record]]:
-    """Yield what the topic holds now. Raises TransportUnavailable."""
+async def look_kafka(
+    bootstrap: str, topic: str, since: datetime | None = None, behind: Mapping[str, int] = MappingProxyType({})
+) -> AsyncIterator[list[Record]]:
+    """Yield what the topic holds now, behind an offset of each source that is named. Raises TransportUnavailable."""
     consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
         bootstrap_servers=bootstrap,
         group_id=None,
@@ -33,7 +36,8 @@ async def look_kafka(bootstrap: str, topic: str, since: datetime | None = None) 
         id = await topic_id(bootstrap, topic)
         async with asking_kafka(f"looking at {topic}"):
             await consumer.start()
-            ends = await _seek(consumer, topic, since)
+            known = {_number(source): at for source, at in behind.items() if source.startswith(f"{topic}/{id}/")}
+            ends = await _seek(consumer, topic, since, known)
         while ends:
             async with asking_kafka(f"reading {topic}", SECONDS + WAIT_MILLISECONDS / 1000):
                 found = await consumer.getmany(timeout_ms=WAIT_MILLISECONDS, max_records=BATCH)
@@ -45,7 +49,9 @@ async def look_kafka(bootstrap: str, topic: str, since: datetime | None = None) 
         await consumer.stop()
 
 
-async def _seek(consumer: Any, topic: str, since: datetime | None) -> dict[TopicPartition, int]:
+async def _seek(
+    consumer: Any, topic: str, since: datetime | None, behind: Mapping[int, int]
+) -> dict[TopicPartition, int]:
     """Place every partition at its beginning, or at a moment; return the ends of those that hold something there."""
     await consumer._client.add_topic(topic)
     partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -55,6 +61,11 @@ async def _seek(consumer: Any, topic: str, since: datetime | None) -> dict[Topic
         moment = int(since.timestamp() * 1000)
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, moment))
         begins = {p: found[p].offset if found.get(p) else ends[p] for p in partitions}
+    begins = {p: max(offset, behind.get(p.partition, -1) + 1) for p, offset in begins.items()}
     for partition in partitions:
         consumer.seek(partition, begins[partition])
     return {p: ends[p] for p in partitions if begins[p] < ends[p]}
+
+
+def _number(source: str) -> int:
+    return int(source.rpartition("/")[2])

@@ -1,21 +1,23 @@
 """Any transport with what is personal sealed on the way: the values of records, and hashes in place of their keys.
 
+Dead letters have a key each, as nobody reads them on: an erasure destroys those that are about the erased.
 okno.events is for other systems, which have no key of ours: what it carries is decided by whoever fills it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Self
+from uuid import uuid4
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.contracts.topics import EVENTS
+from shared.contracts.topics import DEAD_LETTERS, EVENTS
 from shared.database.protocol import DatabaseUnavailable
+from shared.keys.items import LETTER, seal, unseal
 from shared.keys.pages import WrongKeyStore
 from shared.keys.wire import LOOK_SECONDS, WireKeys
 from shared.logs import Log
@@ -23,7 +25,8 @@ from shared.transport.protocol import Consumer, Outgoing, Positions, Publisher, 
 
 KEY = "okno-key"
 """The header that names the key of a record's value."""
-_NONCE_BYTES = 12
+ITEM = "okno-item"
+"""The header that names the key of a dead letter's value."""
 log = Log("transport")
 
 
@@ -62,18 +65,31 @@ class SealingPublisher:
     async def publish(self, topic: str, record: Outgoing) -> None:
         if topic == EVENTS:
             await self._publisher.publish(topic, record)
+        elif topic == DEAD_LETTERS:
+            await self._publisher.publish(topic, await asyncio.to_thread(self._letter, record))
         else:
             await self._sealing(lambda id_, cipher: self._publisher.publish(topic, self._seal(record, id_, cipher)))
 
     async def publish_many(self, topic: str, records: Sequence[Outgoing]) -> None:
         if topic == EVENTS:
             await self._publisher.publish_many(topic, records)
+        elif topic == DEAD_LETTERS:
+            letters = [await asyncio.to_thread(self._letter, record) for record in records]
+            await self._publisher.publish_many(topic, letters)
         else:
             await self._sealing(
                 lambda id_, cipher: self._publisher.publish_many(
                     topic, [self._seal(record, id_, cipher) for record in records]
                 )
             )
+
+    async def publish_again(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """Publish what has hashes for keys already; what is sealed by itself, as it is."""
+        await self._sealing(
+            lambda id_, cipher: self._publisher.publish_many(
+                topic, [record if ITEM in record.headers else _sealed(record, id_, cipher) for record in records]
+            )
+        )
 
     async def _sealing(self, publish: Callable[[str, AESGCM], Awaitable[None]]) -> None:
         while True:
@@ -90,9 +106,27 @@ class SealingPublisher:
             raise TransportUnavailable(f"no key to seal with: {error}") from error
 
     def _seal(self, record: Outgoing, id_: str, cipher: AESGCM) -> Outgoing:
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + cipher.encrypt(nonce, record.value, id_.encode())
-        return Outgoing(self._keys.record_key(record.key), sealed, {**record.headers, KEY: id_})
+        return _sealed(Outgoing(self._keys.record_key(record.key), record.value, record.headers), id_, cipher)
+
+    def _letter(self, record: Outgoing) -> Outgoing:
+        """What is buried again after its key was destroyed has nothing in it."""
+        id_ = letter_id(record.headers)
+        try:
+            cipher = self._keys.items.take([id_])[id_]
+        except (DatabaseUnavailable, WrongKeyStore) as error:
+            raise TransportUnavailable(f"no key to seal with: {error}") from error
+        value = seal(cipher, id_, record.value) if cipher else b""
+        return Outgoing(self._keys.record_key(record.key), value, {**record.headers, ITEM: id_})
+
+
+def _sealed(record: Outgoing, id_: str, cipher: AESGCM) -> Outgoing:
+    return Outgoing(record.key, seal(cipher, id_, record.value), {**record.headers, KEY: id_})
+
+
+def letter_id(headers: Mapping[str, str]) -> str:
+    """Return the id of a dead letter: the same for a record that is buried twice."""
+    source, offset = headers.get("okno-source"), headers.get("okno-offset")
+    return f"{LETTER}{source} {offset}" if source and offset else f"{LETTER}{uuid4()}"
 
 
 async def opening(batches: AsyncIterator[list[Record]], keys: WireKeys) -> AsyncIterator[list[Record]]:
@@ -143,23 +177,26 @@ class OpeningConsumer:
 
 async def _all_opened(records: Sequence[Record], keys: WireKeys) -> list[Record]:
     ids = {id_ for record in records if (id_ := record.headers.get(KEY))}
+    letters = {id_ for record in records if (id_ := record.headers.get(ITEM))}
     ciphers = await keys.openers(ids) if ids else {}
-    found = (_opened(record, ciphers) for record in records)
+    items = await asyncio.to_thread(keys.items.openers, letters) if letters else {}
+    found = (_opened(record, ciphers, items) for record in records)
     return [record for record in found if record is not None]
 
 
-def _opened(record: Record, ciphers: Mapping[str, AESGCM | None]) -> Record | None:
+def _opened(record: Record, ciphers: Mapping[str, AESGCM | None], items: Mapping[str, AESGCM | None]) -> Record | None:
     """Return the record as it was published; one that was not sealed, or was changed on the way, as it is."""
-    id_ = record.headers.get(KEY)
+    name = KEY if KEY in record.headers else ITEM
+    id_ = record.headers.get(name)
     if not id_:
         return record
-    if (cipher := ciphers[id_]) is None:
+    if (cipher := (ciphers if name == KEY else items)[id_]) is None:
         log.warning("record_erased", source=record.source, offset=record.offset)
         return None
     try:
-        value = cipher.decrypt(record.value[:_NONCE_BYTES], record.value[_NONCE_BYTES:], id_.encode())
+        value = unseal(cipher, id_, record.value)
     except InvalidTag:
         return record
     headers = dict(record.headers)
-    del headers[KEY]
+    del headers[name]
     return Record(record.source, record.offset, record.key, value, headers)

@@ -108,6 +108,19 @@ def test_imports_over_each_other_are_undone_the_last_one_first() -> None:
     assert cards.undo(cards.fold(back, card), first)[0] == [changed("A", "", FIRST, undone=True)]
 
 
+def test_undoing_brings_back_that_somebody_had_emptied_a_field() -> None:
+    """On the card of a group an emptied field hides what it holds with another member; one never written does not."""
+    other = cards.fold([changed("", "theirs")], CARD)
+    emptied = cards.fold([changed("", "own"), changed("own", "")], CARD)
+    for before, wanted in ((emptied, ()), (CARD, ("theirs",))):
+        made = changed("", "B2B", FIRST)
+        card = cards.fold([made], before)
+        back, _ = cards.undo(card, made)
+        card = cards.fold(back, card)
+        assert card.fields == before.fields
+        assert cards.together([card, other], {}).values("segment") == wanted
+
+
 @given(st.lists(st.tuples(st.sampled_from(["edit", "import", "undo"]), st.integers(0, 2)), max_size=12))
 def test_an_undone_import_never_touches_what_a_person_wrote(steps: list[tuple[str, int]]) -> None:
     """A model of the rule: the last to write a field owns it; undoing gives it back to who had it before."""

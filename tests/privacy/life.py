@@ -65,7 +65,7 @@ def by_olga(cause: UUID | None = None) -> About:
 
 async def live_on(made: Town, who: Person, customer_id: UUID) -> UUID:
     """Let everything be kept of somebody that there is; return the import that knew them."""
-    await _card(made, who, customer_id)
+    await write_card(made, who, customer_id)
     import_id = await _import(made, who)
     other = await _second_self(made, who, customer_id)
     await _conversations(made, who, customer_id)
@@ -76,7 +76,8 @@ async def live_on(made: Town, who: Person, customer_id: UUID) -> UUID:
     return import_id
 
 
-async def _card(made: Town, who: Person, customer_id: UUID) -> None:
+async def write_card(made: Town, who: Person, customer_id: UUID) -> None:
+    """Fill in the card, own fields and a consent too."""
     size = e.OwnFieldDefined("size", "Size", "text")
     await decide(made, lambda session, tx: cards.define_field(session, tx, size, by_olga()))
     wanted = [

@@ -52,7 +52,7 @@ async def test_a_restored_backup_does_not_bring_back_who_was_erased_after_it(url
         shutil.copy(path, new / path.name)
     house = open_house(settings_of(new))
     loaded = await restore(house, file)
-    assert (loaded["erased_again"], loaded["blobs"]) == (1, 8)
+    assert (loaded["erased_again"], loaded["blobs"]) == (1, 10)
     await house.close()
     async with town(settings_of(new), made.channels) as again:
         (asked,) = await again.house.database.read(erasures.unfinished)

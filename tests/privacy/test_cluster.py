@@ -12,6 +12,7 @@ from shared.domain import events as e
 from shared.domain.customer import customer_id_for
 from tests.peers.kafka import KafkaServer
 from tests.peers.postgres import PostgresServer
+from tests.privacy.life import write_card
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase, facts
 from tests.privacy.town import Person, settings_of, town
@@ -27,10 +28,23 @@ async def test_nothing_of_an_erased_customer_is_left_in_the_folders_of_the_serve
         folders = [tmp_path / "data", postgres._folder, kafka._folder]
         async with town(settings) as made:
             customer = await made.live_through(anna)
+            await write_card(made, anna, customer)
             await made.publish(made.item(boris, "email", "mail"))
             other = customer_id_for(e.Address("email", boris.email))
             before, others_timeline = await made.timeline(customer), await made.timeline(other)
-            said = {anna.texts["mail"], anna.texts["note"]}
+            planted = (
+                "mail",
+                "form",
+                "chat",
+                "photo.jpg",
+                "note",
+                "step",
+                "step-note",
+                "card-notes",
+                "own-field",
+                "consent",
+            )
+            said = {anna.texts[what] for what in planted}
             assert (found_in(folders, said).keys(), found_in([kafka._folder], said)) == (said, {})
             erasure = await erase(made, customer)
             assert facts(await made.timeline(customer)) == facts(before)

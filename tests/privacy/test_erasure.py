@@ -97,7 +97,7 @@ async def test_nothing_of_an_erased_customer_is_readable_anywhere_and_all_still_
         assert [text for text in anna.texts.values() if text in rows] == []
         assert erasure.certificate is not None
         assert is_genuine(erasure.certificate)
-        assert erasure.certificate["destroyed"]["files"] == 4
+        assert erasure.certificate["destroyed"]["files"] == 5
     assert found_in([folder], anna.texts.values()) == {}
     async with town(settings_of(folder, url), made.channels) as again:
         assert await again.timeline(customer) == after
@@ -184,7 +184,7 @@ async def until_recorded(made: Town) -> Stores:
     def interrupt(*_: object) -> None:
         raise Interrupted
 
-    interrupted = SimpleNamespace(name=interrupt, remove_plain_now=interrupt)
+    interrupted = SimpleNamespace(name=interrupt, remove_plain_now=interrupt, has_any=interrupt)
     with pytest.raises(Interrupted):
         await carry_out(replace(made.stores(), blobs=cast("Blobs", interrupted)))
     return made.stores()

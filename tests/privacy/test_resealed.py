@@ -10,6 +10,8 @@ import pytest
 
 from services.ingest.fetch_queue import FetchQueue
 from services.projector.chain import link_next
+from services.projector.rebuild import Wanted as WantedModels
+from services.projector.rebuild import rebuild
 from shared.contracts.inbound import Address, RemoteFile
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
@@ -109,15 +111,19 @@ async def message_of(made: Town, who: Person, what: str, *moves: Person, **more:
     """Let somebody write, and move it to others, one after the other; return its id."""
     item = made.item(who, "email", what, **more)
     await made.publish(item)
-    sql = "SELECT conversation_id FROM routing_seen WHERE id = ?"
     for to in moves:
-        ((place,),) = await made.house.database.read(lambda tx: tx.rows(sql, (str(item.id),)))
-        owner = await customer_of(made, to)
-        first = "SELECT id FROM conversations WHERE customer_id = ? ORDER BY position"
-        target = (await made.house.database.read(lambda tx: tx.rows(first, (str(owner),))))[0][0]  # noqa: B023
-        wanted = (UUID(place), item.id, UUID(target))
-        await decide(made, lambda session, tx: moving.move(session, tx, wanted, by_olga()))  # noqa: B023
+        await moved_to(made, item.id, to)
     return item.id
+
+
+async def moved_to(made: Town, message_id: UUID, to: Person) -> None:
+    sql = "SELECT conversation_id FROM routing_seen WHERE id = ?"
+    ((place,),) = await made.house.database.read(lambda tx: tx.rows(sql, (str(message_id),)))
+    owner = await customer_of(made, to)
+    first = "SELECT id FROM conversations WHERE customer_id = ? ORDER BY position"
+    target = (await made.house.database.read(lambda tx: tx.rows(first, (str(owner),))))[0][0]
+    wanted = (UUID(place), message_id, UUID(target))
+    await decide(made, lambda session, tx: moving.move(session, tx, wanted, by_olga()))
 
 
 async def shown(made: Town, customer_id: UUID) -> set[str]:
@@ -145,6 +151,37 @@ async def test_a_message_goes_with_whoever_has_it_now_and_with_nobody_who_had_it
         assert (anna.say("own") in str(await made.log()), back != on) == (False, True)
         await linked(made)
         assert (await verify(made.house.database)).difference is None
+
+
+async def test_what_stood_as_the_last_one_that_stays_goes_too_once_it_was_moved_to_somebody_erased(
+    url: str, tmp_path: Path
+) -> None:
+    anna, boris, vera = Person("Poslednyaya"), Person("Ostavlyayushchiy"), Person("Storonnyaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        mails = {who.mark: made.item(who, "email", "own") for who in (anna, boris, vera)}
+        for mail in mails.values():
+            await made.publish(mail)
+        own, second = mails[boris.mark], made.item(boris, "email", "second", refers_to=mails[boris.mark].known_as)
+        await made.publish(second)
+        third = await message_of(made, boris, "third", vera, refers_to=own.known_as)  # `second` is the last one now
+        await moved_to(made, second.id, anna)
+        assert boris.say("second") in {moved.left.text for moved in await moves(made, third) if moved.left}
+        await linked(made)
+        await erase(made, await customer_of(made, anna))
+        texts = str(await made.log())
+        assert (boris.say("second") in texts, boris.say("third") in texts, boris.say("own") in texts) == (
+            False, True, True,
+        )  # fmt: skip
+        (away,) = await moves(made, third)
+        assert (away.left is not None and away.left.message_id, away.known_as != ()) == (second.id, True)
+        await linked(made)
+        assert (await verify(made.house.database)).difference is None
+        assert all(result.equal for result in await rebuild(made.house.database, WantedModels(switch=False)))
+
+
+async def moves(made: Town, message_id: UUID) -> list[e.MessageMoved]:
+    events = [r.event for r in await made.log()]
+    return [event for event in events if isinstance(event, e.MessageMoved) and event.message_id == message_id]
 
 
 async def test_what_was_moved_out_of_the_conversation_of_somebody_erased_stays_with_its_raw_bytes(

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -97,3 +98,33 @@ def test_a_week_goes_once_all_of_it_is_older_than_the_rule(days: int) -> None:
     until = retention.before(days, NOW)
     assert timedelta(0) <= NOW - timedelta(days=days) - until < timedelta(days=7)
     assert until.weekday() == 3
+
+
+async def test_what_a_rule_has_looked_at_is_not_looked_at_again_until_the_rule_changes(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Ezhenedelnaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        for days_ago in (120, 110, 60, 3):
+            await said(made, anna, "email", f"mail-{days_ago}", days_ago)
+        database, mail = made.house.database, made.channels["email"].id
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=90, by="o"))
+        (first,) = await apply(made)
+        seen, old = (await details(made, first))["looked_until"], NOW - timedelta(days=100)
+        assert seen == max(r.position for r in await made.log() if r.recorded_at < old)
+        await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 30"))  # as if 60 days had gone by
+        (second,) = await apply(made)
+        later = await details(made, second)
+        new = [r for r in await made.log() if r.position > seen and r.recorded_at < NOW - timedelta(days=50)]
+        assert (later["after"], later["counts"]["events"]) == (seen, len(new))
+        assert await texts(made) == {anna.say("mail-3"), ""}
+        assert all(result.equal for result in await rebuild(database, Wanted(switch=False)))
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=2, by="o"))
+        (third,) = await apply(made)
+        assert (await details(made, third))["after"] == 0
+
+
+async def details(made: Town, id_: UUID) -> dict[str, Any]:
+    found = await made.house.database.read(partial(erasures.one, id_=id_))
+    assert found is not None
+    return found.details

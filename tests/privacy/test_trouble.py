@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from services.privacy import main, replays
+from services.privacy.job import carry_out
 from services.privacy.main import Privacy
 from shared.database.lead import lead_forever
 from shared.database.protocol import Transaction
@@ -78,3 +80,14 @@ async def test_only_schemas_of_projections_are_dropped(database_url: str, tmp_pa
         assert replays.forget(database, tmp_path / "data") == 1
         schemas = "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'replay%'"
         assert await database.read(lambda tx: tx.rows(schemas)) == [("replay_of_the_match",)]
+
+
+@pytest.mark.cluster
+async def test_an_erasure_locks_nobody_out_of_the_raw_items(database_url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", database_url)) as made:
+        await asked(made)
+        with psycopg.connect(database_url) as reader:
+            reader.execute("SELECT count(*) FROM raw_items")  # holds the table's lock until it is closed
+            async with asyncio.timeout(60):
+                while await carry_out(made.stores()):  # noqa: ASYNC110 (it waits for others' work)
+                    await asyncio.sleep(0.05)

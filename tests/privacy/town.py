@@ -17,8 +17,9 @@ from uuid import UUID, uuid4
 from services.house import House, open_house
 from services.ingest.fetch_queue import FetchQueue
 from services.outbound.main import Outbound
-from services.privacy.job import READERS, Stores
+from services.privacy.job import Stores
 from services.privacy.main import stores_of
+from services.privacy.readers import READERS
 from services.projector.main import Projector
 from shared.clock import now
 from shared.connector import Channel, Sent
@@ -166,9 +167,14 @@ class Town:
         await self.publish(mail)
         form = self.item(who, "web_form", "form", fields=(("about", who.say("field")),), kind="form")
         chat = Address("telegram", who.telegram, who.name)
+        photographed = f"photographed {who.say('photograph')} ".encode() * 9000
+        photo = FileRef(
+            await house.blobs.put(photographed), len(photographed), who.say("photo.jpg"), "image/jpeg"
+        )  # fmt: skip
         written = self.item(
-            who, "telegram", "chat", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1"
-        )
+            who, "telegram", "chat", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1",
+            files=(photo,),
+        )  # fmt: skip
         edited = self.item(
             who, "telegram", "edit", sender=chat, thread_key=who.telegram, external_id=f"{who.telegram}:1e",
             about=About(edited=Edited(f"{who.telegram}:1")),
@@ -181,7 +187,7 @@ class Town:
         await self._call(who)
         await self._quarantine(who)
         await self._answer(who, mail)
-        garbage = Outgoing("k", f"garbage {who.say('garbage')}".encode(), {})
+        garbage = Outgoing("k", f"garbage of {who.email} {who.say('garbage')}".encode(), {})
         await self.transport.publisher().publish(topics.INBOUND, garbage)
         self.published += 1
         await self.settle()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from tests.read_models.twins import Step, compare, lives
+from tests.read_models.twins import Step, begun, compare, found_in_search, lives, person
 
 
 @settings(deadline=None, max_examples=60)
@@ -18,3 +18,11 @@ def test_a_life_that_merges_and_unmerges_much_is_compared() -> None:
     chain = [("merge", n + 1, n) for n in range(6)]
     again = [("unmerge", n, 0) for n in range(3)] + [("merge", a, b) for a in range(5) for b in range(5)]
     assert compare([*chain, *again, ("mail", 3, 1), ("unmerge", 0, 0), ("note", 0, 3)]) > len(chain)
+
+
+def test_what_is_compared_has_been_found_by_search() -> None:
+    with begun(True) as business:
+        business.live([("mail", 1, 1), ("merge", 1, 2), ("mail", 2, 4), ("note", 0, 0)])
+        found = found_in_search(business.tx)
+    assert {len(found["search mail"]), len(found["search note"])} == {2, 1}
+    assert len(found[f"search mail {person(1)}"]) == len(found[f"search mail {person(2)}"]) == 2

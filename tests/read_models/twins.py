@@ -41,6 +41,9 @@ from shared.read_models import cards, conversations, customers, groups, live, su
 from shared.read_models import steps as due
 from shared.read_models.entries import Body
 from shared.read_models.past import tables_of
+from shared.read_models.search import READ_MODEL as SEARCH
+from shared.read_models.search_results import Filters, search
+from shared.read_models.search_words import parse
 from tests.event_store.index import TABLES as ROUTING
 from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound
 from tests.read_models.contents import contents
@@ -64,6 +67,7 @@ BEGINNING: list[Step] = [("form", n, n) for n in range(PEOPLE)] + [("call", n, n
 WRITTEN = ("card", "consent")
 """Kinds of entries whose ids are made of their place in their stream, which merges stand in too."""
 EVERYTHING = timeline.Page(10_000)
+WORDS = ("mail", "form", "note", "p1", "example.com", "write")
 
 
 @dataclass
@@ -239,8 +243,21 @@ def shown(business: Business) -> dict[str, Any]:
         found[f"conversations {id_}"] = conversations.page(tx, None, id_, None, 1000)
         found[f"steps {id_}"] = due.page(tx, due.Wanted(None, id_), None, 1000)
         found[f"suggestions {id_}"] = suggestions.of_customer(tx, id_)
+    found |= found_in_search(tx)
     without: dict[str, Any] = _without_positions(found)
     return without
+
+
+def found_in_search(tx: SqliteTransaction) -> dict[str, Any]:
+    """Return what a search for each word finds, of everybody and of each customer as they are shown."""
+    live.take_in_apart(tx, SEARCH.name, read_log(tx, 0, 1_000_000))
+    found: dict[str, Any] = {}
+    for word in WORDS:
+        found[f"search {word}"] = search(tx, parse(word), Filters(), None, 1000).items
+        for id_ in map(person, range(PEOPLE + PHONES) if word in WORDS[:2] else ()):
+            whose = tuple(map(UUID, groups.members(tx, id_)))
+            found[f"search {word} {id_}"] = search(tx, parse(word), Filters(customers=whose), None, 1000).items
+    return found
 
 
 def _without_positions(value: Any) -> Any:

@@ -4,13 +4,15 @@ import type { Page } from './types'
 
 export interface Erasure {
   id: string
-  kind: 'customer' | 'retention'
+  kind: 'customer' | 'retention' | 'lost'
   subject_id: string
   until: string | null
   reason: string
   requested_by: string
   requested_at: string
   state: 'requested' | 'recorded' | 'destroyed' | 'shown' | 'done'
+  /** What keeps it from going on; empty when nothing does. */
+  problem: string
   finished_at: string | null
   certificate: { destroyed: { keys: number; events: number; files: number }; [name: string]: unknown } | null
 }

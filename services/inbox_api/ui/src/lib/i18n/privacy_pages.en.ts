@@ -14,12 +14,14 @@ export const texts = {
   erasures: {
     title: 'Erasures',
     empty: 'Nothing was erased yet.',
-    kind: { customer: 'Client', retention: 'Old content of a channel' } as Record<Erasure['kind'], string>,
+    kind: { customer: 'Client', retention: 'Old content of a channel', lost: 'Keys declared lost' } as Record<Erasure['kind'], string>,
     state: { requested: 'Asked for', recorded: 'Begun', destroyed: 'Keys destroyed', shown: 'Lists made anew', done: 'Done' } as Record<Erasure['state'], string>,
     until: (time: string) => `recorded before ${time}`,
     by: (who: string) => `by ${who}`,
     counts: (events: number, files: number) => `${events} events, ${files} files`,
     certificate: 'Certificate',
+    problem: 'It cannot go on, and is tried again:',
+    clients: (count: number) => (count === 1 ? 'one client' : `${count} clients`),
   },
   retention: {
     title: 'How long content is kept',

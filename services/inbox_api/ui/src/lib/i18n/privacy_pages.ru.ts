@@ -13,12 +13,14 @@ export const texts: typeof en = {
   erasures: {
     title: 'Что стёрто',
     empty: 'Ещё ничего не стёрто.',
-    kind: { customer: 'Клиент', retention: 'Старое содержание канала' },
+    kind: { customer: 'Клиент', retention: 'Старое содержание канала', lost: 'Ключи признаны утраченными' },
     state: { requested: 'Запрошено', recorded: 'Начато', destroyed: 'Ключи уничтожены', shown: 'Списки построены заново', done: 'Готово' },
     until: (time: string) => `записанное до ${time}`,
     by: (who: string) => `запросил ${who}`,
     counts: (events: number, files: number) => `событий: ${events}, файлов: ${files}`,
     certificate: 'Сертификат',
+    problem: 'Не удаётся продолжить, попытки идут:',
+    clients: (count: number) => `клиентов: ${count}`,
   },
   retention: {
     title: 'Сколько хранится содержание',

@@ -1,0 +1,72 @@
+"""Keys that are missing, whose content they sealed, and to declare them lost; to seal what is older than keys."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+from dataclasses import asdict
+from typing import Any
+
+from services.commands.erase import WAIT_SECONDS, finished
+from services.house import House
+from services.privacy import lost
+from services.privacy.seal_old import seal_old
+from services.terminal import WrongRequest, in_house, print_json, show
+
+COMMANDS = {"keys": "keys that are missing, and what is older than keys"}
+WORD = "LOST"
+
+
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    inner = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = inner.add_parser("lost", help="whose content cannot be read; exit status 1 when there is any")
+    listing.set_defaults(run=in_house(_list, keys_may_lack=True))
+    declaring = inner.add_parser(
+        "declare-lost", help="go on without the missing keys: what they sealed is shown as erased, with a certificate"
+    )
+    declaring.add_argument("--reason", default=lost.REASON, help="kept for good, so it must name nobody")
+    declaring.add_argument("--whole-store", action="store_true", help="also when no key at all is there")
+    declaring.add_argument("--yes", action="store_true", help="do not ask")
+    declaring.add_argument("--wait", type=float, default=WAIT_SECONDS, metavar="SECONDS", help="for the end (300)")
+    declaring.set_defaults(run=in_house(_declare, keys_may_lack=True))
+
+    sealing = inner.add_parser("seal-old", help="seal what was recorded before there were keys")
+    sealing.set_defaults(run=in_house(_seal_old))
+
+
+async def _seal_old(options: argparse.Namespace, house: House) -> None:
+    done = await seal_old(house.database, house.keys, house.blobs)
+    if options.json:
+        print_json(asdict(done))
+    else:
+        print(f"sealed: {done.events} events, {done.raw_items} raw items, {done.files} files")
+        if done.events and house.database.dialect == "postgres":
+            print("PostgreSQL's files have them in plain words until: VACUUM FULL stored_events; with Okno stopped")
+
+
+async def _list(options: argparse.Namespace, house: House) -> int | None:
+    found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+    rows: list[dict[str, Any]] = [{"id": str(id_), "events": events} for id_, events in sorted(found.owners.items())]
+    show(options.json, rows, ("id", "events"))
+    return 1 if found.pages else None
+
+
+async def _declare(options: argparse.Namespace, house: House) -> int | None:
+    found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+    if found.pages and not options.yes and await asyncio.to_thread(_asked, found) != WORD:
+        raise WrongRequest("not confirmed: nothing was declared lost")
+    by = f"command line ({getpass.getuser()})"
+    id_ = await lost.declare(house, found, options.reason, by, options.whole_store)
+    request = await finished(house, id_, options.wait)
+    if options.json:
+        print_json(request.shown())
+    else:
+        print(f"{len(found.pages)} pages of keys are declared lost, certificate {id_}: {request.state}")
+    return None if request.state == "done" else 1
+
+
+def _asked(found: lost.Lost) -> str:
+    print(f"{found.events} events of {len(found.owners)} clients will be unreadable for good.")
+    print("Where there is a backup of the key store, put that in its place instead.")
+    return input(f"Type {WORD} to go on without these keys: ").strip()

@@ -1,0 +1,89 @@
+"""Keys that are missing from the key store: whose content they sealed, and how that is declared lost for good.
+
+Never by itself: a page that is missing may be in a backup of the key store. Once declared, its keys are keys that were
+destroyed: the log can be read again, without what they sealed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from services.house import House
+from services.privacy.found import traces
+from shared.clock import now, to_text
+from shared.database.protocol import Database
+from shared.event_store import fitting_keys
+from shared.event_store.log import head
+from shared.keys.pages import PAGE_ID_BYTES, KeyPages
+from shared.registry import erasures
+
+REASON = "keys were missing from the key store"
+
+
+@dataclass(slots=True)
+class Lost:
+    """`owners`: how many events of each customer, or item in quarantine, cannot be read; `of_log`: pages in all.
+
+    `until`: the log's end then.
+    """
+
+    pages: set[bytes]
+    of_log: int
+    until: int
+    owners: Counter[UUID] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    first_at: str | None = None
+    last_at: str | None = None
+
+    @property
+    def events(self) -> int:
+        return self.owners.total()
+
+
+def find(database: Database, pages: KeyPages) -> Lost:
+    """Return what the log names and the store lacks; reads all of the log, without its content."""
+    with database.reading() as tx:
+        named, until = fitting_keys.pages_of_log(tx), head(tx)
+    lost = Lost(pages.missing(named), len(named), until)
+    for trace in traces(database, until) if lost.pages else ():
+        if trace.key and trace.key[:PAGE_ID_BYTES] in lost.pages:
+            lost.owners[trace.owner] += 1
+            lost.kinds[trace.type] += 1
+            lost.first_at = lost.first_at or to_text(trace.recorded_at)
+            lost.last_at = to_text(trace.recorded_at)
+    return lost
+
+
+async def declare(house: House, lost: Lost, reason: str, by: str, whole_store: bool = False) -> UUID:
+    """Declare missing keys lost; return the request by which read models are made anew and a certificate is written.
+
+    `whole_store`: also when the store has none at all. Raises WrongErasure, and WrongKeyStore for another secret key.
+    """
+    if not lost.pages:
+        raise erasures.WrongErasure("no key is missing: there is nothing to declare lost")
+    if len(lost.pages) == lost.of_log and not whole_store:
+        raise erasures.WrongErasure(
+            f"none of the {lost.of_log} pages of keys is there: this is another key store. {fitting_keys.ADVICE}"
+            " (or --whole-store, when it is gone for good)"
+        )
+    house.keys.pages.refuse_another_secret()
+    id_ = await house.database.write(partial(erasures.add_lost, reason=reason or REASON, by=by, details=_details(lost)))
+    house.keys.pages.give_up(lost.pages)
+    return id_
+
+
+def _details(lost: Lost) -> dict[str, Any]:
+    """As of an erasure that is recorded: no key of what travels has to go, nor any file, whose names are lost too."""
+    return {
+        "customers": sorted(map(str, lost.owners)), "pages": sorted(page.hex() for page in lost.pages),
+        "wire_keys": [], "rotated_at": to_text(now()), "nothing_travels": True,
+        "position": lost.until,
+        "counts": {
+            "keys": 0, "pages": len(lost.pages), "events": lost.events, "by_type": dict(sorted(lost.kinds.items())),
+            "files": 0, "first_recorded_at": lost.first_at, "last_recorded_at": lost.last_at,
+        },
+    }  # fmt: skip

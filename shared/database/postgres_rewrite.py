@@ -1,0 +1,182 @@
+"""Writes a table of PostgreSQL anew while others read and write it: of what was deleted nothing is left in its files.
+
+VACUUM FULL keeps everybody out for as long as it takes. Here a trigger has every change made in a copy too, rows are
+copied a few at a time, and only the exchange of the two takes the table's lock, for a moment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, repeat
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+ROWS = 500
+LOCK_MILLISECONDS = 100
+PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0)
+WAIT_SECONDS = 60.0
+_LOCK = 6_510_617
+_MARK = "__anew"
+_KEY = """
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indrelid = %s::regclass AND i.indisprimary ORDER BY array_position(i.indkey::int2[], a.attnum)
+"""
+_INDEXES = """
+SELECT c.relname, pg_get_indexdef(c.oid), i.indisprimary FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = %s::regclass ORDER BY i.indisprimary DESC, c.relname
+"""
+_OLDER = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+AND backend_type = 'client backend' AND age(backend_xmin) >= age(%s::xid) LIMIT 1
+"""
+
+
+class Busy(Exception):
+    """Somebody has read or written in one transaction all the time."""
+
+
+def rewrite(connection: psycopg.Connection[Any], table: str) -> None:
+    """Write one table anew, which has a primary key that nobody changes. `connection` commits by itself.
+
+    One process at a time does this. Raises Busy, after which everything is as before.
+    """
+    connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    try:
+        _clear(connection, table)
+        try:
+            key = [name for (name,) in connection.execute(_KEY, (table,))]
+            names = _begin(connection, table, key)
+            _copy(connection, table, key)
+            _wait_for_older(connection)
+            _exchange(connection, table, names)
+        finally:
+            _clear(connection, table)
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+    finally:
+        connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _begin(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -> list[str]:
+    """Make the copy, empty, with its indexes and the trigger; return the names of the indexes."""
+    indexes = connection.execute(_INDEXES, (table,)).fetchall()
+    with _locked(connection, table, "SHARE ROW EXCLUSIVE"):
+        _run(connection, "CREATE TABLE {anew} (LIKE {table} INCLUDING ALL EXCLUDING INDEXES)", table)
+        for name, definition, is_primary in indexes:
+            connection.execute(_renamed(definition, name, table))
+            if is_primary:
+                _run(connection, "ALTER TABLE {anew} ADD PRIMARY KEY USING INDEX {name}", table, name=name + _MARK)
+        _run(connection, _FUNCTION, table, same=sql.SQL(" AND ").join(map(_same, key)))
+        _run(
+            connection,
+            "CREATE TRIGGER okno_anew AFTER INSERT OR UPDATE OR DELETE ON {table}"
+            " FOR EACH ROW EXECUTE FUNCTION {function}()",
+            table,
+        )
+    return [name for name, _, _ in indexes]
+
+
+_FUNCTION = """
+CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE gone {table};
+BEGIN
+    gone := CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
+    DELETE FROM {anew} AS kept WHERE {same};
+    IF TG_OP <> 'DELETE' THEN INSERT INTO {anew} SELECT NEW.*; END IF;
+    RETURN NULL;
+END $$
+"""
+
+
+def _same(name: str) -> sql.Composed:
+    return sql.SQL("kept.{0} = gone.{0}").format(sql.Identifier(name))
+
+
+def _copy(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -> None:
+    """Rows are locked while they are copied: whoever deletes one does so before, or after and in the copy too."""
+    columns, marks = sql.SQL(", ").join(map(sql.Identifier, key)), sql.SQL(", ").join(sql.Placeholder() for _ in key)
+    names = {"table": sql.Identifier(table), "anew": sql.Identifier(table + _MARK), "key": columns, "values": marks}
+    behind: sql.Composable = sql.SQL("TRUE")
+    last: tuple[Any, ...] = ()
+    while True:
+        next_ = sql.SQL("SELECT {key} FROM {table} WHERE {behind} ORDER BY {key} LIMIT {rows}")
+        asked = next_.format(behind=behind, rows=sql.Literal(ROWS), **names)
+        if not (rows := connection.execute(asked, last).fetchall()):
+            return
+        part = "SELECT * FROM {table} WHERE {behind} AND ({key}) <= ({values}) FOR SHARE"
+        copied = sql.SQL(f"INSERT INTO {{anew}} {part} ON CONFLICT DO NOTHING").format(behind=behind, **names)
+        connection.execute(copied, (*last, *rows[-1]))
+        behind, last = sql.SQL("({key}) > ({values})").format(**names), rows[-1]
+
+
+def _wait_for_older(connection: psycopg.Connection[Any]) -> None:
+    """Who took a snapshot before the last rows were copied would not see them: as CREATE INDEX CONCURRENTLY waits."""
+    ((horizon,),) = connection.execute("SELECT pg_current_xact_id()::xid::text").fetchall()
+    for pause in _pauses("a transaction has been open all the time"):
+        if connection.execute(_OLDER, (horizon,)).fetchone() is None:
+            return
+        time.sleep(pause)
+
+
+def _exchange(connection: psycopg.Connection[Any], table: str, indexes: Sequence[str]) -> None:
+    with _locked(connection, table, "ACCESS EXCLUSIVE"):
+        _run(connection, "DROP TABLE {table}", table)
+        _run(connection, "ALTER TABLE {anew} RENAME TO {table}", table)
+        for name in indexes:
+            _run(connection, "ALTER INDEX {anew_name} RENAME TO {name}", table, anew_name=name + _MARK, name=name)
+
+
+def _clear(connection: psycopg.Connection[Any], table: str) -> None:
+    """Remove what an attempt left that ended half-way."""
+    has_trigger = "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(%s) AND tgname = 'okno_anew'"
+    if connection.execute(has_trigger, (table,)).fetchone():
+        with _locked(connection, table, "ACCESS EXCLUSIVE"):
+            _run(connection, "DROP TRIGGER okno_anew ON {table}", table)
+    _run(connection, "DROP FUNCTION IF EXISTS {function}()", table)
+    _run(connection, "DROP TABLE IF EXISTS {anew}", table)
+
+
+@contextmanager
+def _locked(connection: psycopg.Connection[Any], table: str, mode: str) -> Iterator[None]:
+    """Have the table's lock in a transaction; others wait behind us for LOCK_MILLISECONDS at most."""
+    pauses = _pauses(f"{table} has been in use all the time")
+    while True:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
+            try:
+                with connection.transaction():
+                    _run(connection, f"LOCK TABLE {{table}} IN {mode} MODE", table)
+            except psycopg.errors.LockNotAvailable:
+                pause = next(pauses)
+            else:
+                yield
+                return
+        time.sleep(pause)
+
+
+def _pauses(told: str) -> Iterator[float]:
+    deadline = time.monotonic() + WAIT_SECONDS
+    for pause in chain(PAUSES, repeat(PAUSES[-1])):
+        if time.monotonic() > deadline:
+            raise Busy(told)
+        yield pause
+
+
+def _run(connection: psycopg.Connection[Any], text: str, table: str, **more: Any) -> None:
+    names = {"table": table, "anew": table + _MARK, "function": f"{table}{_MARK}"}
+    names |= {name: value for name, value in more.items() if isinstance(value, str)}
+    parts = {name: value for name, value in more.items() if not isinstance(value, str)}
+    composed = sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in names.items()}, **parts)
+    connection.execute(composed)
+
+
+def _renamed(definition: str, index: str, table: str) -> Any:
+    """Return the definition of an index (pg_get_indexdef) for the copy, which has no index of its own yet."""
+    head, _, tail = definition.partition(" USING ")
+    kind = "CREATE UNIQUE INDEX" if head.startswith("CREATE UNIQUE") else "CREATE INDEX"
+    return sql.SQL(f"{kind} {{}} ON {{}} USING {tail}").format(
+        sql.Identifier(index + _MARK), sql.Identifier(table + _MARK)
+    )

@@ -1,0 +1,138 @@
+"""A table of PostgreSQL is written anew while others read and write it, and nothing of what they do is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from shared.database import postgres_rewrite
+from shared.database.open import open_database
+from shared.database.postgres_rewrite import Busy, rewrite
+from shared.database.protocol import DatabaseUnavailable, Transaction
+
+pytestmark = pytest.mark.cluster
+MADE = """
+CREATE TABLE things (kind TEXT NOT NULL, id BIGINT NOT NULL, said TEXT NOT NULL, PRIMARY KEY (id, kind));
+CREATE UNIQUE INDEX things_said ON things (said);
+CREATE INDEX things_open ON things (id) WHERE said > 'b'
+"""
+SHAPE = """
+SELECT c.relname, replace(pg_get_indexdef(c.oid), 'public.', ''), i.indisprimary FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = 'things'::regclass ORDER BY 1
+"""
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as made:
+        made.execute(MADE)
+        made.execute("INSERT INTO things SELECT 'a', n, 'said ' || n FROM generate_series(1, 3000) n")
+        yield made
+
+
+def rows(connection: psycopg.Connection[Any]) -> list[Any]:
+    return connection.execute("SELECT * FROM things ORDER BY id, kind").fetchall()
+
+
+def leftovers(connection: psycopg.Connection[Any]) -> list[Any]:
+    """Return names of what is there for the time of a rewriting only."""
+    kinds = (
+        "SELECT relname FROM pg_class WHERE relname LIKE '%anew%'",
+        "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'okno%'",
+        "SELECT proname FROM pg_proc WHERE proname LIKE '%anew'",
+    )
+    return connection.execute(" UNION ".join(kinds)).fetchall()
+
+
+def test_a_table_written_anew_has_the_same_rows_and_indexes_in_another_file(
+    connection: psycopg.Connection[Any],
+) -> None:
+    shape, before, file = connection.execute(SHAPE).fetchall(), rows(connection), file_of(connection)
+    rewrite(connection, "things")
+    assert (connection.execute(SHAPE).fetchall(), rows(connection)) == (shape, before)
+    assert file_of(connection) != file
+    assert leftovers(connection) == []
+
+
+def file_of(connection: psycopg.Connection[Any]) -> Any:
+    return connection.execute("SELECT pg_relation_filepath('things')").fetchone()
+
+
+def test_what_others_write_meanwhile_is_there_afterwards(
+    connection: psycopg.Connection[Any], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_rewrite, "ROWS", 20)
+    wanted = {(kind, id_): said for kind, id_, said in rows(connection)}
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        with psycopg.connect(database_url, autocommit=True) as other:
+            while not stop.is_set():
+                number += 1
+                place = number * 37 % 3000 + 1
+                with other.transaction():
+                    other.execute("DELETE FROM things WHERE id = %s", (place,))
+                    wanted.pop(("a", place), None)
+                    other.execute("INSERT INTO things VALUES ('b', %s, %s)", (10_000 + number, f"new {number}"))
+                    wanted["b", 10_000 + number] = f"new {number}"
+                    changed = number * 53 % 3000 + 1
+                    if other.execute("UPDATE things SET said = %s WHERE id = %s", (f"c {number}", changed)).rowcount:
+                        wanted["a", changed] = f"c {number}"
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(2):
+            rewrite(connection, "things")
+    finally:
+        stop.set()
+        writer.join()
+    assert {(kind, id_): said for kind, id_, said in rows(connection)} == wanted
+
+
+def test_a_snapshot_from_before_sees_all_rows_as_it_is_waited_for(
+    connection: psycopg.Connection[Any], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_rewrite, "WAIT_SECONDS", 0.3)
+    with psycopg.connect(database_url) as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1 FROM pg_class LIMIT 1")  # a snapshot, and no lock on the table
+        with pytest.raises(Busy, match="open all the time"):
+            rewrite(connection, "things")
+        assert len(rows(other)) == 3000
+    assert leftovers(connection) == []
+    rewrite(connection, "things")
+
+
+async def test_who_uses_the_table_all_the_time_is_told(
+    connection: psycopg.Connection[Any], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_rewrite, "WAIT_SECONDS", 0.3)
+    database = open_database(database_url)
+    try:
+        with psycopg.connect(database_url) as other:
+            other.execute("LOCK TABLE things IN ROW EXCLUSIVE MODE")
+            with pytest.raises(DatabaseUnavailable, match="things has been in use all the time"):
+                await asyncio.to_thread(database.wipe, ["things"])
+            assert await database.read(count) == 3000  # nobody waits behind it
+    finally:
+        await database.close()
+
+
+def count(tx: Transaction) -> int:
+    return int(tx.rows("SELECT count(*) FROM things")[0][0])
+
+
+def test_an_attempt_that_died_half_way_is_cleared_and_done_again(connection: psycopg.Connection[Any]) -> None:
+    key = ["id", "kind"]
+    postgres_rewrite._begin(connection, "things", key)
+    connection.execute("INSERT INTO things VALUES ('b', 1, 'x')")
+    before = rows(connection)
+    rewrite(connection, "things")
+    assert (rows(connection), leftovers(connection)) == (before, [])

@@ -1,0 +1,63 @@
+"""What an earlier version recorded in plain words is sealed, told as before, and goes with an erasure as all else."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from services.doctor import look_over
+from services.privacy.seal_old import Sealed, seal_old
+from services.projector.rebuild import Wanted, rebuild
+from shared.contracts.inbound import FileRef
+from shared.event_store.chain_verify import verify
+from shared.event_store.traces import read_traces
+from tests.privacy.planted import found_in
+from tests.privacy.test_erasure import erase
+from tests.privacy.test_resealed import customer_of, linked
+from tests.privacy.town import Person, Town, settings_of, town
+
+
+@pytest.fixture
+def url(any_url: str, tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
+
+
+async def warned(made: Town) -> bool:
+    found = [each async for each in look_over(made.house) if each.check == "keys"]
+    return any("okno keys seal-old" in each.found for each in found)
+
+
+async def test_what_is_older_than_keys_is_sealed_and_tells_the_same(url: str, tmp_path: Path) -> None:
+    anna, boris = Person("Davnyaya"), Person("Teperyashniy")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        blobs, data = made.house.blobs, f"enclosed {anna.say('enclosure')} ".encode() * 5000
+        sha256 = hashlib.sha256(data).hexdigest()
+        plain = blobs.folder / sha256[:2] / sha256
+        plain.parent.mkdir(parents=True, exist_ok=True)
+        plain.write_bytes(data)
+        made.house.database.keys, keys = None, made.house.database.keys
+        file = FileRef(sha256, len(data), anna.say("file.pdf"), "application/pdf")
+        await made.publish(made.item(anna, "email", "plain", files=(file,)))
+        made.house.database.keys = keys
+        await made.publish(made.item(boris, "email", "sealed"))
+        await linked(made)
+        before, log, mail = await made.timeline(await customer_of(made, anna)), await made.log(), anna.say("plain")
+        assert await warned(made)
+
+        done = await seal_old(made.house.database, made.house.keys, blobs)
+
+        assert done == Sealed(3, 1, 1)
+        assert not await warned(made)
+        assert await seal_old(made.house.database, made.house.keys, blobs) == Sealed()
+        assert (await made.timeline(await customer_of(made, anna)), await made.log()) == (before, log)
+        assert (await blobs.get(sha256), plain.exists()) == (data, False)
+        await linked(made)
+        assert (await verify(made.house.database)).difference is None
+        assert all(result.equal for result in await rebuild(made.house.database, Wanted(switch=False)))
+        mails = [t for t in await made.house.database.read(lambda tx: read_traces(tx, 0, 100)) if t.conversation_id]
+        assert {t.channel_id for t in mails if t.key} == {made.channels["email"].id}  # so that retention finds them
+        await erase(made, await customer_of(made, anna))
+        assert mail not in str(await made.log())
+    assert found_in([tmp_path / "data"], anna.texts.values()) == {}
