@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.personal import CLASSES, Classes, Pseudonym, Reduce, blank, has_default, hints, personal_fields
+from shared.event_store.shapes import shape_of
 from shared.event_store.upcasts import UPCASTS, Upcast
 from shared.keys.ring import KEY_ID_BYTES, Key, nonce
 from shared.values import dataclass
@@ -80,7 +81,8 @@ class _Beginning(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decoders = {name: msgspec.json.Decoder(_State[event]) for name, event in TYPES.items()}  # type: ignore[valid-type]
+_decoders = {name: msgspec.json.Decoder(_State[shape_of(event)]) for name, event in TYPES.items()}  # type: ignore[misc]
+_values = msgspec.structs.astuple
 _CUSTOMER = Actor("customer")
 
 
@@ -150,15 +152,7 @@ def from_state(
     openers: Openers = NO_KEYS,
 ) -> Recorded:
     """Return the event of stored bytes; `openers`: the keys of sealed ones. Raises UnknownEvent."""
-    erased = False
-    if state[0] == SEALED:
-        state, erased = _opened(topic, state, openers)
-    if topic in upcasts:
-        topic, state = _upcast(state, upcasts[topic])
-    decoder = _decoders.get(topic)
-    if decoder is None:
-        raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
-    stored: _State[Any] = decoder.decode(state)
+    topic, stored, erased = decoded(position, topic, state, upcasts, openers)
     return Recorded(
         position,
         stream_id,
@@ -167,9 +161,27 @@ def from_state(
         stored.occurred_at,
         stored.cause,
         stored.actor,
-        stored.event,
+        TYPES[topic](*_values(stored.event)),
         erased,
     )
+
+
+def decoded(
+    position: int, topic: str, state: bytes, upcasts: Mapping[str, Upcast] = UPCASTS, openers: Openers = NO_KEYS
+) -> tuple[str, Any, bool]:
+    """Return the type's name today, the envelope with the event as its shape, whether it was erased.
+
+    Raises UnknownEvent.
+    """
+    erased = False
+    if state[0] == SEALED:
+        state, erased = _opened(topic, state, openers)
+    if topic in upcasts:
+        topic, state = _upcast(state, upcasts[topic])
+    decoder = _decoders.get(topic)
+    if decoder is None:
+        raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
+    return topic, decoder.decode(state), erased
 
 
 def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:
