@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
 from shared.transport.embedded import EmbeddedTransport
+from tests.peers.postgres import ExternalPostgres, PostgresServer
 
 
 def create_all_tables(database: Database) -> EventStore:
@@ -31,9 +33,34 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'okno.db'}"
 
 
+@pytest.fixture(scope="session")
+def furnished(postgres: PostgresServer | ExternalPostgres) -> Iterator[str]:
+    """A PostgreSQL database with all tables and nothing in them, to be copied: making them takes four times as long."""
+    url = postgres.create_database()
+
+    async def furnish() -> None:
+        database = open_database(url)
+        create_all_tables(database)
+        await database.close()
+
+    asyncio.run(furnish())
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def furnished_url(postgres: PostgresServer | ExternalPostgres, furnished: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with all tables, dropped after the test."""
+    url = postgres.create_database(furnished)
+    yield url
+    postgres.drop_database(url)
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)])
 def any_url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
+    """An empty database; where the test wants a `store`, it may have its tables already."""
+    on_postgres = "furnished_url" if "store" in request.fixturenames else "database_url"
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else on_postgres)
     return url
 
 

@@ -62,7 +62,7 @@ def postgres() -> Iterator[PostgresServer | ExternalPostgres]:
     if url := os.environ.get("OKNO_TEST_DATABASE_URL"):
         yield ExternalPostgres(url)
         return
-    with PostgresServer() as server:
+    with PostgresServer(fsync=False) as server:
         yield server
 
 
