@@ -18,6 +18,8 @@ from shared.read_models import live
 from shared.transport.embedded import EmbeddedTransport
 from tests.peers.postgres import ExternalPostgres, PostgresServer
 
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)]
+
 
 def create_all_tables(database: Database) -> EventStore:
     """What `open_house` does, for a database that is open already."""
@@ -56,10 +58,20 @@ def furnished_url(postgres: PostgresServer | ExternalPostgres, furnished: str) -
     postgres.drop_database(url)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)])
+@pytest.fixture(params=BOTH)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database without any table."""
+    return _url(request, on_postgres="database_url")
+
+
+@pytest.fixture(params=BOTH)
 def any_url(request: pytest.FixtureRequest) -> str:
-    """An empty database; where the test wants a `store`, it may have its tables already."""
-    on_postgres = "furnished_url" if "store" in request.fixturenames else "database_url"
+    """A database that may have Okno's tables already, unless the test asks for `database` and makes its own."""
+    makes_its_own = "database" in request.fixturenames and "store" not in request.fixturenames
+    return _url(request, on_postgres="database_url" if makes_its_own else "furnished_url")
+
+
+def _url(request: pytest.FixtureRequest, on_postgres: str) -> str:
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else on_postgres)
     return url
 
