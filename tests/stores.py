@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -30,24 +31,36 @@ def create_all_tables(database: Database) -> EventStore:
     return store
 
 
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'okno.db'}"
+async def furnish(url: str) -> None:
+    """Make all tables in a database nobody has open."""
+    database = open_database(url)
+    create_all_tables(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def furnished_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with all tables and nothing in them, to be copied: making them takes ten times as long."""
+    path = tmp_path_factory.mktemp("furnished") / "okno.db"
+    asyncio.run(furnish(f"sqlite:///{path}"))
+    return path
 
 
 @pytest.fixture(scope="session")
 def furnished(postgres: PostgresServer | ExternalPostgres) -> Iterator[str]:
-    """A PostgreSQL database with all tables and nothing in them, to be copied: making them takes four times as long."""
+    """The same on PostgreSQL; its URL."""
     url = postgres.create_database()
-
-    async def furnish() -> None:
-        database = open_database(url)
-        create_all_tables(database)
-        await database.close()
-
-    asyncio.run(furnish())
+    asyncio.run(furnish(url))
     yield url
     postgres.drop_database(url)
+
+
+@pytest.fixture
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An SQLite database, without tables unless the test wants a `store`."""
+    if "store" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("furnished_file"), tmp_path)
+    return f"sqlite:///{tmp_path / 'okno.db'}"
 
 
 @pytest.fixture
