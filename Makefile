@@ -1,14 +1,16 @@
 # Thin: each line is a command a person could type.
 PYTHON ?= python3
 PY = .venv/bin/python
+# Bytecode is kept whatever the environment says: without it every process compiles all of Okno anew.
+export PYTHONDONTWRITEBYTECODE =
 
 run: .venv/ready
 	$(PY) -m services.cli up --demo
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest -n 3 -m "not alone"
 	$(PY) -m pytest -m alone
+	$(PY) -m pytest -n 3 -m "not alone"
 	cd services/inbox_api/ui && npm test
 
 check: .venv/dev

@@ -1,4 +1,4 @@
-"""The `okno` command: finds the modules of services/commands, reads the settings once, says errors in one line."""
+"""The `okno` command: finds the module in services/commands, reads the settings once, says errors in one line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 when the answer is "no", 2 for a wrong request, 3 when something is out of reach."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(_modules(arguments)).parse_args(arguments)
     set_up_logs(options.log_level)
     try:
         outcome: int | None = options.run(options, read_settings(data=options.data))
@@ -58,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return outcome or 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(modules: Sequence[ModuleType]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("okno", description="Event-sourced omnichannel inbox.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in _modules():
+    for module in modules:
         for name, help_ in module.COMMANDS.items():
             command = subparsers.add_parser(name, help=help_, description=module.__doc__)
             module.arguments(name, command)
@@ -71,9 +72,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _modules() -> list[ModuleType]:
+def _modules(arguments: Sequence[str]) -> list[ModuleType]:
+    """Return the module that is called like the command, or else all, which take as long as many a command."""
     names = sorted(module.name for module in pkgutil.iter_modules(commands.__path__))
-    return [importlib.import_module(f"{commands.__name__}.{name}") for name in names]
+    asked = arguments[0] if arguments else ""
+    if asked in names and asked in (module := _module(asked)).COMMANDS:
+        return [module]
+    return [_module(name) for name in names]
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{commands.__name__}.{name}")
 
 
 def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:

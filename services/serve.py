@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 import sys
@@ -21,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
+from services.collector import collect_seldom, leave_alone
 from services.house import House
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
@@ -29,8 +29,6 @@ from shared.settings import WrongSettings
 from shared.transport.protocol import TransportUnavailable
 
 GRACE_SECONDS = 3
-OBJECTS_PER_COLLECTION = 20_000
-"""Python's 700 makes the collector walk everything thousands of times a second under load."""
 SWITCH_SECONDS = 0.001
 """How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
 WEBHOOKS, CHANNEL = "/in/", "/{channel}"
@@ -56,9 +54,7 @@ class Part:
 
 def run_loop(main: Awaitable[None]) -> None:
     """Run a process's main coroutine on uvloop, with a collector tuned for many small objects."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 50)
+    collect_seldom()
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def body() -> None:
@@ -181,8 +177,7 @@ async def _run(part: Part) -> None:
 async def _announce(server: uvicorn.Server, announce: Callable[[], None]) -> None:
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
         await asyncio.sleep(0.005)
-    gc.collect()
-    gc.freeze()  # what was loaded and made for the start is never walked again: that took 30 ms each time
+    leave_alone()
     announce()
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import orjson
 
 from services import parts
-from services.demo import Demo
 from services.house import House, alone, open_house
 from services.serve import Part, bind, run_loop, serve
 from shared.registry.operators import first_setup_token
@@ -73,6 +72,8 @@ def _announcement(wanted: Start, address: str, token: str | None) -> Callable[[]
 
 
 def _demo(house: House, address: str) -> Part:
+    from services.demo import Demo  # brings a mail server, which nobody else needs
+
     demo = Demo(house.registry, address, house.settings.data)
 
     async def run() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from shared.database.schema import create_tables
 from shared.event_store.store import EventStore
 from shared.read_models import live
 from shared.transport.embedded import EmbeddedTransport
+from tests.peers.postgres import ExternalPostgres, PostgresServer
+
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)]
 
 
 def create_all_tables(database: Database) -> EventStore:
@@ -26,14 +31,61 @@ def create_all_tables(database: Database) -> EventStore:
     return store
 
 
+async def furnish(url: str) -> None:
+    """Make all tables in a database nobody has open."""
+    database = open_database(url)
+    create_all_tables(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def furnished_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with all tables and nothing in them, to be copied: making them takes ten times as long."""
+    path = tmp_path_factory.mktemp("furnished") / "okno.db"
+    asyncio.run(furnish(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def furnished(postgres: PostgresServer | ExternalPostgres) -> Iterator[str]:
+    """The same on PostgreSQL; its URL."""
+    url = postgres.create_database()
+    asyncio.run(furnish(url))
+    yield url
+    postgres.drop_database(url)
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An SQLite database, without tables unless the test wants a `store`."""
+    if "store" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("furnished_file"), tmp_path)
     return f"sqlite:///{tmp_path / 'okno.db'}"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.cluster)])
+@pytest.fixture
+def furnished_url(postgres: PostgresServer | ExternalPostgres, furnished: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database with all tables, dropped after the test."""
+    url = postgres.create_database(furnished)
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=BOTH)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database without any table."""
+    return _url(request, on_postgres="database_url")
+
+
+@pytest.fixture(params=BOTH)
 def any_url(request: pytest.FixtureRequest) -> str:
-    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "database_url")
+    """A database that may have Okno's tables already, unless the test asks for `database` and makes its own."""
+    makes_its_own = "database" in request.fixturenames and "store" not in request.fixturenames
+    return _url(request, on_postgres="database_url" if makes_its_own else "furnished_url")
+
+
+def _url(request: pytest.FixtureRequest, on_postgres: str) -> str:
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else on_postgres)
     return url
 
 

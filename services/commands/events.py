@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
+from services.collector import seldom_collected
 from services.export.files import STDOUT, EventFile, JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.tail import follow, readable
@@ -51,7 +52,7 @@ async def _export(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(f"there is no folder {Path(options.out).parent}")
     _cancel_on(signal.SIGTERM)
     try:
-        with whole_file(options.out) as out, shown_events() as progress:
+        with whole_file(options.out) as out, shown_events() as progress, seldom_collected():
             count = await write_events(house.database, wanted, _file(options, out), progress)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error

@@ -1,4 +1,4 @@
-"""Operators and their API tokens."""
+"""Operators: who they are, where they are rung, what stands below their mails."""
 
 from __future__ import annotations
 
@@ -10,34 +10,29 @@ from shared.registry.operators import ROLES, Operators
 from shared.registry.signatures import Signatures
 from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add operators, set their telephones and signatures", "tokens": "create API tokens"}
+COMMANDS = {"operators": "add operators, set their telephones and signatures"}
 
 
-def arguments(name: str, parser: argparse.ArgumentParser) -> None:
+def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    if name == "operators":
-        add = actions.add_parser("add", help="add an operator; prints a one-time link to set the password")
-        add.add_argument("email")
-        add.add_argument("--role", choices=ROLES, default="operator")
-        add.add_argument("--name", default="")
-        add.add_argument("--telephone", default="", help="where click to call rings: a number or an extension")
-        add.set_defaults(run=in_house(_add))
-        telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
-        telephone.add_argument("email")
-        telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
-        telephone.set_defaults(run=in_house(_telephone))
-        signature = actions.add_parser("signature", help="set what an operator has below their mails, or show it")
-        signature.add_argument("email")
-        signature.add_argument(
-            "signature",
-            nargs="?",
-            help="may name {operator}, {organisation}, {channel} and {address}; \\n is a new line; empty: none",
-        )
-        signature.set_defaults(run=in_house(_signature))
-    else:
-        create = actions.add_parser("create", help="print a new API token of an operator")
-        create.add_argument("email")
-        create.set_defaults(run=in_house(_create_token))
+    add = actions.add_parser("add", help="add an operator; prints a one-time link to set the password")
+    add.add_argument("email")
+    add.add_argument("--role", choices=ROLES, default="operator")
+    add.add_argument("--name", default="")
+    add.add_argument("--telephone", default="", help="where click to call rings: a number or an extension")
+    add.set_defaults(run=in_house(_add))
+    telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
+    telephone.add_argument("email")
+    telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
+    telephone.set_defaults(run=in_house(_telephone))
+    signature = actions.add_parser("signature", help="set what an operator has below their mails, or show it")
+    signature.add_argument("email")
+    signature.add_argument(
+        "signature",
+        nargs="?",
+        help="may name {operator}, {organisation}, {channel} and {address}; \\n is a new line; empty: none",
+    )
+    signature.set_defaults(run=in_house(_signature))
 
 
 async def _add(options: argparse.Namespace, house: House) -> None:
@@ -74,13 +69,3 @@ async def _signature(options: argparse.Namespace, house: House) -> None:
         print_json({"email": operator.email, "signature": kept})
     else:
         print(kept or f"{operator.email} has no signature: the mailbox's own is used")
-
-
-async def _create_token(options: argparse.Namespace, house: House) -> None:
-    operators = Operators(house.database)
-    operator = await operators.find(options.email)
-    token = await operators.create_token(operator.id, "api")
-    if options.json:
-        print_json({"email": operator.email, "token": token})
-    else:
-        print(token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from functools import partial
 
@@ -12,15 +11,12 @@ from services.inbox_api.selection import Page, Selection, bounds, page
 from shared.database.protocol import Database
 
 BATCH = 1000
-OBJECTS_PER_COLLECTION = 20_000
-"""Python's 700 would look through every page many times."""
 
 
 async def write_events(
     database: Database, wanted: Selection, file: EventFile, progress: Callable[[int, int], None]
 ) -> int:
     """Return how many events were written. Where reading is another process's work, it runs a page ahead of writing."""
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
     first, until = await database.read(partial(bounds, wanted=wanted))
     ahead, count, more = asyncio.create_task(_page(database, wanted, first, until)), 0, first < until
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -69,8 +70,15 @@ class Connection:
         if sender is not None and not sender.done():
             sender.cancel()
             await asyncio.wait([sender], timeout=STOP_SECONDS)
-        raw._message_accumulator.fail_all(KafkaError("the producer was replaced"))
+        _fail_all(raw._message_accumulator)
         await raw.client.close()
+
+
+def _fail_all(accumulator: Any) -> None:
+    batches = [*chain(*accumulator._batches.values()), *accumulator._pending_batches]
+    accumulator.fail_all(KafkaError("the producer was replaced"))
+    for batch in batches:
+        batch._drain_waiter.exception()  # nobody else asks, and asyncio would complain of that with a traceback
 
 
 class _Producer(AioKafkaFastProducerImpl):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import resource
@@ -14,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from services.collector import seldom_collected
 from services.export.files import JsonLines, whole_file
 from services.export.parquet import Parquet
-from services.export.write import OBJECTS_PER_COLLECTION, write_events
+from services.export.write import write_events
 from services.house import SCHEMAS
 from services.inbox_api.selection import Selection
 from shared.database.schema import create_tables
@@ -59,8 +59,8 @@ def _apart(job: Callable[..., Coroutine[Any, Any, tuple[float, ...]]], *argument
 
 
 def _run(job: Callable[..., Coroutine[Any, Any, tuple[float, ...]]], arguments: tuple[str, ...]) -> tuple[float, ...]:
-    gc.set_threshold(OBJECTS_PER_COLLECTION)
-    return asyncio.run(job(*arguments))
+    with seldom_collected():
+        return asyncio.run(job(*arguments))
 
 
 async def _fill(url: str, keys_url: str) -> tuple[float, ...]:

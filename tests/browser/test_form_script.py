@@ -40,7 +40,7 @@ def channel(embedded: Stage) -> tuple[str, int]:
     return embedded.add_channel("web_form", "shop", settings), port
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def shop(embedded: Stage, channel: tuple[str, int]) -> AsyncIterator[Shop]:
     id_, port = channel
     script = f'<script async src="{embedded.url}/forms/{id_}.js"></script>'

@@ -29,8 +29,8 @@ CHILD = (sys.executable, "-m", "tests.database.child")
 
 
 @pytest_asyncio.fixture
-async def database(any_url: str) -> AsyncIterator[Database]:
-    opened = open_database(any_url)
+async def database(empty_url: str) -> AsyncIterator[Database]:
+    opened = open_database(empty_url)
     create_tables(opened, [SCHEMA])
     yield opened
     await opened.close()
@@ -261,11 +261,11 @@ async def test_every_listener_of_a_topic_wakes_and_a_wake_up_is_not_lost_between
     assert [await listener.wait(2) for listener in listeners] == [True] * 3
 
 
-async def test_a_listener_wakes_for_another_process(any_url: str, database: Database) -> None:
+async def test_a_listener_wakes_for_another_process(empty_url: str, database: Database) -> None:
     listener = database.listen("news")
     while await listener.wait(0.2):
         """What was told before."""
-    child = await asyncio.create_subprocess_exec(*CHILD, any_url, "notify")
+    child = await asyncio.create_subprocess_exec(*CHILD, empty_url, "notify")
     assert await listener.wait(15)
     assert await child.wait() == 0
     assert await database.read(ids) == [7]
@@ -274,8 +274,8 @@ async def test_a_listener_wakes_for_another_process(any_url: str, database: Data
 # --- several processes, and outages -----------------------------------------------------------------------
 
 
-async def test_several_processes_create_the_tables_at_once(any_url: str) -> None:
-    children = [await asyncio.create_subprocess_exec(*CHILD, any_url, "create") for _ in range(3)]
+async def test_several_processes_create_the_tables_at_once(empty_url: str) -> None:
+    children = [await asyncio.create_subprocess_exec(*CHILD, empty_url, "create") for _ in range(3)]
     assert [await child.wait() for child in children] == [0, 0, 0]
 
 

@@ -9,6 +9,8 @@ from tests.flows.mails import parsed, text_of
 from tests.flows.stage import Stage, eventually
 
 FATES = ("sent", "failed", "unknown")
+READING_PAUSE = 0.5
+"""To read every timeline keeps Okno from what is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def wait_for_inbound(stage: Stage, texts: Iterable[str], timeout_seconds: float 
 
     if not wanted <= seen.inbound.keys():
         try:
-            eventually(complete, timeout_seconds)
+            eventually(complete, timeout_seconds, "every message", READING_PAUSE)
         except Exception as error:
             error.add_note(f"missing: {sorted(wanted - seen.inbound.keys())[:10]}")
             raise
@@ -60,7 +62,7 @@ def wait_for_fates(stage: Stage, texts: Iterable[str], timeout_seconds: float = 
         return all(text in seen.replies and seen.replies[text]["delivery"]["state"] in FATES for text in wanted)
 
     try:
-        eventually(settled, timeout_seconds, "the fate of every reply")
+        eventually(settled, timeout_seconds, "the fate of every reply", READING_PAUSE)
     except Exception as error:
         states = {text: seen.replies.get(text, {}).get("delivery") for text in sorted(wanted)}
         error.add_note(f"states: {[each for each in states.items() if (each[1] or {}).get('state') not in FATES][:10]}")

@@ -247,13 +247,15 @@ class Stage:
         remove_folder(self.folder)
 
 
-def eventually(ask: Callable[[], T | None], timeout_seconds: float = 20, what: str = "what was awaited") -> T:
-    """Ask until there is an answer. Raises PeerError when time runs out."""
+def eventually(
+    ask: Callable[[], T | None], timeout_seconds: float = 20, what: str = "what was awaited", pause: float = 0.05
+) -> T:
+    """Ask until there is an answer, with so many seconds in between. Raises PeerError when time runs out."""
     deadline = time.monotonic() + timeout_seconds
     while not (found := ask()):
         if time.monotonic() > deadline:
             raise PeerError(f"{what} is not there after {timeout_seconds} s")
-        time.sleep(0.05)
+        time.sleep(pause)
     return found
 
 

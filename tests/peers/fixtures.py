@@ -62,7 +62,7 @@ def postgres() -> Iterator[PostgresServer | ExternalPostgres]:
     if url := os.environ.get("OKNO_TEST_DATABASE_URL"):
         yield ExternalPostgres(url)
         return
-    with PostgresServer() as server:
+    with PostgresServer(fsync=False) as server:
         yield server
 
 
@@ -113,8 +113,9 @@ def start_okno() -> Iterator[StartOkno]:
         process.kill()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One browser for all tests; each has contexts of its own, which share nothing."""
     async with running_browser() as running:
         yield running
 
@@ -127,7 +128,7 @@ def page_errors() -> Iterator[list[str]]:
     assert errors == []
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def new_page(browser: Browser, page_errors: list[str], request: pytest.FixtureRequest) -> AsyncIterator[NewPage]:
     """Open a page in a fresh context, as another person would; screenshots are kept when the test fails."""
     pages: list[Page] = []
@@ -142,9 +143,11 @@ async def new_page(browser: Browser, page_errors: list[str], request: pytest.Fix
     if request.node.stash.get(FAILED, False):
         for number, page in enumerate(pages):
             await page.screenshot(path=LOGS / f"{request.node.name}-{number}.png")
+    for page in pages:
+        await page.context.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(new_page: NewPage) -> Page:
     return await new_page()
 
@@ -154,6 +157,9 @@ LONGEST = frozenset({"faults", "flows", "browser", "transport", "peers"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):  # what Playwright gives belongs to one event loop
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
     items.sort(key=lambda item: LONGEST.isdisjoint(item.path.parts))
 
 

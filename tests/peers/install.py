@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.peers.kafka import share_classes
 from tests.peers.kafka_jars import broker_version, fetch_jars
 from tests.peers.process import PeerError
 from tests.peers.programs import CHROMIUM, DOVECOT, JAVA, MAVEN, POSTGRES, Program, install_command
@@ -96,6 +97,7 @@ def _describe(program: Program) -> str:
     # Maven is slow to tell its version, and only the jars it fetches matter.
     if program is MAVEN:
         fetch_jars()
+        share_classes()
         return f"Apache Kafka: {broker_version()}"
     return f"{program.name}: {program.version()}"
 

@@ -1,4 +1,7 @@
-"""PostgreSQL 15 or newer with its default durability, and a fresh database for every test that asks."""
+"""PostgreSQL 15 or newer, and a fresh database for every test that asks.
+
+Without fsync a killed server loses nothing either, only a machine without power does; its disk is what tests wait for.
+"""
 
 import signal
 import subprocess
@@ -15,13 +18,14 @@ from tests.peers.process import PeerError, Process, free_port, make_folder, remo
 from tests.peers.programs import POSTGRES
 
 USER = PASSWORD = "okno"
+EMPTY = "/template0"
 CONFIGURATION = """\
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = '{folder}'
 max_connections = 200
 shared_buffers = 64MB
-fsync = on
+fsync = {fsync}
 synchronous_commit = on
 """
 
@@ -32,8 +36,8 @@ class ExternalPostgres:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def create_database(self) -> str:
-        return create_database(self.url)
+    def create_database(self, template: str = EMPTY) -> str:
+        return create_database(self.url, template)
 
     def drop_database(self, url: str) -> None:
         drop_database(self.url, url)
@@ -42,8 +46,9 @@ class ExternalPostgres:
 class PostgresServer:
     """A server of our own. `stop`, `kill` and `restart` keep port and data; `close` removes the data."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = True) -> None:
         POSTGRES.version()
+        self._fsync = "on" if fsync else "off"
         self._binaries = POSTGRES.path().parent
         self._account = server_account("postgres")
         self._folder = make_folder("postgres", self._account)
@@ -79,9 +84,9 @@ class PostgresServer:
         self.kill()
         remove_folder(self._folder)
 
-    def create_database(self) -> str:
-        """The URL of a new empty database."""
-        return create_database(self.url)
+    def create_database(self, template: str = EMPTY) -> str:
+        """The URL of a new database, empty or a copy of the one at this URL, with which nobody is connected."""
+        return create_database(self.url, template)
 
     def drop_database(self, url: str) -> None:
         """Remove the database, whoever is still connected to it."""
@@ -109,7 +114,7 @@ class PostgresServer:
         if done.returncode != 0:
             raise PeerError(f"initdb failed:\n{done.stdout}{done.stderr}")
         with (self._data / "postgresql.conf").open("a") as configuration:
-            configuration.write(CONFIGURATION.format(port=self._port, folder=self._folder))
+            configuration.write(CONFIGURATION.format(port=self._port, folder=self._folder, fsync=self._fsync))
 
 
 def answers(url: str) -> bool:
@@ -120,10 +125,11 @@ def answers(url: str) -> bool:
     return True
 
 
-def create_database(server_url: str) -> str:
+def create_database(server_url: str, template: str = EMPTY) -> str:
     name = f"okno_test_{uuid.uuid4().hex[:12]}"
+    names = (sql.Identifier(name), sql.Identifier(urlsplit(template).path.lstrip("/")))
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
     return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 

@@ -409,6 +409,14 @@ def test_every_command_has_help(okno: Cli, command: list[str]) -> None:
     assert (ended.value.code, "usage: okno" in okno.capture.readouterr().out) == (0, True)
 
 
+def test_a_command_loads_no_other(tmp_path: Path) -> None:
+    loaded = "[name for name in sys.modules if name.startswith('services.commands.')]"
+    code = f"import sys; from services import cli; cli.main(['tokens', 'create', 'nobody']); print({loaded})"
+    with_a_folder = {**os.environ, "OKNO_DATA": str(tmp_path)}
+    printed = subprocess.run([sys.executable, "-c", code], env=with_a_folder, capture_output=True, text=True)
+    assert printed.stdout.strip() == "['services.commands.tokens']"
+
+
 def test_wrong_settings_are_told_in_one_line(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OKNO_DATABASE_URL", "mysql://x")
     assert okno.wrong("channels", "list") == "OKNO_DATABASE_URL must start with sqlite:/// or postgresql://"

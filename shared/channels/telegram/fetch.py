@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from shared.channels.telegram.view import text
 from shared.connector import Channel, FetchDelayed, FetchRefused, ParsedFile
 from shared.contracts.inbound import RemoteFile
 
@@ -39,7 +40,7 @@ async def fetch(channel: Channel, remote_file: RemoteFile) -> ParsedFile:
 async def _path(api: ModuleType, bot: Any, remote_file: RemoteFile) -> str:
     """Ask where the file is."""
     try:
-        found = await bot(api.methods.GetFile(file_id=remote_file.ref))
+        found = await bot(api.call("getFile", file_id=remote_file.ref))
     except api.TelegramRetryAfter as error:
         raise FetchDelayed(str(error), float(error.retry_after)) from error
     except api.TelegramBadRequest as error:
@@ -50,9 +51,9 @@ async def _path(api: ModuleType, bot: Any, remote_file: RemoteFile) -> str:
         raise FetchRefused(f"Telegram does not give this file: {error.message}") from error
     except (api.TelegramAPIError, api.ClientDecodeError) as error:
         raise FetchDelayed(f"Telegram does not answer: {type(error).__name__}") from error
-    if not found.file_path:
+    if not (path := text(found, "file_path")):
         raise FetchDelayed("Telegram has the file not ready yet")
-    return str(found.file_path)
+    return path
 
 
 async def _downloaded(bot: Any, path: str, remote_file: RemoteFile) -> bytes:

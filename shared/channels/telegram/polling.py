@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -75,7 +74,7 @@ class Poller:
         while True:
             try:
                 if not self._username:
-                    self._username = (await bot(api.methods.GetMe())).username or ""
+                    self._username = text(await bot(api.call("getMe")), "username")
                 place = await self._poll(bot, place)
             except api.TelegramConflictError:
                 await self._explain(bot)
@@ -89,7 +88,8 @@ class Poller:
 
     async def _poll(self, bot: api.Bot, place: Place) -> Place:
         """Take what waits and return the place behind it; it is saved only when all of it is accepted."""
-        ask = api.RawUpdates(
+        ask = api.call(
+            "getUpdates",
             offset=place.next_id or None,
             limit=LIMIT,
             timeout=self._pace.poll_seconds,
@@ -134,17 +134,17 @@ class Poller:
         """Tell pressed buttons that they were heard; one pressed long ago has stopped by itself (400)."""
         for query_id in filter(None, (text(obj(update, "callback_query"), "id") for update in updates)):
             try:
-                await bot(api.methods.AnswerCallbackQuery(callback_query_id=query_id))
+                await bot(api.call("answerCallbackQuery", callback_query_id=query_id))
             except api.TelegramBadRequest:
                 log.info("button_too_old", channel_id=self._channel.id)
 
     async def _explain(self, bot: api.Bot) -> None:
         """409: a webhook is left over, or somebody else polls. A webhook of our own goes when the mode was changed."""
-        url = (await bot(api.methods.GetWebhookInfo())).url
+        url = text(await bot(api.call("getWebhookInfo")), "url")
         if url.endswith(config.public_path(self._channel.id)):
             await asyncio.sleep(self._pace.own_webhook_seconds)
             log.info("own_webhook_removed", channel_id=self._channel.id)
-            await bot(api.methods.DeleteWebhook(drop_pending_updates=False))
+            await bot(api.call("deleteWebhook", drop_pending_updates=False))
             return
         self._inlet.report(problem=FOREIGN_WEBHOOK.format(url=url) if url else OTHER_POLLER)
         await asyncio.sleep(self._pace.conflict_seconds)
@@ -171,21 +171,23 @@ class WebhookWatch:
 
     async def _look(self, bot: api.Bot) -> None:
         try:
-            info: Any = await bot(api.methods.GetWebhookInfo())
+            info: Json = await bot(api.call("getWebhookInfo"))
         except (api.TelegramUnauthorizedError, api.TelegramNotFound):
             self._inlet.report(problem=WRONG_TOKEN)
             return
         except (api.TelegramNetworkError, api.TelegramServerError, api.ClientDecodeError) as error:
             raise ConnectionError(f"Telegram cannot be reached: {_words(error)}") from error
-        self._inlet.report(lag=info.pending_update_count, problem=self._problem(info))
-        if not info.pending_update_count:
+        waiting = whole(info, "pending_update_count")
+        self._inlet.report(lag=waiting, problem=self._problem(info))
+        if not waiting:
             await self._inlet.cursor.save(str(Place(asked_at=now())))
 
-    def _problem(self, info: Any) -> str | None:
-        if not info.url.endswith(config.public_path(self._channel.id)):
-            return NO_WEBHOOK.format(where=f", it is at {info.url}" if info.url else "")
-        if info.last_error_message and info.pending_update_count:
-            return FAILING_WEBHOOK.format(url=info.url, error=info.last_error_message)
+    def _problem(self, info: Json) -> str | None:
+        url, error = text(info, "url"), text(info, "last_error_message")
+        if not url.endswith(config.public_path(self._channel.id)):
+            return NO_WEBHOOK.format(where=f", it is at {url}" if url else "")
+        if error and whole(info, "pending_update_count"):
+            return FAILING_WEBHOOK.format(url=url, error=error)
         return None
 
 

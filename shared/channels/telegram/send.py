@@ -15,6 +15,7 @@ from shared.channels.telegram.build import Call, CannotBuild, Upload, build, thr
 from shared.channels.telegram.failures import failure, partly
 from shared.channels.telegram.pace import Paces
 from shared.channels.telegram.places import Message, Thread
+from shared.channels.telegram.view import whole
 from shared.connector import Channel, FileReader, SendDelayed, SendError, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
 
@@ -129,7 +130,7 @@ class BotSender:
         """Raises SendError, or what is to be dealt with before the call is given up."""
         bot, seconds = self._open(), UPLOAD_SECONDS if files else CALL_SECONDS
         try:
-            return await bot(api.method_of(call.method, call.params, files), request_timeout=seconds)
+            return await bot(api.call(call.method, files, **call.params), request_timeout=seconds)
         except (api.TelegramMigrateToChat, api.TelegramRetryAfter):
             raise
         except api.TelegramBadRequest as error:
@@ -161,7 +162,7 @@ class BotSender:
 
 def _message_ids(result: Any) -> list[int]:
     messages = result if isinstance(result, list) else [result]
-    return [message.message_id for message in messages if hasattr(message, "message_id")]
+    return [whole(each, "message_id") for each in messages if isinstance(each, dict) and "message_id" in each]
 
 
 def _uploads(value: object) -> list[str]:

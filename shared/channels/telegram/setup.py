@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shared.channels.telegram import config
+from shared.channels.telegram.view import person, text
 from shared.connector import Channel, SetUp, SetUpProblem
 
 _PORTS = (None, 80, 88, 443, 8443)
@@ -47,15 +48,14 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
 
 
 async def _set_up(api: ModuleType, bot: Any, channel: Channel, public_url: str) -> SetUp:
-    me = await bot(api.methods.GetMe())
-    name = f"{me.full_name} (@{me.username})"
+    me = await bot(api.call("getMe"))
     if channel.settings["mode"] == config.WEBHOOK:
         receives = await _set_webhook(api, bot, channel, public_url)
     else:
         receives = await _remove_webhook(api, bot)
-    missing = [] if me.can_read_all_group_messages else [PRIVACY]
-    missing += [] if me.can_connect_to_business else [BUSINESS]
-    return SetUp((f"The bot is {name}.", receives), tuple(missing), {"username": me.username or ""})
+    missing = [] if me.get("can_read_all_group_messages") else [PRIVACY]
+    missing += [] if me.get("can_connect_to_business") else [BUSINESS]
+    return SetUp((f"The bot is {person(me)}.", receives), tuple(missing), {"username": text(me, "username")})
 
 
 async def _set_webhook(api: ModuleType, bot: Any, channel: Channel, public_url: str) -> str:
@@ -67,13 +67,13 @@ async def _set_webhook(api: ModuleType, bot: Any, channel: Channel, public_url: 
         raise SetUpProblem(NO_ADDRESS)
     secret = config.webhook_secret(channel.settings["token"])
     allowed = api.ALLOWED_UPDATES
-    await bot(api.methods.SetWebhook(url=url, secret_token=secret, allowed_updates=allowed, max_connections=40))
+    await bot(api.call("setWebhook", url=url, secret_token=secret, allowed_updates=allowed, max_connections=40))
     return f"Telegram posts updates to {url}."
 
 
 async def _remove_webhook(api: ModuleType, bot: Any) -> str:
-    info = await bot(api.methods.GetWebhookInfo())
-    if not info.url:
+    url = text(await bot(api.call("getWebhookInfo")), "url")
+    if not url:
         return "Updates come by polling; no public address is needed."
-    await bot(api.methods.DeleteWebhook(drop_pending_updates=False))
-    return f"Updates come by polling; the webhook to {info.url} was removed, nothing that waited is lost."
+    await bot(api.call("deleteWebhook", drop_pending_updates=False))
+    return f"Updates come by polling; the webhook to {url} was removed, nothing that waited is lost."

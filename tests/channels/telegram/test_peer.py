@@ -1,17 +1,15 @@
 """The Bot API of the tests keeps the official server's rules, or it would prove nothing."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
-import aiogram
 import httpx
 import pytest
 import pytest_asyncio
-from aiogram.client.session.aiohttp import AiohttpSession
-from aiogram.client.telegram import TelegramAPIServer
-from aiogram.exceptions import TelegramConflictError
 
+from tests.peers.okno import ROOT
 from tests.peers.telegram import TOKEN, TelegramServer
 from tests.peers.telegram_api.bot import message, private_chat
 from tests.peers.telegram_api.spec import load
@@ -118,13 +116,8 @@ async def test_limits_of_a_text_are_kept(call: Client) -> None:
 
 async def test_aiogram_itself_understands_the_server(telegram: TelegramServer) -> None:
     telegram.say(7, 1, "Здравствуйте")
-    session = AiohttpSession(api=TelegramAPIServer.from_base(telegram.url))
-    async with aiogram.Bot(TOKEN, session) as bot:
-        assert (await bot.get_me()).id == 4242424242
-        [update] = await bot.get_updates()
-        assert update.message is not None
-        assert update.message.text == "Здравствуйте"
-        assert (await bot.send_message(7, "Да")).text == "Да"
-        telegram.faults.answer(409, "Conflict: terminated by other getUpdates request", method="getUpdates")
-        with pytest.raises(TelegramConflictError):
-            await bot.get_updates()
+    telegram.faults.answer(409, "Conflict: terminated by other getUpdates request", method="getUpdates")
+    command = (sys.executable, "-m", "tests.channels.telegram.aiogram_itself", telegram.url)
+    client = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    said, _ = await client.communicate()
+    assert said.decode().splitlines() == ["4242424242", "a conflict", "Здравствуйте", "Да"]

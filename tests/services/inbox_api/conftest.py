@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.services.inbox_api.office import Office
 
 
 @pytest_asyncio.fixture
-async def office(tmp_path: Path) -> AsyncIterator[Office]:
+async def office(tmp_path: Path, furnished_file: Path) -> AsyncIterator[Office]:
+    shutil.copy(furnished_file, tmp_path)
     async with offices.office(tmp_path) as opened:
         yield opened
