@@ -124,7 +124,8 @@ class Front:
     """Sends webhooks straight to their endpoints, which answer every error themselves; all else goes to Starlette."""
 
     def __init__(self, application: Starlette, webhooks: Sequence[BaseRoute]) -> None:
-        self._application, self._webhooks = application, Router(webhooks)
+        self._application = application
+        self._webhooks = Router(webhooks, redirect_slashes=False, default=problem(404))
         routes = [route for route in webhooks if isinstance(route, Route)]
         self._endpoints = {r.path.removesuffix(CHANNEL): r.app for r in routes if r.path.endswith(CHANNEL)}
 
@@ -132,6 +133,7 @@ class Front:
         if scope["type"] != "http" or not scope["path"].startswith(WEBHOOKS):
             await self._application(scope, receive, send)
             return
+        scope["path"] = scope["path"].rstrip("/")  # whoever types an address may end it so
         prefix, _, channel = scope["path"].rpartition("/")
         if channel and prefix in self._endpoints:  # all but every post: no search through the routes
             scope["path_params"] = {"channel": channel}
@@ -144,11 +146,7 @@ def front(parts: Sequence[Part]) -> Front:
     """Return the whole of what is served."""
     routes = [route for part in parts for route in part.routes]
     webhooks = [route for route in routes if isinstance(route, Route) and route.path.startswith(WEBHOOKS)]
-    return Front(application(parts), [*webhooks, Route("/{path:path}", _nothing)])
-
-
-async def _nothing(_: Request) -> Response:
-    return problem(404)
+    return Front(application(parts), webhooks)
 
 
 def application(parts: Sequence[Part]) -> Starlette:

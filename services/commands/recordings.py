@@ -26,7 +26,7 @@ async def _heard(options: argparse.Namespace, house: House) -> None:
     limit = max(1, options.limit)
     found = await house.database.read(partial(heard.page, message_id=options.call, before=None, limit=limit))
     if options.json:
-        print_json({"items": found})
+        print_json({"items": found, "next": None})
         return
     for each in found:
         print(f"{each['at']}  {each['operator']['name']}  {each['name']}  call {each['message_id']}")

@@ -46,7 +46,7 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 4
+    version = 5
     tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
@@ -140,7 +140,7 @@ def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -
     changed = _said(*said, recorded, values, event.call)
     if event.edited_before:
         changed = {}  # its new version stands for it already
-    if event.call is not None and taken(event.call):
+    if (event.call is not None and taken(event.call)) or event.answers:
         changed["waiting_since"] = None
     if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
         return changed

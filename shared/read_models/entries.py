@@ -136,6 +136,14 @@ def _files(message_id: UUID, files: tuple[e.File, ...]) -> list[Body]:
     return [file_fields(attachment_id(message_id, index), file) for index, file in enumerate(files)]
 
 
+_OURS: Body = {"kind": "operator", "name": None, "address": None}
+"""Who wrote past Okno from the business's own account: nobody whom we know by an id."""
+
+
+def _client(sender: e.Address) -> Body:
+    return {"kind": "customer", "name": sender.name or None, "address": sender.address}
+
+
 def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
     sender, raw = event.sender, event.raw
     body: Body = {
@@ -144,7 +152,7 @@ def _message(event: e.MessageReceived, recorded: e.Recorded) -> Body:
         "kind": event.kind,
         "channel_id": event.channel_id,
         "external_id": event.external_id,
-        "author": {"kind": "customer", "name": sender.name or None, "address": sender.address},
+        "author": _OURS if event.direction == "outbound" and event.call is None else _client(sender),
         "text": event.text,
         "raw": {"sha256": raw.sha256, "size": raw.size, "url": f"/api/v1/raw/{recorded.position}"},
     }
@@ -299,7 +307,7 @@ def _edited_ahead(event: e.MessageEdited, recorded: e.Recorded) -> Body | None:
         "direction": "inbound",
         "channel_id": str(event.channel_id),
         "external_id": event.external_id,
-        "author": {"kind": "customer", "name": event.sender.name or None, "address": event.sender.address},
+        "author": _client(event.sender),
         "stands_in": True,
     }
 

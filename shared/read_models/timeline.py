@@ -36,7 +36,7 @@ _DEFINITIONS = """
 
 class Timeline:
     name = "timeline"
-    version = 7
+    version = 8
     tables = ("timeline", LEFT, facets.TABLE, changes.TABLE)
 
     def schema(self, prefix: str) -> str:

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS channels (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS channels_name ON channels (name) WHERE state <> 'removed'
 """
+NAME_CHARACTERS = 100
 State = Literal["active", "paused", "removed"]
 _COLUMNS = "id, kind, name, settings, secrets, state, created_at"
 
@@ -48,14 +49,14 @@ class ChannelRegistry:
     async def add(self, kind: str, name: str, settings: Mapping[str, str]) -> Channel:
         """Add an active channel.
 
-        Raises WrongChannel with every problem of the settings, or for what another channel has; Conflict for a taken
-        name.
+        Raises WrongChannel with every problem of the name and the settings, or for what another channel has; Conflict
+        for a taken name.
         """
         try:
             connector = load(kind)
         except LookupError as error:
             raise WrongChannel(str(error)) from error
-        if problems := connector.problems(settings):
+        if problems := [*_name_problems(name), *connector.problems(settings)]:
             raise WrongChannel("; ".join(problems))
         channel = Channel(uuid4(), kind, name, connector.complete(settings))
         secret = {f.name for f in connector.fields if f.secret}
@@ -144,6 +145,20 @@ class ChannelRegistry:
         id_, kind, name, settings, secrets, state, created_at = row
         values = {**_defaults(kind), **json.loads(settings), **self._box.open(secrets)}
         return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
+
+
+def _name_problems(name: str) -> list[str]:
+    """A channel is asked for by its id or its name: neither may be taken for the other, and both must be seen."""
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > NAME_CHARACTERS:
+        return [f"the name must have 1 to {NAME_CHARACTERS} characters, and no space around it"]
+    return ["the name must not look like an id"] if _is_id(name) else []
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 @cache

@@ -97,6 +97,13 @@ async def test_a_name_is_taken_until_its_channel_is_removed(database: Database, 
     assert set(await database.read(channel_names)) == {str(first.id), str(second.id)}
 
 
+@pytest.mark.parametrize("name", ["", " \t", "Форма\n2", " Форма", "x" * 101, "0a2efaaa-b4ce-4626-91c5-d74b87e9b885"])
+async def test_a_name_is_one_that_can_be_seen_and_typed_and_is_no_id(registry: ChannelRegistry, name: str) -> None:
+    with pytest.raises(WrongChannel, match="name"):
+        await registry.add("email", name, SETTINGS)
+    assert await registry.all() == []
+
+
 async def test_a_bot_is_one_channel_s(registry: ChannelRegistry) -> None:
     token, other = f"123456789:{'A' * 35}", f"123456789:{'B' * 35}"
     bot = await registry.add("telegram", "Bot", {"token": token})

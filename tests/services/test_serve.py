@@ -46,6 +46,7 @@ def client(served: Part) -> httpx.AsyncClient:
     [
         ("/in/forms/site", 200, "GET site"),
         ("/in/forms/%D1%81%D0%B0%D0%B9%D1%82", 200, "GET сайт"),
+        ("/in/forms/site/", 200, "GET site"),
         ("/page", 200, "page"),
         ("/healthz", 200, "ok\n"),
     ],
@@ -56,10 +57,11 @@ async def test_an_address_answers(path: str, status: int, text: str) -> None:
     assert (answer.status_code, answer.text) == (status, text)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
 @pytest.mark.parametrize("path", ["/in/forms/", "/in/forms", "/in/other/site", "/in/forms/a/b", "/in/", "/nothing"])
-async def test_an_address_that_is_not_there_is_a_problem(path: str) -> None:
+async def test_an_address_that_is_not_there_is_a_problem_by_any_method(path: str, method: str) -> None:
     async with client(part()) as browser:
-        answer = await browser.get(path)
+        answer = await browser.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 

@@ -76,4 +76,4 @@ def test_who_has_listened_is_shown(okno: Cli) -> None:  # noqa: F811
     (told,) = okno.json("recordings", "heard")["items"]
     assert (told["operator"], told["message_id"]) == ({"id": OLGA.id, "name": "Olga"}, str(MESSAGE))
     assert okno("recordings", "heard").split()[1:3] == ["Olga", "recording.mp3"]
-    assert okno.json("recordings", "heard", "--call", str(uuid4())) == {"items": []}
+    assert okno.json("recordings", "heard", "--call", str(uuid4())) == {"items": [], "next": None}

@@ -1,5 +1,7 @@
 """PURE: when the next call to a chat may be made: Telegram's limits kept, and a chat that said "later" left alone.
 
+A 429 does not say whether it is meant for the chat or for the bot: after several chats in a row it is taken for the
+bot's, and one call at a time finds out whether that is over.
 https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 """
 
@@ -13,6 +15,10 @@ CHAT_PER_SECOND, CHAT_BURST = 1.0, 5.0
 """One a second in a chat; a short burst passes."""
 GROUP_PER_SECOND, GROUP_BURST = 20 / 60, 10.0
 CHATS_KEPT = 20_000
+REFUSED_CHATS = 10
+"""So many different chats refused with none between that was not."""
+TRIAL_SECONDS = 1.0
+"""Between two calls while the bot is refused: chats that were only flooded all at once lose no more."""
 
 
 @dataclass(slots=True)
@@ -40,10 +46,20 @@ class Paces:
         self._bot = Bucket(BOT_PER_SECOND, BOT_BURST)
         self._chats: OrderedDict[int, Bucket] = OrderedDict()
         self._closed_until: dict[int, float] = {}
+        self._refused: set[int] = set()
+        """The chats that were refused since a call was taken."""
+        self._trial_seconds, self._trial_at = TRIAL_SECONDS, 0.0
 
-    def close(self, chat_id: int, seconds: float, at: float) -> None:
+    def refused(self, chat_id: int, seconds: float, at: float) -> None:
         """Telegram said when to come back."""
         self._closed_until[chat_id] = max(at + seconds, self._closed_until.get(chat_id, 0.0))
+        self._refused.add(chat_id)
+        self._trial_seconds = min(seconds, TRIAL_SECONDS)
+        self._trial_at = at + self._trial_seconds
+
+    def accepted(self) -> None:
+        """Telegram took a call: the bot is not refused as a whole."""
+        self._refused.clear()
 
     def closed_for(self, chat_id: int, at: float) -> float:
         """Return for how many seconds Telegram wants no call to the chat; 0 when it may be tried."""
@@ -56,10 +72,15 @@ class Paces:
         return max(self.closed_for(chat_id, at), self._chat(chat_id).wait(at))
 
     def bot_wait(self, at: float) -> float:
-        return self._bot.wait(at)
+        return max(self._bot.wait(at), self.trial_wait(at))
+
+    def trial_wait(self, at: float) -> float:
+        """Return for how long nothing is to be tried, if Telegram seems to refuse the bot as a whole; else 0."""
+        return max(0.0, self._trial_at - at) if len(self._refused) >= REFUSED_CHATS else 0.0
 
     def take(self, chat_id: int, at: float) -> None:
         self._bot.take(at)
+        self._trial_at = at + self._trial_seconds
         self._chat(chat_id).take(at)
 
     def _chat(self, chat_id: int) -> Bucket:

@@ -74,6 +74,7 @@ class _Reader:
         if renamed := self.migrated():
             return renamed
         said = content(message)
+        written_by = self.where.written_by()
         return Parsed(
             external_id=self.where.external_id(whole(message, "message_id")),
             sender=self.where.client(),
@@ -85,7 +86,7 @@ class _Reader:
             refers_to=self.where.answered(),
             part_of=self.where.album(),
             thread_key=str(self.where.thread()),
-            fields=said.fields,
+            fields=(("Written by", written_by), *said.fields) if written_by else said.fields,
             vouched=self.vouched(),
             nature=self.where.nature(said.is_service),
             remote_files=said.files,

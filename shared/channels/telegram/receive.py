@@ -72,7 +72,7 @@ def _update(data: bytes) -> Json:
         update = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         update = None
-    if not isinstance(update, dict) or not isinstance(update.get("update_id"), int):
+    if not isinstance(update, dict) or type(update.get("update_id")) is not int:
         raise BadInput(400, "Not an update", "The body must be a JSON object with an update_id.")
     return update
 

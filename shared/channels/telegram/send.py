@@ -73,8 +73,9 @@ class BotSender:
             call = typing(Thread.parse(thread_key))
         except ValueError as error:
             raise SendRefused(str(error)) from error
-        if wait := self._paces.closed_for(self._chat_of(call), time.monotonic()):
-            raise SendDelayed("Telegram wants a pause in this chat", "429", wait)
+        at = time.monotonic()
+        if wait := max(self._paces.closed_for(self._chat_of(call), at), self._paces.trial_wait(at)):
+            raise SendDelayed("Telegram wants a pause", "429", wait)
         sending = _Sending(time.monotonic() + CALL_SECONDS)
         await self._call(sending, call)
 
@@ -104,6 +105,8 @@ class BotSender:
             if (is_first and wait > LONGEST_PAUSE_SECONDS) or time.monotonic() + wait > sending.deadline:
                 raise SendDelayed(f"Telegram wants a pause of {wait:.0f} s in this chat", "429", wait)
             await asyncio.sleep(wait)
+        if is_first and (wait := self._paces.trial_wait(time.monotonic())):
+            raise SendDelayed("Telegram wants a pause from this bot", "429", wait)
         wait = self._paces.bot_wait(time.monotonic())
         self._paces.take(chat_id, time.monotonic())  # before the pause: who asks meanwhile comes after us
         await asyncio.sleep(wait)
@@ -114,13 +117,18 @@ class BotSender:
             chat_id = self._chat_of(call)
             params = {**call.params, "chat_id": chat_id} if "chat_id" in call.params else call.params
             try:
-                return await self._made(Call(call.method, params), sending.files)
+                result = await self._made(Call(call.method, params), sending.files)
+                self._paces.accepted()
+                return result
+            except SendRefused:
+                self._paces.accepted()  # an answer like any other: it is the client who wants nothing
+                raise
             except api.TelegramMigrateToChat as moved:
                 if self._moved.get(chat_id) == moved.migrate_to_chat_id or moved.migrate_to_chat_id == chat_id:
                     raise SendRefused("Telegram sends this group in circles") from moved
                 self._moved[chat_id] = moved.migrate_to_chat_id
             except api.TelegramRetryAfter as later:
-                self._paces.close(chat_id, later.retry_after, time.monotonic())
+                self._paces.refused(chat_id, later.retry_after, time.monotonic())
                 if not sending.done or time.monotonic() + later.retry_after > sending.deadline:
                     text = f"Telegram wants a pause of {later.retry_after} s in this chat"
                     raise SendDelayed(text, "429", float(later.retry_after)) from later

@@ -76,13 +76,22 @@ class Where:
             return writer not in (0, whole(chat, "id"))
         return writer == self.bot_id != 0
 
+    def written_by(self) -> str:
+        """Whoever of the business wrote from its own account; empty for a client, whose name the sender has."""
+        return person(obj(self.body, "from")) if self.is_ours() else ""
+
     def nature(self, is_service: bool) -> Nature:
-        """loop: our own answer come back. What is said in a group but not to the bot waits for no answer."""
+        """loop: our own answer come back. What is said in a group but not to the bot waits for no answer.
+
+        Nor is what a business account says by itself (an away message) an answer, though it is ours.
+        """
         body = self.body
         if whole(obj(body, "sender_business_bot"), "id") == self.bot_id != 0 or (
             self.is_ours() and "business_connection_id" not in body
         ):
             return "loop"
+        if body.get("is_from_offline") is True and self.is_ours():
+            return "automatic"
         if is_service or (text(obj(body, "chat"), "type") in _GROUPS and not self.is_addressed()):
             return "automatic"
         return "ordinary"

@@ -27,6 +27,8 @@ _SYNONYMS: dict[Role, str] = {
 }
 _ROLES: dict[str, Role] = {name: role for role, names in _SYNONYMS.items() for name in names.split(", ")}
 _UNDERSCORED: dict[str, Role] = {"reply_to": "email", "replyto": "email", "subject": "subject"}
+_DESCRIPTIONS = "ordered_human_fields."
+"""Netlify tells here of each field what it is called: `name` is the field's, not the client's."""
 _AGREES = ("я согла", "согласие ", "даю согласие", "я даю согласие", "i agree", "i consent", "i accept")
 _SEPARATORS = re.compile(r"[\s_\-*:.]+")
 
@@ -38,6 +40,8 @@ def role_of(name: str) -> Role:
     `service` fields are for the form's machinery: kept, but nothing the client said. Only the innermost name
     counts (`fields[Email]`, `data.email`); a leading underscore marks settings of form services (Formspree).
     """
+    if name.startswith(_DESCRIPTIONS):
+        return "service"
     inner = innermost(name)
     if inner.startswith("_"):
         return _UNDERSCORED.get(inner[1:].lower(), "service")

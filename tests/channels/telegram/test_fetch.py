@@ -13,9 +13,10 @@ from tests.peers.telegram import TOKEN, TelegramServer
 FILE = RemoteFile("f1", "счёт.pdf", "application/pdf", 9)
 
 
-async def test_a_file_is_fetched_whole(telegram: TelegramServer) -> None:
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_a_file_is_fetched_whole_however_the_servers_address_ends(telegram: TelegramServer, end: str) -> None:
     telegram.bot.files["f1"] = b"%PDF \x00\xff" * 100_000
-    fetched = await fetch(bot_channel(telegram.url), FILE)
+    fetched = await fetch(bot_channel(f"{telegram.url}{end}"), FILE)
     assert fetched == ParsedFile("счёт.pdf", "application/pdf", telegram.bot.files["f1"])
 
 

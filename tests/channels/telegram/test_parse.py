@@ -335,6 +335,9 @@ def test_what_the_owner_writes_there_is_ours_and_what_the_bot_wrote_has_come_bac
     owner = {"id": 99, "is_bot": False, "first_name": "Хозяин"}
     parsed = business(text="Добрый день", **{"from": owner})
     assert (parsed.direction, parsed.sender, parsed.nature) == ("outbound", ANNA, "ordinary")
+    assert parsed.fields == (("Written by", "Хозяин"),)
+    away = business(text="Мы закрыты", **{"from": owner}, is_from_offline=True)
+    assert (away.direction, away.nature) == ("outbound", "automatic")
     echo = business(text="Ответ", **{"from": owner}, sender_business_bot=BOT)
     assert (echo.direction, echo.nature) == ("outbound", "loop")
 

@@ -79,7 +79,9 @@ async def test_strangers_are_refused_and_nothing_is_kept(secret: str | None) -> 
     assert site.inlet.items == []
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{}", b'{"update_id":"5"}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"null", b"{}", b'{"update_id":"5"}', b'{"update_id":true}', b"\xff", b"[" * 100_000]
+)
 async def test_what_is_no_update_is_refused(body: bytes) -> None:
     site = Site()
     assert (await site.post(body)).status_code == 400

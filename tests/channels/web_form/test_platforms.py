@@ -86,6 +86,18 @@ async def test_a_webhook_of_netlify_without_a_message_shows_what_the_client_type
     assert site.parsed()[0].text == "data.size: 2x3"
 
 
+async def test_what_netlify_calls_its_fields_is_nobodys_name():
+    described = [{"title": "Email", "name": "email", "value": "ivan@example.com"}]
+    data = {"email": "ivan@example.com", "ip": "203.0.113.7"}
+    nobody = dict.fromkeys(("name", "first_name", "last_name"))
+    nameless = {**NETLIFY, **nobody, "human_fields": {"Email": "ivan@example.com"}, "data": data}
+    site = Site()
+    await site.post(json={**nameless, "ordered_human_fields": described})
+    [parsed] = site.parsed()
+    assert parsed.sender == Address("email", "ivan@example.com", "")
+    assert ("ordered_human_fields.name", "email") in parsed.fields
+
+
 async def test_the_id_of_a_plain_form_is_not_taken_for_that_of_a_submission():
     site = Site()
     for text in ("one", "two"):

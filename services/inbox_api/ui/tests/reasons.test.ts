@@ -10,3 +10,11 @@ test('why no answer is possible is said in the language of the operator, with it
 test('a reason that only the server knows is shown as it is', () => {
   expect(reasonIn('ru', '550 no such user')).toBe('550 no such user')
 })
+
+test('what Telegram tells of a client who blocked the bot is said in the language of the operator', () => {
+  expect(reasonIn('ru', 'blocked the bot')).toBe('Клиент заблокировал бота')
+  expect(reasonIn('ru', 'started or unblocked the bot')).toBe('Клиент запустил или разблокировал бота')
+  expect(reasonIn('ru', 'the bot was removed from the group')).toBe('Бота удалили из группы')
+  expect(reasonIn('ru', 'the bot was added to the group')).toBe('Бота добавили в группу')
+  expect(reasonIn('en', 'blocked the bot')).toBe('blocked the bot')
+})

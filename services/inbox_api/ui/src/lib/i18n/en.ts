@@ -113,6 +113,7 @@ export const en = {
     hide_full: 'Hide full text',
     attachments: 'Attachments',
     unnamed_file: 'File',
+    own_account: 'From the account itself',
     empty: 'No text',
     recorded: (time: string) => `Received by Okno: ${time}`,
     delivery: {

@@ -1,4 +1,4 @@
-/** Why no answer is possible, as the server says it, in the operator's language. What is not known here is shown as it is. */
+/** Why no answer is possible, or is again, as the server says it, in the operator's language. What is not known here is shown as it is. */
 import type { Language } from './index.svelte'
 
 const RUSSIAN: [RegExp, string][] = [
@@ -9,6 +9,10 @@ const RUSSIAN: [RegExp, string][] = [
   [/^The form gave a phone number only: call (.+)\.$/, 'В форме указан только телефон: позвоните на $1.'],
   [/^No mailbox is set for answers to this form: set reply_channel of the channel\.$/, 'Для ответов на эту форму не задан ящик: укажите reply_channel у канала.'],
   [/^The client has blocked us$/, 'Клиент нас заблокировал'],
+  [/^blocked the bot$/, 'Клиент заблокировал бота'],
+  [/^started or unblocked the bot$/, 'Клиент запустил или разблокировал бота'],
+  [/^the bot was removed from the group$/, 'Бота удалили из группы'],
+  [/^the bot was added to the group$/, 'Бота добавили в группу'],
 ]
 
 export function reasonIn(language: Language, text: string): string {

@@ -116,6 +116,7 @@ export const ru: Texts = {
     hide_full: 'Скрыть полный текст',
     attachments: 'Вложения',
     unnamed_file: 'Файл',
+    own_account: 'Из самого аккаунта',
     empty: 'Без текста',
     recorded: (time) => `Получено «Окном»: ${time}`,
     delivery: {
