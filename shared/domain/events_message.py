@@ -78,6 +78,11 @@ class MessageReceived:
         """Whether somebody has to look at it: only what a person wrote, or a list sent, reopens and waits."""
         return self.direction == "inbound" and self.nature in ("ordinary", "list")
 
+    @property
+    def answers(self) -> bool:
+        """Whether somebody of ours wrote it past Okno, from the business's own account."""
+        return self.direction == "outbound" and self.call is None and self.nature == "ordinary"
+
 
 @dataclass(frozen=True, slots=True)
 class MessageExtended:
