@@ -155,7 +155,7 @@ async def test_nothing_is_confirmed_while_the_transport_is_down(inlet, transport
 
 
 async def test_nothing_is_published_when_the_disk_is_full(inlet, transport, blobs, monkeypatch):
-    def full(data):
+    def full(data, spared_seconds):
         raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(blobs, "put_now", full)
