@@ -55,12 +55,12 @@ class Relay:
                 log.warning("relay_waiting", error=str(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
 
-    async def _relay_next(self) -> bool:
-        """Relay or pass over some events; return whether there may be more."""
+    async def _relay_next(self) -> int:
+        """Return how many events were relayed or passed over."""
         if self._position is None:
             self._position = self._recorded = (await self._store.positions([POSITION])).get(POSITION, 0)
         before = self._position
-        end, events, is_last = await self._next(before)
+        end, events = await self._next(before)
         if events:
             outbox = await self._database.read(partial(_outbox, events=events))
             for topic, records in outbox.items():
@@ -69,19 +69,14 @@ class Relay:
         if events or end - self._recorded > RECORD_EVERY:
             await self._store.move_position(POSITION, end)
             self._recorded = end
-        return end > before and not is_last
+        return end - before
 
-    async def _next(self, position: int) -> tuple[int, list[e.Recorded], bool]:
-        """Return a new position, what is to be relayed up to it, and whether that was all this process had in memory.
-
-        What others record, or this process from now on, wakes the listener.
-        """
+    async def _next(self, position: int) -> tuple[int, list[e.Recorded]]:
+        """Return a new position and what is to be relayed up to it: from memory if it is there, else from the log."""
         if recent := self._store.recent(position, BATCH):
-            outgoing = [recorded for recorded in recent if type(recorded.event) in _OUTGOING]
-            return recent[-1].position, outgoing, len(recent) < BATCH
+            return recent[-1].position, [recorded for recorded in recent if type(recorded.event) in _OUTGOING]
         types = [event.__name__ for event in _OUTGOING]
-        read = partial(read_some, after=position, limit=BATCH, types=types)
-        return *await self._database.read(read, brief=True), False
+        return await self._database.read(partial(read_some, after=position, limit=BATCH, types=types), brief=True)
 
 
 def _outbox(tx: Transaction, events: Sequence[e.Recorded]) -> Outbox:

@@ -152,7 +152,15 @@ def from_state(
     openers: Openers = NO_KEYS,
 ) -> Recorded:
     """Return the event of stored bytes; `openers`: the keys of sealed ones. Raises UnknownEvent."""
-    topic, stored, erased = decoded(position, topic, state, upcasts, openers)
+    erased = False
+    if state[0] == SEALED:
+        state, erased = _opened(topic, state, openers)
+    if topic in upcasts:
+        topic, state = _upcast(state, upcasts[topic])
+    decoder = _decoders.get(topic)
+    if decoder is None:
+        raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
+    stored: Any = decoder.decode(state)
     return Recorded(
         position,
         stream_id,
@@ -164,24 +172,6 @@ def from_state(
         TYPES[topic](*_values(stored.event)),
         erased,
     )
-
-
-def decoded(
-    position: int, topic: str, state: bytes, upcasts: Mapping[str, Upcast] = UPCASTS, openers: Openers = NO_KEYS
-) -> tuple[str, Any, bool]:
-    """Return the type's name today, the envelope with the event as its shape, whether it was erased.
-
-    Raises UnknownEvent.
-    """
-    erased = False
-    if state[0] == SEALED:
-        state, erased = _opened(topic, state, openers)
-    if topic in upcasts:
-        topic, state = _upcast(state, upcasts[topic])
-    decoder = _decoders.get(topic)
-    if decoder is None:
-        raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
-    return topic, decoder.decode(state), erased
 
 
 def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:

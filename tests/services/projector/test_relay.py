@@ -49,3 +49,27 @@ async def test_an_action_leaves_and_leaves_again_when_it_is_retried(database: Da
     assert (first.id, first.action, first.target, first.text, first.markup) == (id_, "edit", "7", "Hello", "markdown")
     assert (first.thread_key, first.operator_address, first.attempt) == ("chat-1", "101", 1)
     assert (second.id, second.action, second.attempt, second.author) == (id_, "edit", 2, "Olga")
+
+
+class Outbox:
+    """Keeps what is published."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    async def publish_many(self, topic: str, records: Any) -> None:
+        self.records += records
+
+
+async def test_a_reply_of_another_process_leaves_with_what_this_one_records(
+    database: Database, store: EventStore
+) -> None:
+    outbox, message = Outbox(), received()
+    relaying = relay.Relay(database, store, outbox)  # type: ignore[arg-type]
+    await store.handle(CONVERSATION, c.ReceiveMessage(message, ""), SYSTEM)
+    command = c.RequestReply(uuid4(), "Hi", (), "plain", (BOSS,), (), ())
+    await EventStore(database).handle(CONVERSATION, command, OLGA)
+    await store.handle(CONVERSATION, c.AddNote(uuid4(), "a note"), OLGA)
+    while await relaying._relay_next():
+        pass  # it waits to be woken only when nothing is left
+    assert len(outbox.records) == 1
