@@ -56,11 +56,22 @@ def _batch(database: Database, keys: KeyRing, after: int, done: Sealed) -> int:
     """Seal some events; return the position of the last one, 0 at the log's end."""
     with database.reading() as tx:
         stored = read_stored(tx, after, BATCH)
-    plain = [each for each in stored if key_of(each.state) is None]
-    if plain:
+    if _plain(stored):
         with database.writing() as tx:
-            _seal(tx, keys, plain, done)
+            _seal(tx, keys, _held(tx, after), done)
     return stored[-1].position if stored else 0
+
+
+def _plain(stored: Sequence[Stored]) -> list[Stored]:
+    return [each for each in stored if key_of(each.state) is None]
+
+
+def _held(tx: Transaction, after: int) -> list[Stored]:
+    """Return what is plain of some events that nobody else seals meanwhile: an erasure may have been there first."""
+    if tx.dialect == "postgres":
+        where = "notification_id > ? ORDER BY notification_id"
+        tx.rows(f"SELECT 1 FROM {EVENTS} WHERE {where} LIMIT {BATCH} FOR UPDATE", (after,))
+    return _plain(read_stored(tx, after, BATCH))
 
 
 def _seal(tx: Transaction, keys: KeyRing, plain: Sequence[Stored], done: Sealed) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from services.doctor import look_over
+from services.privacy import seal_old as old
 from services.privacy.seal_old import Sealed, seal_old
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts.inbound import FileRef
+from shared.database.protocol import Transaction
 from shared.event_store.chain_verify import verify
+from shared.event_store.log import Stored
 from shared.event_store.traces import read_traces
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase
@@ -61,3 +65,27 @@ async def test_what_is_older_than_keys_is_sealed_and_tells_the_same(url: str, tm
         await erase(made, await customer_of(made, anna))
         assert mail not in str(await made.log())
     assert found_in([tmp_path / "data"], anna.texts.values()) == {}
+
+
+async def test_what_somebody_else_has_sealed_meanwhile_is_not_sealed_from_its_plain_words(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = Person("Davnyaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        database = made.house.database
+        database.keys, keys = None, database.keys
+        await made.publish(made.item(anna, "email", "plain"))
+        database.keys = keys
+        before, read_stored = await made.log(), old.read_stored
+
+        def first_read(tx: Transaction, after: int, limit: int) -> list[Stored]:
+            monkeypatch.setattr(old, "read_stored", read_stored)
+            stored = read_stored(tx, after, limit)
+            somebody_else = Thread(target=old._batch, args=(database, keys, after, Sealed()))
+            somebody_else.start()
+            somebody_else.join()
+            return stored
+
+        monkeypatch.setattr(old, "read_stored", first_read)
+        assert (await seal_old(database, keys, made.house.blobs)).events == 0
+        assert await made.log() == before
