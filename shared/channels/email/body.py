@@ -14,6 +14,8 @@ MAX_NESTED = 3
 """Signed containers and attached mails within each other."""
 MAX_OPENED = 50
 """Attached mails of one mail that are opened; further ones are files only."""
+MAX_FILES, MAX_CHARACTERS = 1000, 1_000_000
+"""Of all mails that are opened within one: more files would be more commits, more text more than its time."""
 _MAILS = ("message/rfc822", "message/global")
 
 
@@ -91,10 +93,21 @@ def _source(pieces: list[_Piece], notes: str = "") -> str:
 
 
 class _Collector:
-    """Goes through the parts of one mail; counts the attached mails it opens, so that a hostile one stays bounded."""
+    """Goes through the parts of one mail; counts what the mails within it hold, so that a hostile one stays bounded."""
 
     def __init__(self) -> None:
-        self._opened = 0
+        self._opened = self._files = self._characters = 0
+
+    def _has_room(self) -> bool:
+        return self._opened < MAX_OPENED and not self._is_much()
+
+    def _is_much(self) -> bool:
+        return self._files > MAX_FILES or self._characters > MAX_CHARACTERS
+
+    def _count(self, inside: _Found) -> None:
+        self._opened += 1
+        self._files += len(inside.files)
+        self._characters += sum(len(piece.plain) + len(piece.html) for piece in inside.pieces)
 
     def part(self, part: mime.Part, depth: int = 0) -> _Found:
         if part.parts:
@@ -105,8 +118,10 @@ class _Collector:
             text = charset.decode(part.body(), part.parameters.get("charset", ""))
             is_html = part.content_type == "text/html"
             return _Found([_Piece(html=text) if is_html else _Piece(plain=charset.clean(text))])
-        if depth < MAX_NESTED and (inside := attached.signed_inside(part, name)):
-            return _signed(self.part(inside, depth + 1), attached.kept(part, name))
+        if depth < MAX_NESTED and self._has_room() and (inside := attached.signed_inside(part, name)):
+            signed = self.part(inside, depth + 1)
+            self._count(signed)
+            return _signed(signed, attached.kept(part, name))
         one = attached.read(part, name)
         packed = [_Piece(one.text, one.html)] if one.text or one.html else []
         found = _Found(files=[*one.files], notes=[one.note] if one.note else [], packed=packed)
@@ -115,13 +130,15 @@ class _Collector:
         return found
 
     def _open(self, part: mime.Part, depth: int, found: _Found) -> None:
-        """Add what an attached mail says and holds; one that cannot be read is a file only."""
-        self._opened += 1
-        if self._opened > MAX_OPENED:
+        """Add what an attached mail says and holds; one that cannot be read, or is too much, is a file only."""
+        if not self._has_room():
             return
         try:
             inside = self.part(mime.read(part.body()), depth + 1)
         except mime.NoHeaders:
+            return
+        self._count(inside)
+        if self._is_much():
             return
         found.attached = [*_own(inside), *inside.attached]
         found.attached_files = [*inside.files, *inside.attached_files]

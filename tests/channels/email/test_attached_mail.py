@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from shared.channels.email.body import MAX_NESTED, MAX_OPENED
+from shared.channels.email.body import MAX_CHARACTERS, MAX_NESTED, MAX_OPENED
 from shared.connector import Parsed, ParsedFile
 from tests.channels.email.mailbox import parsed
 
@@ -104,3 +104,16 @@ def test_of_very_many_attached_mails_some_are_opened_and_all_are_kept(kind: str)
     message = parsed(HEAD + multipart(plain("See."), *many, kind=kind))
     assert time.process_time() - started < 3
     assert (message.full_text.count("x"), len(message.files)) == (200 * MAX_OPENED, 300)
+
+
+def test_attached_mails_with_very_many_files_are_files_themselves() -> None:
+    crowded = multipart(*[b"Content-Type: application/x-one\r\n\r\n%d" % n for n in range(900)], boundary=b"i")
+    message = parsed(HEAD + multipart(plain("See."), *[attached(mail(crowded, str(n))) for n in range(5)]))
+    assert (message.text, len(message.files)) == ("See.", 900 + 5)
+
+
+def test_of_much_text_of_attached_mails_some_is_read_and_all_is_kept() -> None:
+    dense = b"Content-Type: text/html\r\n\r\n" + b"<b>x</b>" * 55_000
+    message = parsed(HEAD + multipart(plain("See."), *[attached(mail(dense, str(n))) for n in range(12)]))
+    assert (message.text, len(message.files)) == ("See.", 12)
+    assert 0 < message.full_text.count("x") <= MAX_CHARACTERS // len("<b>x</b>")
