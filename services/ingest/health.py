@@ -15,38 +15,40 @@ WRITE_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class _Told:
-    """What was last said of a channel. Not frozen: it is written once a message."""
+class _News:
+    """What was said of a channel since it was last written. Not frozen: it is changed once a message."""
 
-    problem: str = ""
+    problem: str | None = None
     lag: int | None = None
     received_at: datetime | None = None
-    changed: bool = False
 
 
 class HealthReports:
-    """Collects reports; `run` writes what changed."""
+    """Collects reports; `run` writes what is new. Of several processes the one that has the lease speaks last."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._told: dict[UUID, _Told] = {}
+        self._problems: dict[UUID, str] = {}
+        self._news: dict[UUID, _News] = {}
         self._something = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     def received(self, channel_id: UUID, at: datetime) -> None:
-        told = self._of(channel_id)
-        told.received_at = at
-        self._changed(told)
+        self._news_of(channel_id).received_at = at
 
     def report(self, channel_id: UUID, problem: str, lag: int | None = None) -> None:
         """`problem` empty: there is none. `lag` None: not known anew, the last one stands."""
-        told = self._of(channel_id)
-        told.problem = problem
-        told.lag = told.lag if lag is None else lag
-        self._changed(told)
+        news = self._news_of(channel_id)
+        news.problem = self._problems[channel_id] = problem
+        news.lag = news.lag if lag is None else lag
 
     def problem(self, channel_id: UUID) -> str:
         """Return the problem last reported, empty when there is none."""
-        return self._of(channel_id).problem
+        return self._problems.get(channel_id, "")
+
+    def forget_news(self, channel_id: UUID) -> None:
+        """Write nothing that was said until now: another process may know better."""
+        self._news.pop(channel_id, None)
 
     async def run(self) -> None:
         while True:
@@ -55,22 +57,25 @@ class HealthReports:
             await asyncio.sleep(WRITE_SECONDS)
 
     async def write(self) -> None:
-        """Write what changed; while the database is away it stays to be written."""
-        self._something.clear()
-        for channel_id, told in [(id_, told) for id_, told in self._told.items() if told.changed]:
-            told.changed = False
-            try:
-                await health.report(self._database, channel_id, ROLE, told.problem, told.lag, told.received_at)
-            except DatabaseUnavailable:
-                self._changed(told)
+        """Write what is new; while the database is away it stays to be written."""
+        async with self._writing:
+            self._something.clear()
+            for channel_id in list(self._news):
+                if news := self._news.pop(channel_id, None):
+                    await self._write(channel_id, news)
 
-    def _of(self, channel_id: UUID) -> _Told:
-        told = self._told.get(channel_id)
-        if told is None:
-            told = self._told[channel_id] = _Told()
-        return told
+    async def _write(self, channel_id: UUID, news: _News) -> None:
+        try:
+            await health.report(self._database, channel_id, ROLE, news.problem, news.lag, news.received_at)
+        except DatabaseUnavailable:
+            newer = self._news_of(channel_id)
+            newer.problem = news.problem if newer.problem is None else newer.problem
+            newer.lag = news.lag if newer.lag is None else newer.lag
+            newer.received_at = newer.received_at or news.received_at
 
-    def _changed(self, told: _Told) -> None:
-        if not told.changed:
-            told.changed = True
+    def _news_of(self, channel_id: UUID) -> _News:
+        news = self._news.get(channel_id)
+        if news is None:
+            news = self._news[channel_id] = _News()
             self._something.set()
+        return news

@@ -84,10 +84,13 @@ class Supervisor:
 
     def _polls(self, channel: Channel) -> bool:
         try:
-            return self._load(channel.kind).capabilities.receives_by in ("polling", "both")
+            polls = self._load(channel.kind).capabilities.receives_by in ("polling", "both")
         except (LookupError, ImportError) as error:
             self._health.report(channel.id, f"{channel.kind} channels cannot be used here: {error}")
             return False
+        if not polls:  # nobody else tells that a kind can be used again
+            self._health.report(channel.id, "")
+        return polls
 
     def _start(self, channel: Channel) -> None:
         earlier = {task for task in self._stopping if task.get_name() == str(channel.id)}
@@ -121,10 +124,13 @@ class Supervisor:
                 await self._receive(self._kept.newest(channel), lease)
             except LeaseLost as error:
                 log.warning("lease_lost", channel_id=channel.id, reason=str(error))
+                self._health.forget_news(channel.id)
                 continue
             except Exception as error:
                 failures = 1 if time.monotonic() - started >= self._good_seconds else failures + 1
                 self._tell(channel, error, failures)
+            finally:
+                await self._hand_over(channel, lease)
             await asyncio.sleep(backoff_seconds(failures, random.random()))  # noqa: S311 (spread, not secrecy)
 
     async def _receive(self, channel: Channel, lease: Lease) -> None:
@@ -139,7 +145,12 @@ class Supervisor:
             for task in tasks:
                 await _stopped(task, channel.id)
             forget_lag(channel)
-            await lease.give_back()
+
+    async def _hand_over(self, channel: Channel, lease: Lease) -> None:
+        """Let another process have the channel and speak for it: what we say of it is written before, or never."""
+        await self._health.write()
+        self._health.forget_news(channel.id)
+        await lease.give_back()
 
     async def _until_one_ends(self, channel_id: UUID, tasks: list[asyncio.Task[None]]) -> None:
         problem = self._health.problem(channel_id)

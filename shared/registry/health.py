@@ -27,17 +27,23 @@ class Health:
 
 
 async def report(
-    database: Database, channel_id: UUID, role: str, problem: str, lag: int | None, last_received_at: datetime | None
+    database: Database,
+    channel_id: UUID,
+    role: str,
+    problem: str | None,
+    lag: int | None,
+    last_received_at: datetime | None,
 ) -> None:
-    """Replace what `role` (receive or send) last said of a channel."""
+    """Replace what `role` (receive or send) last said of a channel; what is None stands as it was."""
     received = to_text(last_received_at) if last_received_at else None
 
     def save(tx: Transaction) -> None:
         tx.run(
             "INSERT INTO channel_health VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (channel_id, role) DO UPDATE SET"
-            " problem = excluded.problem, lag = excluded.lag, reported_at = excluded.reported_at,"
-            " last_received_at = COALESCE(excluded.last_received_at, channel_health.last_received_at)",
-            (str(channel_id), role, problem, lag, received, to_text(now())),
+            " problem = COALESCE(?, channel_health.problem), lag = COALESCE(excluded.lag, channel_health.lag),"
+            " last_received_at = COALESCE(excluded.last_received_at, channel_health.last_received_at),"
+            " reported_at = excluded.reported_at",
+            (str(channel_id), role, problem or "", lag, received, to_text(now()), problem),
         )
 
     await database.write(save)

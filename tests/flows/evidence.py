@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.flows.mails import parsed, text_of
 from tests.flows.stage import Stage, eventually
+from tests.peers.process import PeerError
 
 FATES = ("sent", "failed", "unknown")
 READING_PAUSE = 0.5
@@ -135,14 +136,20 @@ def bugs(stage: Stage) -> list[dict[str, Any]]:
 
 def wait_for_no_lag(stage: Stage, timeout_seconds: float = 60) -> None:
     def none_behind() -> bool:
-        lags = [channel["lag"] or 0 for channel in stage.get("/channels")["items"]]
-        return not any(lags) and not any(_behind(stage))
+        return not any(_lags(stage)) and not any(_behind(stage))
 
-    eventually(none_behind, timeout_seconds, "lag 0")
+    try:
+        eventually(none_behind, timeout_seconds, "lag 0")
+    except PeerError as error:
+        raise PeerError(f"{error}: channels {_lags(stage)}, read models {_behind(stage)}") from None
+
+
+def _lags(stage: Stage) -> list[int]:
+    return [channel["lag"] or 0 for channel in stage.get("/channels")["items"]]
 
 
 def _behind(stage: Stage) -> list[float]:
-    figures = []
+    figures: list[float] = []
     for service in stage.named("projector"):
         metrics = stage.api.get(f"{service.url}/metrics").text
         figures += [

@@ -194,7 +194,7 @@ async def test_health_is_what_receiver_and_sender_said_last(database: Database) 
     await report(database, MAILBOX, "receive", "login refused", None, None)
     await report(database, MAILBOX, "send", "no route", None, None)
     healths = await database.read(health_of_channels)
-    assert healths == {str(MAILBOX): Health("login refused; no route", None, to_text(AT))}
+    assert healths == {str(MAILBOX): Health("login refused; no route", 4, to_text(AT))}
     await report(database, MAILBOX, "receive", "", 0, None)
     assert (await database.read(health_of_channels))[str(MAILBOX)] == Health("no route", 0, to_text(AT))
 
