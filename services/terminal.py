@@ -29,6 +29,14 @@ def moment(option: str, text: str) -> datetime:
         raise WrongRequest(f"{option} wants a time such as 2026-11-21T14:05:00Z, not {text!r}") from error
 
 
+def typed(question: str) -> str:
+    """Return what the person answers; nothing where nobody is there to be asked."""
+    try:
+        return input(question).strip()
+    except EOFError:
+        return ""
+
+
 def in_house(
     command: Callable[[argparse.Namespace, House], Awaitable[int | None]], *, keys_may_lack: bool = False
 ) -> Callable[[argparse.Namespace, Settings], int | None]:

@@ -16,7 +16,7 @@ from services.house import House, alone
 from services.privacy.certificate import is_genuine
 from services.privacy.job import carry_out, members
 from services.privacy.main import stores_of
-from services.terminal import WrongRequest, in_house, print_json, show
+from services.terminal import WrongRequest, in_house, print_json, show, typed
 from shared.registry import erasures
 from shared.settings import WrongSettings
 
@@ -62,7 +62,7 @@ async def _erase(options: argparse.Namespace, house: House) -> int | None:
 
 
 def _asked(customer_id: UUID) -> str:
-    return input(f"Erase {customer_id} for good? Type the id to confirm: ").strip()
+    return typed(f"Erase {customer_id} for good? Type the id to confirm: ")
 
 
 async def finished(house: House, id_: UUID, seconds: float) -> erasures.Erasure:

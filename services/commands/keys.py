@@ -12,7 +12,7 @@ from services.commands.erase import WAIT_SECONDS, finished
 from services.house import House
 from services.privacy import lost
 from services.privacy.seal_old import seal_old
-from services.terminal import WrongRequest, in_house, print_json, show
+from services.terminal import WrongRequest, in_house, print_json, show, typed
 
 COMMANDS = {"keys": "keys that are missing, and what is older than keys"}
 WORD = "LOST"
@@ -69,4 +69,4 @@ async def _declare(options: argparse.Namespace, house: House) -> int | None:
 def _asked(found: lost.Lost) -> str:
     print(f"{found.events} events of {len(found.owners)} clients will be unreadable for good.")
     print("Where there is a backup of the key store, put that in its place instead.")
-    return input(f"Type {WORD} to go on without these keys: ").strip()
+    return typed(f"Type {WORD} to go on without these keys: ")

@@ -55,6 +55,7 @@ class _Tables:
 
     timeline: frozenset[int]
     changes: frozenset[int]
+    unmerged: frozenset[int]
     raw: dict[int, str]
     """Position -> sha256 of the bytes; only of their size as text where the bytes were not read."""
     seen: frozenset[str]
@@ -97,6 +98,7 @@ def _tables(tx: Transaction, events: Sequence[e.Recorded], after: int, read_byte
     return _Tables(
         frozenset(position for (position,) in tx.rows(f"SELECT position FROM timeline WHERE {where}", span)),
         frozenset(position for (position,) in tx.rows(f"SELECT position FROM timeline_changes WHERE {where}", span)),
+        _unmerged(tx, events, where, span),
         fingerprints(tx, *span, read_bytes=read_bytes),
         frozenset(i for (i,) in tx.rows_in("SELECT id FROM routing_seen WHERE id", _causes(events))),
         dict(tx.rows_in("SELECT id, state FROM quarantine WHERE id", quarantined)),
@@ -107,6 +109,13 @@ def _tables(tx: Transaction, events: Sequence[e.Recorded], after: int, read_byte
             )
         ),
     )
+
+
+def _unmerged(tx: Transaction, events: Sequence[e.Recorded], where: str, span: tuple[int, int]) -> frozenset[int]:
+    """Merges that were undone: they were never, so their entries are kept for past moments only."""
+    if not any(isinstance(recorded.event, e.CustomersMerged) for recorded in events):
+        return frozenset()
+    return frozenset(position for (position,) in tx.rows(f"SELECT position FROM timeline_left WHERE {where}", span))
 
 
 def _causes(events: Sequence[e.Recorded]) -> list[str]:
@@ -161,6 +170,8 @@ def _is_shown(recorded: e.Recorded, tables: _Tables) -> bool:
     if isinstance(event, e.InboundQuarantined):
         return str(event.item_id) in tables.quarantine
     if position in tables.timeline or position in tables.changes:
+        return True
+    if isinstance(event, e.CustomersMerged) and position in tables.unmerged:
         return True
     if isinstance(event, e.CallProgressed):
         return str(event.message_id) in tables.calls

@@ -29,18 +29,20 @@ from shared.contracts.inbound import FileRef, Raw
 from shared.database.protocol import Database, Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
+from shared.event_store.merging import merge, unmerge
 from shared.event_store.store import EventStore
 from shared.registry.health import report
 from shared.transport.embedded import EmbeddedTransport
 from shared.transport.embedded_look import look_embedded
 from shared.transport.protocol import Outgoing
-from tests.examples import AT, LINE, MAILBOX, OLGA, SYSTEM, call_report, inbound, unreadable
+from tests.examples import AT, LINE, MAILBOX, OLGA, SYSTEM, about, call_report, inbound, unreadable
 from tests.examples import outgoing as record_of
 from tests.read_models.contents import show
 from tests.services.fakes import until
 from tests.services.projector.running import running
 
 LATER = timedelta(hours=1)
+ABOUT = about(OLGA)
 SEAL = 32
 """Bytes that a sealed file of one piece has more."""
 
@@ -109,6 +111,27 @@ async def test_what_came_is_counted_where_it_is(database: Database, store: Event
     assert [counts.received for counts in ledger.counts.values()] == [3, 2]
     assert (ledger.complete, ledger.holes) == (True, [])
     assert ledger.events == ledger.position
+
+
+async def test_a_merge_that_was_undone_is_not_missing_and_one_that_stands_is(
+    database: Database, store: EventStore, blobs: Blobs
+) -> None:
+    ids = await customers(database, store, 3)
+    await store.record(lambda session, tx: merge(session, tx, ids[0], ids[1], ABOUT))
+    await store.record(lambda session, tx: unmerge(session, tx, ids[1], ids[0], ABOUT))
+    await store.record(lambda session, tx: merge(session, tx, ids[2], ids[1], ABOUT))
+    await show(database)
+    assert await holes(database, blobs) == []
+    await change(database, "DELETE FROM timeline WHERE kind = 'merged'")
+    merged = await position_of(database, e.CustomersMerged, 1)
+    assert await holes(database, blobs) == [("not_shown", merged)]
+
+
+async def customers(database: Database, store: EventStore, number: int) -> list[UUID]:
+    """Return the ids of so many new customers."""
+    items = [inbound("Hi", f"{n}@example.com") for n in range(number)]
+    events = await take_in(database, store, *items)
+    return [event.customer_id for event in events if isinstance(event, e.CustomerRegistered)]
 
 
 async def test_an_empty_log_misses_nothing(database: Database, store: EventStore, blobs: Blobs) -> None:

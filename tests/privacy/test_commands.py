@@ -95,6 +95,7 @@ def test_an_erasure_does_not_wait_for_files_that_came_a_moment_ago(okno: Cli) ->
 def test_a_certificate_is_shown_and_verified(okno: Cli, tmp_path: Path) -> None:
     customer = customer_of(okno)
     assert "not confirmed" in okno_says(okno, customer, "no")
+    assert okno_says(okno, customer, "") == "okno: not confirmed: nothing was erased\n"
     erasure = json.loads(erase(okno, customer).stdout)
     file = tmp_path / "certificate.json"
     file.write_text(okno("erasures", "show", erasure["id"]))
