@@ -28,7 +28,7 @@ class Split(msgspec.Struct):
     messages: Annotated[list[UUID], msgspec.Meta(min_length=1, max_length=500)]
 
 
-class MergeInto(msgspec.Struct):
+class MergeConversation(msgspec.Struct):
     into: UUID
 
 
@@ -46,7 +46,7 @@ async def split(call: Call) -> Response:
 
 async def merge(call: Call) -> Response:
     """POST /conversations/{id}/merge {into}: answers with the conversation in which both go on."""
-    asked, about = await call.body(MergeInto), call.about()
+    asked, about = await call.body(MergeConversation), call.about()
     await call.record(lambda session, tx: threads.merge(session, tx, call.id(), asked.into, about))
     return answer(await one_conversation(call, asked.into))
 

@@ -135,7 +135,7 @@ SIGNED_IN: tuple[Address, ...] = (
         moving.move, moving.MoveTo,
     ),
     Address("POST", f"{CONVERSATION}/split", "Move messages to a new conversation", moving.split, moving.Split),
-    Address("POST", f"{CONVERSATION}/merge", "Go on in another conversation", moving.merge, moving.MergeInto),
+    Address("POST", f"{CONVERSATION}/merge", "Go on in another conversation", moving.merge, moving.MergeConversation),
     Address("POST", f"{CONVERSATION}/unmerge", "Go on by itself again", moving.unmerge),
     Address("GET", f"{CONVERSATION}/merged", "Conversations that go on in this one", moving.merged),
     Address("POST", f"{CONVERSATION}/assign", "Assign", conversations.assign, conversations.AssignTo),
