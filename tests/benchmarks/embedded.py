@@ -24,6 +24,8 @@ from tests.peers.process import free_port
 
 POSTS, SKETCH_POSTS, CONNECTIONS = 20_000, 20_000, 50
 STEADY_PER_SECOND, STEADY_SECONDS = 500, 20
+REFERENCE_PER_SECOND = 7_900
+"""What the same sketch reached on the machine for which the goals were set: 500 posts/s were 6.3 % of it."""
 DEADLINE_SECONDS = 120.0
 
 
@@ -45,7 +47,10 @@ def figures() -> Iterator[Figure]:
     with okno_up() as okno:
         yield _flood(okno, sketch)
     with okno_up() as okno:
-        yield from _steady(okno)
+        yield from _steady(okno, STEADY_PER_SECOND)
+    with okno_up() as okno:
+        per_second = round(STEADY_PER_SECOND * sketch.value / REFERENCE_PER_SECOND)
+        yield from _steady(okno, per_second, f" ({STEADY_PER_SECOND / REFERENCE_PER_SECOND:.1%} of the sketch)")
 
 
 @contextmanager
@@ -97,9 +102,9 @@ def _flood(okno: Running, sketch: Figure) -> Figure:
     )
 
 
-def _steady(okno: Running) -> Iterator[Figure]:
+def _steady(okno: Running, per_second: int, words: str = "") -> Iterator[Figure]:
     """Measure from the post to the moment an open window hears of it."""
-    count = STEADY_PER_SECOND * STEADY_SECONDS
+    count = per_second * STEADY_SECONDS
     posts = [form_post(okno.host, f"/in/forms/{okno.form}", number) for number in range(count)]
     heard: dict[str, float] = {}
 
@@ -107,7 +112,7 @@ def _steady(okno: Running) -> Iterator[Figure]:
         ready = asyncio.Event()
         watching = asyncio.create_task(watch((okno.host, okno.port), okno.token, heard.setdefault, ready))
         await ready.wait()
-        outcome = await steady((okno.host, okno.port), posts, STEADY_PER_SECOND)
+        outcome = await steady((okno.host, okno.port), posts, per_second)
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not outcome.posted_at.keys() <= heard.keys():  # noqa: ASYNC110 (the watcher has no event for it)
                 await asyncio.sleep(0.05)
@@ -117,8 +122,9 @@ def _steady(okno: Running) -> Iterator[Figure]:
     outcome = _run(main())
     delays = [1000 * (heard[id_] - at) for id_, at in outcome.posted_at.items()]
     answers = [1000 * seconds for seconds in outcome.answered_after]
-    yield Figure("embedded: p99 from post to timeline at 500/s", percentile(delays, 0.99), "ms", 150, False)
-    yield Figure("embedded: p99 of the answer at 500/s", percentile(answers, 0.99), "ms", 100, False)
+    offer = f"at {per_second}/s{words}"
+    yield Figure(f"embedded: p99 from post to timeline {offer}", percentile(delays, 0.99), "ms", 150, False)
+    yield Figure(f"embedded: p99 of the answer {offer}", percentile(answers, 0.99), "ms", 100, False)
 
 
 def _sketch() -> Figure:
