@@ -65,7 +65,8 @@ class Capabilities:
     calls: bool = False
     """It can ring the operator's telephone and then the client's."""
     tells_later: bool = False
-    """What became of a reply of unknown fate can be asked: the sender has `settled(reply_id) -> Sent | None`."""
+    """What became of replies of unknown fate can be asked: the sender has `settling()`, an async context that opens
+    what is needed once and lends `settled(reply_id) -> Sent | None`; both raise SendError when nobody can tell."""
     repeat_is_safe: bool = False
     """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from shared.channels.email.build import Mail, NoRecipient, build, message_id
 from shared.channels.email.oauth import Tokens
 from shared.channels.email.pool import Pool
 from shared.channels.email.sent_folder import SentFolder
-from shared.connector import Channel, FileReader, SendFateUnknown, SendRefused, Sent
+from shared.connector import Channel, FileReader, SendDelayed, SendFateUnknown, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
 
 DATA_SECONDS = 40.0
@@ -48,10 +48,22 @@ class SmtpSender:
         self._sent_folder.keep(mail)
         return Sent(external_id=mail.message_id)
 
-    async def settled(self, reply_id: UUID) -> Sent | None:
-        """Return what the Sent folder tells of a reply whose answer was lost; None where it tells nothing."""
-        its_id = message_id(reply_id, self._channel)
-        return Sent(external_id=its_id) if await self._sent_folder.has_now(its_id) else None
+    @asynccontextmanager
+    async def settling(self) -> AsyncIterator[Callable[[UUID], Awaitable[Sent | None]]]:
+        """Lend what tells by the Sent folder that a reply left, None where nothing of it is there.
+
+        It and this raise SendDelayed when the folder cannot be read.
+        """
+        try:
+            async with self._sent_folder.looking() as has:
+
+                async def settled(reply_id: UUID) -> Sent | None:
+                    its_id = message_id(reply_id, self._channel)
+                    return Sent(external_id=its_id) if await has(its_id) else None
+
+                yield settled
+        except OSError as error:
+            raise SendDelayed(f"the Sent folder cannot be read: {words(error)}") from error
 
     async def close(self) -> None:
         await self._pool.close()

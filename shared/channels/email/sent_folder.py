@@ -6,8 +6,9 @@ Losing a copy loses no mail, so nobody waits for one; the same Message-ID is put
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from uuid import UUID
 
 from shared.channels.email import config
@@ -24,6 +25,7 @@ LOOK_SECONDS = 12.0
 LOOK_AGAIN_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
 log = Log("email.sent_folder")
+T = TypeVar("T")
 
 
 class SentFolder:
@@ -57,18 +59,21 @@ class SentFolder:
                 return await self._found(message_id)
         return False
 
-    async def has_now(self, message_id: str) -> bool:
-        """Tell whether a mail is there at this moment; False as well when the server cannot tell."""
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Callable[[str], Awaitable[bool]]]:
+        """Lend what tells whether a mail is there at this moment, by one login. It and this raise OSError."""
         if not self._name:
-            return False
-        with suppress(OSError):  # a time-out is one
-            async with asyncio.timeout(LOOK_SECONDS):
-                connection = await self._opened()
-                try:
-                    return bool(await connection.find(message_id))
-                finally:
-                    connection.close()
-        return False
+            yield _has_nothing
+            return
+        connection = await _in_time(self._opened())
+
+        async def has(message_id: str) -> bool:
+            return bool(await _in_time(connection.find(message_id)))
+
+        try:
+            yield has
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         """Give what waits a moment to get there."""
@@ -143,3 +148,16 @@ class SentFolder:
             connection.close()
             raise
         return connection
+
+
+async def _has_nothing(message_id: str) -> bool:
+    return False
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Raises OSError with words, also when the time is over."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {LOOK_SECONDS:.0f} s") from None
