@@ -103,11 +103,16 @@ class Ledger:
         return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
 
     async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
-        """Return what became unknown since a moment on these channels, oldest first."""
+        """Return what became unknown since a moment on these channels and can be told of by a trace, oldest first.
+
+        All attempts leave the same trace, so it tells only where no earlier one can have left it.
+        """
         marks = ",".join("?" * len(channels)) or "''"
+        earlier = "earlier.reply_id = lost.reply_id AND earlier.attempt < lost.attempt AND earlier.state <> 'failed'"
         sql = (
-            "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries"
-            f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks}) ORDER BY changed_at"
+            "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries AS lost"
+            f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks})"
+            f" AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier WHERE {earlier}) ORDER BY changed_at"
         )
         rows = await self._database.read(lambda tx: tx.rows(sql, (to_text(since), *map(str, channels))))
         return [Unknown(UUID(id_), attempt, UUID(channel), from_text(at)) for id_, attempt, channel, at in rows]

@@ -44,7 +44,7 @@ class SmtpSender:
             raise SendRefused("this mailbox has no smtp_host: it only receives")
         mail = await self._build(reply)
         async with self._pool.slot(), self._envelope(mail) as client:
-            await self._data(client, mail)
+            await self._data(client, mail, is_first=reply.attempt == 1)
         self._sent_folder.keep(mail)
         return Sent(external_id=mail.message_id)
 
@@ -105,8 +105,11 @@ class SmtpSender:
         except (SMTPException, OSError, ValueError) as error:
             raise_send_error(error, connecting=True)
 
-    async def _data(self, client: SMTP, mail: Mail) -> None:
-        """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it."""
+    async def _data(self, client: SMTP, mail: Mail, *, is_first: bool) -> None:
+        """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it.
+
+        Every attempt has the same Message-ID, so a copy found after a later one may be that of the first.
+        """
         try:
             await client.data(mail.data, timeout=self._data_seconds)
         except SMTPResponseException as error:
@@ -114,7 +117,7 @@ class SmtpSender:
                 raise
         except (SMTPException, OSError) as error:
             client.close()
-            if not await self._sent_folder.has(mail.message_id):
+            if not (is_first and await self._sent_folder.has(mail.message_id)):
                 said = f"the connection broke while the mail was handed over: {words(error)}"
                 raise SendFateUnknown(said) from error
 

@@ -85,6 +85,18 @@ async def test_a_lost_answer_is_settled_by_the_sent_folder_where_the_provider_pu
     await post.close()
 
 
+async def test_the_copy_of_the_first_attempt_does_not_tell_that_the_second_one_left(
+    dovecot: DovecotServer, smtp: SmtpServer
+) -> None:
+    dovecot.add_user(ADDRESS, PASSWORD)
+    post = sender(channel(dovecot.port, smtp), no_files)
+    dovecot.deliver(ADDRESS, build(REPLY, mailbox(), {}).data, folder=ENCODED)
+    smtp.faults.cut_after_acceptance()
+    with pytest.raises(SendFateUnknown):
+        await post.send(replace(REPLY, attempt=2))
+    await post.close()
+
+
 async def test_a_lost_answer_that_the_sent_folder_does_not_settle_stays_unknown(
     dovecot: DovecotServer, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

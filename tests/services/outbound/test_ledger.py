@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import pytest
 
 from services.outbound.ledger import LEASE, Ledger, Outcome
 from shared.contracts.delivery import DeliveryReport
+from shared.contracts.outbound import OutboundReply
 from tests.services.fakes import AT
 from tests.services.outbound.replies import CHANNEL, reply
 
@@ -191,3 +194,24 @@ async def test_mended_channel_is_tried_at_once(any_database):
     assert await claimed(ledger) == []
     await ledger.hurry(CHANNEL)
     assert await claimed(ledger) == [said]
+
+
+async def lost(ledger: Ledger, said: OutboundReply, *fates: str) -> list[tuple[UUID, int]]:
+    """Give a reply one attempt for each fate and return of which ones a trace would tell."""
+    for attempt, fate in enumerate(fates, 1):
+        await ledger.accept([replace(said, attempt=attempt)])
+        (now,) = await ledger.claim({CHANNEL: 1})
+        await ledger.settle(now, Outcome(fate))
+    return [each.key for each in await ledger.unknown([CHANNEL], AT)]
+
+
+@pytest.mark.parametrize("earlier", ["sent", "unknown"])
+async def test_a_trace_that_an_earlier_attempt_may_have_left_tells_nothing_of_a_later_one(any_database, earlier):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    first = [(said.id, 1)] if earlier == "unknown" else []
+    assert await lost(ledger, said, earlier, "unknown") == first
+
+
+async def test_a_trace_tells_of_an_attempt_when_the_earlier_ones_never_left(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    assert await lost(ledger, said, "failed", "failed", "unknown") == [(said.id, 3)]
