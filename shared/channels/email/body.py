@@ -66,15 +66,22 @@ def read(tree: mime.Part) -> Body:
 
 def _html(own: list[_Piece], notes: str, attached: list[_Piece]) -> tuple[str, list[ParsedFile]]:
     """Return the safe HTML, without attached mails (they are files) where they are too much; else it is a file."""
-    source = _source(own, notes)
-    whole = "\n<hr>\n".join(filter(None, (source, _source(attached))))
-    if any(p.html for p in (*own, *attached)) and html_text.is_bounded(whole):
-        return charset.clean(html_text.safe(whole)), []
+    if not any(p.html for p in (*own, *attached)):
+        return "", []
+    sources, further = _sources(own, notes), _sources(attached)
+    if html_text.is_bounded("\n".join([*sources, *further])):
+        return _safe(sources, further), []
     if not any(p.html for p in own):
         return "", []
-    if html_text.is_bounded(source):
-        return charset.clean(html_text.safe(source)), []
-    return "", [ParsedFile("message.html", "text/html", source.encode("utf-8", "replace"))]
+    if html_text.is_bounded("\n".join(sources)):
+        return _safe(sources), []
+    return "", [ParsedFile("message.html", "text/html", "\n".join(sources).encode("utf-8", "replace"))]
+
+
+def _safe(*groups: list[str]) -> str:
+    """Return them one below the other, each made safe by itself: what one leaves open (`<!--`) hides no other."""
+    cleaned = ("\n".join(map(html_text.safe, group)) for group in groups if group)
+    return charset.clean("\n<hr>\n".join(cleaned))
 
 
 def _own(found: _Found) -> list[_Piece]:
@@ -87,9 +94,9 @@ def _text(pieces: list[_Piece]) -> str:
     return charset.clean("\n".join(filter(None, (p.plain.rstrip() or html_text.to_text(p.html) for p in pieces))))
 
 
-def _source(pieces: list[_Piece], notes: str = "") -> str:
-    source = [p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain]
-    return "\n".join([*source, f"<pre>{_escaped(notes)}</pre>"] if notes else source)
+def _sources(pieces: list[_Piece], notes: str = "") -> list[str]:
+    sources = [p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain]
+    return [*sources, f"<pre>{_escaped(notes)}</pre>"] if notes else sources
 
 
 class _Collector:

@@ -64,6 +64,20 @@ def test_the_html_of_an_attached_mail_is_shown_below_and_made_safe() -> None:
     assert message.html == "<pre>See &lt;b&gt;.</pre>\n<hr>\n<p>Hi</p>"
 
 
+@pytest.mark.parametrize(
+    "left_open", ["<p>See</p><!-- ", "<p>See</p><style>", "<p>See</p><textarea>", "<p>See<a href='"]
+)
+def test_what_the_html_of_a_mail_leaves_open_does_not_hide_what_is_attached(left_open: str) -> None:
+    html = b"Content-Type: text/html\r\n\r\n"
+    message = parsed(HEAD + multipart(html + left_open.encode(), attached(mail(html + b"<p>Hi</p>"))))
+    assert message.html.startswith("<p>See")
+    assert message.html.endswith("\n<hr>\n<p>Hi</p>")
+
+
+def test_mails_without_html_get_none() -> None:
+    assert parsed(HEAD + multipart(plain("See."), attached(mail(plain("Hi"))))).html == ""
+
+
 def test_html_of_an_attached_mail_that_is_too_large_takes_nothing_from_the_mail_itself() -> None:
     html = b"Content-Type: text/html\r\n\r\n"
     message = parsed(HEAD + multipart(html + b"<p>See</p>", attached(mail(html + b"<div>" * 1_000))))
