@@ -35,8 +35,8 @@ class _Found:
     packed: list[_Piece] = field(default_factory=list)
     attached: list[_Piece] = field(default_factory=list)
     attached_files: list[ParsedFile] = field(default_factory=list)
+    returned: list[_Piece] = field(default_factory=list)
     is_signed: bool = False
-    is_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Body:
     """What files say (an invitation, a visiting card): shown below the text, no part of it."""
     attached: str = ""
     """The text of attached mails: part of the full text, and the text of a mail that says nothing itself."""
-    is_report: bool = False
-    """A program wrote it, and what it has attached is what it reports about, often a mail of ours."""
+    returned: str = ""
+    """The text of what a report returns, often a mail of ours: part of the full text, never what the mail says."""
     is_signed: bool = False
     """Somebody signed it (S/MIME, PGP); nobody has looked whether it was the sender."""
 
@@ -59,9 +59,9 @@ def read(tree: mime.Part) -> Body:
     found = _Collector().part(tree)
     own = _own(found)
     notes = charset.clean("\n\n".join(dict.fromkeys(found.notes)))
-    html, left_over = _html(own, notes, found.attached)
+    html, left_over = _html(own, notes, [*found.attached, *found.returned])
     files = tuple(file_names.all_different([*found.files, *found.attached_files, *left_over]))
-    return Body(_text(own), html, files, notes, _text(found.attached), found.is_report, found.is_signed)
+    return Body(_text(own), html, files, notes, _text(found.attached), _text(found.returned), found.is_signed)
 
 
 def _html(own: list[_Piece], notes: str, attached: list[_Piece]) -> tuple[str, list[ParsedFile]]:
@@ -149,6 +149,7 @@ class _Collector:
             return
         found.attached = [*_own(inside), *inside.attached]
         found.attached_files = [*inside.files, *inside.attached_files]
+        found.returned = inside.returned
 
 
 def _signed(inside: _Found, container: ParsedFile) -> _Found:
@@ -159,16 +160,18 @@ def _signed(inside: _Found, container: ParsedFile) -> _Found:
 
 
 def _joined(content_type: str, found: list[_Found]) -> _Found:
-    whole = _Found(is_signed=content_type == "multipart/signed", is_report=content_type == "multipart/report")
+    whole = _Found(is_signed=content_type == "multipart/signed")
     for one in found:
         whole.pieces += one.pieces
         whole.files += one.files
         whole.notes += one.notes
         whole.packed += one.packed
         whole.attached += one.attached
-        whole.attached_files += [] if whole.is_report else one.attached_files
+        whole.attached_files += one.attached_files
+        whole.returned += one.returned
         whole.is_signed |= one.is_signed
-        whole.is_report |= one.is_report
+    if content_type == "multipart/report":  # a program wrote it, about a mail whose files are in the returned one
+        whole.returned, whole.attached, whole.attached_files = [*whole.attached, *whole.returned], [], []
     if content_type == "multipart/alternative" and whole.pieces:
         whole.pieces = [_merged(whole.pieces)]
     return whole

@@ -32,8 +32,8 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     sender, no_sender = _sender(tree, fingerprint)
     content = body.read(tree)
     subject = words.text(tree.header("subject"))
-    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached)))
-    said = content.text if content.text.strip() or content.is_report else content.attached
+    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached, content.returned)))
+    said = content.text if content.text.strip() else content.attached
     new = _with_notes(content, quotes.new_text(said, subject))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))

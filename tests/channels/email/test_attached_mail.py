@@ -96,6 +96,25 @@ def test_a_report_without_words_does_not_speak_with_the_words_it_returns() -> No
     assert (message.text, message.full_text) == ("", "Our answer")
 
 
+def report(words: str) -> bytes:
+    returned = attached(mail(multipart(plain("Our answer"), PDF, boundary=b"i"), "Our mail"))
+    return multipart(plain(words), returned, kind="report", boundary=b"r")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_report_among_the_parts_of_a_mail_takes_nothing_from_the_others(order: int) -> None:
+    forwarded = attached(mail(multipart(plain("Где мой заказ?"), PDF, boundary=b"i")))
+    message = parsed(HEAD + multipart(*[report(""), forwarded][::order]))
+    assert (message.text, message.full_text) == ("Где мой заказ?", "Где мой заказ?\n\nOur answer")
+    assert sorted(names(message)) == ["Order 17.eml", "Our mail.eml", "bill.pdf"]
+
+
+def test_a_report_that_somebody_forwards_speaks_with_its_own_words_only() -> None:
+    message = parsed(HEAD + multipart(attached(mail(report("Not delivered.")))))
+    assert (message.text, message.full_text) == ("Not delivered.", "Not delivered.\n\nOur answer")
+    assert names(message) == ["Order 17.eml", "Our mail.eml"]
+
+
 def test_what_is_no_mail_stays_a_file() -> None:
     message = parsed(HEAD + multipart(plain("See."), attached(b"this is no mail")))
     assert (message.text, message.full_text, names(message)) == ("See.", "", ["message.eml"])
