@@ -329,8 +329,13 @@ MEGABYTE = 1_000_000
         + b"b" * 90
         + b"\r\n"
         + (b"--" + b"b" * 85 + b"\r\n") * 11_000,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + b"--b\r\nboundary=b--\r\n--b--\r\n" * 990
+        + b'boundary="b--x\r\n' * (MEGABYTE // 16),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + b"--b\r\nboundary=b--\r\n--b--\r\n" * (MEGABYTE // 27),
     ],
-    ids=range(59),
+    ids=range(61),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
