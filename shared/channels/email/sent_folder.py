@@ -117,7 +117,7 @@ class SentFolder:
         """Put one copy there and return the connection to go on with."""
         for number in range(TRIES):
             try:
-                connection = connection or await self._opened()
+                connection = connection or await self._opened(creates=True)
                 await self._put(connection, mail)
                 return connection
             except OSError as error:
@@ -135,13 +135,16 @@ class SentFolder:
         if not await connection.find(mail.message_id):
             await connection.append(self._name, mail.data)
 
-    async def _opened(self) -> Connection:
+    async def _opened(self, *, creates: bool = False) -> Connection:
+        """Log in and open the folder; a look never makes one that is missing. Raises OSError."""
         connection = Connection(config.imap_server(self._settings), self._tokens)
         try:
             await connection.open()
             try:
                 await connection.select(self._name)
             except CommandRefused:
+                if not creates:
+                    raise
                 await connection.create(self._name)
                 await connection.select(self._name)
         except BaseException:

@@ -151,3 +151,17 @@ async def test_one_login_is_enough_for_many_replies(smtp: SmtpServer) -> None:
         post = sender(channel(box.port, smtp), no_files)
         assert await told(post, *(UUID(int=n) for n in range(5))) == [None] * 5
     assert (box.sessions, box.times("UID SEARCH")) == (1, 5)
+
+
+async def test_a_look_makes_no_folder(dovecot: DovecotServer, smtp: SmtpServer) -> None:
+    dovecot.add_user(ADDRESS, PASSWORD)
+    post = sender(channel(dovecot.port, smtp), no_files)
+    with pytest.raises(SendDelayed, match="Sent folder cannot be read: the server refused SELECT"):
+        await told(post, REPLY.id)
+    smtp.faults.cut_after_acceptance()
+    with pytest.raises(SendFateUnknown):
+        await post.send(REPLY)
+    assert not dovecot._maildir(ADDRESS, ENCODED).exists()
+    assert await post.send(REPLY) == Sent(MESSAGE_ID)
+    await post.close()
+    assert dovecot._maildir(ADDRESS, ENCODED).exists()
