@@ -214,7 +214,14 @@ class Receiver(Protocol):
     """The inbound role of a polling channel: one supervised task per channel."""
 
     async def run(self) -> None:
-        """Receive until cancelled. Any exception restarts the task after a back-off."""
+        """Receive until cancelled. Any exception restarts the task after a back-off, ReceiverRefused a long one."""
+
+
+class ReceiverRefused(Exception):
+    """The provider does not let the channel in (wrong password, consent ended); the text is shown.
+
+    Trying again soon changes nothing and can lock the account. A change of the settings tries at once.
+    """
 
 
 class Webhook(Protocol):

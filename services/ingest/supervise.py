@@ -6,15 +6,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
-from services.ingest.backoff import backoff_seconds
+from services.ingest.backoff import backoff_seconds, refused_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
 from services.ingest.metrics import RECEIVERS, RESTARTS, forget_lag
-from shared.connector import Channel, Inlet, Kind, Receiver
+from shared.clock import now
+from shared.connector import Channel, Inlet, Kind, Receiver, ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.transport.protocol import TransportUnavailable
@@ -113,7 +115,7 @@ class Supervisor:
         """Run one channel's receiver for as long as the channel is wanted."""
         if earlier:
             await asyncio.wait(earlier)
-        failures, lease = 0, self._lease(channel.id)
+        failures, refusals, lease = 0, 0, self._lease(channel.id)
         while True:
             await lease.take()
             started = time.monotonic()
@@ -123,9 +125,22 @@ class Supervisor:
                 log.warning("lease_lost", channel_id=channel.id, reason=str(error))
                 continue
             except Exception as error:
-                failures = 1 if time.monotonic() - started >= self._good_seconds else failures + 1
+                was_good = time.monotonic() - started >= self._good_seconds
+                failures = 1 if was_good else failures + 1
+                refusals = (0 if was_good else refusals) + isinstance(error, ReceiverRefused)
                 self._tell(channel, error, failures)
+                if isinstance(error, ReceiverRefused):
+                    await self._leave_alone(channel, error, refusals)
+                    continue
             await asyncio.sleep(backoff_seconds(failures, random.random()))  # noqa: S311 (spread, not secrecy)
+
+    async def _leave_alone(self, channel: Channel, refusal: ReceiverRefused, refusals: int) -> None:
+        """Wait long: a provider that is asked again and again locks the account."""
+        pause = refused_seconds(refusals, random.random())  # noqa: S311 (spread, not secrecy)
+        again = now() + timedelta(seconds=pause)
+        when = f"it is tried again at {again:%H:%M:%S} UTC, or as soon as the settings are changed"
+        self._health.report(channel.id, f"{refusal}; {when}")
+        await asyncio.sleep(pause)
 
     async def _receive(self, channel: Channel, lease: Lease) -> None:
         """Receive while the lease lasts. Raises LeaseLost, or what the receiver raised."""

@@ -44,6 +44,8 @@ class FolderReader:
     ) -> None:
         self._name, self._settings, self._inlet = name, settings, inlet
         self._places, self._status, self._tokens = places, status, tokens
+        self.let_in = asyncio.Event()
+        """Set once the server has taken the login."""
 
     async def run(self) -> None:
         """Read until cancelled; a session ends when its access token is about to. Raises ImapError."""
@@ -54,6 +56,7 @@ class FolderReader:
         connection = Connection(config.imap_server(self._settings), self._tokens)
         try:
             await connection.open()
+            self.let_in.set()
             place = await self._start(connection, await connection.select(self._name))
             while True:
                 place = await self._catch_up(connection, place)

@@ -29,6 +29,7 @@ from shared.channels.email.imap_words import (
     uid_set,
 )
 from shared.channels.email.oauth import Tokens
+from shared.connector import ReceiverRefused
 
 CONNECT_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
@@ -36,6 +37,8 @@ SLOWEST_BYTES_PER_SECOND = 20_000
 
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
+_NOT_NOW = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|THROTTLED)\b|too many|temporar|later", re.IGNORECASE)
+"""A login refused for a while only: codes (RFC 5530, and what Gmail and Yahoo say), words of servers without codes."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed within 50 s."""
 
@@ -46,8 +49,8 @@ class ImapError(ConnectionError):
     """The server refused, was silent for too long or hung up; the text says which and at what."""
 
 
-class LoginRefused(ImapError):
-    """The server does not let this mailbox in."""
+class LoginRefused(ImapError, ReceiverRefused):
+    """The server does not let this mailbox in, and will not until something is changed."""
 
 
 class CommandRefused(ImapError):
@@ -208,7 +211,8 @@ class Connection:
         try:
             await self._command(name, answer)
         except CommandRefused as error:
-            raise LoginRefused(str(error)) from None
+            kind = ImapError if _NOT_NOW.search(str(error)) else LoginRefused
+            raise kind(str(error)) from None
 
     async def _move(self, uids: Sequence[int], folder: str) -> None:
         protocol, name = self._client.protocol, mailbox_name(folder)

@@ -6,6 +6,7 @@ Losing a copy loses no mail, so nobody waits for one; the same Message-ID is put
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from shared.channels.email import config
 from shared.channels.email.build import Mail
-from shared.channels.email.imap import CommandRefused, Connection
+from shared.channels.email.imap import CommandRefused, Connection, LoginRefused
 from shared.channels.email.oauth import Tokens
 from shared.logs import Log
 
@@ -24,6 +25,8 @@ LINGER_SECONDS = 20.0
 LOOK_SECONDS = 12.0
 LOOK_AGAIN_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
+REFUSED_PAUSE_SECONDS = 900.0
+"""After a refused login nobody tries again for so long: providers lock accounts."""
 log = Log("email.sent_folder")
 T = TypeVar("T")
 
@@ -37,6 +40,7 @@ class SentFolder:
         self._waiting: asyncio.Queue[Mail] = asyncio.Queue()
         self._bytes = 0
         self._worker: asyncio.Task[None] | None = None
+        self._refused: tuple[float, str] | None = None
 
     def keep(self, mail: Mail) -> None:
         """Put a copy there, soon; more than WAITING_BYTES at once are not kept."""
@@ -137,9 +141,12 @@ class SentFolder:
 
     async def _opened(self, *, creates: bool = False) -> Connection:
         """Log in and open the folder; a look never makes one that is missing. Raises OSError."""
+        if self._refused is not None and time.monotonic() - self._refused[0] < REFUSED_PAUSE_SECONDS:
+            raise LoginRefused(self._refused[1])
         connection = Connection(config.imap_server(self._settings), self._tokens)
         try:
             await connection.open()
+            self._refused = None
             try:
                 await connection.select(self._name)
             except CommandRefused:
@@ -147,6 +154,10 @@ class SentFolder:
                     raise
                 await connection.create(self._name)
                 await connection.select(self._name)
+        except LoginRefused as error:
+            connection.close()
+            self._refused = time.monotonic(), str(error)
+            raise
         except BaseException:
             connection.close()
             raise

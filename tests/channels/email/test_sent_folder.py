@@ -165,3 +165,18 @@ async def test_a_look_makes_no_folder(dovecot: DovecotServer, smtp: SmtpServer) 
     assert await post.send(REPLY) == Sent(MESSAGE_ID)
     await post.close()
     assert dovecot._maildir(ADDRESS, ENCODED).exists()
+
+
+async def test_a_wrong_password_is_tried_once_however_many_copies_and_questions_there_are(
+    smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent_folder, "PAUSES_SECONDS", (0.01, 0.01))
+    box = ScriptedImap(refuse={"LOGIN": "[AUTHENTICATIONFAILED] no"})
+    async with box.listening():
+        post = sender(channel(box.port, smtp), no_files)
+        for text in ("one", "two"):
+            await post.send(replace(REPLY, text=text))
+        with pytest.raises(SendDelayed, match="the server refused LOGIN"):
+            await told(post, REPLY.id)
+        await post.close()
+    assert box.times("LOGIN") == 1
