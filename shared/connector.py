@@ -161,6 +161,8 @@ class Parsed:
     """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
+    arrived_at: datetime | None = None
+    """When the channel had it, where `occurred_at` is only what the sender's own clock says."""
     awaits_call: bool = False
     """A report that does not tell whose call it is: it is held until another one of the same call does."""
 

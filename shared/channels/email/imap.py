@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from aioimaplib import aioimaplib  # type: ignore[import-untyped]
@@ -19,6 +20,7 @@ from aioimaplib import aioimaplib  # type: ignore[import-untyped]
 from shared.channels.email.config import Server
 from shared.channels.email.imap_client import Client
 from shared.channels.email.imap_words import (
+    found_arrivals,
     found_bodies,
     found_folders,
     found_sizes,
@@ -111,9 +113,10 @@ class Connection:
         """Return the UIDs of the mails with a Message-ID. Raises ImapError."""
         return await self.search(f"HEADER Message-ID {quoted(message_id)}")
 
-    async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        """Return the size in bytes of each mail that still exists."""
-        return found_sizes(await self._fetch(uids, "(UID RFC822.SIZE)", 0))
+    async def listed(self, uids: Sequence[int]) -> tuple[dict[int, int], dict[int, datetime]]:
+        """Return the size in bytes of each mail that still exists, and when the server got it, where it says so."""
+        lines = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)", 0)
+        return found_sizes(lines), found_arrivals(lines)
 
     async def mails(self, uids: Sequence[int], size: int, *, first_bytes: int | None = None) -> dict[int, bytes]:
         """Return the mails that still exist, without marking them as seen; `size` in bytes sets the deadline."""

@@ -262,3 +262,13 @@ async def test_a_folder_that_is_not_let_in_any_more_is_left_alone(monkeypatch: p
     await asyncio.sleep(0.1)
     keeping.cancel()
     assert (reader.tries, inlet.reports) == (1, [(0, "a: wrong password")])
+
+
+async def test_when_the_mailbox_got_a_mail_is_kept_with_it_where_the_server_tells() -> None:
+    arrived = {1: "17-Jul-1996 02:44:25 -0700", 2: " 1-Dec-2026 00:00:00 +0300", 3: "31-Feb-2026 00:00:00 +0000"}
+    box = ScriptedImap({number: mail(number) for number in range(1, 5)}, arrived=arrived)
+    inlet = MemoryInlet()
+    async with box.listening(), receiving(channel(box), inlet):
+        items = await inlet.have(4)
+    told = [{"arrived_at": f"{at}.000000Z"} for at in ("1996-07-17T09:44:25", "2026-11-30T21:00:00")]
+    assert [item.context for item in items] == [*told, {}, {}]
