@@ -65,7 +65,8 @@ class Capabilities:
     calls: bool = False
     """It can ring the operator's telephone and then the client's."""
     tells_later: bool = False
-    """What became of a reply of unknown fate can be asked: the sender has `settled(reply_id) -> Sent | None`."""
+    """What became of replies of unknown fate can be asked: the sender has `settling()`, an async context that opens
+    what is needed once and lends `settled(reply_id) -> Sent | None`; both raise SendError when nobody can tell."""
     repeat_is_safe: bool = False
     """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
 
@@ -160,6 +161,8 @@ class Parsed:
     """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
     warnings: tuple[str, ...] = ()
     """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
+    arrived_at: datetime | None = None
+    """When the channel had it, where `occurred_at` is only what the sender's own clock says."""
     awaits_call: bool = False
     """A report that does not tell whose call it is: it is held until another one of the same call does."""
 
@@ -213,7 +216,14 @@ class Receiver(Protocol):
     """The inbound role of a polling channel: one supervised task per channel."""
 
     async def run(self) -> None:
-        """Receive until cancelled. Any exception restarts the task after a back-off."""
+        """Receive until cancelled. Any exception restarts the task after a back-off, ReceiverRefused a long one."""
+
+
+class ReceiverRefused(Exception):
+    """The provider does not let the channel in (wrong password, consent ended); the text is shown.
+
+    Trying again soon changes nothing and can lock the account. A change of the settings tries at once.
+    """
 
 
 class Webhook(Protocol):

@@ -6,15 +6,17 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
-from services.ingest.backoff import backoff_seconds
+from services.ingest.backoff import backoff_seconds, refused_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
 from services.ingest.metrics import RECEIVERS, RESTARTS, forget_lag
-from shared.connector import Channel, Inlet, Kind, Receiver
+from shared.clock import now
+from shared.connector import Channel, Inlet, Kind, Receiver, ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.transport.protocol import TransportUnavailable
@@ -116,7 +118,7 @@ class Supervisor:
         """Run one channel's receiver for as long as the channel is wanted."""
         if earlier:
             await asyncio.wait(earlier)
-        failures, lease = 0, self._lease(channel.id)
+        failures, refusals, pause, lease = 0, 0, 0.0, self._lease(channel.id)
         while True:
             await lease.take()
             started = time.monotonic()
@@ -127,11 +129,14 @@ class Supervisor:
                 self._health.forget_news(channel.id)
                 continue
             except Exception as error:
-                failures = 1 if time.monotonic() - started >= self._good_seconds else failures + 1
-                self._tell(channel, error, failures)
+                was_good = time.monotonic() - started >= self._good_seconds
+                failures = 1 if was_good else failures + 1
+                refusals = (0 if was_good else refusals) + isinstance(error, ReceiverRefused)
+                pause = _pause(error, failures, refusals)
+                self._tell(channel, error, failures, pause)
             finally:
                 await self._hand_over(channel, lease)
-            await asyncio.sleep(backoff_seconds(failures, random.random()))  # noqa: S311 (spread, not secrecy)
+            await asyncio.sleep(pause)
 
     async def _receive(self, channel: Channel, lease: Lease) -> None:
         """Receive while the lease lasts. Raises LeaseLost, or what the receiver raised."""
@@ -169,9 +174,12 @@ class Supervisor:
         receiver: Receiver = module.receiver(channel, self._inlet(channel, kind))
         return receiver
 
-    def _tell(self, channel: Channel, error: Exception, failures: int) -> None:
+    def _tell(self, channel: Channel, error: Exception, failures: int, pause: float) -> None:
         RESTARTS.labels(channel.kind).inc()
-        self._health.report(channel.id, str(error) or type(error).__name__)
+        again = now() + timedelta(seconds=pause)
+        when = f"; it is tried again at {again:%H:%M:%S} UTC, or as soon as the settings are changed"
+        said = str(error) or type(error).__name__
+        self._health.report(channel.id, said + when * isinstance(error, ReceiverRefused))
         fields = {"channel_id": channel.id, "kind": channel.kind, "failures": failures}
         if isinstance(error, EXPECTED):
             log.warning("receiver_failed", reason=f"{type(error).__name__}: {error}", **fields)
@@ -182,6 +190,14 @@ class Supervisor:
         """A good minute: the problem of the last failure is over, unless the receiver tells of one itself."""
         if problem and self._health.problem(channel_id) == problem:
             self._health.report(channel_id, "")
+
+
+def _pause(error: Exception, failures: int, refusals: int) -> float:
+    """Return seconds; many where we are not let in: a provider that is asked again and again locks the account."""
+    chance = random.random()  # noqa: S311 (spread, not secrecy)
+    if isinstance(error, ReceiverRefused):
+        return refused_seconds(refusals, chance)
+    return backoff_seconds(failures, chance)
 
 
 async def _run(receiver: Receiver) -> None:

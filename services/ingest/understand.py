@@ -120,6 +120,7 @@ def _message(
         vouched=tuple(map(_in_one_form, parsed.vouched)),
         part_of=parsed.part_of,
         awaits_call=parsed.awaits_call,
+        arrived_at=parsed.arrived_at,
         same_later=tuple(inbound_id(channel.id, key) for key in parsed.same_later) if parsed.same_later else (),
         same_as=tuple(inbound_id(channel.id, key) for key in parsed.same_as) if parsed.same_as else (),
         key=item.key if item.key != parsed.external_id else "",

@@ -24,6 +24,11 @@ from shared.database.protocol import Database, Row, Transaction
 __all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
 
 LEASE = timedelta(seconds=30)
+SENT_BEFORE = "an earlier attempt was sent after all, so this one was not"
+_END_LATER = (
+    "UPDATE deliveries SET state = 'failed', error = ?, changed_at = ?, owner = ?"
+    " WHERE reply_id = ? AND attempt > ? AND state IN ('queued', 'waiting')"
+)
 _ORDER_LOCK = 6_510_616
 _REPORTED = (
     "reply_id, conversation_id, channel_id, attempt, state, changed_at, tries, external_id, known_as, error, code"
@@ -83,6 +88,8 @@ class Ledger:
             (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
             rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
             tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
+            for again in (reply for reply in replies if reply.attempt > 1):
+                self._end_needless(tx, again, at)
 
         await self._database.write(insert)
 
@@ -103,24 +110,35 @@ class Ledger:
         return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
 
     async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
-        """Return what became unknown since a moment on these channels, oldest first."""
+        """Return what became unknown since a moment on these channels and can be told of by a trace, oldest first.
+
+        All attempts leave the same trace, so it tells only where no earlier one can have left it.
+        """
         marks = ",".join("?" * len(channels)) or "''"
+        earlier = "earlier.reply_id = lost.reply_id AND earlier.attempt < lost.attempt AND earlier.state <> 'failed'"
         sql = (
-            "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries"
-            f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks}) ORDER BY changed_at"
+            "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries AS lost"
+            f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks})"
+            f" AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier WHERE {earlier}) ORDER BY changed_at"
         )
         rows = await self._database.read(lambda tx: tx.rows(sql, (to_text(since), *map(str, channels))))
         return [Unknown(UUID(id_), attempt, UUID(channel), from_text(at)) for id_, attempt, channel, at in rows]
 
     async def settle_unknown(self, unknown: Unknown, sent: Sent) -> bool:
-        """Write that it left after all, to be told; False when that was known already."""
+        """Write that it left after all, to be told, and end later attempts that wait; False when that was known."""
         sql = (
             "UPDATE deliveries SET state = 'sent', error = '', code = '', external_id = ?, known_as = ?,"
             " announced = 0, owner = ?, changed_at = ? WHERE reply_id = ? AND attempt = ? AND state = 'unknown'"
         )
-        told = (sent.external_id, json.dumps(sent.known_as), self._owner, to_text(self._clock()))
-        key = (str(unknown.reply_id), unknown.attempt)
-        return await self._database.write(lambda tx: tx.run(sql, (*told, *key))) > 0
+        at, key = to_text(self._clock()), (str(unknown.reply_id), unknown.attempt)
+
+        def settle(tx: Transaction) -> bool:
+            if not tx.run(sql, (sent.external_id, json.dumps(sent.known_as), self._owner, at, *key)):
+                return False
+            tx.run(_END_LATER, (SENT_BEFORE, at, self._owner, *key))
+            return True
+
+        return await self._database.write(settle)
 
     async def renew(self, claimed: Sequence[Claimed]) -> None:
         """Keep what is being sent."""
@@ -174,6 +192,13 @@ class Ledger:
         sql = "UPDATE deliveries SET announced = 1, payload = ? WHERE reply_id = ? AND attempt = ? AND state = ?"
         keys = [(b"", str(report.reply_id), report.attempt, report.state) for report in reports]
         await self._database.write(lambda tx: tx.run_many(sql, keys))
+
+    def _end_needless(self, tx: Transaction, again: OutboundReply, at: str) -> None:
+        """Do not send again what was found to be sent after somebody decided that."""
+        key = (str(again.id), again.attempt)
+        sql = "SELECT 1 FROM deliveries WHERE reply_id = ? AND attempt < ? AND state = 'sent' AND changed_at > ?"
+        if tx.row(sql, (*key, to_text(again.requested_at))):
+            tx.run(_END_LATER, (SENT_BEFORE, at, self._owner, str(again.id), again.attempt - 1))
 
     def _take(self, tx: Transaction, channel_id: UUID, places: int, at: datetime) -> list[Claimed]:
         where = f"channel_id = ? AND {FIRST_IN_LINE}"

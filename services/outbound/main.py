@@ -113,6 +113,7 @@ class Outbound:
             as_of = now()
             for channel_id in await self._senders.load_channels():
                 self._pauses.forget(channel_id)
+                self._ask_again.forget(channel_id)
                 await self._ledger.hurry(channel_id)
             await self._worker.refuse_orphans(as_of)
 

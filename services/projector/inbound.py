@@ -203,7 +203,7 @@ def _receive_message(
     if decided:
         consents.keep(session, tx, message, about)
     if after is not None:
-        after.steps.follow(message, decided, about)
+        after.steps.follow(message, decided, about, item.arrived_at)
         after.auto_replies.follow(message, decided, about)
     if was_awaited:
         held.let_go(session, tx, message, after.steps if after else None)

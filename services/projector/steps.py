@@ -36,8 +36,17 @@ class Steps:
     waiting: Waiting
     groups: Groups
 
-    def follow(self, message: e.MessageReceived, decided: Sequence[e.ConversationEvent], about: About) -> None:
-        """Plan and end call-backs by what a message has led to; nothing for one that led to nothing."""
+    def follow(
+        self,
+        message: e.MessageReceived,
+        decided: Sequence[e.ConversationEvent],
+        about: About,
+        arrived_at: datetime | None = None,
+    ) -> None:
+        """Plan and end call-backs by what a message has led to; nothing for one that led to nothing.
+
+        `arrived_at`: when the channel had it, which counts more than the clock of whoever wrote it.
+        """
         if message.call is None and not self.waiting and not self.session.entries.call_backs:
             return
         calls = [event.call for event in decided if isinstance(event, e.MessageReceived | e.CallProgressed)]
@@ -45,7 +54,7 @@ class Steps:
             return
         call = calls[-1]
         if reached(message, call):
-            self._end(message, about)
+            self._end(message, about, arrived_at or about.occurred_at)
         elif call is not None and call_back(call):
             self.plan(message, call.ended_at or about.occurred_at, about)
 
@@ -59,10 +68,10 @@ class Steps:
         self.session.decide_step(step_id, c.PlanStep(*head, due_at, state.assignee), _by_itself(about))
         self.groups.update(groups_of(self.session, self.tx, [call.customer_id]))
 
-    def _end(self, message: e.MessageReceived, about: About) -> None:
+    def _end(self, message: e.MessageReceived, about: About, said_at: datetime) -> None:
         """What was said before the call was missed, and came late, ends nothing."""
         for step_id, since in [step for id_ in self._group(message.customer_id) for step in self._of(id_)]:
-            if since <= to_text(about.occurred_at) or step_id == call_back_id(message.message_id):
+            if since <= to_text(said_at) or step_id == call_back_id(message.message_id):
                 self.session.decide_step(step_id, c.EndStep("done"), _by_itself(about))
 
     def _group(self, customer_id: UUID) -> list[UUID]:

@@ -208,6 +208,8 @@ class InboundMessage:
     """The channel's own handle of the item, where it is not `external_id`."""
     context: dict[str, str] = field(default_factory=dict)
     """What reading the raw bytes needs besides: should the message stand in the quarantine, it can be read again."""
+    arrived_at: datetime | None = None
+    """When the channel had it, where `occurred_at` is only what the sender's own clock says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,9 +124,7 @@ def retry_reply(command: c.RetryReply, state: Conversation) -> list[e.Conversati
 def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.ConversationEvent]:
     conversation_id, customer_id = existing(state)
     reply = state.replies.get(command.reply_id)
-    if reply is None or reply.attempt != command.attempt:
-        return []
-    if reply.state != "queued" and (reply.state, command.state) != ("unknown", "sent"):  # some are known of later
+    if reply is None or not _is_news(reply, command):
         return []
     head = (conversation_id, customer_id, command.reply_id)
     match command.state:
@@ -141,6 +139,14 @@ def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.Co
             event = e.ReplyFateUnknown(*head, command.attempt, command.tries, command.error, command.code)
     done = _done(reply.action) if reply.action and command.state == "sent" else []
     return [event, *done]
+
+
+def _is_news(reply: Reply, command: c.RecordDelivery) -> bool:
+    """Whether a report tells what is not known yet; of an attempt that was lost, that it was sent after all."""
+    if reply.state == "queued" and command.attempt == reply.attempt:
+        return True
+    lost = (*reply.lost, reply.attempt) if reply.state == "unknown" else reply.lost
+    return command.state == "sent" and command.attempt in lost
 
 
 def _done(action: e.ActionRequested) -> list[e.ConversationEvent]:
@@ -207,14 +213,20 @@ def action_requested(state: Conversation, event: e.ActionRequested) -> Conversat
 
 
 def retried(state: Conversation, event: e.ReplyRetried) -> Conversation:
-    return _with(state, event.reply_id, "queued", event.attempt)
+    known = state.replies.get(event.reply_id)
+    lost = (*known.lost, known.attempt) if known is not None and known.state == "unknown" else ()
+    return _with(state, event.reply_id, "queued", event.attempt, lost)
 
 
 def _with(
-    state: Conversation, reply_id: UUID, fate: Literal["queued", "failed", "unknown"], attempt: int
+    state: Conversation,
+    reply_id: UUID,
+    fate: Literal["queued", "failed", "unknown"],
+    attempt: int,
+    lost: tuple[int, ...] = (),
 ) -> Conversation:
-    known = state.replies.get(reply_id)
-    reply = Reply(fate, attempt, known.action if known else None)
+    known = state.replies.get(reply_id) or Reply(fate)
+    reply = replace(known, state=fate, attempt=attempt, lost=lost or known.lost)
     return replace(state, replies={**state.replies, reply_id: reply})
 
 

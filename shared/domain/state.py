@@ -46,6 +46,8 @@ class Reply:
     attempt: int = 1
     action: e.ActionRequested | None = None
     """What is done instead of saying something."""
+    lost: tuple[int, ...] = ()
+    """Earlier attempts of unknown fate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from shared.clock import to_text
@@ -37,7 +38,10 @@ def notice(event: e.Notice, recorded: e.Recorded) -> Body:
 
 
 def as_told(shown: Body, told: Sequence[Body]) -> Body:
-    """PURE: return a reply with its delivery after all that was told, in the order it was recorded."""
+    """PURE: return a reply with its delivery after all that was told, in the order it was recorded.
+
+    What was heard from the client's side before a fate was known stands; another attempt begins with nothing.
+    """
     delivery, external_id = shown["delivery"], None
     for body in told:
         if "notice" in body:
@@ -45,7 +49,9 @@ def as_told(shown: Body, told: Sequence[Body]) -> Body:
             continue
         external_id = body.get("external_id") or None
         attempts, error = body.get("attempts", 0), body.get("error") or None
-        delivery = {"state": body["state"], "attempts": attempts, "error": error, "changed_at": body["at"]}
+        fate: Body = {"state": body["state"], "attempts": attempts, "error": error, "changed_at": body["at"]}
+        heard = () if body["state"] == "queued" else delivery.get("notices", ())
+        delivery = reduce(_noticed, heard, fate)
     return {**shown, "delivery": delivery, "external_id": external_id}
 
 

@@ -249,8 +249,32 @@ def test_a_reply_whose_fate_is_known_keeps_it(fate: list[e.ConversationEvent], s
 
 def test_a_reply_of_unknown_fate_was_sent_when_that_is_found_out_later() -> None:
     assert when([*ANSWERED, UNKNOWN], report("sent")) == [e.ReplySent(*HEAD, REPLY, MAILBOX, 1, 3, "<s@x>", ("<k@x>",))]
-    again = e.ReplyRetried(*HEAD, REPLY, 2)
-    assert when([*ANSWERED, UNKNOWN, again], report("sent", attempt=1)) == []
+
+
+AGAIN = e.ReplyRetried(*HEAD, REPLY, 2)
+
+
+@pytest.mark.parametrize(
+    "since",
+    [[AGAIN], [AGAIN, failed(REPLY, 2)], [AGAIN, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")],
+     [AGAIN, failed(REPLY, 2), e.ReplyRetried(*HEAD, REPLY, 3)]],
+)  # fmt: skip
+def test_a_lost_attempt_was_sent_when_that_is_found_out_after_it_was_tried_again(
+    since: list[e.ConversationEvent],
+) -> None:
+    past = [*ANSWERED, UNKNOWN, *since]
+    (told,) = when(past, report("sent", attempt=1))
+    assert told == e.ReplySent(*HEAD, REPLY, MAILBOX, 1, 3, "<s@x>", ("<k@x>",))
+    assert when([*past, told], report("failed", attempt=2)) == []
+    assert refusal([*past, told], c.RetryReply(REPLY)) == "no_such_reply"
+    assert [when(past, report(state, attempt=1)) for state in ("failed", "unknown")] == [[], []]
+
+
+def test_an_old_report_of_an_attempt_that_came_back_tells_nothing() -> None:
+    bounced = e.ReplyBounced(*HEAD, REPLY, 1)
+    for came_back in ([sent(REPLY), bounced], [UNKNOWN, bounced]):
+        assert when([*ANSWERED, *came_back], report("sent", attempt=1)) == []
+        assert when([*ANSWERED, *came_back, AGAIN], report("sent", attempt=1)) == []
 
 
 @pytest.mark.parametrize("fate", [failed(REPLY), UNKNOWN])
@@ -258,7 +282,7 @@ def test_a_reply_that_was_not_sent_is_sent_again_when_the_operator_says_so(fate:
     retried = e.ReplyRetried(*HEAD, REPLY, 2)
     assert when([*ANSWERED, fate], c.RetryReply(REPLY)) == [retried]
     assert when([*ANSWERED, fate, retried], c.RetryReply(REPLY)) == []
-    assert when([*ANSWERED, fate, retried], report("sent", attempt=1)) == []
+    assert len(when([*ANSWERED, fate, retried], report("sent", attempt=1))) == (fate == UNKNOWN)
     assert when([*ANSWERED, fate, retried], report("failed", attempt=2)) == [
         e.ReplyFailed(*HEAD, REPLY, 2, 3, "why", "550")
     ]

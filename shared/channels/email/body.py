@@ -35,8 +35,8 @@ class _Found:
     packed: list[_Piece] = field(default_factory=list)
     attached: list[_Piece] = field(default_factory=list)
     attached_files: list[ParsedFile] = field(default_factory=list)
+    returned: list[_Piece] = field(default_factory=list)
     is_signed: bool = False
-    is_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Body:
     """What files say (an invitation, a visiting card): shown below the text, no part of it."""
     attached: str = ""
     """The text of attached mails: part of the full text, and the text of a mail that says nothing itself."""
-    is_report: bool = False
-    """A program wrote it, and what it has attached is what it reports about, often a mail of ours."""
+    returned: str = ""
+    """The text of what a report returns, often a mail of ours: part of the full text, never what the mail says."""
     is_signed: bool = False
     """Somebody signed it (S/MIME, PGP); nobody has looked whether it was the sender."""
 
@@ -59,22 +59,29 @@ def read(tree: mime.Part) -> Body:
     found = _Collector().part(tree)
     own = _own(found)
     notes = charset.clean("\n\n".join(dict.fromkeys(found.notes)))
-    html, left_over = _html(own, notes, found.attached)
+    html, left_over = _html(own, notes, [*found.attached, *found.returned])
     files = tuple(file_names.all_different([*found.files, *found.attached_files, *left_over]))
-    return Body(_text(own), html, files, notes, _text(found.attached), found.is_report, found.is_signed)
+    return Body(_text(own), html, files, notes, _text(found.attached), _text(found.returned), found.is_signed)
 
 
 def _html(own: list[_Piece], notes: str, attached: list[_Piece]) -> tuple[str, list[ParsedFile]]:
     """Return the safe HTML, without attached mails (they are files) where they are too much; else it is a file."""
-    source = _source(own, notes)
-    whole = "\n<hr>\n".join(filter(None, (source, _source(attached))))
-    if any(p.html for p in (*own, *attached)) and html_text.is_bounded(whole):
-        return charset.clean(html_text.safe(whole)), []
+    if not any(p.html for p in (*own, *attached)):
+        return "", []
+    sources, further = _sources(own, notes), _sources(attached)
+    if html_text.is_bounded("\n".join([*sources, *further])):
+        return _safe(sources, further), []
     if not any(p.html for p in own):
         return "", []
-    if html_text.is_bounded(source):
-        return charset.clean(html_text.safe(source)), []
-    return "", [ParsedFile("message.html", "text/html", source.encode("utf-8", "replace"))]
+    if html_text.is_bounded("\n".join(sources)):
+        return _safe(sources), []
+    return "", [ParsedFile("message.html", "text/html", "\n".join(sources).encode("utf-8", "replace"))]
+
+
+def _safe(*groups: list[str]) -> str:
+    """Return them one below the other, each made safe by itself: what one leaves open (`<!--`) hides no other."""
+    cleaned = ("\n".join(map(html_text.safe, group)) for group in groups if group)
+    return charset.clean("\n<hr>\n".join(cleaned))
 
 
 def _own(found: _Found) -> list[_Piece]:
@@ -87,9 +94,9 @@ def _text(pieces: list[_Piece]) -> str:
     return charset.clean("\n".join(filter(None, (p.plain.rstrip() or html_text.to_text(p.html) for p in pieces))))
 
 
-def _source(pieces: list[_Piece], notes: str = "") -> str:
-    source = [p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain]
-    return "\n".join([*source, f"<pre>{_escaped(notes)}</pre>"] if notes else source)
+def _sources(pieces: list[_Piece], notes: str = "") -> list[str]:
+    sources = [p.html or f"<pre>{_escaped(p.plain)}</pre>" for p in pieces if p.html or p.plain]
+    return [*sources, f"<pre>{_escaped(notes)}</pre>"] if notes else sources
 
 
 class _Collector:
@@ -142,6 +149,7 @@ class _Collector:
             return
         found.attached = [*_own(inside), *inside.attached]
         found.attached_files = [*inside.files, *inside.attached_files]
+        found.returned = inside.returned
 
 
 def _signed(inside: _Found, container: ParsedFile) -> _Found:
@@ -152,16 +160,18 @@ def _signed(inside: _Found, container: ParsedFile) -> _Found:
 
 
 def _joined(content_type: str, found: list[_Found]) -> _Found:
-    whole = _Found(is_signed=content_type == "multipart/signed", is_report=content_type == "multipart/report")
+    whole = _Found(is_signed=content_type == "multipart/signed")
     for one in found:
         whole.pieces += one.pieces
         whole.files += one.files
         whole.notes += one.notes
         whole.packed += one.packed
         whole.attached += one.attached
-        whole.attached_files += [] if whole.is_report else one.attached_files
+        whole.attached_files += one.attached_files
+        whole.returned += one.returned
         whole.is_signed |= one.is_signed
-        whole.is_report |= one.is_report
+    if content_type == "multipart/report":  # a program wrote it, about a mail whose files are in the returned one
+        whole.returned, whole.attached, whole.attached_files = [*whole.attached, *whole.returned], [], []
     if content_type == "multipart/alternative" and whole.pieces:
         whole.pieces = [_merged(whole.pieces)]
     return whole

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from shared.channels.email import config
 from shared.channels.email.imap import CommandRefused, Connection, Folder
 from shared.channels.email.imap_words import imap_date
 from shared.channels.email.oauth import Tokens
-from shared.channels.email.parse import MAX_MAIL_BYTES, REFUSED
+from shared.channels.email.parse import ARRIVED, MAX_MAIL_BYTES, REFUSED
 from shared.channels.email.places import Place, Places, item_key
 from shared.channels.email.status import Status
-from shared.clock import now
+from shared.clock import now, to_text
 from shared.connector import Inlet, RawItem
 
 IDLE_SECONDS = 9 * 60.0
@@ -44,6 +44,8 @@ class FolderReader:
     ) -> None:
         self._name, self._settings, self._inlet = name, settings, inlet
         self._places, self._status, self._tokens = places, status, tokens
+        self.let_in = asyncio.Event()
+        """Set once the server has taken the login."""
 
     async def run(self) -> None:
         """Read until cancelled; a session ends when its access token is about to. Raises ImapError."""
@@ -54,6 +56,7 @@ class FolderReader:
         connection = Connection(config.imap_server(self._settings), self._tokens)
         try:
             await connection.open()
+            self.let_in.set()
             place = await self._start(connection, await connection.select(self._name))
             while True:
                 place = await self._catch_up(connection, place)
@@ -101,10 +104,10 @@ class FolderReader:
         self._status.lag(self._name, len(waiting))
         for start in range(0, len(waiting), MAILS_PER_FETCH):
             uids = waiting[start : start + MAILS_PER_FETCH]
-            sizes = await connection.sizes(uids)
+            sizes, arrived = await connection.listed(uids)
             for batch in _batches([uid for uid in uids if uid in sizes], sizes):
                 mails = await _read(connection, batch, sizes)
-                await self._accept(place.uid_validity, mails)
+                await self._accept(place.uid_validity, mails, arrived)
                 await self._put_away(connection, list(mails))
                 place = await self._save(replace(place, uid=batch[-1]))
             if place.uid != uids[-1]:
@@ -112,13 +115,16 @@ class FolderReader:
             self._status.lag(self._name, len(waiting) - start - len(uids))
         return place
 
-    async def _accept(self, uid_validity: int, mails: dict[int, tuple[bytes, str]]) -> None:
+    async def _accept(
+        self, uid_validity: int, mails: dict[int, tuple[bytes, str]], arrived: dict[int, datetime]
+    ) -> None:
         """Give the mails to the inlet at once, in their order; returns when all are durable."""
         at = now()
         try:
             async with asyncio.TaskGroup() as group:
                 for uid, (data, refused) in mails.items():
-                    context = {REFUSED: refused} if refused else {}
+                    context = {ARRIVED: to_text(arrived[uid])} if uid in arrived else {}
+                    context |= {REFUSED: refused} if refused else {}
                     key = item_key(self._name, uid_validity, uid)
                     group.create_task(self._inlet.accept(RawItem(data, "message/rfc822", at, key, context)))
         except ExceptionGroup as failed:

@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from aioimaplib import aioimaplib  # type: ignore[import-untyped]
@@ -19,6 +20,7 @@ from aioimaplib import aioimaplib  # type: ignore[import-untyped]
 from shared.channels.email.config import Server
 from shared.channels.email.imap_client import Client
 from shared.channels.email.imap_words import (
+    found_arrivals,
     found_bodies,
     found_folders,
     found_sizes,
@@ -29,6 +31,7 @@ from shared.channels.email.imap_words import (
     uid_set,
 )
 from shared.channels.email.oauth import Tokens
+from shared.connector import ReceiverRefused
 
 CONNECT_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
@@ -36,6 +39,8 @@ SLOWEST_BYTES_PER_SECOND = 20_000
 
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
+_NOT_NOW = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|THROTTLED)\b|too many|temporar|later", re.IGNORECASE)
+"""A login refused for a while only: codes (RFC 5530, and what Gmail and Yahoo say), words of servers without codes."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed within 50 s."""
 
@@ -46,8 +51,8 @@ class ImapError(ConnectionError):
     """The server refused, was silent for too long or hung up; the text says which and at what."""
 
 
-class LoginRefused(ImapError):
-    """The server does not let this mailbox in."""
+class LoginRefused(ImapError, ReceiverRefused):
+    """The server does not let this mailbox in, and will not until something is changed."""
 
 
 class CommandRefused(ImapError):
@@ -108,9 +113,10 @@ class Connection:
         """Return the UIDs of the mails with a Message-ID. Raises ImapError."""
         return await self.search(f"HEADER Message-ID {quoted(message_id)}")
 
-    async def sizes(self, uids: Sequence[int]) -> dict[int, int]:
-        """Return the size in bytes of each mail that still exists."""
-        return found_sizes(await self._fetch(uids, "(UID RFC822.SIZE)", 0))
+    async def listed(self, uids: Sequence[int]) -> tuple[dict[int, int], dict[int, datetime]]:
+        """Return the size in bytes of each mail that still exists, and when the server got it, where it says so."""
+        lines = await self._fetch(uids, "(UID RFC822.SIZE INTERNALDATE)", 0)
+        return found_sizes(lines), found_arrivals(lines)
 
     async def mails(self, uids: Sequence[int], size: int, *, first_bytes: int | None = None) -> dict[int, bytes]:
         """Return the mails that still exist, without marking them as seen; `size` in bytes sets the deadline."""
@@ -208,7 +214,8 @@ class Connection:
         try:
             await self._command(name, answer)
         except CommandRefused as error:
-            raise LoginRefused(str(error)) from None
+            kind = ImapError if _NOT_NOW.search(str(error)) else LoginRefused
+            raise kind(str(error)) from None
 
     async def _move(self, uids: Sequence[int], folder: str) -> None:
         protocol, name = self._client.protocol, mailbox_name(folder)

@@ -6,11 +6,12 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
+_ARRIVED = re.compile(rb'\bINTERNALDATE "( ?\d{1,2}-[A-Za-z]{3}-\d{4} \d\d:\d\d:\d\d [+-]\d{4})"')
 _FETCH = re.compile(rb"\d+ FETCH \(")
 _LISTED = re.compile(rb'^\((?P<flags>[^)]*)\) (?:"(?:\\.|[^"\\])*"|NIL) (?P<name>.+)$', re.IGNORECASE)
 _SHIFTED = re.compile(r"&([^-&]*)-")
@@ -59,6 +60,13 @@ def found_sizes(lines: Sequence[bytes | bytearray]) -> dict[int, int]:
     return {int(uid[1]): int(size[1]) for uid, size in found if uid and size}
 
 
+def found_arrivals(lines: Sequence[bytes | bytearray]) -> dict[int, datetime]:
+    """Return by UID when the server got each mail (RFC 3501, 2.3.3); without those it tells nothing usable of."""
+    found = ((_UID.search(line), _ARRIVED.search(line)) for line in lines if isinstance(line, bytes))
+    times = {int(uid[1]): _moment(arrived[1].decode("ascii", "replace")) for uid, arrived in found if uid and arrived}
+    return {uid: at for uid, at in times.items() if at is not None}
+
+
 def found_bodies(lines: Sequence[bytes | bytearray]) -> dict[int, bytes]:
     """Return literals by UID; the UID may stand before or after the literal, and a mail may come without one."""
     found: dict[int, bytes] = {}
@@ -95,6 +103,17 @@ def found_folders(lines: Sequence[bytes | bytearray]) -> dict[str, str]:
 def last_words(lines: Sequence[bytes | bytearray]) -> str:
     """Return what the server said last, for the person."""
     return bytes(lines[-1]).decode("utf-8", "replace")[:300] if lines else "no reason given"
+
+
+def _moment(text: str) -> datetime | None:
+    """Read `17-Jul-1996 02:44:25 -0700`, in every locale."""
+    day, month, year, clock, zone = text.strip().replace("-", " ", 2).split(" ")
+    try:
+        return datetime.strptime(
+            f"{day} {_MONTHS.index(month.title()) + 1} {year} {clock} {zone}", "%d %m %Y %H:%M:%S %z"
+        )
+    except ValueError:
+        return None
 
 
 def _utf7(piece: str) -> str:

@@ -184,6 +184,7 @@ class _Reader:
         delimiter = delimiter[: 2 + MAX_BOUNDARY]
         data, at = self.data, self.data.find(delimiter, start, end)
         part, inner = start, -1
+        declared = self._declared_inside(delimiter[2:] + b"--", start, end)  # gone through once, however many parts
         for _ in range(MAX_DELIMITERS):
             if at < 0:
                 return
@@ -192,8 +193,8 @@ class _Reader:
             rest = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
             if len(delimiter) == 2 + MAX_BOUNDARY:
                 rest = b"--" if rest.endswith(b"--") else b""
-            if rest == b"--" and inner < part:
-                inner = self._declares(delimiter[2:] + rest, part, end)
+            while rest == b"--" and inner < part:
+                inner = next(declared, end)
             if (at == start or data[at - 1] == 10) and (rest == b"" or (rest == b"--" and at < inner)):
                 before = at - 1 if at > start else at
                 before -= before > start and data[before - 1] == 13
@@ -202,15 +203,10 @@ class _Reader:
             else:
                 at = data.find(delimiter, at + len(delimiter), end)
 
-    def _declares(self, boundary: bytes, start: int, end: int) -> int:
-        """Return where a multipart inside declares what looks like our last delimiter; the end if none does."""
-        return min(self._first(b'boundary="' + boundary, start, end), self._first(b"boundary=" + boundary, start, end))
-
-    def _first(self, words: bytes, start: int, end: int) -> int:
-        at = self.data.find(words, start, end)
-        while at >= 0 and (self.data[at + len(words) : at + len(words) + 1] or b"x") not in b' \t\r\n";':
-            at = self.data.find(words, at + 1, end)
-        return at if at >= 0 else end
+    def _declared_inside(self, boundary: bytes, start: int, end: int) -> Iterator[int]:
+        """Yield where a multipart inside declares what looks like our last delimiter."""
+        declaration = re.compile(rb'boundary="?' + re.escape(boundary) + rb'(?=[ \t\r\n";])')
+        return (found.start() for found in declaration.finditer(self.data, start, end))
 
 
 class _Delimiter:

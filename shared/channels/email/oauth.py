@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from shared.channels.email import config
 from shared.channels.email.oauth_providers import Endpoints, endpoints
 from shared.clock import now, to_text
+from shared.connector import ReceiverRefused
 
 HTTP_SECONDS = 15.0
 ANSWER_BYTES = 1024 * 1024
@@ -34,7 +35,7 @@ class OAuthUnreachable(ConnectionError):
     """The provider gave no usable answer; try later."""
 
 
-class ConsentEnded(PermissionError):
+class ConsentEnded(PermissionError, ReceiverRefused):
     """The provider refuses the refresh token: a person must consent again. The text says why."""
 
 

@@ -9,6 +9,7 @@ from email.utils import mktime_tz, parsedate_tz
 from shared.channels.email import authentication, body, charset, mime, natures, quotes, signed, words
 from shared.channels.email.header_nature import REPLY_HEADER
 from shared.channels.email.topic import topic
+from shared.clock import from_text
 from shared.connector import Channel, Parsed, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
 
@@ -19,6 +20,8 @@ MAX_RECIPIENTS = 500
 MAX_REFERENCES = 100
 REFUSED = "refused"
 """Key of `RawItem.context`: why the server did not give the whole mail."""
+ARRIVED = "arrived_at"
+"""Key of `RawItem.context`: when the mailbox got the mail, by the mail server's clock."""
 
 _RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to")
 _OLDEST = datetime(1980, 1, 1, tzinfo=UTC)
@@ -30,10 +33,11 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     fingerprint = hashlib.sha256(item.data).hexdigest()
     external_id = _message_id(tree) or f"sha256:{fingerprint}"
     sender, no_sender = _sender(tree, fingerprint)
+    arrived_at = _arrived_at(item)
     content = body.read(tree)
     subject = words.text(tree.header("subject"))
-    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached)))
-    said = content.text if content.text.strip() or content.is_report else content.attached
+    full = "\n\n".join(filter(None, (_with_notes(content, content.text), content.attached, content.returned)))
+    said = content.text if content.text.strip() else content.attached
     new = _with_notes(content, quotes.new_text(said, subject))
     refers_to = _refers_to(tree, external_id)
     key = signed.key_of(channel.settings.get("reply_key", ""))
@@ -43,7 +47,8 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         external_id=external_id,
         dedup_key=f"{external_id} {fingerprint}",
         sender=sender,
-        occurred_at=_occurred_at(tree, item.received_at),
+        occurred_at=_occurred_at(tree, arrived_at),
+        arrived_at=arrived_at,
         subject=subject,
         text=new,
         full_text=full if full != new else "",
@@ -154,11 +159,17 @@ def _is_marked_spam(tree: mime.Part) -> bool:
     return any(mark.startswith("yes") for mark in marks)
 
 
-def _occurred_at(tree: mime.Part, received_at: datetime) -> datetime:
-    """Return the Date, unless it is missing, broken, absurd or in the future."""
+def _arrived_at(item: RawItem) -> datetime:
+    """Return when the mailbox got the mail: asked of it, it may be long before we did."""
+    told = item.context.get(ARRIVED)
+    return min(from_text(told), item.received_at) if told else item.received_at
+
+
+def _occurred_at(tree: mime.Part, arrived_at: datetime) -> datetime:
+    """Return the Date, unless it is missing, broken, absurd or after the arrival."""
     try:
         parts = parsedate_tz(charset.one_line(words.unfold(tree.header("date")), 200))
-        at = datetime.fromtimestamp(mktime_tz(parts), UTC) if parts else received_at
+        at = datetime.fromtimestamp(mktime_tz(parts), UTC) if parts else arrived_at
     except (ValueError, OverflowError, OSError, TypeError, IndexError):
-        return received_at
-    return at if _OLDEST <= at <= received_at else received_at
+        return arrived_at
+    return at if _OLDEST <= at <= arrived_at else arrived_at

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from shared.channels.email import config
 from shared.channels.email.folders import FolderReader
+from shared.channels.email.imap import LoginRefused
 from shared.channels.email.listener import Listener
 from shared.channels.email.oauth import Tokens
 from shared.channels.email.places import Places
@@ -16,6 +17,7 @@ from shared.channels.email.status import Status
 from shared.connector import Channel, Inlet, Receiver
 
 LONGEST_PAUSE_SECONDS = 60.0
+REFUSED_PAUSE_SECONDS = 900.0
 
 
 @runtime_checkable
@@ -58,9 +60,10 @@ class ImapReceiver:
         status = Status(self._inlet, tokens.warning if tokens else lambda: None)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._reader(first, places, status, tokens).run())
+                reader = self._reader(first, places, status, tokens)
+                group.create_task(reader.run())
                 for name in others:
-                    group.create_task(_keep(name, self._reader(name, places, status, tokens), status))
+                    group.create_task(_keep(name, self._reader(name, places, status, tokens), status, reader.let_in))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -74,8 +77,12 @@ class ImapReceiver:
         return Tokens(self._settings, keep)
 
 
-async def _keep(name: str, reader: FolderReader, status: Status) -> None:
-    """Read a folder that the others do not depend on: what goes wrong is told and tried again, later each time."""
+async def _keep(name: str, reader: FolderReader, status: Status, let_in: asyncio.Event) -> None:
+    """Read a folder that the others do not depend on: what goes wrong is told and tried again, later each time.
+
+    It begins when the server has let the first one in: a wrong password is tried once and not once a folder.
+    """
+    await let_in.wait()
     failures = 0
     while True:
         started = asyncio.get_running_loop().time()
@@ -85,5 +92,7 @@ async def _keep(name: str, reader: FolderReader, status: Status) -> None:
             lasted = asyncio.get_running_loop().time() - started
             failures = 1 if lasted > LONGEST_PAUSE_SECONDS else failures + 1
             status.problem(name, str(error))
+            if isinstance(error, LoginRefused):
+                await asyncio.sleep(REFUSED_PAUSE_SECONDS)
         pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(failures, 10))
         await asyncio.sleep(pause * (0.75 + random.random() / 2))  # noqa: S311 (spread, not secrecy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from shared.channels.email.build import Mail, NoRecipient, build, message_id
 from shared.channels.email.oauth import Tokens
 from shared.channels.email.pool import Pool
 from shared.channels.email.sent_folder import SentFolder
-from shared.connector import Channel, FileReader, SendFateUnknown, SendRefused, Sent
+from shared.connector import Channel, FileReader, SendDelayed, SendFateUnknown, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
 
 DATA_SECONDS = 40.0
@@ -44,14 +44,26 @@ class SmtpSender:
             raise SendRefused("this mailbox has no smtp_host: it only receives")
         mail = await self._build(reply)
         async with self._pool.slot(), self._envelope(mail) as client:
-            await self._data(client, mail)
+            await self._data(client, mail, is_first=reply.attempt == 1)
         self._sent_folder.keep(mail)
         return Sent(external_id=mail.message_id)
 
-    async def settled(self, reply_id: UUID) -> Sent | None:
-        """Return what the Sent folder tells of a reply whose answer was lost; None where it tells nothing."""
-        its_id = message_id(reply_id, self._channel)
-        return Sent(external_id=its_id) if await self._sent_folder.has_now(its_id) else None
+    @asynccontextmanager
+    async def settling(self) -> AsyncIterator[Callable[[UUID], Awaitable[Sent | None]]]:
+        """Lend what tells by the Sent folder that a reply left, None where nothing of it is there.
+
+        It and this raise SendDelayed when the folder cannot be read.
+        """
+        try:
+            async with self._sent_folder.looking() as has:
+
+                async def settled(reply_id: UUID) -> Sent | None:
+                    its_id = message_id(reply_id, self._channel)
+                    return Sent(external_id=its_id) if await has(its_id) else None
+
+                yield settled
+        except OSError as error:
+            raise SendDelayed(f"the Sent folder cannot be read: {words(error)}") from error
 
     async def close(self) -> None:
         await self._pool.close()
@@ -93,8 +105,11 @@ class SmtpSender:
         except (SMTPException, OSError, ValueError) as error:
             raise_send_error(error, connecting=True)
 
-    async def _data(self, client: SMTP, mail: Mail) -> None:
-        """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it."""
+    async def _data(self, client: SMTP, mail: Mail, *, is_first: bool) -> None:
+        """Hand the mail over. Raises SendFateUnknown when the answer is lost and the Sent folder does not settle it.
+
+        Every attempt has the same Message-ID, so a copy found after a later one may be that of the first.
+        """
         try:
             await client.data(mail.data, timeout=self._data_seconds)
         except SMTPResponseException as error:
@@ -102,7 +117,7 @@ class SmtpSender:
                 raise
         except (SMTPException, OSError) as error:
             client.close()
-            if not await self._sent_folder.has(mail.message_id):
+            if not (is_first and await self._sent_folder.has(mail.message_id)):
                 said = f"the connection broke while the mail was handed over: {words(error)}"
                 raise SendFateUnknown(said) from error
 

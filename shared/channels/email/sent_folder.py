@@ -6,13 +6,15 @@ Losing a copy loses no mail, so nobody waits for one; the same Message-ID is put
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from uuid import UUID
 
 from shared.channels.email import config
 from shared.channels.email.build import Mail
-from shared.channels.email.imap import CommandRefused, Connection
+from shared.channels.email.imap import CommandRefused, Connection, LoginRefused
 from shared.channels.email.oauth import Tokens
 from shared.logs import Log
 
@@ -23,7 +25,10 @@ LINGER_SECONDS = 20.0
 LOOK_SECONDS = 12.0
 LOOK_AGAIN_SECONDS = 2.0
 CLOSE_SECONDS = 5.0
+REFUSED_PAUSE_SECONDS = 900.0
+"""After a refused login nobody tries again for so long: providers lock accounts."""
 log = Log("email.sent_folder")
+T = TypeVar("T")
 
 
 class SentFolder:
@@ -35,6 +40,7 @@ class SentFolder:
         self._waiting: asyncio.Queue[Mail] = asyncio.Queue()
         self._bytes = 0
         self._worker: asyncio.Task[None] | None = None
+        self._refused: tuple[float, str] | None = None
 
     def keep(self, mail: Mail) -> None:
         """Put a copy there, soon; more than WAITING_BYTES at once are not kept."""
@@ -57,18 +63,21 @@ class SentFolder:
                 return await self._found(message_id)
         return False
 
-    async def has_now(self, message_id: str) -> bool:
-        """Tell whether a mail is there at this moment; False as well when the server cannot tell."""
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[Callable[[str], Awaitable[bool]]]:
+        """Lend what tells whether a mail is there at this moment, by one login. It and this raise OSError."""
         if not self._name:
-            return False
-        with suppress(OSError):  # a time-out is one
-            async with asyncio.timeout(LOOK_SECONDS):
-                connection = await self._opened()
-                try:
-                    return bool(await connection.find(message_id))
-                finally:
-                    connection.close()
-        return False
+            yield _has_nothing
+            return
+        connection = await _in_time(self._opened())
+
+        async def has(message_id: str) -> bool:
+            return bool(await _in_time(connection.find(message_id)))
+
+        try:
+            yield has
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         """Give what waits a moment to get there."""
@@ -112,7 +121,7 @@ class SentFolder:
         """Put one copy there and return the connection to go on with."""
         for number in range(TRIES):
             try:
-                connection = connection or await self._opened()
+                connection = connection or await self._opened(creates=True)
                 await self._put(connection, mail)
                 return connection
             except OSError as error:
@@ -130,16 +139,39 @@ class SentFolder:
         if not await connection.find(mail.message_id):
             await connection.append(self._name, mail.data)
 
-    async def _opened(self) -> Connection:
+    async def _opened(self, *, creates: bool = False) -> Connection:
+        """Log in and open the folder; a look never makes one that is missing. Raises OSError."""
+        if self._refused is not None and time.monotonic() - self._refused[0] < REFUSED_PAUSE_SECONDS:
+            raise LoginRefused(self._refused[1])
         connection = Connection(config.imap_server(self._settings), self._tokens)
         try:
             await connection.open()
+            self._refused = None
             try:
                 await connection.select(self._name)
             except CommandRefused:
+                if not creates:
+                    raise
                 await connection.create(self._name)
                 await connection.select(self._name)
+        except LoginRefused as error:
+            connection.close()
+            self._refused = time.monotonic(), str(error)
+            raise
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+async def _has_nothing(message_id: str) -> bool:
+    return False
+
+
+async def _in_time(answer: Awaitable[T]) -> T:
+    """Raises OSError with words, also when the time is over."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            return await answer
+    except TimeoutError:
+        raise TimeoutError(f"no answer in {LOOK_SECONDS:.0f} s") from None

@@ -22,6 +22,8 @@ class ScriptedImap:
     seen: set[int] = field(default_factory=set)
     moved: dict[int, str] = field(default_factory=dict)
     folders: set[str] = field(default_factory=lambda: {"INBOX"})
+    arrived: dict[int, str] = field(default_factory=dict)
+    """INTERNALDATE by UID."""
     cut_in_literal: int = 0
     """So many times the connection drops in the middle of a mail."""
     silent_at: str = ""
@@ -167,7 +169,8 @@ class _Session:
         for number, uid in enumerate(self.uids(words), 1):
             mail = self.box.mails[uid]
             if not bodies:
-                self.say(f"* {number} FETCH (UID {uid} RFC822.SIZE {len(mail)})")
+                arrived = f' INTERNALDATE "{self.box.arrived[uid]}"' if uid in self.box.arrived else ""
+                self.say(f"* {number} FETCH (UID {uid} RFC822.SIZE {len(mail)}{arrived})")
                 continue
             head = f"* {number} FETCH (UID {uid} BODY[] {{{len(mail)}}}\r\n".encode()
             if self.box.cut_in_literal:

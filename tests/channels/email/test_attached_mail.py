@@ -64,6 +64,20 @@ def test_the_html_of_an_attached_mail_is_shown_below_and_made_safe() -> None:
     assert message.html == "<pre>See &lt;b&gt;.</pre>\n<hr>\n<p>Hi</p>"
 
 
+@pytest.mark.parametrize(
+    "left_open", ["<p>See</p><!-- ", "<p>See</p><style>", "<p>See</p><textarea>", "<p>See<a href='"]
+)
+def test_what_the_html_of_a_mail_leaves_open_does_not_hide_what_is_attached(left_open: str) -> None:
+    html = b"Content-Type: text/html\r\n\r\n"
+    message = parsed(HEAD + multipart(html + left_open.encode(), attached(mail(html + b"<p>Hi</p>"))))
+    assert message.html.startswith("<p>See")
+    assert message.html.endswith("\n<hr>\n<p>Hi</p>")
+
+
+def test_mails_without_html_get_none() -> None:
+    assert parsed(HEAD + multipart(plain("See."), attached(mail(plain("Hi"))))).html == ""
+
+
 def test_html_of_an_attached_mail_that_is_too_large_takes_nothing_from_the_mail_itself() -> None:
     html = b"Content-Type: text/html\r\n\r\n"
     message = parsed(HEAD + multipart(html + b"<p>See</p>", attached(mail(html + b"<div>" * 1_000))))
@@ -80,6 +94,25 @@ def test_what_a_report_returns_is_read_below_it_and_its_files_are_not_listed_aga
 def test_a_report_without_words_does_not_speak_with_the_words_it_returns() -> None:
     message = parsed(HEAD + multipart(attached(mail(plain("Our answer"))), kind="report"))
     assert (message.text, message.full_text) == ("", "Our answer")
+
+
+def report(words: str) -> bytes:
+    returned = attached(mail(multipart(plain("Our answer"), PDF, boundary=b"i"), "Our mail"))
+    return multipart(plain(words), returned, kind="report", boundary=b"r")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_report_among_the_parts_of_a_mail_takes_nothing_from_the_others(order: int) -> None:
+    forwarded = attached(mail(multipart(plain("Где мой заказ?"), PDF, boundary=b"i")))
+    message = parsed(HEAD + multipart(*[report(""), forwarded][::order]))
+    assert (message.text, message.full_text) == ("Где мой заказ?", "Где мой заказ?\n\nOur answer")
+    assert sorted(names(message)) == ["Order 17.eml", "Our mail.eml", "bill.pdf"]
+
+
+def test_a_report_that_somebody_forwards_speaks_with_its_own_words_only() -> None:
+    message = parsed(HEAD + multipart(attached(mail(report("Not delivered.")))))
+    assert (message.text, message.full_text) == ("Not delivered.", "Not delivered.\n\nOur answer")
+    assert names(message) == ["Order 17.eml", "Our mail.eml"]
 
 
 def test_what_is_no_mail_stays_a_file() -> None:

@@ -29,6 +29,7 @@ def test_an_ordinary_mail() -> None:
         recipients=(ADDRESS,),
         known_as=("<1@example.org>",),
         topic="question 1",
+        arrived_at=message.arrived_at,
     )
 
 
@@ -51,6 +52,25 @@ def test_a_mail_without_message_id_and_date_is_known_by_its_bytes() -> None:
 )
 def test_an_absurd_date_is_replaced_by_the_time_of_arrival(date: str) -> None:
     assert now() - headers("From: a@b", f"Date: {date}").occurred_at < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("date", "occurred"),
+    [
+        ("Sat, 21 Nov 2026 10:00:00 +0300", datetime(2026, 11, 21, 7, 0, tzinfo=UTC)),
+        ("Sat, 21 Nov 2026 13:00:00 +0300", datetime(2026, 11, 21, 8, 0, tzinfo=UTC)),
+        ("soon", datetime(2026, 11, 21, 8, 0, tzinfo=UTC)),
+    ],
+)
+def test_a_mail_was_not_written_after_it_had_arrived(date: str, occurred: datetime) -> None:
+    data = f"From: a@b\r\nDate: {date}\r\n\r\nHi".encode()
+    message = parsed(data, arrived_at="2026-11-21T08:00:00.000000Z")
+    assert (message.occurred_at, message.arrived_at) == (occurred, datetime(2026, 11, 21, 8, 0, tzinfo=UTC))
+
+
+def test_a_mail_arrived_when_it_was_received_where_the_server_tells_nothing_or_a_time_to_come() -> None:
+    for context in ({}, {"arrived_at": "9999-01-01T00:00:00.000000Z"}):
+        assert abs(now() - parsed(b"From: a@b\r\n\r\nHi", **context).arrived_at) < timedelta(seconds=5)
 
 
 def test_the_nearest_message_answered_comes_first() -> None:
@@ -329,8 +349,13 @@ MEGABYTE = 1_000_000
         + b"b" * 90
         + b"\r\n"
         + (b"--" + b"b" * 85 + b"\r\n") * 11_000,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + b"--b\r\nboundary=b--\r\n--b--\r\n" * 990
+        + b'boundary="b--x\r\n' * (MEGABYTE // 16),
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        + b"--b\r\nboundary=b--\r\n--b--\r\n" * (MEGABYTE // 27),
     ],
-    ids=range(59),
+    ids=range(61),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()

@@ -4,11 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import pytest
 
 from shared.channels.email import folders, imap, imap_client, places
 from shared.channels.email.receive import receiver
+from shared.clock import from_text, now
 from shared.connector import Channel
 from tests.channels.email.mailbox import ADDRESS, PASSWORD, MemoryInlet, mail, mailbox
 from tests.peers.dovecot import DovecotServer
@@ -257,17 +259,17 @@ async def test_a_mail_deleted_between_search_and_fetch_is_passed_over(
 ) -> None:
     for number in range(1, 4):
         box.deliver(ADDRESS, mail(number))
-    sizes = imap.Connection.sizes
+    listed = imap.Connection.listed
 
-    async def sizes_then_delete(connection: imap.Connection, uids: list[int]) -> dict[int, int]:
-        found = await sizes(connection, uids)
+    async def list_then_delete(connection: imap.Connection, uids: list[int]) -> object:
+        found = await listed(connection, uids)
         other = await open_connection(box)
         await other._client.protocol.uid("STORE", "2", "+FLAGS", r"(\Deleted)")
         await other._client.protocol.expunge()
         other.close()
         return found
 
-    monkeypatch.setattr(imap.Connection, "sizes", sizes_then_delete)
+    monkeypatch.setattr(imap.Connection, "listed", list_then_delete)
     inlet = MemoryInlet()
     async with receiving(channel(box.port), inlet):
         await inlet.have(2)
@@ -341,3 +343,12 @@ async def open_connection(box: DovecotServer) -> imap.Connection:
     await connection.open()
     await connection.select("INBOX")
     return connection
+
+
+async def test_a_real_server_tells_when_it_got_a_mail(box: DovecotServer) -> None:
+    began = now() - timedelta(seconds=2)
+    box.deliver(ADDRESS, mail(1))
+    inlet = MemoryInlet()
+    async with receiving(channel(box.port), inlet):
+        (item,) = await inlet.have(1)
+    assert began <= from_text(item.context["arrived_at"]) <= now()

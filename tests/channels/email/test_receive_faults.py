@@ -1,13 +1,15 @@
 """The receiver against a server that misbehaves as no real one does on demand."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
 
-from shared.channels.email import folders, imap, imap_client, places
+from shared.channels.email import folders, imap, imap_client, places, receive
 from shared.channels.email.places import Place
 from shared.channels.email.receive import receiver
-from shared.connector import Channel
+from shared.channels.email.status import Status
+from shared.connector import Channel, ReceiverRefused
 from tests.channels.email.mailbox import MemoryInlet, mail, mailbox
 from tests.channels.email.scripted_imap import ScriptedImap, many
 from tests.channels.email.test_receive import receiving, until
@@ -211,3 +213,62 @@ async def test_an_endless_answer_ends_the_connection(monkeypatch: pytest.MonkeyP
     async with box.listening():
         with pytest.raises(imap.ImapError, match="a literal of 2000 bytes"):
             await run(box, MemoryInlet())
+
+
+@pytest.mark.parametrize(
+    ("words", "is_final"),
+    [
+        ("[AUTHENTICATIONFAILED] Invalid credentials (Failure)", True),
+        ("LOGIN failed.", True),
+        ("[ALERT] Application-specific password required", True),
+        ("[UNAVAILABLE] Temporary authentication failure.", False),
+        ("[ALERT] Too many simultaneous connections. (Failure)", False),
+        ("[LIMIT] Rate limit hit.", False),
+        ("Server busy, please try again later", False),
+    ],
+)
+async def test_a_login_is_refused_for_good_or_for_a_while(words: str, is_final: bool) -> None:
+    box = ScriptedImap(refuse={"LOGIN": words})
+    async with box.listening():
+        with pytest.raises(imap.ImapError) as error:
+            await run(box, MemoryInlet())
+    assert isinstance(error.value, ReceiverRefused) is is_final
+    assert str(error.value) == f"the server refused LOGIN: {words}"
+
+
+async def test_a_wrong_password_is_tried_once_and_not_once_a_folder() -> None:
+    box = ScriptedImap(refuse={"LOGIN": "[AUTHENTICATIONFAILED] no"}, folders={"INBOX", "a", "b"})
+    async with box.listening():
+        with pytest.raises(ReceiverRefused):
+            await run(box, MemoryInlet(), imap_folder="INBOX, a, b")
+    assert box.times("LOGIN") == 1
+
+
+async def test_a_folder_that_is_not_let_in_any_more_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is connected since before the password was changed."""
+    monkeypatch.setattr(receive, "LONGEST_PAUSE_SECONDS", 0.01)
+
+    class Refused:
+        tries = 0
+
+        async def run(self) -> None:
+            self.tries += 1
+            raise imap.LoginRefused("wrong password")
+
+    let_in, inlet, reader = asyncio.Event(), MemoryInlet(), Refused()
+    keeping = asyncio.create_task(receive._keep("a", reader, Status(inlet), let_in))
+    let_in.set()
+    await until(lambda: inlet.reports)
+    await asyncio.sleep(0.1)
+    keeping.cancel()
+    assert (reader.tries, inlet.reports) == (1, [(0, "a: wrong password")])
+
+
+async def test_when_the_mailbox_got_a_mail_is_kept_with_it_where_the_server_tells() -> None:
+    arrived = {1: "17-Jul-1996 02:44:25 -0700", 2: " 1-Dec-2026 00:00:00 +0300", 3: "31-Feb-2026 00:00:00 +0000"}
+    box = ScriptedImap({number: mail(number) for number in range(1, 5)}, arrived=arrived)
+    inlet = MemoryInlet()
+    async with box.listening(), receiving(channel(box), inlet):
+        items = await inlet.have(4)
+    told = [{"arrived_at": f"{at}.000000Z"} for at in ("1996-07-17T09:44:25", "2026-11-30T21:00:00")]
+    assert [item.context for item in items] == [*told, {}, {}]

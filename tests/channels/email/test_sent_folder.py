@@ -10,7 +10,7 @@ import pytest
 from shared.channels.email import sent_folder
 from shared.channels.email.build import build
 from shared.channels.email.send import SmtpSender, sender
-from shared.connector import Channel, SendFateUnknown, Sent
+from shared.connector import Channel, SendDelayed, SendFateUnknown, Sent
 from tests.channels.email.mailbox import ADDRESS, PASSWORD, mailbox
 from tests.channels.email.scripted_imap import ScriptedImap
 from tests.channels.email.test_receive import until
@@ -85,6 +85,18 @@ async def test_a_lost_answer_is_settled_by_the_sent_folder_where_the_provider_pu
     await post.close()
 
 
+async def test_the_copy_of_the_first_attempt_does_not_tell_that_the_second_one_left(
+    dovecot: DovecotServer, smtp: SmtpServer
+) -> None:
+    dovecot.add_user(ADDRESS, PASSWORD)
+    post = sender(channel(dovecot.port, smtp), no_files)
+    dovecot.deliver(ADDRESS, build(REPLY, mailbox(), {}).data, folder=ENCODED)
+    smtp.faults.cut_after_acceptance()
+    with pytest.raises(SendFateUnknown):
+        await post.send(replace(REPLY, attempt=2))
+    await post.close()
+
+
 async def test_a_lost_answer_that_the_sent_folder_does_not_settle_stays_unknown(
     dovecot: DovecotServer, smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,17 +115,68 @@ async def test_a_lost_answer_that_the_sent_folder_does_not_settle_stays_unknown(
     await away.close()
 
 
+async def told(post: SmtpSender, *replies: UUID) -> list[Sent | None]:
+    async with post.settling() as settled:
+        return [await settled(reply_id) for reply_id in replies]
+
+
 async def test_a_copy_that_comes_into_the_sent_folder_later_tells_that_the_mail_left(
     dovecot: DovecotServer, smtp: SmtpServer
 ) -> None:
     dovecot.add_user(ADDRESS, PASSWORD)
     post = sender(channel(dovecot.port, smtp), no_files)
-    assert await post.settled(REPLY.id) is None
     dovecot.deliver(ADDRESS, build(REPLY, mailbox(), {}).data, folder=ENCODED)
-    assert await post.settled(REPLY.id) == Sent(MESSAGE_ID)
-    assert await post.settled(UUID(int=404)) is None
+    assert await told(post, REPLY.id, UUID(int=404)) == [Sent(MESSAGE_ID), None]
     await post.close()
-    for away in (channel(1, smtp), channel(1, smtp, sent_folder="")):
-        post = sender(away, no_files)
-        assert await post.settled(REPLY.id) is None
+    post = sender(channel(1, smtp, sent_folder=""), no_files)
+    assert await told(post, REPLY.id) == [None]
+    await post.close()
+
+
+async def test_a_mailbox_that_is_away_tells_nothing_and_says_so(
+    smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent_folder, "LOOK_SECONDS", 0.5)
+    with pytest.raises(SendDelayed, match="Sent folder cannot be read: connect failed"):
+        await told(sender(channel(1, smtp), no_files), REPLY.id)
+    box = ScriptedImap(silent_at="SEARCH", folders={"INBOX", SENT})
+    async with box.listening():
+        with pytest.raises(SendDelayed, match="Sent folder cannot be read: no answer in"):
+            await told(sender(channel(box.port, smtp), no_files), REPLY.id)
+
+
+async def test_one_login_is_enough_for_many_replies(smtp: SmtpServer) -> None:
+    box = ScriptedImap()
+    async with box.listening():
+        post = sender(channel(box.port, smtp), no_files)
+        assert await told(post, *(UUID(int=n) for n in range(5))) == [None] * 5
+    assert (box.sessions, box.times("UID SEARCH")) == (1, 5)
+
+
+async def test_a_look_makes_no_folder(dovecot: DovecotServer, smtp: SmtpServer) -> None:
+    dovecot.add_user(ADDRESS, PASSWORD)
+    post = sender(channel(dovecot.port, smtp), no_files)
+    with pytest.raises(SendDelayed, match="Sent folder cannot be read: the server refused SELECT"):
+        await told(post, REPLY.id)
+    smtp.faults.cut_after_acceptance()
+    with pytest.raises(SendFateUnknown):
+        await post.send(REPLY)
+    assert not dovecot._maildir(ADDRESS, ENCODED).exists()
+    assert await post.send(REPLY) == Sent(MESSAGE_ID)
+    await post.close()
+    assert dovecot._maildir(ADDRESS, ENCODED).exists()
+
+
+async def test_a_wrong_password_is_tried_once_however_many_copies_and_questions_there_are(
+    smtp: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent_folder, "PAUSES_SECONDS", (0.01, 0.01))
+    box = ScriptedImap(refuse={"LOGIN": "[AUTHENTICATIONFAILED] no"})
+    async with box.listening():
+        post = sender(channel(box.port, smtp), no_files)
+        for text in ("one", "two"):
+            await post.send(replace(REPLY, text=text))
+        with pytest.raises(SendDelayed, match="the server refused LOGIN"):
+            await told(post, REPLY.id)
         await post.close()
+    assert box.times("LOGIN") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from uuid import uuid4
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from services.ingest import supervise
-from services.ingest.backoff import backoff_seconds
+from services.ingest.backoff import backoff_seconds, refused_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.lease import Lease, LeaseLost
 from services.ingest.metrics import lag_of
 from services.ingest.supervise import Supervisor
+from shared.connector import ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.registry.cursors import take_lease
 from tests.services.fakes import add_channel, lines_kind, loader, registry_of, until
@@ -140,6 +142,51 @@ async def test_receiver_that_fails_shows_its_problem_and_starts_again_while_othe
         boxes.what["bad"] = None
         await until(lambda: sorted(boxes.running) == ["bad", "good"])
         await until(lambda: health.problem(bad.id) == "")
+
+
+def test_a_provider_that_does_not_let_us_in_is_left_alone_for_an_hour_in_the_end():
+    assert [refused_seconds(n, 0.5) for n in range(1, 7)] == [10, 900, 1800, 3600, 3600, 3600]
+    assert (refused_seconds(2, 0), refused_seconds(2, 1)) == (675, 1125)
+
+
+async def test_a_refused_login_is_not_tried_again_soon_and_says_when(database, boxes, monkeypatch):
+    asked = []
+    monkeypatch.setattr(supervise, "refused_seconds", lambda refusals, _: asked.append(refusals) or 0.02)
+    box = await add_channel(database, "box", "box")
+    boxes.what["box"] = ReceiverRefused("the server refused LOGIN: wrong password")
+    async with supervised(database, boxes) as health:
+        await until(lambda: len(asked) >= 3)
+        assert re.fullmatch(
+            r"the server refused LOGIN: wrong password; it is tried again at \d\d:\d\d:\d\d UTC,"
+            " or as soon as the settings are changed",
+            health.problem(box.id),
+        )
+    assert asked[:3] == [1, 2, 3]
+
+
+async def test_changed_settings_are_tried_at_once_however_long_a_refused_login_rests(database, boxes, monkeypatch):
+    monkeypatch.setattr(supervise, "refused_seconds", lambda refusals, _: 3600.0)
+    box = await add_channel(database, "box", "box")
+    boxes.what["box"] = ReceiverRefused("wrong password")
+    async with supervised(database, boxes) as health:
+        await until(lambda: "wrong password; it is tried again" in health.problem(box.id))
+        assert boxes.started == ["box"]
+        boxes.what["box"] = None
+        await database.write(
+            lambda tx: (tx.run('UPDATE channels SET settings = \'{"a": "b"}\''), tx.notify("channels"))
+        )
+        await until(lambda: boxes.running == ["box"])
+        await until(lambda: health.problem(box.id) == "")
+
+
+async def test_a_login_refused_after_a_good_while_is_a_first_refusal(database, boxes, monkeypatch):
+    asked = []
+    monkeypatch.setattr(supervise, "refused_seconds", lambda refusals, _: asked.append(refusals) or 0.02)
+    await add_channel(database, "box", "box")
+    boxes.what["box"] = ReceiverRefused("wrong password")
+    async with supervised(database, boxes, good_seconds=0.0):
+        await until(lambda: len(asked) >= 3)
+    assert asked[:3] == [1, 1, 1]
 
 
 async def test_problem_is_over_after_a_good_while_even_if_the_receiver_says_nothing(database, boxes):

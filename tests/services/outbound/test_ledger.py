@@ -3,10 +3,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from services.outbound.ledger import LEASE, Ledger, Outcome
+import pytest
+
+from services.outbound.ledger import LEASE, SENT_BEFORE, Ledger, Outcome
+from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
+from shared.contracts.outbound import OutboundReply
 from tests.services.fakes import AT
 from tests.services.outbound.replies import CHANNEL, reply
 
@@ -191,3 +195,71 @@ async def test_mended_channel_is_tried_at_once(any_database):
     assert await claimed(ledger) == []
     await ledger.hurry(CHANNEL)
     assert await claimed(ledger) == [said]
+
+
+async def lost(ledger: Ledger, said: OutboundReply, *fates: str) -> list[tuple[UUID, int]]:
+    """Give a reply one attempt for each fate and return of which ones a trace would tell."""
+    for attempt, fate in enumerate(fates, 1):
+        await ledger.accept([replace(said, attempt=attempt)])
+        (now,) = await ledger.claim({CHANNEL: 1})
+        await ledger.settle(now, Outcome(fate))
+    return [each.key for each in await ledger.unknown([CHANNEL], AT)]
+
+
+@pytest.mark.parametrize("earlier", ["sent", "unknown"])
+async def test_a_trace_that_an_earlier_attempt_may_have_left_tells_nothing_of_a_later_one(any_database, earlier):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    first = [(said.id, 1)] if earlier == "unknown" else []
+    assert await lost(ledger, said, earlier, "unknown") == first
+
+
+async def test_a_trace_tells_of_an_attempt_when_the_earlier_ones_never_left(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    assert await lost(ledger, said, "failed", "failed", "unknown") == [(said.id, 3)]
+
+
+async def found(ledger: Ledger) -> None:
+    """A trace tells that the one lost attempt was sent."""
+    (lost,) = await ledger.unknown([CHANNEL], AT)
+    assert await ledger.settle_unknown(lost, Sent("<1@okno>"))
+    assert not await ledger.settle_unknown(lost, Sent("<1@okno>"))
+
+
+async def fates(ledger: Ledger) -> list[tuple[int, str, str]]:
+    return [(each.attempt, each.state, each.error) for each in await ledger.unannounced(10)]
+
+
+@pytest.mark.parametrize("state", ["queued", "waiting"])
+async def test_what_was_sent_after_all_is_not_sent_again(any_database, state):
+    clock, said = Clock(), reply()
+    ledger = Ledger(any_database, "me", clock)
+    await lost(ledger, said, "unknown")
+    await ledger.accept([replace(said, attempt=2)])
+    if state == "waiting":
+        (second,) = await ledger.claim({CHANNEL: 1})
+        await ledger.settle(second, Outcome("waiting", "busy"))
+    await found(ledger)
+    clock.passes(timedelta(hours=1))
+    assert await claimed(ledger) == []
+    assert await fates(ledger) == [(1, "sent", ""), (2, "failed", SENT_BEFORE)]
+
+
+async def test_what_is_being_sent_again_ends_by_itself(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    await lost(ledger, said, "unknown")
+    await ledger.accept([replace(said, attempt=2)])
+    (second,) = await ledger.claim({CHANNEL: 1})
+    await found(ledger)
+    assert await ledger.settle(second, SENT)
+    assert await fates(ledger) == [(1, "sent", ""), (2, "sent", "")]
+
+
+@pytest.mark.parametrize(("asked_after", "goes_out"), [(-1, False), (1, True)])
+async def test_an_attempt_asked_for_before_the_earlier_one_was_found_is_not_sent(any_database, asked_after, goes_out):
+    """Whoever asks for one later knows that it was sent: it came back."""
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    await lost(ledger, said, "unknown")
+    await found(ledger)
+    again = replace(said, attempt=2, requested_at=AT + timedelta(seconds=asked_after))
+    await ledger.accept([again])
+    assert await claimed(ledger) == [again] * goes_out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 from uuid import UUID
@@ -10,25 +12,45 @@ import pytest
 
 from services.outbound import unsettled
 from shared.clock import now
-from shared.connector import SendFateUnknown, Sent
-from tests.services.fakes import add_channel, lines_kind, until
+from shared.connector import SendDelayed, SendFateUnknown, Sent
+from shared.contracts.outbound import OutboundReply
+from tests.services.fakes import add_channel, lines_kind, registry_of, until
 from tests.services.outbound.replies import reply
 from tests.services.outbound.test_outbound import House, Provider
 
 
 class Telling(Provider):
-    """Knows later what left."""
+    """Knows later what left; `away` are channels that cannot be asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.left: set[UUID] = set()
         self.asked: list[UUID] = []
+        self.logins: list[UUID] = []
+        self.away: dict[UUID, Exception] = {}
+        self.bugs: set[UUID] = set()
+
+    def sender(self, channel: object, read_file: object) -> _OfChannel:
+        return _OfChannel(self, channel.id)
+
+
+class _OfChannel:
+    def __init__(self, provider: Telling, channel_id: UUID) -> None:
+        self.provider, self.channel_id = provider, channel_id
+        self.send, self.close = provider.send, provider.close
+
+    @asynccontextmanager
+    async def settling(self) -> AsyncIterator[Callable[[UUID], Awaitable[Sent | None]]]:
+        self.provider.logins.append(self.channel_id)
+        if problem := self.provider.away.get(self.channel_id):
+            raise problem
+        yield self.settled
 
     async def settled(self, reply_id: UUID) -> Sent | None:
-        self.asked.append(reply_id)
-        if reply_id not in self.left:
-            return None
-        return Sent(f"<{reply_id}>")
+        self.provider.asked.append(reply_id)
+        if reply_id in self.provider.bugs:
+            raise RuntimeError("a bug")
+        return Sent(f"<{reply_id}>") if reply_id in self.provider.left else None
 
 
 @pytest.fixture
@@ -72,22 +94,69 @@ async def test_it_is_asked_less_and_less_often_and_given_up_after_a_day(house):
     assert house.provider.asked == [lost.id] * 4
 
 
-async def test_a_channel_that_fails_to_tell_stops_nothing(house):
+async def lose(house, *lost: OutboundReply) -> None:
+    """Hand replies over whose fate nobody knows."""
+    house.provider.answers = {each.text: SendFateUnknown("cut off") for each in lost}
+    await house.ask(*lost)
+    assert {await house.fate(each) for each in lost} == {"unknown"}
+
+
+async def test_a_reply_that_cannot_be_asked_about_stops_no_other(house):
     channel = await add_channel(house.database)
     lost, left = reply("lost", channel.id), reply("left", channel.id)
-    house.provider.answers = {"lost": SendFateUnknown("cut off"), "left": SendFateUnknown("cut off")}
-
-    async def settled(reply_id: UUID) -> Sent | None:
-        if reply_id == lost.id:
-            raise RuntimeError("a bug")
-        return Sent("<found>")
-
-    house.provider.settled = settled
+    house.provider.bugs, house.provider.left = {lost.id}, {left.id}
     async with house.running() as outbound:
-        await house.ask(lost, left)
-        assert [await house.fate(lost), await house.fate(left)] == ["unknown", "unknown"]
-        await outbound._ask_again.look(now() + timedelta(seconds=31))
+        await lose(house, lost, left)
+        began = now()
+        for seconds in (31, 62, 93):
+            await outbound._ask_again.look(began + timedelta(seconds=seconds))
         await until(lambda: house.fates()[left.id, 1] == "sent")
+        assert house.fates()[lost.id, 1] == "unknown"
+
+
+async def test_dead_mailboxes_starve_no_other(house, monkeypatch):
+    monkeypatch.setattr(unsettled, "AT_ONCE", 2)
+    dead, good = await add_channel(house.database), await add_channel(house.database)
+    lost, left = [reply(f"lost {n}", dead.id) for n in range(5)], reply("left", good.id)
+    house.provider.away, house.provider.left = {dead.id: SendDelayed("no answer")}, {left.id}
+    async with house.running() as outbound:
+        await lose(house, *lost)
+        await lose(house, left)
+        began = now()
+        await outbound._ask_again.look(began + timedelta(seconds=31))
+        await until(lambda: house.fates()[left.id, 1] == "sent")
+        assert house.provider.logins == [dead.id, good.id]
+
+
+async def test_a_mailbox_that_is_away_is_asked_less_and_less_often_until_it_is_changed(house):
+    channel = await add_channel(house.database)
+    house.provider.away = {channel.id: SendDelayed("login refused")}
+    async with house.running() as outbound:
+        await lose(house, reply("lost", channel.id))
+        began = now()
+        for seconds in (31, 46, 61, 76, 121, 122, 240, 241, 500, 541):
+            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+        assert len(house.provider.logins) == 5
+        for state in ("paused", "active"):
+            await registry_of(house.database).set_state(channel.id, state)
+            await outbound._look_at_channels()
+        await outbound._ask_again.look(began + timedelta(seconds=1200))
+        await outbound._ask_again.look(began + timedelta(seconds=1230))
+        assert len(house.provider.logins) == 7
+
+
+async def test_each_is_looked_at_in_turn_by_one_login_for_all(house, monkeypatch):
+    monkeypatch.setattr(unsettled, "AT_ONCE", 2)
+    channel = await add_channel(house.database)
+    lost = [reply(str(n), channel.id) for n in range(4)]
+    async with house.running() as outbound:
+        for each in lost:
+            await lose(house, each)
+        began = now()
+        for seconds in (31, 200, 400):
+            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+    assert house.provider.asked == [each.id for each in (*lost, *lost[:2])]
+    assert house.provider.logins == [channel.id] * 3
 
 
 async def test_a_channel_that_cannot_tell_is_not_asked(house):

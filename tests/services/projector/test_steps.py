@@ -101,6 +101,16 @@ async def test_it_ends_once_somebody_was_reached(
     assert await states(database) == ["done" if ends else "planned"]
 
 
+@pytest.mark.parametrize(("arrived", "ends"), [(60, True), (0, True), (-60, False)])
+async def test_words_that_arrived_after_the_call_end_it_whatever_the_clients_clock_says(
+    database: Database, store: EventStore, arrived: int, ends: bool
+) -> None:
+    await take(store, call_report("missed"))
+    slow = later(replace(inbound(), sender=Address("phone", PHONE)), -3600)
+    await take(store, replace(slow, arrived_at=AT + timedelta(seconds=arrived)))
+    assert await states(database) == ["done" if ends else "planned"]
+
+
 async def merge(store: EventStore, customer_id: UUID, into_id: UUID, *, back: bool = False) -> None:
     about = About(AT, OLGA)
     if back:
