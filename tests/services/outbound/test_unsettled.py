@@ -13,7 +13,7 @@ from shared.clock import now
 from shared.connector import SendFateUnknown, Sent
 from tests.services.fakes import add_channel, lines_kind, until
 from tests.services.outbound.replies import reply
-from tests.services.outbound.test_outbound import House, Provider
+from tests.services.outbound.provider import House, Provider
 
 
 class Telling(Provider):
