@@ -298,6 +298,17 @@ class SendDelayed(SendError):
     retryable = True
 
 
+class ChannelDelayed(SendDelayed):
+    """Not now, nor anything else through this channel: its provider wants a pause from all of it.
+
+    Nothing of the channel is taken for `rests_seconds`, then one reply at a time; `retry_after_seconds` is this one's.
+    """
+
+    def __init__(self, text: str, code: str, retry_after_seconds: float, rests_seconds: float) -> None:
+        super().__init__(text, code, retry_after_seconds)
+        self.rests_seconds = rests_seconds
+
+
 class SenderBroken(SendError):
     """The channel itself is not usable (login refused): nothing of this channel can be sent until it is mended."""
 

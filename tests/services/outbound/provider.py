@@ -64,6 +64,11 @@ class House:
         self.kind.modules["send"] = SimpleNamespace(sender=self.provider.sender)
         self.others: list[object] = []
 
+    def use(self, provider: Provider) -> None:
+        """Have this provider instead."""
+        self.provider = provider
+        self.kind.modules["send"] = SimpleNamespace(sender=provider.sender)
+
     @asynccontextmanager
     async def running(self, kafka: str = "") -> AsyncIterator[Outbound]:
         outbound = Outbound(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
 from services.outbound import worker
-from shared.connector import SenderBroken
+from shared.connector import ChannelDelayed, SenderBroken, Sent
+from shared.contracts.outbound import OutboundReply
 from tests.services.fakes import (
     add_channel,
     lines_kind,
@@ -94,3 +96,49 @@ async def test_sender_that_cannot_be_opened_keeps_the_reply(house):
         await house.ask(said)
         assert await house.fate(said) == "sent"
     assert house.report(said).tries == 2
+
+
+class Busy(Provider):
+    """Wants a pause from the whole channel until `quiet`, and notes when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quiet = False
+        self.asked_at: list[float] = []
+
+    async def send(self, said: OutboundReply) -> Sent:
+        self.asked_at.append(asyncio.get_running_loop().time())
+        if not self.quiet and said.action == "message":
+            raise ChannelDelayed("too many requests", "429", retry_after_seconds=0.4, rests_seconds=0.4)
+        return await super().send(said)
+
+
+async def test_replies_of_a_channel_that_wants_a_pause_are_not_taken_until_it_is_over(house):
+    channel = await add_channel(house.database)
+    house.use(busy := Busy())
+    replies = [reply(str(n), channel.id) for n in range(30)]
+    async with house.running():
+        await house.ask(*replies)
+        await until(lambda: len(busy.asked_at) > worker.PLACES + 2)
+        await until(lambda: _is_problem(house, channel, "too many requests"))
+        trials = busy.asked_at[worker.PLACES - 1 :]
+        assert min(b - a for a, b in pairwise(trials)) > 0.3
+        (tries,) = await house.database.read(lambda tx: tx.row("SELECT SUM(tries) FROM deliveries"))
+        assert tries <= len(busy.asked_at) + 1
+        busy.quiet = True
+        assert {await house.fate(said) for said in replies} == {"sent"}
+        await until(lambda: _is_problem(house, channel, ""))
+
+
+async def test_an_edit_that_passes_does_not_end_the_pause_of_a_channel(house):
+    channel = await add_channel(house.database)
+    house.use(busy := Busy())
+    edit = reply("edit", channel.id, action="edit", target="7:1")
+    async with house.running():
+        await house.ask(*(reply(str(n), channel.id) for n in range(worker.PLACES)))
+        await until(lambda: len(busy.asked_at) == worker.PLACES)
+        await house.ask(edit, *(reply(f"later {n}", channel.id) for n in range(20)))
+        assert await house.fate(edit) == "sent"
+        asked = len(busy.asked_at)
+        await asyncio.sleep(0.1)
+        assert len(busy.asked_at) <= asked + 1

@@ -12,8 +12,8 @@ from services.outbound import unsettled
 from shared.clock import now
 from shared.connector import SendFateUnknown, Sent
 from tests.services.fakes import add_channel, lines_kind, until
-from tests.services.outbound.replies import reply
 from tests.services.outbound.provider import House, Provider
+from tests.services.outbound.replies import reply
 
 
 class Telling(Provider):
