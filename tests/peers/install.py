@@ -97,8 +97,9 @@ def _describe(program: Program) -> str:
     # Maven is slow to tell its version, and only the jars it fetches matter.
     if program is MAVEN:
         fetch_jars()
-        share_classes()
-        return f"Apache Kafka: {broker_version()}"
+        slower = share_classes()
+        told = f"\n  starts slower, as its classes are not kept: {slower}" if slower else ""
+        return f"Apache Kafka: {broker_version()}{told}"
     return f"{program.name}: {program.version()}"
 
 
