@@ -231,6 +231,10 @@ class Sent:
     known_as: tuple[str, ...] = ()
 
 
+HERE = "{here}"
+"""Stands in `SetUp.facts` for where the channel's own addresses begin, which only whoever shows the facts knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetUp:
     """What `set_up` found and did when a channel was added: lines for the person, settings to change."""
