@@ -11,7 +11,7 @@ test: .venv/dev
 	$(PY) -m tests.peers.install
 	$(PY) -m pytest -m alone
 	$(PY) -m pytest -n 3 -m "not alone"
-	cd services/inbox_api/ui && npm test
+	$(PY) services/inbox_api/ui/node.py test
 
 check: .venv/dev
 	.venv/bin/ruff check .

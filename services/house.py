@@ -30,6 +30,7 @@ from shared.registry import (
     cursors,
     erasures,
     health,
+    listening,
     operators,
     signatures,
     subscriptions,
@@ -44,8 +45,8 @@ from shared.transport.open import open_transport
 from shared.transport.sealed import SealedTransport
 
 REGISTRY = (
-    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, operators.SCHEMA,
-    signatures.SCHEMA, subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
+    business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, listening.SCHEMA,
+    operators.SCHEMA, signatures.SCHEMA, subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 

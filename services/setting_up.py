@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from services.house import House
-from shared.connector import PACKAGE, Channel, SetUp, SetUpProblem, load
+from services.reached import reached
+from shared.connector import HERE, PACKAGE, Channel, SetUp, SetUpProblem, load
 from shared.registry.channels import WrongChannel
 
 ASKED_ANEW = {"oauth_refresh_token": ""}
@@ -71,4 +72,5 @@ async def _ask(house: House, channel: Channel, *, quiet: bool) -> SetUp:
     found: SetUp = await module.set_up(channel, house.settings.public_url, say)
     if found.settings:
         await house.registry.change(channel, found.settings)
-    return found
+    here = await reached(house, "ingest")
+    return replace(found, facts=tuple(line.replace(HERE, here) for line in found.facts))

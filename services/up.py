@@ -13,6 +13,7 @@ import orjson
 from services import parts
 from services.house import House, alone, open_house
 from services.serve import Part, bind, run_loop, serve
+from shared.registry.listening import Listening, url_of
 from shared.registry.operators import first_setup_token
 from shared.settings import Settings, WrongSettings
 
@@ -39,7 +40,7 @@ def start(settings: Settings, wanted: Start) -> None:
             stack.enter_context(alone(settings))
         listening = bind(wanted.host, wanted.port)
         host, port = listening.getsockname()[:2]
-        run_loop(_main(settings, wanted, listening, f"http://{host}:{port}"))
+        run_loop(_main(settings, wanted, listening, url_of(host, port)))
 
 
 async def _main(settings: Settings, wanted: Start, listening: socket.socket, address: str) -> None:
@@ -52,6 +53,7 @@ async def _main(settings: Settings, wanted: Start, listening: socket.socket, add
             chosen.append(_demo(house, address))
         token = await first_setup_token(house.database) if "inbox-api" in wanted.services else None
         public = settings.public_url or address
+        await Listening(house.database).note(wanted.services, public)
         await serve(house, chosen, listening, _announcement(wanted, public, token))
     finally:
         await transport.close()

@@ -241,6 +241,10 @@ class Sent:
     known_as: tuple[str, ...] = ()
 
 
+HERE = "{here}"
+"""Stands in `SetUp.facts` for where the channel's own addresses begin, which only whoever shows the facts knows."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetUp:
     """What `set_up` found and did when a channel was added: lines for the person, settings to change."""
@@ -306,6 +310,17 @@ class SendDelayed(SendError):
     """Not now: provider busy, rate limit, no connection. Nothing reached the client."""
 
     retryable = True
+
+
+class ChannelDelayed(SendDelayed):
+    """Not now, nor anything else through this channel: its provider wants a pause from all of it.
+
+    Nothing of the channel is taken for `rests_seconds`, then one reply at a time; `retry_after_seconds` is this one's.
+    """
+
+    def __init__(self, text: str, code: str, retry_after_seconds: float, rests_seconds: float) -> None:
+        super().__init__(text, code, retry_after_seconds)
+        self.rests_seconds = rests_seconds
 
 
 class SenderBroken(SendError):

@@ -10,6 +10,7 @@ from services import setting_up
 from services.house import House
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.reconcile import Reconciler, has_history
+from services.reached import reached
 from services.terminal import WrongRequest, in_house, moment, print_json, show
 from shared.clock import now
 from shared.connector import Channel, FetchDelayed, Kind, SetUp, kinds, load
@@ -86,7 +87,7 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     except Conflict as error:
         raise WrongChannel(f"there is a channel {options.name!r} already") from error
     found = SetUp() if options.no_check else await setting_up.first(house, channel, quiet=options.json)
-    address = _address(house, channel)
+    address = await _address(house, channel)
     answer = {"id": str(channel.id), "kind": channel.kind, "name": channel.name, "address": address}
     if options.json:
         print_json({**answer, "facts": found.facts, "missing": found.missing})
@@ -97,13 +98,13 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     _print(found)
 
 
-def _address(house: House, channel: Channel) -> str | None:
+async def _address(house: House, channel: Channel) -> str | None:
     """Return where the provider posts to; None for a channel that asks the provider itself."""
     config = load(channel.kind).module("config")
     by = config.CAPABILITIES.receives_by
     if by == "polling" or (by == "both" and channel.settings.get("mode") != "webhook"):
         return None
-    return str((house.settings.public_url or "http://127.0.0.1:8000") + config.public_path(channel.id))
+    return str(await reached(house, "ingest") + config.public_path(channel.id))
 
 
 def _print(found: SetUp) -> None:

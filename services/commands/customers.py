@@ -136,9 +136,9 @@ async def _export(options: argparse.Namespace, house: House) -> None:
         pieces = exporting.csv_of(house.database, operators, exporting.SEPARATORS[options.separator], watcher)
         async for piece in pieces:
             size += file.write(piece)
-    if options.json and options.out != STDOUT:
+    if options.json and options.out not in STDOUT:
         print_json({"file": options.out, "size": size})
-    elif options.out != STDOUT:
+    elif options.out not in STDOUT:
         print(f"{options.out}: {size} bytes")
 
 

@@ -46,7 +46,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 async def _export(options: argparse.Namespace, house: House) -> int:
     """Raises WrongRequest, also where Parquet cannot be written."""
     wanted = _wanted(options)
-    if options.format == "parquet" and options.out == STDOUT:
+    if options.format == "parquet" and options.out in STDOUT:
         raise WrongRequest("Parquet cannot be written to stdout: name a file")
     if not Path(options.out).parent.is_dir():
         raise WrongRequest(f"there is no folder {Path(options.out).parent}")
@@ -56,7 +56,7 @@ async def _export(options: argparse.Namespace, house: House) -> int:
             count = await write_events(house.database, wanted, _file(options, out), progress)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
-    if options.json and options.out != STDOUT:
+    if options.json and options.out not in STDOUT:
         print_json({"events": count, "file": options.out})
     return 0
 

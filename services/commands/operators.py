@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from services.house import House
+from services.reached import reached
 from services.terminal import in_house, print_json
 from shared.registry.operators import ROLES, Operators
 from shared.registry.signatures import Signatures
@@ -43,7 +44,7 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     if options.telephone:
         await Telephones(house.database).keep(operator.id, options.telephone)
     token = await operators.create_token(operator.id, "setup")
-    link = f"{house.settings.public_url or 'http://127.0.0.1:8000'}/setup?token={token}"
+    link = f"{await reached(house, 'inbox-api')}/setup?token={token}"
     if options.json:
         print_json({"id": str(operator.id), "email": operator.email, "role": operator.role, "setup": link})
     else:

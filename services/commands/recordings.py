@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from services.house import House
-from services.terminal import in_house, print_json
+from services.terminal import WrongRequest, in_house, print_json
 from shared.read_models import heard
 
 COMMANDS = {"recordings": "show who has listened to recordings of calls"}
@@ -19,14 +19,21 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     listing = actions.add_parser("heard", help="who has listened to which recording, the last one first")
     listing.add_argument("--call", type=UUID, help="only recordings of this call: the id of its message")
     listing.add_argument("--limit", type=int, default=PAGE)
+    listing.add_argument("--cursor", type=int, metavar="NEXT", help="go on where the list before ended: its `next`")
     listing.set_defaults(run=in_house(_heard))
 
 
 async def _heard(options: argparse.Namespace, house: House) -> None:
-    limit = max(1, options.limit)
-    found = await house.database.read(partial(heard.page, message_id=options.call, before=None, limit=limit))
+    """Raises WrongRequest."""
+    limit, before = options.limit, options.cursor
+    if limit < 1:
+        raise WrongRequest("--limit wants a number from 1 on")
+    found = await house.database.read(partial(heard.page, message_id=options.call, before=before, limit=limit + 1))
+    following = str(found[limit - 1]["position"]) if len(found) > limit else None
     if options.json:
-        print_json({"items": found, "next": None})
+        print_json({"items": found[:limit], "next": following})
         return
-    for each in found:
+    for each in found[:limit]:
         print(f"{each['at']}  {each['operator']['name']}  {each['name']}  call {each['message_id']}")
+    if following is not None:
+        print(f"there is more: --cursor {following}")

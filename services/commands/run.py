@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from services.reached import PORTS
 from services.up import EVERYTHING, Start, start
 from shared.settings import Settings
 
@@ -14,7 +15,6 @@ COMMANDS = {
     "outbound": "run only what sends replies",
     "inbox-api": "run only the window and its API",
 }
-PORTS = {"up": 8000, "inbox-api": 8000, "ingest": 8001, "projector": 8002, "outbound": 8003}
 
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:

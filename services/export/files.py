@@ -14,7 +14,7 @@ from typing import IO, Protocol, cast
 from shared.domain.events import Recorded
 from shared.event_store.shown import json_lines
 
-STDOUT = "-"
+STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 COMPRESSION = 6
 
 
@@ -43,19 +43,20 @@ class JsonLines:
 
 @contextmanager
 def whole_file(name: str) -> Iterator[IO[bytes]]:
-    """Yield what to write to: a draft beside the file, which takes its name at the end, or stdout for `-`.
+    """Yield what to write to: a draft beside the file, which takes its name at the end, or stdout for a name of it.
 
     After a failure the file is what it was before. Only its owner can read it: it is full of what clients wrote.
     """
-    if name == STDOUT:
+    if name in STDOUT:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    target = Path(name).resolve()  # what a link names is written, the link stays
-    if target.exists() and not target.is_file():
-        with target.open("wb") as out:  # a pipe or a device has no draft
+    given = Path(name)
+    if given.exists() and not given.is_file():  # what /dev/fd/63 links to has no path: it is opened as it was given
+        with given.open("wb") as out:  # a pipe or a device has no draft
             yield out
         return
+    target = given.resolve()  # what a link names is written, the link stays
     number, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     try:
         with os.fdopen(number, "wb", buffering=1024 * 1024) as out:

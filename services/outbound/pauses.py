@@ -1,7 +1,11 @@
-"""Channels that cannot send at present (login refused): they rest with growing pauses, and say what is wrong."""
+"""Channels that cannot send at present (login refused, too many requests): they rest, and say what is wrong.
+
+What waits for a resting channel is not taken at all; after that one reply at a time finds out if it works again.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -20,6 +24,7 @@ class Pauses:
         self._database, self._steady = database, steady
         self._until: dict[UUID, float] = {}
         self._failures: dict[UUID, int] = {}
+        self._busy: set[UUID] = set()
         self._problems: dict[UUID, str] = {}
         self._told: dict[UUID, str] = {}
 
@@ -28,7 +33,12 @@ class Pauses:
 
     def on_trial(self, channel_id: UUID) -> bool:
         """Whether the channel failed as a whole last time: one reply at a time finds out if it is mended."""
-        return channel_id in self._failures
+        return channel_id in self._failures or channel_id in self._busy
+
+    def left(self) -> float:
+        """Return the seconds until the next channel has rested; infinite when none rests."""
+        at = self._steady()
+        return min((until - at for until in self._until.values() if until > at), default=math.inf)
 
     def broken(self, channel_id: UUID, problem: str) -> None:
         failures = self._failures[channel_id] = self._failures.get(channel_id, 0) + 1
@@ -36,7 +46,16 @@ class Pauses:
         self._until[channel_id] = self._steady() + pause
         self._problems[channel_id] = problem
 
-    def works(self, channel_id: UUID) -> None:
+    def busy(self, channel_id: UUID, seconds: float, problem: str) -> None:
+        """The provider wants a pause from the whole channel."""
+        self._until[channel_id] = max(self._steady() + seconds, self._until.get(channel_id, 0.0))
+        self._busy.add(channel_id)
+        self._problems[channel_id] = problem
+
+    def works(self, channel_id: UUID, *, said: bool = True) -> None:
+        """`said`: it was a message; a change of one may pass while messages may not."""
+        if channel_id in self._busy and not said:
+            return
         self._problems[channel_id] = ""
         self.forget(channel_id)
 
@@ -44,6 +63,7 @@ class Pauses:
         """The channel was changed: try it at once."""
         self._until.pop(channel_id, None)
         self._failures.pop(channel_id, None)
+        self._busy.discard(channel_id)
 
     async def tell(self) -> None:
         """Write the problems that changed; while the database is away they stay to be written."""

@@ -17,7 +17,7 @@ from services.outbound.metrics import SEND_SECONDS as DURATION
 from services.outbound.pauses import Pauses
 from services.outbound.senders import Senders
 from shared.clock import now
-from shared.connector import SenderBroken, SendRefused, Sent
+from shared.connector import ChannelDelayed, SenderBroken, SendRefused, Sent
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 
@@ -77,7 +77,7 @@ class Worker:
             except DatabaseUnavailable as error:
                 log.warning("ledger_unavailable", reason=str(error))
                 await asyncio.sleep(AGAIN_SECONDS)
-            await _set_within(self._wake, IDLE_SECONDS)
+            await _set_within(self._wake, min(IDLE_SECONDS, self._pauses.left()))
 
     async def keep(self) -> None:
         """Renew what is being sent and take over what others left, until cancelled."""
@@ -133,8 +133,10 @@ class Worker:
         DURATION.labels(kind).observe(time.perf_counter() - started)
         if isinstance(result, SenderBroken):
             self._pauses.broken(reply.channel_id, str(result))
+        elif isinstance(result, ChannelDelayed):
+            self._pauses.busy(reply.channel_id, result.rests_seconds, str(result))
         elif isinstance(result, Sent | SendRefused):
-            self._pauses.works(reply.channel_id)
+            self._pauses.works(reply.channel_id, said=reply.action == "message")
         ended = outcome(result, claimed, now())
         TRIES.labels(kind, ended.state).inc()
         await self._settle(claimed, ended)

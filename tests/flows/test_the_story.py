@@ -42,6 +42,7 @@ async def test_a_form_and_a_mail_are_answered_in_the_window_and_the_third_messag
         of="story",
         within_seconds=20,
     )
+    links_of_commands_lead_here(stage)
     rebuild_shows_its_progress_and_finds_all_equal(stage)
 
 
@@ -134,6 +135,17 @@ def timeline_shows_the_past(stage: Stage, before_answers: str) -> None:
     received = [e for e in events if e["type"] == "MessageReceived" and e["occurred_at"] == before_answers]
     then = stage.okno_json("timeline", CLIENT, "--as-of", received[0]["recorded_at"])
     assert [entry["text"].strip() for entry in then["items"] if entry["direction"]] == [MAIL_TEXT]
+
+
+def links_of_commands_lead_here(stage: Stage) -> None:
+    """`okno operators add`, `okno channels add` without OKNO_PUBLIC_URL"""
+    operator = stage.okno_json("operators", "add", "vera@okno.example")
+    assert operator["setup"].partition("/setup?")[0] in {each.url for each in stage.named("inbox-api")}
+    form = stage.okno_json("channels", "add", "web_form", "Second form")
+    shown = form["facts"][1].removeprefix("or give people ")
+    assert {form["address"].partition("/in/")[0], shown.partition("/forms/")[0]} <= {
+        each.url for each in stage.named("ingest")
+    }
 
 
 def rebuild_shows_its_progress_and_finds_all_equal(stage: Stage) -> None:

@@ -1,11 +1,13 @@
 """`python -m tests.peers.install`: all the tests need besides Python. Installs what is missing or says how to."""
 
+import importlib
 import os
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from services.inbox_api.ui import node
 from tests.peers.kafka import share_classes
 from tests.peers.kafka_jars import broker_version, fetch_jars
 from tests.peers.process import PeerError
@@ -45,8 +47,9 @@ def main() -> int:
     try:
         if packages := missing_packages():
             install(packages)
+        lines = [f"Node: {_npm()[0]}"]
         with ThreadPoolExecutor() as threads:
-            lines = list(threads.map(_describe, needed_programs()))
+            lines += threads.map(_describe, needed_programs())
     except PeerError as error:
         print(f"make test cannot start. {error}", file=sys.stderr)
         return 1
@@ -76,6 +79,21 @@ def install(packages: tuple[str, ...]) -> None:
         raise PeerError(f"The installation failed. Try:\n  sudo sh -c '{install_command(packages)}'")
 
 
+def _npm() -> list[str]:
+    """The npm that tests the window: the machine's, else that of a package which this puts into the environment."""
+    if npm := node.npm_of_the_machine():
+        return npm
+    try:
+        return node.npm_of_the_package()
+    except RuntimeError:
+        print(f"installing {node.FROM_PYPI}", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q", "-c", "requirements.lock", node.FROM_PYPI]
+    if subprocess.run(pip).returncode != 0:
+        raise PeerError(f"The installation failed. Try:\n  {' '.join(pip)}")
+    importlib.invalidate_caches()
+    return node.npm_of_the_package()
+
+
 def has_cyrillic_font() -> bool:
     if shutil.which("fc-list") is None:
         return False
@@ -97,8 +115,9 @@ def _describe(program: Program) -> str:
     # Maven is slow to tell its version, and only the jars it fetches matter.
     if program is MAVEN:
         fetch_jars()
-        share_classes()
-        return f"Apache Kafka: {broker_version()}"
+        slower = share_classes()
+        told = f"\n  starts slower, as its classes are not kept: {slower}" if slower else ""
+        return f"Apache Kafka: {broker_version()}{told}"
     return f"{program.name}: {program.version()}"
 
 

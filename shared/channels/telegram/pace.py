@@ -80,7 +80,7 @@ class Paces:
 
     def take(self, chat_id: int, at: float) -> None:
         self._bot.take(at)
-        self._trial_at = at + self._trial_seconds
+        self._trial_at = at + self.trial_wait(at) + self._trial_seconds
         self._chat(chat_id).take(at)
 
     def _chat(self, chat_id: int) -> Bucket:

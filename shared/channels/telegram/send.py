@@ -16,7 +16,7 @@ from shared.channels.telegram.failures import failure, partly
 from shared.channels.telegram.pace import Paces
 from shared.channels.telegram.places import Message, Thread
 from shared.channels.telegram.view import whole
-from shared.connector import Channel, FileReader, SendDelayed, SendError, SendRefused, Sent
+from shared.connector import Channel, ChannelDelayed, FileReader, SendDelayed, SendError, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
 
 SEND_SECONDS = 50.0
@@ -25,6 +25,7 @@ CALL_SECONDS = 30
 UPLOAD_SECONDS = 50
 LONGEST_PAUSE_SECONDS = 0.2
 """A first part that would have to wait longer is put off, so that it holds up no other chat."""
+PAUSE_OF_BOT = "Telegram wants a pause from this bot"
 NOT_MODIFIED = "message is not modified"
 NO_TEXT = "there is no text in the message to edit"
 GONE = "message to delete not found"
@@ -106,7 +107,7 @@ class BotSender:
                 raise SendDelayed(f"Telegram wants a pause of {wait:.0f} s in this chat", "429", wait)
             await asyncio.sleep(wait)
         if is_first and (wait := self._paces.trial_wait(time.monotonic())):
-            raise SendDelayed("Telegram wants a pause from this bot", "429", wait)
+            raise ChannelDelayed(PAUSE_OF_BOT, "429", wait, wait)
         wait = self._paces.bot_wait(time.monotonic())
         self._paces.take(chat_id, time.monotonic())  # before the pause: who asks meanwhile comes after us
         await asyncio.sleep(wait)
@@ -118,10 +119,10 @@ class BotSender:
             params = {**call.params, "chat_id": chat_id} if "chat_id" in call.params else call.params
             try:
                 result = await self._made(Call(call.method, params), sending.files)
-                self._paces.accepted()
+                self._answered(call)
                 return result
             except SendRefused:
-                self._paces.accepted()  # an answer like any other: it is the client who wants nothing
+                self._answered(call)  # like any other: it is the client who wants nothing
                 raise
             except api.TelegramMigrateToChat as moved:
                 if self._moved.get(chat_id) == moved.migrate_to_chat_id or moved.migrate_to_chat_id == chat_id:
@@ -130,9 +131,18 @@ class BotSender:
             except api.TelegramRetryAfter as later:
                 self._paces.refused(chat_id, later.retry_after, time.monotonic())
                 if not sending.done or time.monotonic() + later.retry_after > sending.deadline:
-                    text = f"Telegram wants a pause of {later.retry_after} s in this chat"
-                    raise SendDelayed(text, "429", float(later.retry_after)) from later
+                    raise self._delayed(later.retry_after) from later
                 await asyncio.sleep(later.retry_after)
+
+    def _answered(self, call: Call) -> None:
+        """Only a message that was said tells that messages may be said: the rest has limits of its own."""
+        if call.method in api.SENDS:
+            self._paces.accepted()
+
+    def _delayed(self, seconds: int) -> SendDelayed:
+        if rests := self._paces.trial_wait(time.monotonic()):
+            return ChannelDelayed(PAUSE_OF_BOT, "429", float(seconds), rests)
+        return SendDelayed(f"Telegram wants a pause of {seconds} s in this chat", "429", float(seconds))
 
     async def _made(self, call: Call, files: dict[str, bytes]) -> Any:
         """Raises SendError, or what is to be dealt with before the call is given up."""

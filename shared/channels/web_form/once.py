@@ -7,6 +7,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from shared.channels.web_form.body import Submission
+from shared.channels.web_form.names import role_of
 from shared.channels.web_form.platforms import platform_of
 from shared.connector import BadInput
 
@@ -46,14 +47,25 @@ class Repeats:
 
 
 def given_key(header: str) -> str:
-    """Return the key of an Idempotency-Key header, empty without one. Raises BadInput.
+    """Return what an Idempotency-Key header says, empty without one. Raises BadInput.
 
     It is a quoted string in draft-ietf-httpapi-idempotency-key-header, bare in practice.
     """
     key = header.strip().strip('"')
     if len(key) > 255 or not key.isprintable():
         raise BadInput(400, "Bad Idempotency-Key", "Idempotency-Key is limited to 255 printable characters.")
-    return f"key:{key}" if key else ""
+    return key
+
+
+def under_given_key(key: str, channel_id: UUID, submission: Submission) -> str:
+    """Return the key of a post whose sender named one.
+
+    The draft would refuse other content under a used key with 422. Here it is an entry of its own: no process needs to
+    know what another one took, and what a client wrote is not lost by a program that numbers its posts badly. What only
+    the form's machinery sent (a captcha's token, the time) may differ in a repetition.
+    """
+    said = Submission(tuple(pair for pair in submission.fields if role_of(pair[0]) != "service"), submission.files)
+    return f"key:{key}:{content_hash(channel_id, said)}"
 
 
 def content_hash(channel_id: UUID, submission: Submission) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shared.channels.web_form.answers import Accepted, check_passed, refused_page
 from shared.channels.web_form.body import BODY_BYTES, Submission, read, too_large
-from shared.channels.web_form.once import Repeats, given_key, key_of
+from shared.channels.web_form.once import Repeats, given_key, key_of, under_given_key
 from shared.channels.web_form.page import page, script
 from shared.channels.web_form.parse import says_something
 from shared.channels.web_form.platforms import TILDA_CHECK
@@ -76,8 +76,10 @@ class FormPosts:
         if not says_something(submission):
             raise BadInput(422, "Empty form", "The form has no field with a value.")
         at = self._clock()
-        key = given_key(_text(headers, b"idempotency-key") or _text(headers, b"webhook-id"))
-        key = key or self._repeats.first_key(key_of(channel_id, submission, at.timestamp()))
+        if given := given_key(_text(headers, b"idempotency-key") or _text(headers, b"webhook-id")):
+            key = under_given_key(given, channel_id, submission)
+        else:
+            key = self._repeats.first_key(key_of(channel_id, submission, at.timestamp()))
         context = {"content_type": content_type, "remote": remote}
         if page_url := _text(headers, b"referer") or _text(headers, b"origin"):
             context["page"] = page_url[:500]

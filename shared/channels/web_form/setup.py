@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.channels.web_form.config import words
-from shared.connector import Channel, SetUp
+from shared.connector import HERE, Channel, SetUp
 
-_THIS_MACHINE = "http://127.0.0.1:8000"
 _NO_ADDRESS = "OKNO_PUBLIC_URL: the address at which browsers elsewhere reach this server"
 _NO_ORIGINS = "allowed_origins: without it pages of other sites may not post here"
 _NO_MAILBOX = "reply_channel: without a mailbox nobody who fills in the form can be answered"
@@ -16,7 +15,7 @@ _NO_MAILBOX = "reply_channel: without a mailbox nobody who fills in the form can
 async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
     """Return where the form is, for whoever looks after the site."""
     settings = channel.settings
-    shown = f"{public_url.rstrip('/') or _THIS_MACHINE}/forms/{channel.id}"
+    shown = f"{HERE}/forms/{channel.id}"
     facts = (
         f'put a form of ours on a page: <script async src="{shown}.js"></script>',
         f"or give people {shown}",

@@ -126,11 +126,36 @@ def keys(site: Site) -> list[str]:
     return [item.key for item in site.inlet.items]
 
 
-async def test_the_idempotency_key_tells_submissions_apart_whatever_they_say():
-    site = Site()
-    for key, text in (("a", "one"), ('"a"', "two"), ("b", "one")):
-        await site.post(headers={"Idempotency-Key": key}, data={"message": text})
-    assert keys(site) == ["key:a", "key:a", "key:b"]
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_the_idempotency_key_tells_submissions_of_the_same_words_apart(processes: int):
+    sites = [Site() for _ in range(processes)]
+    for number, key in enumerate(("a", '"a"', "b")):
+        await sites[number % processes].post(headers={"Idempotency-Key": key}, data=FORM)
+    kept = {key for site in sites for key in keys(site)}
+    assert sorted(key.rpartition(":")[0] for key in kept) == ["key:a", "key:b"]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_other_words_under_a_used_idempotency_key_are_an_entry_of_their_own(processes: int):
+    sites, answers = [Site() for _ in range(processes)], []
+    for number, text in enumerate(("Первое", "Второе", "Первое", "Второе")):
+        site = sites[number // 2 % processes]
+        answers.append(await site.post(headers={"Idempotency-Key": "a"}, data={"message": text}))
+    ids = [answer.json()["id"] for answer in answers]
+    assert (ids[2:], len(set(ids))) == (ids[:2], 2)
+    entries = {inbound_id(CHANNEL_ID, each.external_id): each.text for site in sites for each in site.parsed()}
+    assert {str(id_): text for id_, text in entries.items()} == {ids[0]: "Первое", ids[1]: "Второе"}
+
+
+async def test_a_repetition_under_a_key_may_be_encoded_otherwise_and_have_another_token_but_not_other_files():
+    site, header = Site(), {"Idempotency-Key": "a"}
+    await site.post(headers=header, data={**FORM, "g-recaptcha-response": "1", "_sent_at": "12:00"})
+    await site.post(headers=header, json={**FORM, "g-recaptcha-response": "2"})
+    await site.post(headers=header, data=FORM, files={"f": ("a.txt", b"1")})
+    await site.post(headers=header, data=FORM, files={"f": ("a.txt", b"1")})
+    await site.post(headers=header, data=FORM, files={"f": ("a.txt", b"2")})
+    first, second, third, fourth, fifth = keys(site)
+    assert (first == second, third == fourth, len({first, third, fifth})) == (True, True, 3)
 
 
 async def test_the_id_of_tilda_is_the_key():

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from shared.channels.web_form.setup import set_up
-from shared.connector import Channel, SetUp, load
+from shared.connector import HERE, Channel, SetUp, load
 
 ID = UUID(int=9)
 
@@ -24,8 +24,8 @@ async def test_where_the_form_is_is_told() -> None:
     whole = form(allowed_origins="https://example.com", reply_channel=str(UUID(int=3)))
     assert await set_up(whole, "https://okno.example/", quiet) == SetUp(
         (
-            f'put a form of ours on a page: <script async src="https://okno.example/forms/{ID}.js"></script>',
-            f"or give people https://okno.example/forms/{ID}",
+            f'put a form of ours on a page: <script async src="{HERE}/forms/{ID}.js"></script>',
+            f"or give people {HERE}/forms/{ID}",
         )
     )
 
@@ -33,4 +33,3 @@ async def test_where_the_form_is_is_told() -> None:
 async def test_what_is_missing_is_told() -> None:
     done = await set_up(form(), "", quiet)
     assert [line.partition(":")[0] for line in done.missing] == ["OKNO_PUBLIC_URL", "allowed_origins", "reply_channel"]
-    assert done.facts[1] == f"or give people http://127.0.0.1:8000/forms/{ID}"

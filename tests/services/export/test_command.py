@@ -70,6 +70,19 @@ async def test_an_export_is_what_the_log_has(
     assert [json.loads(line)["data"]["text"] for line in target.read_text().splitlines()] == list(WORDS)
 
 
+@pytest.mark.parametrize("out", ["/dev/stdout", ">(cat)"])
+async def test_an_export_goes_where_the_shell_sends_it(store: EventStore, settings: dict[str, str], out: str) -> None:
+    await receive(store, "раз")
+    command = f"{sys.executable} -m services.cli events export --type MessageReceived --out {out}"
+    process = await asyncio.create_subprocess_shell(
+        f"{command}; wait", executable="/bin/bash", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), **settings}, cwd=ROOT,
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        written, err = await process.communicate()
+    assert (json.loads(written)["data"]["text"], err) == ("раз", b"")
+
+
 def test_a_wrong_request_is_refused_in_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +95,7 @@ def test_a_wrong_request_is_refused_in_a_line(
         "--since is not before --until": ("export", "--out", "-", "--since", "2026-01-02", "--until", "2026-01-01"),
         "no folder": ("export", "--out", str(tmp_path / "nowhere" / "e.jsonl")),
         "Parquet cannot be written to stdout": ("export", "--format", "parquet", "--out", "-"),
+        "Parquet cannot be written to stdout: name": ("export", "--format", "parquet", "--out", "/dev/stdout"),
         "--after wants a position": ("tail", "--after", "-1"),
     }
     for why, arguments in wrong.items():

@@ -59,6 +59,15 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
     os.close(reader)
 
 
+def test_a_pipe_of_the_shell_has_no_path_and_is_written_to() -> None:
+    reader, writer = os.pipe()
+    with whole_file(f"/dev/fd/{writer}") as out:
+        out.write(b"x")
+    os.close(writer)
+    assert os.read(reader, 10) == b"x"
+    os.close(reader)
+
+
 async def test_json_lines_hold_every_event_as_the_log_has_it(
     database: Database, store: EventStore, tmp_path: Path
 ) -> None:

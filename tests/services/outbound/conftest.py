@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from shared.database.protocol import Database
 from tests.services.fakes import open_tables, sqlite
+from tests.services.outbound.provider import House
 
 
 @pytest_asyncio.fixture
@@ -25,3 +26,8 @@ async def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     opened = open_tables(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def house(database: Database, tmp_path: Path) -> House:
+    return House(database, tmp_path)

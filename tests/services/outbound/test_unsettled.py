@@ -15,8 +15,8 @@ from shared.clock import now
 from shared.connector import SendDelayed, SendFateUnknown, Sent
 from shared.contracts.outbound import OutboundReply
 from tests.services.fakes import add_channel, lines_kind, registry_of, until
+from tests.services.outbound.provider import House, Provider
 from tests.services.outbound.replies import reply
-from tests.services.outbound.test_outbound import House, Provider
 
 
 class Telling(Provider):
