@@ -95,10 +95,20 @@ def _same(name: str) -> sql.Composed:
     return sql.SQL("kept.{0} = gone.{0}").format(sql.Identifier(name))
 
 
+_COPIED = """
+INSERT INTO {anew} SELECT * FROM {table} WHERE {which} FOR SHARE {skipping} ON CONFLICT DO NOTHING RETURNING {key}
+"""
+
+
 def _copy(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -> None:
-    """Rows are locked while they are copied: whoever deletes one does so before, or after and in the copy too."""
+    """Rows are locked while they are copied: whoever deletes one does so before, or after and in the copy too.
+
+    Nobody is waited for with rows in hand: those that somebody else has locked are left out and copied singly. Writers
+    take rows in an order of their own, and PostgreSQL would break up the ring by failing one of them.
+    """
     columns, marks = sql.SQL(", ").join(map(sql.Identifier, key)), sql.SQL(", ").join(sql.Placeholder() for _ in key)
     names = {"table": sql.Identifier(table), "anew": sql.Identifier(table + _MARK), "key": columns, "values": marks}
+    one = sql.SQL(_COPIED).format(which=sql.SQL("({key}) = ({values})").format(**names), skipping=sql.SQL(""), **names)
     behind: sql.Composable = sql.SQL("TRUE")
     last: tuple[Any, ...] = ()
     while True:
@@ -106,9 +116,11 @@ def _copy(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -
         asked = next_.format(behind=behind, rows=sql.Literal(ROWS), **names)
         if not (rows := connection.execute(asked, last).fetchall()):
             return
-        part = "SELECT * FROM {table} WHERE {behind} AND ({key}) <= ({values}) FOR SHARE"
-        copied = sql.SQL(f"INSERT INTO {{anew}} {part} ON CONFLICT DO NOTHING").format(behind=behind, **names)
-        connection.execute(copied, (*last, *rows[-1]))
+        part = sql.SQL("{behind} AND ({key}) <= ({values})").format(behind=behind, **names)
+        many = sql.SQL(_COPIED).format(which=part, skipping=sql.SQL("SKIP LOCKED"), **names)
+        copied = set(connection.execute(many, (*last, *rows[-1])).fetchall())
+        for row in (row for row in rows if row not in copied):
+            connection.execute(one, row)
         behind, last = sql.SQL("({key}) > ({values})").format(**names), rows[-1]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -136,3 +138,24 @@ def test_an_attempt_that_died_half_way_is_cleared_and_done_again(connection: psy
     before = rows(connection)
     rewrite(connection, "things")
     assert (rows(connection), leftovers(connection)) == (before, [])
+
+
+def test_whoever_writes_rows_in_another_order_is_not_failed(
+    connection: psycopg.Connection[Any], database_url: str
+) -> None:
+    """The copy waits for one row of a writer who wants another one next."""
+    postgres_rewrite._begin(connection, "things", ["id", "kind"])
+    waits = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(database_url) as writer, psycopg.connect(database_url, autocommit=True) as looker:
+        writer.execute("UPDATE things SET said = 'later' WHERE id = 300")
+        with ThreadPoolExecutor(1) as thread:
+            copying = thread.submit(postgres_rewrite._copy, connection, "things", ["id", "kind"])
+            while not looker.execute(waits, (connection.info.backend_pid,)).fetchone():
+                time.sleep(0.01)
+            writer.execute("UPDATE things SET said = 'earlier' WHERE id = 1")
+            writer.commit()
+            copying.result()
+        copied = looker.execute("SELECT * FROM things__anew ORDER BY id, kind").fetchall()
+    assert copied == rows(connection)
+    assert {(1, "earlier"), (300, "later")} <= {row[1:] for row in copied}
+    postgres_rewrite._clear(connection, "things")
