@@ -19,6 +19,7 @@ from shared.clock import from_text, now, to_text
 from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
 from shared.contracts.outbound import OutboundReply
+from shared.database.again import write_again
 from shared.database.protocol import Database, Row, Transaction
 
 __all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
@@ -84,7 +85,7 @@ class Ledger:
             rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
             tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
 
-        await self._database.write(insert)
+        await write_again(self._database, insert)
 
     async def claim(self, places: Mapping[UUID, int]) -> list[Claimed]:
         """Take up to so many replies of each channel for sending, the longest waiting first."""
@@ -92,15 +93,16 @@ class Ledger:
         due = await self._database.read(lambda tx: _due(tx, places, to_text(at)))
         if not due:
             return []
-        return await self._database.write(
-            lambda tx: [each for channel_id in due for each in self._take(tx, channel_id, places[channel_id], at)]
+        return await write_again(
+            self._database,
+            lambda tx: [each for channel_id in due for each in self._take(tx, channel_id, places[channel_id], at)],
         )
 
     async def settle(self, claimed: Claimed, outcome: Outcome) -> bool:
         """Write how a try ended; False when the row was no longer ours."""
         at = self._clock()
         key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
-        return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
+        return await write_again(self._database, lambda tx: _settle(tx, key, outcome, at))
 
     async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
         """Return what became unknown since a moment on these channels, oldest first."""
@@ -120,7 +122,7 @@ class Ledger:
         )
         told = (sent.external_id, json.dumps(sent.known_as), self._owner, to_text(self._clock()))
         key = (str(unknown.reply_id), unknown.attempt)
-        return await self._database.write(lambda tx: tx.run(sql, (*told, *key))) > 0
+        return await write_again(self._database, lambda tx: tx.run(sql, (*told, *key))) > 0
 
     async def renew(self, claimed: Sequence[Claimed]) -> None:
         """Keep what is being sent."""
@@ -128,7 +130,7 @@ class Ledger:
         keys = [(until, str(each.reply.id), each.reply.attempt, self._owner) for each in claimed]
         mine = "reply_id = ? AND attempt = ? AND owner = ? AND state = 'sending'"
         sql = f"UPDATE deliveries SET lease_until = ? WHERE {mine}"
-        await self._database.write(lambda tx: tx.run_many(sql, keys))
+        await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
     async def abandoned(self, *, all_owners: bool = False) -> list[Claimed]:
         """Take over what others were sending when they died. `all_owners`: nobody else can be alive."""
@@ -142,7 +144,7 @@ class Ledger:
         sql = f"SELECT 1 FROM deliveries WHERE {OPEN} AND state = 'sending' AND owner <> ? LIMIT 1"
         if await self._database.read(lambda tx: tx.row(sql, (self._owner,))) is None:
             return []
-        return await self._database.write(find)
+        return await write_again(self._database, find)
 
     async def refuse_all_but(self, channels: Sequence[UUID], error: str, queued_before: datetime) -> int:
         """Fail what was queued before a moment for a channel that is not among these; return how many."""
@@ -153,13 +155,13 @@ class Ledger:
         if await self._database.read(lambda tx: tx.row(f"SELECT 1 FROM deliveries WHERE {where} LIMIT 1", ids)) is None:
             return 0
         sql = f"UPDATE deliveries SET state = 'failed', error = ?, changed_at = ?, owner = ? WHERE {where}"
-        return await self._database.write(lambda tx: tx.run(sql, (error, at, self._owner, *ids)))
+        return await write_again(self._database, lambda tx: tx.run(sql, (error, at, self._owner, *ids)))
 
     async def hurry(self, channel_id: UUID) -> None:
         """Try at once what waits for a channel: it was mended."""
         at = to_text(self._clock())
         sql = f"UPDATE deliveries SET next_try_at = ? WHERE {OPEN} AND state = 'waiting' AND channel_id = ?"
-        await self._database.write(lambda tx: tx.run(sql, (at, str(channel_id))))
+        await write_again(self._database, lambda tx: tx.run(sql, (at, str(channel_id))))
 
     async def unannounced(self, limit: int, *, settled_before: datetime | None = None) -> list[DeliveryReport]:
         """Return fates not yet told: this process's own, and anybody's that were settled before a moment."""
@@ -173,7 +175,7 @@ class Ledger:
         """The fates were told; the text of the reply is in the event log and needs no second home."""
         sql = "UPDATE deliveries SET announced = 1, payload = ? WHERE reply_id = ? AND attempt = ? AND state = ?"
         keys = [(b"", str(report.reply_id), report.attempt, report.state) for report in reports]
-        await self._database.write(lambda tx: tx.run_many(sql, keys))
+        await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
     def _take(self, tx: Transaction, channel_id: UUID, places: int, at: datetime) -> list[Claimed]:
         where = f"channel_id = ? AND {FIRST_IN_LINE}"

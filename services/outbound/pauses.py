@@ -7,7 +7,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.outbound.retry import SCHEDULE_SECONDS
-from shared.database.protocol import Database, DatabaseUnavailable
+from shared.database.protocol import Conflict, Database, DatabaseUnavailable
 from shared.registry import health
 
 ROLE = "send"
@@ -52,6 +52,6 @@ class Pauses:
                 continue
             try:
                 await health.report(self._database, channel_id, ROLE, problem, None, None)
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, Conflict):
                 return
             self._told[channel_id] = problem
