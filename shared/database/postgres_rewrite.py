@@ -127,7 +127,7 @@ def _copy(connection: psycopg.Connection[Any], table: str, key: Sequence[str]) -
 def _wait_for_older(connection: psycopg.Connection[Any]) -> None:
     """Who took a snapshot before the last rows were copied would not see them: as CREATE INDEX CONCURRENTLY waits."""
     ((horizon,),) = connection.execute("SELECT pg_current_xact_id()::xid::text").fetchall()
-    for pause in _pauses("a transaction has been open all the time"):
+    for pause in _pauses(f"a transaction has been open for {WAIT_SECONDS:.0f} s, as while a backup is made"):
         if connection.execute(_OLDER, (horizon,)).fetchone() is None:
             return
         time.sleep(pause)
@@ -154,7 +154,7 @@ def _clear(connection: psycopg.Connection[Any], table: str) -> None:
 @contextmanager
 def _locked(connection: psycopg.Connection[Any], table: str, mode: str) -> Iterator[None]:
     """Have the table's lock in a transaction; others wait behind us for LOCK_MILLISECONDS at most."""
-    pauses = _pauses(f"{table} has been in use all the time")
+    pauses = _pauses(f"{table} has been in use for {WAIT_SECONDS:.0f} s")
     while True:
         with connection.transaction():
             connection.execute(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}")
