@@ -86,9 +86,9 @@ async def carry_out(stores: Stores) -> int:
     if travelling and await _nothing_travels(stores, travelling):
         for erasure in travelling:
             erasure.details["nothing_travels"] = True
-    for erasure in shown:
-        if erasure.details.get("nothing_travels") and await _files_are_gone(stores, erasure):
-            await _certify(stores, erasure)
+    travelled = [erasure for erasure in shown if erasure.details.get("nothing_travels")]
+    if ended := [erasure for erasure in travelled if await _files_are_gone(stores, erasure)]:
+        await _certify(stores, ended)
     return len(await stores.database.read(erasures.unfinished))
 
 
@@ -313,20 +313,25 @@ def _remove_files(
     return len(gone), sorted(wanted - gone), end
 
 
-async def _certify(stores: Stores, erasure: Erasure) -> None:
-    await asyncio.to_thread(_wipe, stores, erasure)
-    at = now()
-    certificate = signed(_body(erasure, at), stores.secret_key)
-    await erasures.finish(stores.database, erasure.id, at, certificate)
-    log.info("erasure_done", erasure_id=erasure.id)
+async def _certify(stores: Stores, ended: Sequence[Erasure]) -> None:
+    await asyncio.to_thread(_wipe, stores, ended)
+    for erasure in ended:
+        at = now()
+        certificate = signed(_body(erasure, at), stores.secret_key)
+        await erasures.finish(stores.database, erasure.id, at, certificate)
+        log.info("erasure_done", erasure_id=erasure.id)
 
 
-def _wipe(stores: Stores, erasure: Erasure) -> None:
-    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
-    if erasure.kind != "lost":
-        _forget(stores, erasure, _find(stores, erasure))
-    plain = (tables.RAW_ITEMS,) if erasure.details.get("plain_raw_items") else ()
-    stores.database.wipe((*tables.TABLES, *plain))
+def _wipe(stores: Stores, ended: Sequence[Erasure]) -> None:
+    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted.
+
+    Once for all of them: whole tables are written anew.
+    """
+    for erasure in ended:
+        if erasure.kind != "lost":
+            _forget(stores, erasure, _find(stores, erasure))
+    has_plain = any(erasure.details.get("plain_raw_items") for erasure in ended)
+    stores.database.wipe((*tables.TABLES, *((tables.RAW_ITEMS,) if has_plain else ())))
     stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 
