@@ -136,10 +136,14 @@ def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
 
 
 async def _destroy(stores: Stores, erasure: Erasure) -> None:
-    """Which files go is written down first, by names that tell nothing: without the keys nobody could find out."""
+    """What goes that nobody could find out afterwards is written down first: files, by names that tell nothing, and
+    whether raw items were kept before there were keys.
+    """
     what = await asyncio.to_thread(_find, stores, erasure)
     files = await asyncio.to_thread(_files, stores, erasure, what)
-    if files["files"]:
+    if await asyncio.to_thread(_has_plain_raw_items, stores, what):
+        files["plain_raw_items"] = True
+    if files["files"] or "plain_raw_items" in files:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
     addresses = await _addresses(stores, erasure, what)
     letters = await items.letters_about(stores.look(topics.DEAD_LETTERS), stores.wire_keys, addresses)
@@ -158,6 +162,12 @@ def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any
     until = erasure.details.get("files_until", until)
     names = filter(stores.blobs.has, map(stores.blobs.name, sha256s))
     return {"files": sorted({*known, *names}), "files_until": until}
+
+
+def _has_plain_raw_items(stores: Stores, what: found.Found) -> bool:
+    """Also of what is somebody else's now: it is sealed in place, which leaves the plain one in PostgreSQL's files."""
+    positions = [*what.positions, *(trace.position for trace in what.moved_out)]
+    return tables.has_plain_raw_items(stores.database, positions)
 
 
 async def _give_up(stores: Stores, erasure: Erasure) -> None:
@@ -185,8 +195,6 @@ def _destroy_now(
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what)
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
-    if tables.has_plain_raw_items(stores.database, what.positions):
-        erasure.details["plain_raw_items"] = True
     _forget(stores, erasure, what)
     replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))

@@ -11,6 +11,7 @@ import pytest
 
 from services.privacy import tables
 from services.privacy.job import Stores, carry_out
+from services.privacy.replays import NoProjection
 from shared.registry import erasures
 from tests.privacy.test_resealed import customer_of
 from tests.privacy.town import Person, Town, settings_of, town
@@ -43,3 +44,24 @@ async def test_files_are_cleared_once_for_all_erasures_that_end_together(url: st
         assert wiped == [tables.TABLES]
         done = [await made.house.database.read(partial(erasures.one, id_=id_)) for id_ in asked]
         assert [each and (each.state, each.certificate is not None) for each in done] == [("done", True)] * 3
+
+
+async def test_raw_items_older_than_keys_are_cleared_also_after_a_crash_that_had_deleted_them(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Prezhnyaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        made.house.database.keys, keys = None, made.house.database.keys
+        await made.publish(made.item(anna, "email", "first"))
+        made.house.database.keys = keys
+        await ask(made, anna)
+        foreign = tmp_path / "data" / "replay" / "notes.db"
+        foreign.parent.mkdir()
+        foreign.write_bytes(b"what stops it half-way" * 100)
+        stores, wiped = watched(made.stores())
+        with pytest.raises(NoProjection):
+            await carry_out(stores)
+        assert await made.house.database.read(lambda tx: tx.rows("SELECT * FROM raw_items")) == []
+        foreign.unlink()
+        await finish(stores)
+        assert wiped == [(*tables.TABLES, tables.RAW_ITEMS)]
