@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, items, misplaced, referred, replays, tables
+from services.privacy import found, items, lost, misplaced, referred, replays, tables
 from services.privacy.certificate import signed
 from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
@@ -172,9 +172,7 @@ def _has_plain_raw_items(stores: Stores, what: found.Found) -> bool:
 
 async def _give_up(stores: Stores, erasure: Erasure) -> None:
     """Whoever declared them lost has done it already, unless it died in between."""
-    pages = [bytes.fromhex(page) for page in erasure.details["pages"]]
-    await asyncio.to_thread(stores.keys.pages.give_up, pages)
-    stores.keys.forget()
+    await asyncio.to_thread(lost.give_up, stores.keys, stores.wire_keys, erasure.details)
     await erasures.advance(stores.database, erasure.id, "destroyed", erasure.details)
 
 

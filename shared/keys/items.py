@@ -54,6 +54,18 @@ class ItemKeys:
             raise WrongKeyStore(f"the key store lacks {len(lacking)} keys of single items")
         return found
 
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """Return those ids for which the store has nothing, not even that the key was destroyed."""
+        with self._database.reading() as tx:
+            return set(ids) - {id_ for (id_,) in tx.rows_in("SELECT id FROM item_keys WHERE id", sorted(ids))}
+
+    def give_up(self, ids: Collection[str]) -> None:
+        """Put destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, b"", int(time.time())) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("item_keys", ("id", "sealed", "made_at"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
+
     def destroy(self, ids: Collection[str]) -> int:
         """Overwrite keys; return how many there still were. A backup that is being made meanwhile is begun anew."""
         sql, wanted, destroyed = "UPDATE item_keys SET sealed = ? WHERE id = ? AND length(sealed) > 0", sorted(ids), 0

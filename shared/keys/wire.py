@@ -19,7 +19,7 @@ from shared.database.protocol import Database, Row, Transaction
 from shared.database.schema import lock_schema
 from shared.keys.derive import derived, keyed_hash
 from shared.keys.items import ItemKeys
-from shared.keys.pages import WrongKeyStore
+from shared.keys.pages import WrongKeyStore, note_destruction
 
 LOOK_SECONDS = 5.0
 """How old a process's knowledge of the present key may be."""
@@ -84,6 +84,17 @@ class WireKeys:
         destroyed = await asyncio.to_thread(self._destroy, ids)
         self._known |= dict.fromkeys(ids)
         return destroyed
+
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """Return those ids for which the store has nothing, not even that the key was destroyed."""
+        return set(ids) - {id_ for id_, _ in self._read(ids)}
+
+    def give_up(self, ids: Collection[str]) -> None:
+        """Put destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, b"", 0) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("wire_keys", ("id", "sealed", "made_at"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
 
     async def destroy_old(self) -> int:
         """Destroy the keys of records that no topic has any more; return how many."""
