@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.durable import sync
+
 CHUNK_BYTES = 64 * 1024
 """Each is sealed by itself, so that any part of a long recording can be read alone."""
 READ_CHUNKS = 16
@@ -56,7 +58,7 @@ class Blobs:
         path = self._path(sha256)
         at = time.time() + spared_seconds
         if _touched(path, at):
-            _sync(path.parent)  # whoever wrote it may not have come to that yet
+            sync(path.parent)  # whoever wrote it may not have come to that yet
         else:
             _write_durably(path, self._sealed(sha256, data))
             if spared_seconds:
@@ -189,13 +191,4 @@ def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    sync(path.parent)

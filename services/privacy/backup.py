@@ -20,6 +20,7 @@ from services.privacy.readers import places
 from services.privacy.sealed_rows import WITH_CONTENT, sealed
 from shared.clock import now, to_text
 from shared.database.protocol import Row, Transaction
+from shared.durable import replace_durably
 from shared.event_store.log import head
 from shared.keys.items import ItemKeys
 from shared.registry.erasures import WrongErasure
@@ -70,7 +71,7 @@ async def back_up(house: House, file: Path) -> dict[str, Any]:
             before = await asyncio.to_thread(house.keys.pages.destructions)
             contents = await _written(house, draft)
             if await asyncio.to_thread(house.keys.pages.destructions) == before:
-                draft.replace(file)
+                await asyncio.to_thread(replace_durably, draft, file)
                 return contents
     finally:
         draft.unlink(missing_ok=True)
