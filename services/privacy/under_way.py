@@ -14,7 +14,7 @@ from uuid import uuid5
 
 from services.house import House
 from services.privacy.readers import READERS
-from services.privacy.tables import ERASED
+from services.privacy.tables import GONE
 from shared.contracts import codec, topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.delivery import DeliveryReport
@@ -111,7 +111,7 @@ def _fate(contract: Contract | None) -> Fate:
     match contract:
         case OutboundReply(id=reply_id):
             place = (reply_id, contract.conversation_id, contract.channel_id, contract.attempt)
-            report = DeliveryReport(*place, "failed", contract.requested_at, 0, error=ERASED, code="erased")
+            report = DeliveryReport(*place, "failed", contract.requested_at, 0, error=GONE, code="erased")
         case DeliveryReport(code="erased"):
             report = contract
         case DeliveryReport():
