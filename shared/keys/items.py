@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import lock_schema
 from shared.keys.derive import derived
-from shared.keys.pages import WrongKeyStore, note_destruction
+from shared.keys.pages import DESTRUCTIONS, WrongKeyStore, note_destruction
 
 LETTER = "letter "
 """Begins the ids of dead letters, which are kept no longer than their topic keeps them."""
@@ -36,6 +36,7 @@ class ItemKeys:
         with self._database.writing() as tx:
             lock_schema(tx)
             tx.script(SCHEMA)
+            tx.script(DESTRUCTIONS)
 
     def take(self, ids: Collection[str]) -> Ciphers:
         """Return the keys of some things, made where there are none yet; None for those that were destroyed."""

@@ -80,7 +80,7 @@ class WireKeys:
         return older
 
     async def destroy(self, ids: Collection[str]) -> int:
-        """Overwrite keys; return how many there still were."""
+        """Overwrite keys; return how many there still were. A backup that is being made meanwhile is begun anew."""
         destroyed = await asyncio.to_thread(self._destroy, ids)
         self._known |= dict.fromkeys(ids)
         return destroyed
@@ -135,7 +135,10 @@ class WireKeys:
     def _destroy(self, ids: Collection[str]) -> int:
         sql = "UPDATE wire_keys SET sealed = ? WHERE id = ? AND length(sealed) > 0"
         with self._database.writing() as tx:
-            return sum(tx.run(sql, (b"", id_)) for id_ in ids)
+            destroyed = sum(tx.run(sql, (b"", id_)) for id_ in ids)
+            if destroyed:
+                note_destruction(tx, destroyed)
+            return destroyed
 
     def _old(self) -> list[str]:
         before = int(time.time()) - KEPT_SECONDS

@@ -15,7 +15,7 @@ import pytest
 
 from services.house import House, open_house
 from services.outbound.ledger import Ledger
-from services.privacy import backup
+from services.privacy import backup, under_way
 from services.privacy.backup import BackupOvertaken, back_up
 from services.privacy.restore import restore
 from services.projector.main import Projector
@@ -180,6 +180,33 @@ async def test_a_backup_that_an_erasure_overtakes_is_begun_anew(
         with pytest.raises(BackupOvertaken, match="2 times"):
             await back_up(made.house, tmp_path / "another.backup")
         assert not (tmp_path / "another.backup").exists()
+
+
+async def test_mail_whose_days_key_goes_while_a_backup_is_made_is_in_the_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was unread when the backup began, is read then, and an erasure of anybody destroys the day's key."""
+    boris, file = Person("Obognannyy"), tmp_path / "okno.backup"
+    async with closed_shop(tmp_path / "data") as (house, transport):
+        made = Town(house, transport, {"email": await add_channel(house.database, "email")}, [])
+        await accept(transport, [made.item(boris, "email", "first")])
+        ends, overtaken = under_way.ends, False
+
+        async def overtaking(transport: SealedTransport) -> dict[str, int]:
+            nonlocal overtaken
+            found = await ends(transport)
+            if not overtaken:
+                overtaken = True
+                projector = Projector(house.database, transport, house.store, embedded=True)
+                async with running(projector.run()), asyncio.timeout(60):
+                    while not await made.log():  # noqa: ASYNC110 (another task works)
+                        await asyncio.sleep(0.02)
+                await house.wire_keys.destroy(await house.wire_keys.rotate())
+            return found
+
+        monkeypatch.setattr(under_way, "ends", overtaking)
+        contents = await back_up(house, file)
+        assert contents["tables"]["stored_events"] + contents["under_way"] > 1  # else neither has it
 
 
 async def test_a_backup_takes_few_rows_at_a_time_of_every_table(url: str, tmp_path: Path) -> None:
