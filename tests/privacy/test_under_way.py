@@ -279,3 +279,36 @@ async def test_what_waits_in_kafka_is_in_a_backup_and_goes_on_without_kafka(
         ((customer,),) = await again.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
         said = [entry["text"] for entry in await again.timeline(UUID(customer))]
         assert said == [boris.say("first"), boris.say("later")]
+
+
+async def test_what_a_backup_has_of_a_copy_goes_with_its_original_also_after_a_restore(
+    url: str, tmp_path: Path
+) -> None:
+    """A copy is on its way when the backup is made, then read, and leads to nothing."""
+    anna, file, data = Person("Povtornaya"), tmp_path / "okno.backup", tmp_path / "data"
+    async with town(settings_of(data, url)) as made:
+        first = made.item(anna, "email", "first")
+        await made.publish(first)
+        copy = made.item(anna, "email", "copy", same_as=(first.id,))
+        channels = made.channels
+    async with closed_shop(data, url) as (house, transport):
+        await accept(transport, [copy])
+        assert (await back_up(house, file))["under_way"] == 1
+        assert is_sealed(house, copy.id)
+    async with town(settings_of(data, url), channels) as made:
+        await made.settle()
+        later = tmp_path / "later.backup"
+        await back_up(made.house, later)
+        ((customer, _),) = await made.house.database.read(lambda tx: tx.rows("SELECT id, address FROM customers"))
+    shutil.copytree(data, tmp_path / "new", ignore=shutil.ignore_patterns("okno.db*", "*.lock"))
+    async with closed_shop(tmp_path / "new") as (house, _):
+        await restore(house, later)
+    for folder, at in ((data, url), (tmp_path / "new", "")):
+        async with town(settings_of(folder, at), channels) as made:
+            await erase(made, UUID(customer))
+            assert not is_sealed(made.house, copy.id)
+
+
+def is_sealed(house: House, item_id: UUID) -> bool:
+    """Return whether what was sealed with the key of an item can be opened."""
+    return house.wire_keys.items.openers([str(item_id)])[str(item_id)] is not None
