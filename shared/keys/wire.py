@@ -7,6 +7,7 @@ key, waits until all that was sealed before has been read, and destroys the othe
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -51,6 +52,10 @@ class WireKeys:
     def record_key(self, key: str) -> str:
         """Return what stands for the key of a record: the same for the same, so order is kept."""
         return keyed_hash(self._hash_key, key)
+
+    def digest(self, value: bytes) -> str:
+        """Return 32 hexadecimal digits: the same for the same bytes, telling nothing of them."""
+        return hashlib.blake2b(value, key=self._hash_key, digest_size=16, person=b"value").hexdigest()
 
     async def present(self) -> tuple[str, AESGCM]:
         """Return the key to seal with and its id. Raises DatabaseUnavailable, WrongKeyStore."""

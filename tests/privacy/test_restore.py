@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from shared.registry import erasures
 from shared.settings import WrongSettings
 from shared.transport.look import look
 from tests.privacy.test_resealed import customer_of
-from tests.privacy.test_under_way import accept, answer, closed_shop
+from tests.privacy.test_under_way import accept, answer, closed_shop, copy_keys
 from tests.privacy.test_wiping import finish
 from tests.privacy.town import Person, Town, settings_of, town
 from tests.services.fakes import add_channel
@@ -32,13 +31,6 @@ from tests.services.fakes import add_channel
 @pytest.fixture
 def url(any_url: str, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
-def copy_keys(old: Path, new: Path) -> None:
-    """As `sqlite3 keys.db .backup`: while the store is in use."""
-    new.mkdir(exist_ok=True)
-    with closing(sqlite3.connect(old / "keys.db")) as source, closing(sqlite3.connect(new / "keys.db")) as target:
-        source.backup(target)
 
 
 def empty(tx: Transaction) -> bool:

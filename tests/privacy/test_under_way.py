@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ async def closed_shop(folder: Path, url: str = "") -> AsyncIterator[tuple[House,
     finally:
         await transport.close()
         await house.close()
+
+
+def copy_keys(old: Path, new: Path) -> None:
+    """As `sqlite3 keys.db .backup`: while the store is in use."""
+    new.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(old / "keys.db")) as source, closing(sqlite3.connect(new / "keys.db")) as target:
+        source.backup(target)
 
 
 async def place_of(house: House, who: Person) -> UUID:
@@ -279,6 +287,39 @@ async def test_what_waits_in_kafka_is_in_a_backup_and_goes_on_without_kafka(
         ((customer,),) = await again.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
         said = [entry["text"] for entry in await again.timeline(UUID(customer))]
         assert said == [boris.say("first"), boris.say("later")]
+
+
+async def test_a_letter_after_a_restore_has_a_key_of_its_own_and_one_that_was_under_way_keeps_its(
+    tmp_path: Path,
+) -> None:
+    """The new topic's places are the old one's."""
+    anna, boris, file, data = Person("Bukovka"), Person("Pismov"), tmp_path / "okno.backup", tmp_path / "data"
+    async with town(settings_of(data)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        channels = made.channels
+    async with closed_shop(data) as (house, transport):
+        garbage = Outgoing("email:k", f"garbage of {anna.email}".encode(), {})
+        await transport.publisher().publish(topics.INBOUND, garbage)
+        await back_up(house, file)
+        ((letter,),) = item_keys(house)
+    copy_keys(data, tmp_path / "new")
+    async with closed_shop(tmp_path / "new") as (house, _):
+        await restore(house, file)
+    async with town(settings_of(tmp_path / "new"), channels) as made:
+        await made.settle()
+        assert (await letters(made.house), item_keys(made.house)) == ([garbage.value], [(letter,)])
+        await bury(made, boris, "letter")
+        assert len(item_keys(made.house)) == 2
+        ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        await erase(made, UUID(customer))
+        assert await letters(made.house) == [boris.texts["letter"].encode()]
+        assert (len(item_keys(made.house)), (letter,) in item_keys(made.house)) == (1, False)
+
+
+def item_keys(house: House) -> list[tuple[str]]:
+    """Return the ids of the keys of letters that are not destroyed."""
+    with house.keys.database.reading() as tx:
+        return tx.rows("SELECT id FROM item_keys WHERE id LIKE 'letter %' AND length(sealed) > 0 ORDER BY id")
 
 
 async def test_what_a_backup_has_of_a_copy_goes_with_its_original_also_after_a_restore(

@@ -381,7 +381,7 @@ async def test_what_is_no_reply_goes_to_the_dead_letters_and_the_next_goes_on(ho
         assert await house.fate(said) == "sent"
     (dead,) = house.transport.records[topics.DEAD_LETTERS]
     assert dead.value == b"{"
-    assert dead.headers["okno_reason"] == "unknown event type 'nonsense'"
+    assert dead.headers["okno-reason"] == "unknown event type 'nonsense'"
 
 
 async def test_nothing_is_committed_before_it_is_in_the_ledger(house, monkeypatch):
