@@ -101,11 +101,17 @@ class Blobs:
         return self.has(self.name(sha256)) or (self.folder / sha256[:2] / sha256).exists()
 
     def is_plain(self, path: Path) -> bool:
-        """Return whether a file of the folder is one that an earlier version kept as it is."""
+        """Return whether a file of the folder is one that an earlier version kept as it is.
+
+        Reads all of what begins as a sealed one does: so may a plain one, and only its name tells it.
+        """
         if not _SHA256.fullmatch(path.name):
             return False
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) != _MAGIC
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return True
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.name
 
     def remove_plain_now(self, sha256: str) -> None:
         """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""

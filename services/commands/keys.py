@@ -42,8 +42,9 @@ async def _seal_old(options: argparse.Namespace, house: House) -> None:
         print_json(asdict(done))
     else:
         print(f"sealed: {done.events} events, {done.raw_items} raw items, {done.files} files")
-        if done.events and house.database.dialect == "postgres":
-            print("PostgreSQL's files have them in plain words until: VACUUM FULL stored_events; with Okno stopped")
+        if house.database.dialect == "postgres":
+            print("PostgreSQL's files have events that were sealed, now or by a run before, in plain words until")
+            print("VACUUM FULL stored_events; with Okno stopped")
 
 
 async def _list(options: argparse.Namespace, house: House) -> int | None:
