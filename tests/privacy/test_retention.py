@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from services.privacy import retention
 from services.privacy.job import carry_out
 from services.projector import inbound
 from services.projector.rebuild import Wanted, rebuild
+from shared.database.protocol import Database, Transaction
 from shared.event_store.store import EventStore
 from shared.registry import erasures
 from tests.privacy.planted import found_in
@@ -91,6 +93,41 @@ async def test_a_channel_on_hold_is_left_alone(url: str, tmp_path: Path) -> None
         assert not await database.read(retention.has_new_rule)
         assert await apply(made) == []
         assert anna.say("old-mail") in await texts(made)
+
+
+@pytest.mark.parametrize("released", [True, False])
+async def test_what_was_released_or_changed_while_a_rule_was_applied_is_looked_at_again(
+    database: Database, store: EventStore, released: bool
+) -> None:
+    mail, somebody = uuid4(), uuid4()
+
+    def prepared(tx: Transaction) -> UUID:
+        erasures.set_rule(tx, mail, 30, "o")
+        tx.run("UPDATE retention_rules SET done_until = '2020-01-02T00:00:00.000000Z'")
+        return erasures.hold(tx, "customer", somebody, "court", "o")
+
+    hold_id = await database.write(prepared)
+
+    class Interrupted:
+        """Somebody else's transaction is committed once the rules were read."""
+
+        def __init__(self, tx: Transaction) -> None:
+            self._tx = tx
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._tx, name)
+
+        def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+            found = self._tx.rows(sql, parameters)
+            if "FROM retention_rules" in sql and released:
+                erasures.release(self._tx, hold_id, "o")
+            elif "FROM retention_rules" in sql:
+                erasures.set_rule(self._tx, mail, 3650, "o")
+            return found
+
+    assert await database.write(lambda tx: retention.due(cast("Transaction", Interrupted(tx)))) == []
+    assert await database.read(retention.has_new_rule)
+    assert len(await database.write(retention.due)) == 1
 
 
 @pytest.mark.parametrize("days", [1, 30, 365])
