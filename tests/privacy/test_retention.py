@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,9 +17,13 @@ from services.privacy import retention
 from services.privacy.job import carry_out
 from services.projector import inbound
 from services.projector.rebuild import Wanted, rebuild
+from shared.contracts.files import FileFetched, fetch_id
+from shared.contracts.inbound import FileRef, RemoteFile, inbound_id
 from shared.database.protocol import Database, Transaction
+from shared.domain import events as e
 from shared.event_store.store import EventStore
 from shared.registry import erasures
+from tests.examples import call_report, raw
 from tests.privacy.planted import found_in
 from tests.privacy.town import Person, Town, settings_of, town
 
@@ -165,3 +170,45 @@ async def details(made: Town, id_: UUID) -> dict[str, Any]:
     found = await made.house.database.read(partial(erasures.one, id_=id_))
     assert found is not None
     return found.details
+
+
+async def test_a_file_of_a_held_report_goes_though_it_came_weeks_after_the_report(url: str, tmp_path: Path) -> None:
+    anna = Person("Zhdushchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        database, telephony = made.house.database, made.channels["telephony"].id
+        report = replace(
+            call_report("finished", "c1", "", answered_by=""), channel_id=telephony, awaits_call=True,
+            id=inbound_id(telephony, "c1/1"), raw=raw(b"report"),
+            remote_files=(RemoteFile("r1", "rec.mp3", "audio/mpeg"),),
+        )  # fmt: skip
+        kept = FileRef("a" * 64, 5, anna.say("rec.mp3"), "audio/mpeg")
+        file = FileFetched(fetch_id(report.id, "r1"), report.id, telephony, "r1", kept, NOW)
+        for contract, days_ago in ((report, 120), (file, 60)):
+            store = EventStore(database, partial(days_before, days_ago), made.house.keys)
+            await store.record(lambda session, tx, contract=contract: inbound.receive(session, tx, [contract]))
+        await database.write(partial(erasures.set_rule, channel_id=telephony, days=90, by="o"))
+        (first,) = await apply(made)
+        assert anna.say("rec.mp3") in str(await made.log())
+        await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 30"))  # as if 60 days had gone by
+        (second,) = await apply(made)
+        assert (await details(made, second))["after"] == (await details(made, first))["looked_until"] > 0
+        assert anna.say("rec.mp3") not in str(await made.log())
+        held = [r for r in await made.log() if isinstance(r.event, e.FileHeld)]
+        assert [r.erased for r in held] == [True]
+
+
+def days_before(days: int) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+async def test_a_rule_that_finds_nothing_new_keeps_how_far_it_has_looked(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await said(made, Person("Odnazhdy"), "email", "mail", 120)
+        await said(made, Person("Potom"), "email", "later", 3)
+        database, mail = made.house.database, made.channels["email"].id
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=90, by="o"))
+        (first,) = await apply(made)
+        await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 60"))  # as if 30 days had gone by
+        (second,) = await apply(made)
+        looked = [(await details(made, id_))["looked_until"] for id_ in (first, second)]
+        assert looked[0] == looked[1] > 0
