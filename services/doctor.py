@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from services.house import House
-from services.privacy import lost
+from services.privacy import lost, lost_on_the_way
 from services.privacy.seal_old import any_plain
 from shared.clock import from_text, now, to_text
 from shared.connector import load
@@ -129,6 +129,20 @@ async def _transport(house: House) -> Found:
     return [("ok", "within the database" if house.settings.embedded else f"Kafka at {house.settings.kafka}")]
 
 
+async def _keys_on_the_way(house: House) -> Found:
+    """Reads what the topics hold: whoever comes to a record without a key waits for it."""
+    found = await lost_on_the_way.find(house)
+    if not found.any:
+        return [("ok", "all are there")]
+    unread = ", ".join(f"{count} of {topic}" for topic, count in sorted(found.unread.items()) if count) or "none"
+    missing = f"{len(found.wire)} keys of records and {len(found.letters)} of dead letters are missing"
+    return [
+        ("wrong", f"{missing}, {fitting_keys.ADVICE}"),
+        ("wrong", f"nobody reads on until then, and nobody can be erased; unread records without a key: {unread}"),
+        ("wrong", "where there is no backup of these keys: `okno keys lost`, then `okno keys declare-lost`"),
+    ]
+
+
 async def _read_models(house: House) -> Found:
     behind = await house.database.read(lambda tx: head(tx) - live.position(tx))
     standings = await house.database.read(live.standings)
@@ -186,6 +200,7 @@ CHECKS: dict[str, Callable[[House], Awaitable[Found]]] = {
     "database": _database,
     "keys": _keys,
     "transport": _transport,
+    "keys on the way": _keys_on_the_way,
     "read models": _read_models,
     "channels": _channels,
     "quarantine": _quarantine,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.durable import sync
+
 CHUNK_BYTES = 64 * 1024
 """Each is sealed by itself, so that any part of a long recording can be read alone."""
 READ_CHUNKS = 16
@@ -56,7 +58,7 @@ class Blobs:
         path = self._path(sha256)
         at = time.time() + spared_seconds
         if _touched(path, at):
-            _sync(path.parent)  # whoever wrote it may not have come to that yet
+            sync(path.parent)  # whoever wrote it may not have come to that yet
         else:
             _write_durably(path, self._sealed(sha256, data))
             if spared_seconds:
@@ -99,11 +101,17 @@ class Blobs:
         return self.has(self.name(sha256)) or (self.folder / sha256[:2] / sha256).exists()
 
     def is_plain(self, path: Path) -> bool:
-        """Return whether a file of the folder is one that an earlier version kept as it is."""
+        """Return whether a file of the folder is one that an earlier version kept as it is.
+
+        Reads all of what begins as a sealed one does: so may a plain one, and only its name tells it.
+        """
         if not _SHA256.fullmatch(path.name):
             return False
         with path.open("rb") as file:
-            return file.read(len(_MAGIC)) != _MAGIC
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return True
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest() == path.name
 
     def remove_plain_now(self, sha256: str) -> None:
         """Delete what an earlier version kept as it is: what is stored now lies elsewhere."""
@@ -189,13 +197,4 @@ def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    sync(path.parent)

@@ -20,6 +20,9 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         parser.set_defaults(run=in_house(_back_up))
     else:
         parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--keys-may-lack", action="store_true", help="declare lost what the key store lacks, for good, and go on"
+        )
         parser.set_defaults(run=in_house(_restore))
 
 
@@ -35,8 +38,8 @@ async def _back_up(options: argparse.Namespace, house: House) -> None:
 
 
 async def _restore(options: argparse.Namespace, house: House) -> None:
-    loaded = await restore(house, options.file)
-    if loaded["erased_again"]:
+    loaded = await restore(house, options.file, keys_may_lack=options.keys_may_lack)
+    if any(loaded[name] for name in ("erased_again", "lost_pages", "lost_items")):
         await carry_out_here(house)
     if options.json:
         print_json(loaded)
@@ -44,3 +47,5 @@ async def _restore(options: argparse.Namespace, house: House) -> None:
         print(f"{loaded['events']} events, {loaded['blobs']} files, as of {loaded['made_at']}")
         print(f"published anew, to be taken in once Okno runs: {loaded['under_way']}")
         print(f"erased again: {loaded['erased_again']}")
+        if options.keys_may_lack:
+            print(f"declared lost: {loaded['lost_pages']} pages of keys, {loaded['lost_items']} keys of single things")

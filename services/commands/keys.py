@@ -10,7 +10,8 @@ from typing import Any
 
 from services.commands.erase import WAIT_SECONDS, finished
 from services.house import House
-from services.privacy import lost
+from services.privacy import lost, lost_on_the_way
+from services.privacy.lost_on_the_way import OnTheWay
 from services.privacy.seal_old import seal_old
 from services.terminal import WrongRequest, in_house, print_json, show, typed
 
@@ -41,32 +42,41 @@ async def _seal_old(options: argparse.Namespace, house: House) -> None:
         print_json(asdict(done))
     else:
         print(f"sealed: {done.events} events, {done.raw_items} raw items, {done.files} files")
-        if done.events and house.database.dialect == "postgres":
-            print("PostgreSQL's files have them in plain words until: VACUUM FULL stored_events; with Okno stopped")
+        if house.database.dialect == "postgres":
+            print("PostgreSQL's files have events that were sealed, now or by a run before, in plain words until")
+            print("VACUUM FULL stored_events; with Okno stopped")
 
 
 async def _list(options: argparse.Namespace, house: House) -> int | None:
     found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+    on_the_way = await lost_on_the_way.find(house)
     rows: list[dict[str, Any]] = [{"id": str(id_), "events": events} for id_, events in sorted(found.owners.items())]
-    show(options.json, rows, ("id", "events"))
-    return 1 if found.pages else None
+    rows += [{"id": topic, "records": count} for topic, count in sorted(on_the_way.unread.items()) if count]
+    show(options.json, rows, ("id", "events", "records"))
+    return 1 if found.pages or on_the_way.any else None
 
 
 async def _declare(options: argparse.Namespace, house: House) -> int | None:
     found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
-    if found.pages and not options.yes and await asyncio.to_thread(_asked, found) != WORD:
+    on_the_way = await lost_on_the_way.find(house)
+    is_any = found.pages or on_the_way.any
+    if is_any and not options.yes and await asyncio.to_thread(_asked, found, on_the_way) != WORD:
         raise WrongRequest("not confirmed: nothing was declared lost")
     by = f"command line ({getpass.getuser()})"
-    id_ = await lost.declare(house, found, options.reason, by, options.whole_store)
+    id_ = await lost.declare(house, found, on_the_way, options.reason, by, options.whole_store)
     request = await finished(house, id_, options.wait)
     if options.json:
         print_json(request.shown())
     else:
-        print(f"{len(found.pages)} pages of keys are declared lost, certificate {id_}: {request.state}")
+        travelling = len(on_the_way.wire) + len(on_the_way.letters)
+        print(f"{len(found.pages)} pages of keys and {travelling} keys of what travels are declared lost,")
+        print(f"certificate {id_}: {request.state}")
     return None if request.state == "done" else 1
 
 
-def _asked(found: lost.Lost) -> str:
+def _asked(found: lost.Lost, on_the_way: OnTheWay) -> str:
     print(f"{found.events} events of {len(found.owners)} clients will be unreadable for good.")
+    for topic, count in sorted(on_the_way.unread.items()):
+        print(f"{count} records of {topic} that nobody has read will be passed over.")
     print("Where there is a backup of the key store, put that in its place instead.")
     return typed(f"Type {WORD} to go on without these keys: ")

@@ -67,6 +67,7 @@ class Deliver:
         return reply
 
     async def _bury(self, record: Record, reason: str) -> None:
-        headers = {**record.headers, "okno_reason": reason, "okno_source": f"{record.source}@{record.offset}"}
+        about = {"okno-reason": reason[:1000], "okno-source": record.source, "okno-offset": str(record.offset)}
+        headers = {**record.headers, **about}
         await self._publisher.publish(topics.DEAD_LETTERS, Outgoing(record.key, record.value, headers))
         log.error("record_buried", source=record.source, offset=record.offset, reason=reason)

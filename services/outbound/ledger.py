@@ -19,6 +19,7 @@ from shared.clock import from_text, now, to_text
 from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
 from shared.contracts.outbound import OutboundReply
+from shared.database.again import write_again
 from shared.database.protocol import Database, Row, Transaction
 
 __all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
@@ -91,7 +92,7 @@ class Ledger:
             for again in (reply for reply in replies if reply.attempt > 1):
                 self._end_needless(tx, again, at)
 
-        await self._database.write(insert)
+        await write_again(self._database, insert)
 
     async def claim(self, places: Mapping[UUID, int]) -> list[Claimed]:
         """Take up to so many replies of each channel for sending, the longest waiting first."""
@@ -99,15 +100,16 @@ class Ledger:
         due = await self._database.read(lambda tx: _due(tx, places, to_text(at)))
         if not due:
             return []
-        return await self._database.write(
-            lambda tx: [each for channel_id in due for each in self._take(tx, channel_id, places[channel_id], at)]
+        return await write_again(
+            self._database,
+            lambda tx: [each for channel_id in due for each in self._take(tx, channel_id, places[channel_id], at)],
         )
 
     async def settle(self, claimed: Claimed, outcome: Outcome) -> bool:
         """Write how a try ended; False when the row was no longer ours."""
         at = self._clock()
         key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
-        return await self._database.write(lambda tx: _settle(tx, key, outcome, at))
+        return await write_again(self._database, lambda tx: _settle(tx, key, outcome, at))
 
     async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
         """Return what became unknown since a moment on these channels and can be told of by a trace, oldest first.
@@ -138,7 +140,7 @@ class Ledger:
             tx.run(_END_LATER, (SENT_BEFORE, at, self._owner, *key))
             return True
 
-        return await self._database.write(settle)
+        return await write_again(self._database, settle)
 
     async def renew(self, claimed: Sequence[Claimed]) -> None:
         """Keep what is being sent."""
@@ -146,7 +148,7 @@ class Ledger:
         keys = [(until, str(each.reply.id), each.reply.attempt, self._owner) for each in claimed]
         mine = "reply_id = ? AND attempt = ? AND owner = ? AND state = 'sending'"
         sql = f"UPDATE deliveries SET lease_until = ? WHERE {mine}"
-        await self._database.write(lambda tx: tx.run_many(sql, keys))
+        await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
     async def abandoned(self, *, all_owners: bool = False) -> list[Claimed]:
         """Take over what others were sending when they died. `all_owners`: nobody else can be alive."""
@@ -160,7 +162,7 @@ class Ledger:
         sql = f"SELECT 1 FROM deliveries WHERE {OPEN} AND state = 'sending' AND owner <> ? LIMIT 1"
         if await self._database.read(lambda tx: tx.row(sql, (self._owner,))) is None:
             return []
-        return await self._database.write(find)
+        return await write_again(self._database, find)
 
     async def refuse_all_but(self, channels: Sequence[UUID], error: str, queued_before: datetime) -> int:
         """Fail what was queued before a moment for a channel that is not among these; return how many."""
@@ -171,13 +173,13 @@ class Ledger:
         if await self._database.read(lambda tx: tx.row(f"SELECT 1 FROM deliveries WHERE {where} LIMIT 1", ids)) is None:
             return 0
         sql = f"UPDATE deliveries SET state = 'failed', error = ?, changed_at = ?, owner = ? WHERE {where}"
-        return await self._database.write(lambda tx: tx.run(sql, (error, at, self._owner, *ids)))
+        return await write_again(self._database, lambda tx: tx.run(sql, (error, at, self._owner, *ids)))
 
     async def hurry(self, channel_id: UUID) -> None:
         """Try at once what waits for a channel: it was mended."""
         at = to_text(self._clock())
         sql = f"UPDATE deliveries SET next_try_at = ? WHERE {OPEN} AND state = 'waiting' AND channel_id = ?"
-        await self._database.write(lambda tx: tx.run(sql, (at, str(channel_id))))
+        await write_again(self._database, lambda tx: tx.run(sql, (at, str(channel_id))))
 
     async def unannounced(self, limit: int, *, settled_before: datetime | None = None) -> list[DeliveryReport]:
         """Return fates not yet told: this process's own, and anybody's that were settled before a moment."""
@@ -191,7 +193,7 @@ class Ledger:
         """The fates were told; the text of the reply is in the event log and needs no second home."""
         sql = "UPDATE deliveries SET announced = 1, payload = ? WHERE reply_id = ? AND attempt = ? AND state = ?"
         keys = [(b"", str(report.reply_id), report.attempt, report.state) for report in reports]
-        await self._database.write(lambda tx: tx.run_many(sql, keys))
+        await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
     def _end_needless(self, tx: Transaction, again: OutboundReply, at: str) -> None:
         """Do not send again what was found to be sent after somebody decided that."""

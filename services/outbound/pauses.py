@@ -11,7 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from services.outbound.retry import SCHEDULE_SECONDS
-from shared.database.protocol import Database, DatabaseUnavailable
+from shared.database.protocol import Conflict, Database, DatabaseUnavailable
 from shared.registry import health
 
 ROLE = "send"
@@ -72,6 +72,6 @@ class Pauses:
                 continue
             try:
                 await health.report(self._database, channel_id, ROLE, problem, None, None)
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, Conflict):
                 return
             self._told[channel_id] = problem

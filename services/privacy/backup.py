@@ -20,6 +20,7 @@ from services.privacy.readers import places
 from services.privacy.sealed_rows import WITH_CONTENT, sealed
 from shared.clock import now, to_text
 from shared.database.protocol import Row, Transaction
+from shared.durable import replace_durably
 from shared.event_store.log import head
 from shared.keys.items import ItemKeys
 from shared.registry.erasures import WrongErasure
@@ -39,9 +40,10 @@ KEPT: dict[str, tuple[str, ...]] = {
     "log_chain": ("number",), "log_resealed": ("position",), "business_settings": ("name",),
     "operator_telephones": ("operator_id",), "webhook_subscriptions": ("id",),
     "webhook_deliveries": ("subscription_id", "number"), "log_verifications": ("only_one",),
-    "operator_signatures": ("operator_id",),
+    "operator_signatures": ("operator_id",), "routing_copies": ("id",),
 }  # fmt: skip
-"""Tables that a backup has, and the columns by which they are read in parts."""
+"""Tables that a backup has, and the columns by which they are read in parts. Of the routing index only what is not in
+the log: which items were copies of others."""
 MADE_ANEW = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
     "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",
@@ -70,7 +72,7 @@ async def back_up(house: House, file: Path) -> dict[str, Any]:
             before = await asyncio.to_thread(house.keys.pages.destructions)
             contents = await _written(house, draft)
             if await asyncio.to_thread(house.keys.pages.destructions) == before:
-                draft.replace(file)
+                await asyncio.to_thread(replace_durably, draft, file)
                 return contents
     finally:
         draft.unlink(missing_ok=True)

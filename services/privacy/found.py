@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.clock import from_text, to_text
 from shared.database.protocol import Database
 from shared.domain import events as e
-from shared.event_store.log import head, opened, read_positions, read_stored
+from shared.event_store.log import head, opened, read_beginnings, read_positions, read_stored
 from shared.event_store.traces import Trace, read_traces
 from shared.registry.erasures import Erasure
 
@@ -114,7 +114,7 @@ def of_channel(
 
     `after`: everything up to this position was looked at for an earlier moment of the same rule.
     """
-    found, waiting, all_old = Found(), list[Trace](), True
+    found, waiting, all_old = Found(looked_until=after), list[Trace](), True
     places = _places(database, until) if kept else {}
     for trace in traces(database, until, after):
         all_old = all_old and trace.recorded_at < before - OVERLAP
@@ -127,7 +127,20 @@ def of_channel(
         if trace.recorded_at < before and trace.channel_id == channel_id:
             found.take(trace)
     _take_waiting(found, waiting)
+    _take_held(database, found, [each for each in waiting if each.recorded_at < before], channel_id)
     return found
+
+
+def _take_held(database: Database, found: Found, waiting: Iterable[Trace], channel_id: UUID) -> None:
+    """Add what tells of no channel, and whose item does not lie in the same stretch: its quarantine tells."""
+    known = set(found.positions)
+    held = [trace for trace in waiting if trace.channel_id is None and trace.position not in known]
+    owners = sorted({trace.owner for trace in held})
+    with database.reading() as tx:
+        ours = {r.stream_id for r in read_beginnings(tx, owners) if getattr(r.event, "channel_id", None) == channel_id}
+    for trace in held:
+        if trace.owner in ours:
+            found.take(trace)
 
 
 def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[UUID], until: int) -> Found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from uuid import UUID
 
 from services.privacy.found import Found
@@ -18,14 +18,27 @@ _PART = 500
 
 
 def ids_of(database: Database, found: Found, conversations: Collection[UUID]) -> set[str]:
-    """Return the ids of inbound items and replies; of these conversations also of those that only repeated others."""
+    """Return the ids of inbound items and replies; of these conversations also of those that only repeated others.
+
+    And of those that were copies of any of them under an id of their own.
+    """
     wanted = sorted(map(str, conversations))
     ids = set(map(str, found.items | found.replies))
     for start in range(0, len(wanted), _PART):
         with database.reading() as tx:
             sql = "SELECT id FROM routing_seen WHERE conversation_id"
             ids |= {id_ for (id_,) in tx.rows_in(sql, wanted[start : start + _PART])}
-    return ids - {str(trace.cause) for trace in found.moved_out}
+    ids -= {str(trace.cause) for trace in found.moved_out}
+    return ids | _copies(database, sorted(ids))
+
+
+def _copies(database: Database, ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(ids), _PART):
+        with database.reading() as tx:
+            rows = tx.rows_in("SELECT id FROM routing_copies WHERE copy_of", ids[start : start + _PART])
+        found |= {id_ for (id_,) in rows}
+    return found
 
 
 async def letters_about(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, items, misplaced, referred, replays, tables
+from services.privacy import found, items, lost, misplaced, referred, replays, tables
 from services.privacy.certificate import signed
 from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
@@ -86,9 +86,9 @@ async def carry_out(stores: Stores) -> int:
     if travelling and await _nothing_travels(stores, travelling):
         for erasure in travelling:
             erasure.details["nothing_travels"] = True
-    for erasure in shown:
-        if erasure.details.get("nothing_travels") and await _files_are_gone(stores, erasure):
-            await _certify(stores, erasure)
+    travelled = [erasure for erasure in shown if erasure.details.get("nothing_travels")]
+    if ended := [erasure for erasure in travelled if await _files_are_gone(stores, erasure)]:
+        await _certify(stores, ended)
     return len(await stores.database.read(erasures.unfinished))
 
 
@@ -136,10 +136,14 @@ def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
 
 
 async def _destroy(stores: Stores, erasure: Erasure) -> None:
-    """Which files go is written down first, by names that tell nothing: without the keys nobody could find out."""
+    """What goes that nobody could find out afterwards is written down first: files, by names that tell nothing, and
+    whether raw items were kept before there were keys.
+    """
     what = await asyncio.to_thread(_find, stores, erasure)
     files = await asyncio.to_thread(_files, stores, erasure, what)
-    if files["files"]:
+    if await asyncio.to_thread(_has_plain_raw_items, stores, what):
+        files["plain_raw_items"] = True
+    if files["files"] or "plain_raw_items" in files:
         await erasures.advance(stores.database, erasure.id, "recorded", {**erasure.details, **files})
     addresses = await _addresses(stores, erasure, what)
     letters = await items.letters_about(stores.look(topics.DEAD_LETTERS), stores.wire_keys, addresses)
@@ -160,11 +164,15 @@ def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any
     return {"files": sorted({*known, *names}), "files_until": until}
 
 
+def _has_plain_raw_items(stores: Stores, what: found.Found) -> bool:
+    """Also of what is somebody else's now: it is sealed in place, which leaves the plain one in PostgreSQL's files."""
+    positions = [*what.positions, *(trace.position for trace in what.moved_out)]
+    return tables.has_plain_raw_items(stores.database, positions)
+
+
 async def _give_up(stores: Stores, erasure: Erasure) -> None:
     """Whoever declared them lost has done it already, unless it died in between."""
-    pages = [bytes.fromhex(page) for page in erasure.details["pages"]]
-    await asyncio.to_thread(stores.keys.pages.give_up, pages)
-    stores.keys.forget()
+    await asyncio.to_thread(lost.give_up, stores.keys, stores.wire_keys, erasure.details)
     await erasures.advance(stores.database, erasure.id, "destroyed", erasure.details)
 
 
@@ -185,8 +193,6 @@ def _destroy_now(
     keys = what.keys | misplaced.seal(stores.database, stores.keys, owner, what)
     stores.keys.destroy(keys)
     stores.keys.pages.note_erased(set(map(UUID, erasure.details["customers"])))
-    if tables.has_plain_raw_items(stores.database, what.positions):
-        erasure.details["plain_raw_items"] = True
     _forget(stores, erasure, what)
     replayed = replays.forget(stores.database, stores.data)
     kinds = dict(sorted(what.kinds.items()))
@@ -313,20 +319,25 @@ def _remove_files(
     return len(gone), sorted(wanted - gone), end
 
 
-async def _certify(stores: Stores, erasure: Erasure) -> None:
-    await asyncio.to_thread(_wipe, stores, erasure)
-    at = now()
-    certificate = signed(_body(erasure, at), stores.secret_key)
-    await erasures.finish(stores.database, erasure.id, at, certificate)
-    log.info("erasure_done", erasure_id=erasure.id)
+async def _certify(stores: Stores, ended: Sequence[Erasure]) -> None:
+    await asyncio.to_thread(_wipe, stores, ended)
+    for erasure in ended:
+        at = now()
+        certificate = signed(_body(erasure, at), stores.secret_key)
+        await erasures.finish(stores.database, erasure.id, at, certificate)
+        log.info("erasure_done", erasure_id=erasure.id)
 
 
-def _wipe(stores: Stores, erasure: Erasure) -> None:
-    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted."""
-    if erasure.kind != "lost":
-        _forget(stores, erasure, _find(stores, erasure))
-    plain = (tables.RAW_ITEMS,) if erasure.details.get("plain_raw_items") else ()
-    stores.database.wipe((*tables.TABLES, *plain))
+def _wipe(stores: Stores, ended: Sequence[Erasure]) -> None:
+    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted.
+
+    Once for all of them: whole tables are written anew.
+    """
+    for erasure in ended:
+        if erasure.kind != "lost":
+            _forget(stores, erasure, _find(stores, erasure))
+    has_plain = any(erasure.details.get("plain_raw_items") for erasure in ended)
+    stores.database.wipe((*tables.TABLES, *((tables.RAW_ITEMS,) if has_plain else ())))
     stores.keys.database.wipe(("wire_keys", "item_keys"))
 
 

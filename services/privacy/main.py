@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 
 from services.house import House
 from services.privacy import retention
 from services.privacy.job import Stores, carry_out
 from services.privacy.restore import erase_again
-from shared.database.protocol import DatabaseUnavailable
+from shared.database.protocol import Conflict, DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
@@ -23,7 +24,7 @@ IDLE_SECONDS = 30.0
 AGAIN_SECONDS = 1.0
 LONGEST_SECONDS = 600.0
 PROBLEM_CHARACTERS = 500
-WAITS = (DatabaseUnavailable, TransportUnavailable)
+WAITS = (DatabaseUnavailable, TransportUnavailable, Conflict)
 log = Log("privacy")
 
 
@@ -68,15 +69,21 @@ class Privacy:
             await erasures.tell(self._stores.database, "")
         except WAITS as error:
             log.warning("erasures_wait", reason=str(error)[:500])
-            return AGAIN_SECONDS
+            return await self._waited(error)
         return AGAIN_SECONDS if waiting else 0.0
+
+    async def _waited(self, error: Exception) -> float:
+        """Who looks at the erasures is told what they wait for, unless it is the database that would tell."""
+        with suppress(*WAITS):
+            await erasures.tell(self._stores.database, _told(error))
+        return AGAIN_SECONDS
 
     async def _failed(self, error: Exception) -> float:
         """Return the seconds of the pause, which grows: each try may read all of the log."""
         self._failures += 1
         pause = pause_after(self._failures)
         log.error("erasures_failed", error, tries=self._failures, again_in_seconds=pause)
-        await erasures.tell(self._stores.database, f"{type(error).__name__}: {masked(str(error))}"[:PROBLEM_CHARACTERS])
+        await erasures.tell(self._stores.database, _told(error))
         return pause
 
     async def _once(self) -> int:
@@ -89,6 +96,10 @@ class Privacy:
             await database.write(partial(erase_again, erased=erased))  # an older copy may have come back
             self._rules_at = time.monotonic()
         return await carry_out(self._stores)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {masked(str(error))}"[:PROBLEM_CHARACTERS]
 
 
 def pause_after(failures: int) -> float:

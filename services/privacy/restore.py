@@ -5,6 +5,8 @@ Who was erased after the backup was made is erased again: the key store knows.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -16,60 +18,82 @@ from uuid import UUID
 
 import msgspec
 
-from services.house import House
-from services.privacy import sealed_rows, under_way
+from services.house import House, alone
+from services.privacy import keys_of_backup, lost, sealed_rows, under_way
 from services.privacy.backup import FORMAT, KEPT, UNDER_WAY, columns_of, read
+from services.privacy.keys_of_backup import Missing
+from services.privacy.lost_on_the_way import OnTheWay
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts import topics
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.event_store.log import openers_of, read_streams
+from shared.durable import sync
+from shared.event_store import fitting_keys
+from shared.event_store.log import read_streams
 from shared.event_store.reindex import reindex
+from shared.keys.pages import WrongKeyStore
 from shared.registry import erasures
+from shared.transport.sealed import SealedTransport
 
 ROWS = 500
 BY = "restore"
+LACKED = "keys were missing from the key store that a backup was restored with"
+_RUNNING = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name IN ('okno-listen', 'okno-lead')
+"""
+"""Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only."""
 
 
 class WrongBackup(erasures.WrongErasure):
     """The file cannot be restored here; the text says why."""
 
 
-async def restore(house: House, file: Path) -> dict[str, Any]:
+async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> dict[str, Any]:
     """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
 
-    A restore that was cut short is begun anew with an empty database.
+    Nothing else may run meanwhile: raises WrongSettings. `keys_may_lack`: what the key store lacks is declared lost,
+    else WrongKeyStore is raised before anything is loaded. A restore that was cut short is begun anew with an empty
+    database.
     """
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError) as error:
         raise WrongBackup(f"{file} is no backup of Okno: {error}") from None
-    with archive:
+    transport = house.transport()
+    with archive, alone(house.settings):
         manifest = _manifest(archive, file)
         _refuse_what_is_in_use(house)
-        for table in (table for table in KEPT if table in manifest["tables"]):
-            with archive.open(f"tables/{table}") as stream:
-                await _load(house, table, stream)
-        _load_files(archive, house.blobs.folder)
-        under_way, erased = await _published(house, archive)
+        missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
+        _refuse_other_keys(missing, keys_may_lack)
+        await transport.start()  # what can be published nowhere need not be loaded
+        try:
+            return await _restored(house, transport, archive, manifest, missing)
+        finally:
+            await transport.close()
+
+
+async def _restored(
+    house: House, transport: SealedTransport, archive: zipfile.ZipFile, manifest: dict[str, Any], missing: Missing
+) -> dict[str, Any]:
+    """What was under way is published when all else is there: whoever reads it finds what it is about."""
+    house.wire_keys.items.give_up(missing.items)
+    for table in (table for table in KEPT if table in manifest["tables"]):
+        with archive.open(f"tables/{table}") as stream:
+            await _load(house, table, stream)
+    await asyncio.to_thread(_load_files, archive, house.blobs.folder)
+    if missing.any:
+        found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
+        await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY)
     events = reindex(house.database)
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
+    with archive.open(UNDER_WAY) as stream:
+        published, erased = await under_way.publish(house, transport, read(stream))
     return {
-        "events": events, "under_way": under_way, "under_way_of_erased": erased, "blobs": manifest["blobs"],
-        "made_at": manifest["made_at"], "erased_again": again,
+        "events": events, "under_way": published, "under_way_of_erased": erased, "blobs": manifest["blobs"],
+        "made_at": manifest["made_at"], "erased_again": again, "lost_pages": len(missing.pages),
+        "lost_items": len(missing.items),
     }  # fmt: skip
-
-
-async def _published(house: House, archive: zipfile.ZipFile) -> tuple[int, int]:
-    """Publish what nobody had read yet: it is taken in once Okno runs."""
-    transport = house.transport()
-    await transport.start()
-    try:
-        with archive.open(UNDER_WAY) as stream:
-            return await under_way.publish(house, transport, read(stream))
-    finally:
-        await transport.close()
 
 
 async def rebuild_all(house: House) -> None:
@@ -93,10 +117,19 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
     return manifest
 
 
+def _refuse_other_keys(missing: Missing, keys_may_lack: bool) -> None:
+    if missing.is_all:
+        raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}")
+    if missing.any and not keys_may_lack:
+        raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}, or declare them lost by --keys-may-lack")
+
+
 def _refuse_what_is_in_use(house: House) -> None:
     with house.database.reading() as tx:
         if tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1"):
             raise WrongBackup("this installation is in use: a backup is restored into an empty one")
+        if tx.dialect == "postgres" and tx.row(_RUNNING):
+            raise WrongBackup("Okno runs on this database: stop all of it first")
 
 
 async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
@@ -123,7 +156,6 @@ def _insert(tx: Transaction, table: str, names: Sequence[str], rows: Sequence[li
         rows = [row for row in rows if row[0].partition("/")[0] not in topics.ALL]  # these topics begin anew
     if table == "stored_events":
         rows = list(_events(tx, names, rows))
-        openers_of(tx, [row[names.index("state")] for row in rows])  # a key store that is not theirs is told at once
         names = [here[0], *names[1:]]
     elif missing := set(names) - set(here):
         raise WrongBackup(f"{table} has columns that this version does not know: {', '.join(sorted(missing))}")
@@ -141,6 +173,9 @@ def _events(tx: Transaction, names: Sequence[str], rows: Sequence[list[Any]]) ->
 
 
 def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
+    """Return once they are on the disk: the log, which is, speaks of them."""
+    folders = set[Path]()
+    folder.mkdir(parents=True, exist_ok=True)
     for name in archive.namelist():
         parts = Path(name).parts
         if len(parts) != 3 or parts[0] != "blobs" or ".." in parts:
@@ -149,6 +184,11 @@ def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with archive.open(name) as source, target.open("wb") as out:
             shutil.copyfileobj(source, out)
+            out.flush()
+            os.fsync(out.fileno())
+        folders.add(target.parent)
+    for made in (*folders, folder, folder.parent):
+        sync(made)
 
 
 def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:

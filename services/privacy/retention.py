@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from shared.clock import now, to_text
@@ -25,9 +26,16 @@ def due(tx: Transaction, at: datetime | None = None) -> list[UUID]:
             continue
         reason = f"kept for {rule['days']} days, as set by {rule['set_by']}"
         anew = not rule["done_until"]  # a new rule, or something was held until now
-        made.append(erasures.add_retention(tx, channel_id, until, reason, BY, from_the_start=anew))
-        tx.run("UPDATE retention_rules SET done_until = ? WHERE channel_id = ?", (until, str(channel_id)))
+        if _done(tx, rule, until):
+            made.append(erasures.add_retention(tx, channel_id, until, reason, BY, from_the_start=anew))
     return made
+
+
+def _done(tx: Transaction, rule: dict[str, Any], until: str) -> bool:
+    """Return False when somebody has changed the rule meanwhile, or released a hold: the next look sees it as new."""
+    as_read = "channel_id = ? AND days = ? AND COALESCE(done_until, '') = ?"
+    values = (until, rule["channel_id"], rule["days"], rule["done_until"] or "")
+    return tx.run(f"UPDATE retention_rules SET done_until = ? WHERE {as_read}", values) > 0
 
 
 def has_new_rule(tx: Transaction) -> bool:

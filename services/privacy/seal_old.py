@@ -15,8 +15,8 @@ from shared.blobs import Blobs
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store import raw_items
-from shared.event_store.log import Stored, opened, read_beginnings, read_stored
-from shared.event_store.mapper import SEALED, key_of
+from shared.event_store.log import Stored, opened, read_beginnings, read_plain, read_stored
+from shared.event_store.mapper import About, Happening, has_personal, key_of
 from shared.event_store.recorders import EVENTS
 from shared.event_store.traces import Trace, trace_of
 from shared.keys.ring import KeyRing
@@ -34,9 +34,17 @@ class Sealed:
 
 
 def any_plain(tx: Transaction) -> bool:
-    """Return whether a message was recorded before there were keys; reads the log when there is none."""
-    sql = f"SELECT 1 FROM {EVENTS} WHERE topic = ? AND substr(state, 1, 1) <> ? LIMIT 1"
-    return tx.row(sql, (e.MessageReceived.__name__, bytes((SEALED,)))) is not None
+    """Return whether anything was recorded before there were keys; reads the log when nothing was."""
+    position = 0
+    while stored := read_plain(tx, position, BATCH):
+        if any(has_personal(_happening(recorded)) for recorded in opened(tx, stored)):
+            return True
+        position = stored[-1].position
+    return False
+
+
+def _happening(recorded: e.Recorded) -> Happening:
+    return Happening(recorded.event, About(recorded.occurred_at, recorded.actor, recorded.cause))
 
 
 async def seal_old(
@@ -48,7 +56,7 @@ async def seal_old(
         position = found
         tell(position)
     done.files = await asyncio.to_thread(_files, blobs)
-    await asyncio.to_thread(database.wipe, ("raw_items",) if done.raw_items else ())
+    await asyncio.to_thread(database.wipe, ("raw_items",))  # an earlier run may have been stopped before it
     return done
 
 

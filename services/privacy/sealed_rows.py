@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from services.privacy.tables import ERASED
+from services.privacy.tables import GONE
 from shared.database.protocol import Row
 from shared.keys.items import Ciphers, ItemKeys, seal, unseal
 
@@ -44,7 +44,7 @@ def opened(table: str, row: dict[str, Any], ciphers: Ciphers) -> dict[str, Any] 
     empty = {**row, **WITH_CONTENT[table]}
     if row["state"] not in ("queued", "waiting", "sending"):
         return empty
-    return {**empty, "state": "failed", "code": "erased", "error": ERASED, "owner": ""}
+    return {**empty, "state": "failed", "code": "erased", "error": GONE, "owner": ""}
 
 
 def key_of(table: str, row: Mapping[str, Any]) -> str | None:

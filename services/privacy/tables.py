@@ -17,6 +17,8 @@ TABLES = (
 RAW_ITEMS = "raw_items"
 """Sealed, and the largest by far: what is left of it in the files is unreadable, but where it is older than keys."""
 ERASED = "the client was erased before this was sent"
+GONE = "the client was erased, or its key was lost, before this was sent"
+"""Where a backup is restored, a key that is not there tells no more than that."""
 _PART = 500
 
 

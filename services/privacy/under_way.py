@@ -14,7 +14,7 @@ from uuid import uuid5
 
 from services.house import House
 from services.privacy.readers import READERS
-from services.privacy.tables import ERASED
+from services.privacy.tables import GONE
 from shared.contracts import codec, topics
 from shared.contracts.codec import Contract, UndecodableRecord
 from shared.contracts.delivery import DeliveryReport
@@ -24,7 +24,7 @@ from shared.contracts.retry import RetryUnreadable
 from shared.keys.items import LETTER, seal, unseal
 from shared.transport.look import look
 from shared.transport.protocol import Outgoing, Record
-from shared.transport.sealed import ITEM, SealedTransport, opening
+from shared.transport.sealed import ITEM, LETTER_ID, SealedTransport, letter_id, opening
 
 Places = Mapping[str, int]
 Parcel = list[Any]
@@ -68,7 +68,9 @@ async def publish(house: House, transport: SealedTransport, parcels: Iterator[Pa
 
 
 def _pack(house: House, topic: str, records: Sequence[Record]) -> list[Parcel]:
-    read = [(record, contract, _item_id(record, contract)) for record in records for contract in (_contract(record),)]
+    read = [
+        (record, contract, _item_id(house, record, contract)) for record in records for contract in (_contract(record),)
+    ]
     ciphers = house.wire_keys.items.take([id_ for _, _, id_ in read])
     return [
         [topic, record.key, record.headers, id_, seal(cipher, id_, record.value) if cipher else b"", _fate(contract)]
@@ -82,6 +84,8 @@ def _unpacked(house: House, parcel: Parcel) -> Outgoing | None:
     if not id_:
         return Outgoing(key, sealed, headers)
     cipher = house.wire_keys.items.openers([id_])[id_]
+    if id_.startswith(LETTER):
+        headers = {**headers, LETTER_ID: id_}
     return Outgoing(key, unseal(cipher, id_, sealed), headers) if cipher else None
 
 
@@ -92,11 +96,12 @@ def _contract(record: Record) -> Contract | None:
         return None
 
 
-def _item_id(record: Record, contract: Contract | None) -> str:
+def _item_id(house: House, record: Record, contract: Contract | None) -> str:
     """Return the id of what a record is about, which the log will know it by; what is no contract is a letter's."""
     match contract:
         case None:
-            return f"{LETTER}{record.source} {record.offset}"
+            place = {"okno-source": record.source, "okno-offset": str(record.offset)}
+            return letter_id({**place, **record.headers}, house.wire_keys.digest(record.value))
         case FileFetched() | FileUnavailable():
             return str(contract.inbound_id)
         case DeliveryReport():
@@ -111,7 +116,7 @@ def _fate(contract: Contract | None) -> Fate:
     match contract:
         case OutboundReply(id=reply_id):
             place = (reply_id, contract.conversation_id, contract.channel_id, contract.attempt)
-            report = DeliveryReport(*place, "failed", contract.requested_at, 0, error=ERASED, code="erased")
+            report = DeliveryReport(*place, "failed", contract.requested_at, 0, error=GONE, code="erased")
         case DeliveryReport(code="erased"):
             report = contract
         case DeliveryReport():

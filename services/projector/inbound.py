@@ -80,7 +80,9 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
         if is_known and not _is_quarantined(item.id, session, known):
             continue
         if isinstance(item, InboundMessage) and item.same_as:
-            if conversation_id := _where_it_is(item, session, known):
+            if original := _original(item, session, known):
+                id_, conversation_id = original
+                session.entries.copies[item.id] = id_
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
@@ -136,14 +138,16 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
     return session.entries.seen.get(item_id, known.seen.get(item_id)) is None
 
 
-def _where_it_is(item: InboundMessage, session: Session, known: Entries) -> UUID | None:
-    """Return the conversation of a copy that came under another id.
+def _original(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID, UUID] | None:
+    """Return the id under which a copy is known, and its conversation.
 
     On PostgreSQL two processes decide at once: there a copy also keeps the ids it might have had before, which makes
     a Conflict of them. In one process looking both ways does, and each post writes one row instead of three.
     """
-    found = (session.entries.seen.get(id_) or known.seen.get(id_) for id_ in (*item.same_as, *item.same_later))
-    return next(filter(None, found), None)
+    for id_ in (*item.same_as, *item.same_later):
+        if conversation_id := session.entries.seen.get(id_) or known.seen.get(id_):
+            return id_, conversation_id
+    return None
 
 
 def _free(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID, ...]:

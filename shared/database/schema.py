@@ -13,6 +13,10 @@ def create_tables(database: Database, schemas: Iterable[str]) -> None:
     """Run `CREATE ... IF NOT EXISTS` scripts in one transaction."""
     with database.writing() as transaction:
         lock_schema(transaction)
+        if transaction.dialect == "postgres":
+            from shared.database.postgres_rewrite import discard_unfinished
+
+            discard_unfinished(transaction.connection)
         for schema in schemas:
             transaction.script(schema)
 

@@ -100,7 +100,9 @@ class SqliteDatabase:
             connection.execute(f"PRAGMA busy_timeout={WIPE_LOCK_MILLISECONDS}")
             while not _emptied(connection):
                 if time.monotonic() > deadline:
-                    raise DatabaseUnavailable(f"{self.path}: somebody reads in the write-ahead log all the time")
+                    raise DatabaseUnavailable(
+                        f"{self.path}: somebody reads in the write-ahead log all the time, as while a backup is made"
+                    )
                 time.sleep(next(pauses))
         finally:
             self._opened.remove(connection)

@@ -10,7 +10,7 @@ import msgspec
 
 from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
-from shared.event_store.mapper import NO_KEYS, Openers, from_state, keys_of, plain_part
+from shared.event_store.mapper import NO_KEYS, SEALED, Openers, from_state, keys_of, plain_part
 from shared.event_store.recorders import EVENTS, recorder_for
 from shared.keys.pages import WrongKeyStore
 from shared.values import dataclass
@@ -51,6 +51,13 @@ class Stored:
 def read_stored(tx: Transaction, after: int, limit: int) -> list[Stored]:
     """Return up to `limit` events recorded after a position, not decoded."""
     rows = _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit))
+    return [Stored(row[0], stream, *row[2:]) for row, stream in zip(rows, _stream_ids(rows), strict=True)]
+
+
+def read_plain(tx: Transaction, after: int, limit: int) -> list[Stored]:
+    """As `read_stored`, of events that nothing is sealed of."""
+    where = "{position} > ? AND substr(state, 1, 1) <> ? ORDER BY {position} LIMIT ?"
+    rows = _rows(tx, where, (after, bytes((SEALED,)), limit))
     return [Stored(row[0], stream, *row[2:]) for row, stream in zip(rows, _stream_ids(rows), strict=True)]
 
 

@@ -92,6 +92,12 @@ def to_state(happening: Happening, recorded_at: datetime) -> bytes:
     return _encode(_State(recorded_at, about.occurred_at, about.cause, about.actor, happening.event))
 
 
+def has_personal(happening: Happening) -> bool:
+    """Return whether anything of it has to be sealed."""
+    personal = _split(type(happening.event).__name__).personal(happening.event)
+    return bool(personal) or happening.about.actor.kind == "customer"
+
+
 def to_sealed_state(
     happening: Happening,
     recorded_at: datetime,

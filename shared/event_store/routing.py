@@ -25,6 +25,7 @@ from shared.values import dataclass
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS routing_copies (id TEXT PRIMARY KEY, copy_of TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_addresses (
     kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (address, kind)
 ) WITHOUT ROWID;
@@ -87,6 +88,9 @@ class Entries:
     """What a batch of events adds to the index; also looked up while the batch is decided."""
 
     seen: dict[UUID, UUID | None] = field(default_factory=dict)
+    copies: dict[UUID, UUID] = field(default_factory=dict)
+    """Ids of items that led to nothing, as what they say was known under another id. Not looked up by: a copy of a copy
+    may be something new."""
     addresses: dict[tuple[str, str], UUID] = field(default_factory=dict)
     external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
     threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
@@ -242,6 +246,8 @@ class Entries:
             ("id", "conversation_id"),
             _texts(list(self.seen.items())),
         )
+        copies = _texts(list(self.copies.items()))
+        tx.insert_many("routing_copies", ("id", "copy_of"), copies, "ON CONFLICT (id) DO NOTHING")
         tx.insert_many(
             "routing_addresses",
             ("kind", "address", "customer_id"),

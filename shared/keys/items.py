@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import lock_schema
 from shared.keys.derive import derived
-from shared.keys.pages import WrongKeyStore, note_destruction
+from shared.keys.pages import DESTRUCTIONS, WrongKeyStore, note_destruction
 
 LETTER = "letter "
 """Begins the ids of dead letters, which are kept no longer than their topic keeps them."""
@@ -36,6 +36,7 @@ class ItemKeys:
         with self._database.writing() as tx:
             lock_schema(tx)
             tx.script(SCHEMA)
+            tx.script(DESTRUCTIONS)
 
     def take(self, ids: Collection[str]) -> Ciphers:
         """Return the keys of some things, made where there are none yet; None for those that were destroyed."""
@@ -53,6 +54,18 @@ class ItemKeys:
         if lacking := set(ids) - found.keys():
             raise WrongKeyStore(f"the key store lacks {len(lacking)} keys of single items")
         return found
+
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """Return those ids for which the store has nothing, not even that the key was destroyed."""
+        with self._database.reading() as tx:
+            return set(ids) - {id_ for (id_,) in tx.rows_in("SELECT id FROM item_keys WHERE id", sorted(ids))}
+
+    def give_up(self, ids: Collection[str]) -> None:
+        """Put destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, b"", int(time.time())) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("item_keys", ("id", "sealed", "made_at"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
 
     def destroy(self, ids: Collection[str]) -> int:
         """Overwrite keys; return how many there still were. A backup that is being made meanwhile is begun anew."""

@@ -7,6 +7,7 @@ key, waits until all that was sealed before has been read, and destroys the othe
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -19,7 +20,7 @@ from shared.database.protocol import Database, Row, Transaction
 from shared.database.schema import lock_schema
 from shared.keys.derive import derived, keyed_hash
 from shared.keys.items import ItemKeys
-from shared.keys.pages import WrongKeyStore
+from shared.keys.pages import WrongKeyStore, note_destruction
 
 LOOK_SECONDS = 5.0
 """How old a process's knowledge of the present key may be."""
@@ -52,6 +53,10 @@ class WireKeys:
         """Return what stands for the key of a record: the same for the same, so order is kept."""
         return keyed_hash(self._hash_key, key)
 
+    def digest(self, value: bytes) -> str:
+        """Return 32 hexadecimal digits: the same for the same bytes, telling nothing of them."""
+        return hashlib.blake2b(value, key=self._hash_key, digest_size=16, person=b"value").hexdigest()
+
     async def present(self) -> tuple[str, AESGCM]:
         """Return the key to seal with and its id. Raises DatabaseUnavailable, WrongKeyStore."""
         if self._present is not None and time.monotonic() - self._looked_at < LOOK_SECONDS:
@@ -80,10 +85,21 @@ class WireKeys:
         return older
 
     async def destroy(self, ids: Collection[str]) -> int:
-        """Overwrite keys; return how many there still were."""
+        """Overwrite keys; return how many there still were. A backup that is being made meanwhile is begun anew."""
         destroyed = await asyncio.to_thread(self._destroy, ids)
         self._known |= dict.fromkeys(ids)
         return destroyed
+
+    def missing(self, ids: Collection[str]) -> set[str]:
+        """Return those ids for which the store has nothing, not even that the key was destroyed."""
+        return set(ids) - {id_ for id_, _ in self._read(ids)}
+
+    def give_up(self, ids: Collection[str]) -> None:
+        """Put destroyed keys in the place of missing ones; one that is there stays as it is."""
+        rows = [(id_, b"", 0) for id_ in sorted(ids)]
+        with self._database.writing() as tx:
+            tx.insert_many("wire_keys", ("id", "sealed", "made_at"), rows, "ON CONFLICT (id) DO NOTHING")
+            note_destruction(tx, 0)
 
     async def destroy_old(self) -> int:
         """Destroy the keys of records that no topic has any more; return how many."""
@@ -124,7 +140,10 @@ class WireKeys:
     def _destroy(self, ids: Collection[str]) -> int:
         sql = "UPDATE wire_keys SET sealed = ? WHERE id = ? AND length(sealed) > 0"
         with self._database.writing() as tx:
-            return sum(tx.run(sql, (b"", id_)) for id_ in ids)
+            destroyed = sum(tx.run(sql, (b"", id_)) for id_ in ids)
+            if destroyed:
+                note_destruction(tx, destroyed)
+            return destroyed
 
     def _old(self) -> list[str]:
         before = int(time.time()) - KEPT_SECONDS

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from shared.clock import now, to_text
+from shared.database.again import write_again
 from shared.database.protocol import Database, Listener, Transaction
 
 TOPIC = "typing"
@@ -47,7 +48,7 @@ class Typing:
         """Return what is to be shown; of two processes one gets it. Mostly there is nothing, which writes nothing."""
         if not await self._database.read(partial(_waits, at=now()), brief=True):
             return []
-        return await self._database.write(partial(_take, at=now()), brief=True)
+        return await write_again(self._database, partial(_take, at=now()), brief=True)
 
 
 def _tell(tx: Transaction, writing: Writing, at: datetime) -> None:

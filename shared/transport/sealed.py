@@ -27,6 +27,8 @@ KEY = "okno-key"
 """The header that names the key of a record's value."""
 ITEM = "okno-item"
 """The header that names the key of a dead letter's value."""
+LETTER_ID = "okno-letter"
+"""The header with the id that a record has in the backup it was published again from: the letter has it too."""
 log = Log("transport")
 
 
@@ -110,7 +112,7 @@ class SealingPublisher:
 
     def _letter(self, record: Outgoing) -> Outgoing:
         """What is buried again after its key was destroyed has nothing in it."""
-        id_ = letter_id(record.headers)
+        id_ = letter_id(record.headers, self._keys.digest(record.value))
         try:
             cipher = self._keys.items.take([id_])[id_]
         except (DatabaseUnavailable, WrongKeyStore) as error:
@@ -123,10 +125,15 @@ def _sealed(record: Outgoing, id_: str, cipher: AESGCM) -> Outgoing:
     return Outgoing(record.key, seal(cipher, id_, record.value), {**record.headers, KEY: id_})
 
 
-def letter_id(headers: Mapping[str, str]) -> str:
-    """Return the id of a dead letter: the same for a record that is buried twice."""
+def letter_id(headers: Mapping[str, str], digest: str) -> str:
+    """Return the id of a dead letter: the same for a record that is buried twice.
+
+    `digest` of what is in it: after a restore a topic begins anew, and its places with it.
+    """
+    if id_ := headers.get(LETTER_ID):
+        return id_
     source, offset = headers.get("okno-source"), headers.get("okno-offset")
-    return f"{LETTER}{source} {offset}" if source and offset else f"{LETTER}{uuid4()}"
+    return f"{LETTER}{source} {offset} {digest}" if source and offset else f"{LETTER}{uuid4()}"
 
 
 async def opening(batches: AsyncIterator[list[Record]], keys: WireKeys) -> AsyncIterator[list[Record]]:

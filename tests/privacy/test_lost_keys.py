@@ -14,6 +14,7 @@ from services.house import open_house
 from services.privacy import lost
 from services.privacy.certificate import is_genuine
 from services.privacy.job import carry_out
+from services.privacy.lost_on_the_way import OnTheWay
 from services.projector.rebuild import Wanted, rebuild
 from shared.database.protocol import Transaction
 from shared.event_store.traces import read_traces
@@ -69,7 +70,7 @@ async def test_a_missing_page_is_declared_lost_and_all_else_is_read_again(url: s
 
         missing = await asyncio.to_thread(lost.find, made.house.database, made.house.keys.pages)
         assert missing.owners.keys() == {customer}
-        id_ = await lost.declare(made.house, missing, "the disk died", "o")
+        id_ = await lost.declare(made.house, missing, OnTheWay(), "the disk died", "o")
         assert {r.erased for r in await made.log() if is_of(customer, r.event)} == {True}
         assert {r.erased for r in await made.log() if is_of(other, r.event)} == {False}
         async with asyncio.timeout(60):
@@ -87,7 +88,7 @@ async def test_a_missing_page_is_declared_lost_and_all_else_is_read_again(url: s
         assert (done.certificate or {})["destroyed"]["pages"] == 1
         again = await asyncio.to_thread(lost.find, made.house.database, made.house.keys.pages)
         with pytest.raises(erasures.WrongErasure, match="no key is missing"):
-            await lost.declare(made.house, again, "", "o")
+            await lost.declare(made.house, again, OnTheWay(), "", "o")
         await made.publish(made.item(anna, "email", "second"))
         assert anna.say("second") in {entry["text"] for entry in await made.timeline(customer)}
 
@@ -104,7 +105,7 @@ async def test_another_store_or_secret_is_not_declared_lost_by_mistake(url: str,
     house = open_house(settings_of(tmp_path / "data", url), keys_may_lack=True)
     found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
     with pytest.raises(erasures.WrongErasure, match="this is another key store"):
-        await lost.declare(house, found, "", "o")
+        await lost.declare(house, found, OnTheWay(), "", "o")
     await house.close()
     with pytest.raises(WrongKeyStore):
         open_house(settings_of(tmp_path / "data", url))

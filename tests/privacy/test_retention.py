@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -15,8 +17,13 @@ from services.privacy import retention
 from services.privacy.job import carry_out
 from services.projector import inbound
 from services.projector.rebuild import Wanted, rebuild
+from shared.contracts.files import FileFetched, fetch_id
+from shared.contracts.inbound import FileRef, RemoteFile, inbound_id
+from shared.database.protocol import Database, Transaction
+from shared.domain import events as e
 from shared.event_store.store import EventStore
 from shared.registry import erasures
+from tests.examples import call_report, raw
 from tests.privacy.planted import found_in
 from tests.privacy.town import Person, Town, settings_of, town
 
@@ -93,6 +100,41 @@ async def test_a_channel_on_hold_is_left_alone(url: str, tmp_path: Path) -> None
         assert anna.say("old-mail") in await texts(made)
 
 
+@pytest.mark.parametrize("released", [True, False])
+async def test_what_was_released_or_changed_while_a_rule_was_applied_is_looked_at_again(
+    database: Database, store: EventStore, released: bool
+) -> None:
+    mail, somebody = uuid4(), uuid4()
+
+    def prepared(tx: Transaction) -> UUID:
+        erasures.set_rule(tx, mail, 30, "o")
+        tx.run("UPDATE retention_rules SET done_until = '2020-01-02T00:00:00.000000Z'")
+        return erasures.hold(tx, "customer", somebody, "court", "o")
+
+    hold_id = await database.write(prepared)
+
+    class Interrupted:
+        """Somebody else's transaction is committed once the rules were read."""
+
+        def __init__(self, tx: Transaction) -> None:
+            self._tx = tx
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._tx, name)
+
+        def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+            found = self._tx.rows(sql, parameters)
+            if "FROM retention_rules" in sql and released:
+                erasures.release(self._tx, hold_id, "o")
+            elif "FROM retention_rules" in sql:
+                erasures.set_rule(self._tx, mail, 3650, "o")
+            return found
+
+    assert await database.write(lambda tx: retention.due(cast("Transaction", Interrupted(tx)))) == []
+    assert await database.read(retention.has_new_rule)
+    assert len(await database.write(retention.due)) == 1
+
+
 @pytest.mark.parametrize("days", [1, 30, 365])
 def test_a_week_goes_once_all_of_it_is_older_than_the_rule(days: int) -> None:
     until = retention.before(days, NOW)
@@ -128,3 +170,45 @@ async def details(made: Town, id_: UUID) -> dict[str, Any]:
     found = await made.house.database.read(partial(erasures.one, id_=id_))
     assert found is not None
     return found.details
+
+
+async def test_a_file_of_a_held_report_goes_though_it_came_weeks_after_the_report(url: str, tmp_path: Path) -> None:
+    anna = Person("Zhdushchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        database, telephony = made.house.database, made.channels["telephony"].id
+        report = replace(
+            call_report("finished", "c1", "", answered_by=""), channel_id=telephony, awaits_call=True,
+            id=inbound_id(telephony, "c1/1"), raw=raw(b"report"),
+            remote_files=(RemoteFile("r1", "rec.mp3", "audio/mpeg"),),
+        )  # fmt: skip
+        kept = FileRef("a" * 64, 5, anna.say("rec.mp3"), "audio/mpeg")
+        file = FileFetched(fetch_id(report.id, "r1"), report.id, telephony, "r1", kept, NOW)
+        for contract, days_ago in ((report, 120), (file, 60)):
+            store = EventStore(database, partial(days_before, days_ago), made.house.keys)
+            await store.record(lambda session, tx, contract=contract: inbound.receive(session, tx, [contract]))
+        await database.write(partial(erasures.set_rule, channel_id=telephony, days=90, by="o"))
+        (first,) = await apply(made)
+        assert anna.say("rec.mp3") in str(await made.log())
+        await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 30"))  # as if 60 days had gone by
+        (second,) = await apply(made)
+        assert (await details(made, second))["after"] == (await details(made, first))["looked_until"] > 0
+        assert anna.say("rec.mp3") not in str(await made.log())
+        held = [r for r in await made.log() if isinstance(r.event, e.FileHeld)]
+        assert [r.erased for r in held] == [True]
+
+
+def days_before(days: int) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+async def test_a_rule_that_finds_nothing_new_keeps_how_far_it_has_looked(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await said(made, Person("Odnazhdy"), "email", "mail", 120)
+        await said(made, Person("Potom"), "email", "later", 3)
+        database, mail = made.house.database, made.channels["email"].id
+        await database.write(partial(erasures.set_rule, channel_id=mail, days=90, by="o"))
+        (first,) = await apply(made)
+        await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 60"))  # as if 30 days had gone by
+        (second,) = await apply(made)
+        looked = [(await details(made, id_))["looked_until"] for id_ in (first, second)]
+        assert looked[0] == looked[1] > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from threading import Thread
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,15 +13,18 @@ from services.doctor import look_over
 from services.privacy import seal_old as old
 from services.privacy.seal_old import Sealed, seal_old
 from services.projector.rebuild import Wanted, rebuild
+from shared.blobs import Blobs
 from shared.contracts.inbound import FileRef
 from shared.database.protocol import Transaction
+from shared.domain import commands as c
 from shared.event_store.chain_verify import verify
 from shared.event_store.log import Stored
 from shared.event_store.traces import read_traces
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase
 from tests.privacy.test_resealed import customer_of, linked
-from tests.privacy.town import Person, Town, settings_of, town
+from tests.privacy.town import OLGA, Person, Town, settings_of, town
+from tests.privacy.wiped import watched
 
 
 @pytest.fixture
@@ -89,3 +93,37 @@ async def test_what_somebody_else_has_sealed_meanwhile_is_not_sealed_from_its_pl
         monkeypatch.setattr(old, "read_stored", first_read)
         assert (await seal_old(database, keys, made.house.blobs)).events == 0
         assert await made.log() == before
+
+
+async def test_notes_and_steps_that_are_older_than_keys_are_told_and_sealed_too(url: str, tmp_path: Path) -> None:
+    anna = Person("Zametkina")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        database = made.house.database
+        await made.publish(made.item(anna, "email", "sealed"))
+        assert not await warned(made)
+        ((conversation,),) = await database.read(lambda tx: tx.rows("SELECT id FROM conversations"))
+        database.keys, keys = None, database.keys
+        await made.house.store.handle(UUID(conversation), c.AddNote(uuid4(), anna.say("note")), OLGA)
+        await made.house.store.handle(UUID(conversation), c.Close(), OLGA)
+        database.keys = keys
+        assert await warned(made)
+        assert (await seal_old(database, keys, made.house.blobs)).events == 1
+        assert not await warned(made)
+
+
+async def test_a_run_after_one_that_was_stopped_clears_the_files_too(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        stores, wiped = watched(made.stores())
+        assert await seal_old(stores.database, made.house.keys, made.house.blobs) == Sealed()
+        assert wiped == [("raw_items",)]
+
+
+async def test_a_plain_file_that_begins_as_a_sealed_one_does_is_sealed(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "blobs", b"secret")
+    data = b"oknoblb1" + b"and what somebody wrote" * 5000
+    sha256, other = hashlib.sha256(data).hexdigest(), await blobs.put(b"sealed already" * 9000)
+    plain = blobs.folder / sha256[:2] / sha256
+    plain.parent.mkdir(parents=True, exist_ok=True)
+    plain.write_bytes(data)
+    assert (old._files(blobs), old._files(blobs), plain.exists()) == (1, 0, False)
+    assert (await blobs.get(sha256), await blobs.get(other)) == (data, b"sealed already" * 9000)

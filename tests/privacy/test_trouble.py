@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -11,10 +12,10 @@ import psycopg
 import pytest
 
 from services.privacy import main, replays
-from services.privacy.job import carry_out
+from services.privacy.job import Stores, carry_out
 from services.privacy.main import Privacy
 from shared.database.lead import lead_forever
-from shared.database.protocol import Transaction
+from shared.database.protocol import Conflict, Transaction
 from shared.registry import erasures
 from tests.privacy.town import Person, Town, settings_of, town
 from tests.services.projector.running import running
@@ -61,6 +62,63 @@ async def test_a_file_that_cannot_be_emptied_is_told_and_the_erasure_goes_on_wit
             await until(made, id_, problem=f"{said} move it out of there, and look what it has")
             foreign.unlink()
             await until(made, id_, state="done", problem="")
+
+
+async def test_what_an_erasure_waits_for_is_told_until_it_goes_on(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "AGAIN_SECONDS", 0.02)
+    monkeypatch.setattr("shared.database.postgres_rewrite.WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("shared.database.sqlite.WIPE_SECONDS", 0.1)
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        id_ = await asked(made)
+        with made.house.database.aside() as aside, aside.reading() as backup:
+            backup.rows("SELECT 1 FROM stored_events")
+            async with running(lead_forever(made.house.database, "privacy", Privacy(made.stores()).work)):
+                await until(made, id_, state="shown")
+                said = await problem(made, id_)
+        assert said.startswith("DatabaseUnavailable: ")
+        assert said.endswith("as while a backup is made")
+        async with running(lead_forever(made.house.database, "privacy", Privacy(made.stores()).work)):
+            await until(made, id_, state="done", problem="")
+
+
+async def problem(made: Town, id_: UUID) -> str:
+    """Wait until there is one and return it."""
+    async with asyncio.timeout(60):
+        while True:
+            found = await made.house.database.read(partial(erasures.one, id_=id_))
+            assert found is not None
+            if found.shown()["problem"]:
+                return str(found.shown()["problem"])
+            await asyncio.sleep(0.02)
+
+
+async def test_a_conflict_is_waited_for_and_no_failure(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        id_ = await asked(made)
+        monkeypatch.setattr(main, "carry_out", contested(2))
+        privacy = Privacy(made.stores())
+        assert [await privacy._attempt(), await privacy._attempt()] == [main.AGAIN_SECONDS] * 2
+        assert await problem(made, id_) == "Conflict: deadlock detected"
+        async with asyncio.timeout(60):
+            while await privacy._attempt():  # noqa: ASYNC110 (it waits for others' work)
+                await asyncio.sleep(0.02)
+        await until(made, id_, state="done", problem="")
+
+
+def contested(failures: int) -> Callable[[Stores], Awaitable[int]]:
+    """Return a `carry_out` that fails so often first."""
+    left = iter([Conflict("deadlock detected")] * failures)
+
+    async def carried_out(stores: Stores) -> int:
+        for failure in left:
+            raise failure
+        return await carry_out(stores)
+
+    return carried_out
 
 
 def test_a_pause_after_failures_grows() -> None:

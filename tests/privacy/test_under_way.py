@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 
 from services.house import House, open_house
 from services.outbound.ledger import Ledger
-from services.privacy import backup
+from services.privacy import backup, under_way
 from services.privacy.backup import BackupOvertaken, back_up
 from services.privacy.restore import restore
 from services.projector.main import Projector
@@ -53,6 +54,13 @@ async def closed_shop(folder: Path, url: str = "") -> AsyncIterator[tuple[House,
     finally:
         await transport.close()
         await house.close()
+
+
+def copy_keys(old: Path, new: Path) -> None:
+    """As `sqlite3 keys.db .backup`: while the store is in use."""
+    new.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(old / "keys.db")) as source, closing(sqlite3.connect(new / "keys.db")) as target:
+        source.backup(target)
 
 
 async def place_of(house: House, who: Person) -> UUID:
@@ -182,6 +190,33 @@ async def test_a_backup_that_an_erasure_overtakes_is_begun_anew(
         assert not (tmp_path / "another.backup").exists()
 
 
+async def test_mail_whose_days_key_goes_while_a_backup_is_made_is_in_the_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was unread when the backup began, is read then, and an erasure of anybody destroys the day's key."""
+    boris, file = Person("Obognannyy"), tmp_path / "okno.backup"
+    async with closed_shop(tmp_path / "data") as (house, transport):
+        made = Town(house, transport, {"email": await add_channel(house.database, "email")}, [])
+        await accept(transport, [made.item(boris, "email", "first")])
+        ends, overtaken = under_way.ends, False
+
+        async def overtaking(transport: SealedTransport) -> dict[str, int]:
+            nonlocal overtaken
+            found = await ends(transport)
+            if not overtaken:
+                overtaken = True
+                projector = Projector(house.database, transport, house.store, embedded=True)
+                async with running(projector.run()), asyncio.timeout(60):
+                    while not await made.log():  # noqa: ASYNC110 (another task works)
+                        await asyncio.sleep(0.02)
+                await house.wire_keys.destroy(await house.wire_keys.rotate())
+            return found
+
+        monkeypatch.setattr(under_way, "ends", overtaking)
+        contents = await back_up(house, file)
+        assert contents["tables"]["stored_events"] + contents["under_way"] > 1  # else neither has it
+
+
 async def test_a_backup_takes_few_rows_at_a_time_of_every_table(url: str, tmp_path: Path) -> None:
     async with town(settings_of(tmp_path / "data", url)) as made:
         await made.publish(*(made.item(Person(f"Mnogo{n}"), "email", "first") for n in range(250)))
@@ -252,3 +287,69 @@ async def test_what_waits_in_kafka_is_in_a_backup_and_goes_on_without_kafka(
         ((customer,),) = await again.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
         said = [entry["text"] for entry in await again.timeline(UUID(customer))]
         assert said == [boris.say("first"), boris.say("later")]
+
+
+async def test_a_letter_after_a_restore_has_a_key_of_its_own_and_one_that_was_under_way_keeps_its(
+    tmp_path: Path,
+) -> None:
+    """The new topic's places are the old one's."""
+    anna, boris, file, data = Person("Bukovka"), Person("Pismov"), tmp_path / "okno.backup", tmp_path / "data"
+    async with town(settings_of(data)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        channels = made.channels
+    async with closed_shop(data) as (house, transport):
+        garbage = Outgoing("email:k", f"garbage of {anna.email}".encode(), {})
+        await transport.publisher().publish(topics.INBOUND, garbage)
+        await back_up(house, file)
+        ((letter,),) = item_keys(house)
+    copy_keys(data, tmp_path / "new")
+    async with closed_shop(tmp_path / "new") as (house, _):
+        await restore(house, file)
+    async with town(settings_of(tmp_path / "new"), channels) as made:
+        await made.settle()
+        assert (await letters(made.house), item_keys(made.house)) == ([garbage.value], [(letter,)])
+        await bury(made, boris, "letter")
+        assert len(item_keys(made.house)) == 2
+        ((customer,),) = await made.house.database.read(lambda tx: tx.rows("SELECT id FROM customers"))
+        await erase(made, UUID(customer))
+        assert await letters(made.house) == [boris.texts["letter"].encode()]
+        assert (len(item_keys(made.house)), (letter,) in item_keys(made.house)) == (1, False)
+
+
+def item_keys(house: House) -> list[tuple[str]]:
+    """Return the ids of the keys of letters that are not destroyed."""
+    with house.keys.database.reading() as tx:
+        return tx.rows("SELECT id FROM item_keys WHERE id LIKE 'letter %' AND length(sealed) > 0 ORDER BY id")
+
+
+async def test_what_a_backup_has_of_a_copy_goes_with_its_original_also_after_a_restore(
+    url: str, tmp_path: Path
+) -> None:
+    """A copy is on its way when the backup is made, then read, and leads to nothing."""
+    anna, file, data = Person("Povtornaya"), tmp_path / "okno.backup", tmp_path / "data"
+    async with town(settings_of(data, url)) as made:
+        first = made.item(anna, "email", "first")
+        await made.publish(first)
+        copy = made.item(anna, "email", "copy", same_as=(first.id,))
+        channels = made.channels
+    async with closed_shop(data, url) as (house, transport):
+        await accept(transport, [copy])
+        assert (await back_up(house, file))["under_way"] == 1
+        assert is_sealed(house, copy.id)
+    async with town(settings_of(data, url), channels) as made:
+        await made.settle()
+        later = tmp_path / "later.backup"
+        await back_up(made.house, later)
+        ((customer, _),) = await made.house.database.read(lambda tx: tx.rows("SELECT id, address FROM customers"))
+    shutil.copytree(data, tmp_path / "new", ignore=shutil.ignore_patterns("okno.db*", "*.lock"))
+    async with closed_shop(tmp_path / "new") as (house, _):
+        await restore(house, later)
+    for folder, at in ((data, url), (tmp_path / "new", "")):
+        async with town(settings_of(folder, at), channels) as made:
+            await erase(made, UUID(customer))
+            assert not is_sealed(made.house, copy.id)
+
+
+def is_sealed(house: House, item_id: UUID) -> bool:
+    """Return whether what was sealed with the key of an item can be opened."""
+    return house.wire_keys.items.openers([str(item_id)])[str(item_id)] is not None

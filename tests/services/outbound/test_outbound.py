@@ -147,4 +147,4 @@ async def test_what_is_no_reply_goes_to_the_dead_letters_and_the_next_goes_on(ho
         assert await house.fate(said) == "sent"
     (dead,) = house.transport.records[topics.DEAD_LETTERS]
     assert dead.value == b"{"
-    assert dead.headers["okno_reason"] == "unknown event type 'nonsense'"
+    assert dead.headers["okno-reason"] == "unknown event type 'nonsense'"
