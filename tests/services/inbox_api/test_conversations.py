@@ -295,7 +295,7 @@ async def test_customers_with_their_addresses(office: Office) -> None:
     assert shown == {
         "id": str(anna.customer_id),
         "name": "Anna",
-        "identities": [{"kind": "email", "address": "anna@example.com", "name": "Anna"}],
+        "identities": [{"kind": "email", "address": "anna@example.com", "name": "Anna", "blocked": None}],
         "created_at": shown["created_at"],
         "conversations": 2,
         "members": [],
