@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer, listed
+from services.inbox_api.customers import current
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
 from shared.event_store import merging
@@ -97,7 +98,7 @@ async def refuse(call: Call) -> Response:
 
 
 async def _customer(call: Call, customer_id: UUID) -> Body:
-    found = await call.context.database.read(partial(customers.customer, customer_id=customer_id))
+    found = await call.context.database.read(partial(current, customer_id=customer_id))
     if found is None:
         raise HTTPException(503, "It is recorded, but cannot be shown yet.", {"Retry-After": "5"})
     return found

@@ -7,7 +7,8 @@ code that makes the present ones; lists find by an index which conversations the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -21,7 +22,7 @@ from shared.domain.events import Recorded
 from shared.event_store.cards import own_fields_of
 from shared.event_store.log import read_beginnings, read_log, read_positions, read_versions
 from shared.event_store.moments import position_at
-from shared.read_models import cards, clocks, conversations, conversations_past, customers, groups, timeline
+from shared.read_models import cards, clocks, conversations, conversations_past, customers, groups, reach, timeline
 from shared.read_models.moment import By, Moment, microseconds
 from shared.read_models.past import tables_of
 
@@ -80,7 +81,19 @@ def customer(tx: Transaction, customer_id: UUID, at: datetime, by: By) -> Body |
     events = [*of_customers(tx, {customer_id}, moment, owners), *read_beginnings(tx, list(had))]
     with tables_of(sorted(events, key=_position), NOT_ASKED) as past:
         found = customers.customer(past, customer_id)
-        return None if found is None else found | {"card": cards.card(past, UUID(found["id"]), own_fields_of(tx))}
+        if found is None:
+            return None
+        found["card"] = cards.card(past, UUID(found["id"]), own_fields_of(tx))
+    return reach.with_blocks(found, _blocks(tx, reach.members(found), moment, otherwise))
+
+
+def _blocks(tx: Transaction, members: Sequence[str], moment: Moment, otherwise: Otherwise) -> reach.Blocks:
+    """Return where customers had blocked us; conversations are made again only where that was ever spoken of."""
+    ids = [UUID(id_) for id_ in sorted(reach.conversations_told_of(tx, members, moment))]
+    if not ids:
+        return {}
+    with _stood(tx, ids, moment, otherwise) as past:
+        return reach.blocks(past, members)
 
 
 def _members(tx: Transaction, customer_id: UUID, moment: Moment) -> list[UUID]:
@@ -151,6 +164,13 @@ def _otherwise(tx: Transaction, moment: Moment) -> Otherwise:
 
 def _conversations(tx: Transaction, ids: Sequence[UUID], moment: Moment, otherwise: Otherwise) -> list[Body]:
     """Return conversations as they stood, those that there were, the one changed last first."""
+    with _stood(tx, ids, moment, otherwise) as past:
+        return conversations.every_one(past)
+
+
+@contextmanager
+def _stood(tx: Transaction, ids: Sequence[UUID], moment: Moment, otherwise: Otherwise) -> Iterator[Transaction]:
+    """Yield tables with these conversations as they stood, and with their customers."""
     ends = {str(id_): min([moment.position, *(each - 1 for each in otherwise.get(str(id_), ()))]) for id_ in ids}
     kept = conversations_past.kept(tx, ends)
     bodies = [each.body for each in kept.values()]
@@ -159,7 +179,7 @@ def _conversations(tx: Transaction, ids: Sequence[UUID], moment: Moment, otherwi
     owners = {event.customer_id for event in happened} | set(map(conversations.owner_of, bodies))
     events += of_customers(tx, owners, moment, owners)
     with tables_of(sorted(events, key=_position), NOT_ASKED, lambda past: conversations.restore(past, bodies)) as past:
-        return conversations.every_one(past)
+        yield past
 
 
 def _events(tx: Transaction, after: Mapping[UUID, int], moment: Moment, otherwise: Otherwise) -> list[Recorded]:

@@ -154,7 +154,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/customers/export.csv", "All customers as CSV", exporting.export, query=("separator",)),
     Address("GET", "/imports", "Imports of customers, the newest first", imports.list_, query=PAGE),
     Address("POST", "/imports/{id}/undo", "Take an import back", imports.undo),
-    Address("GET", "/customers/{id}", "One customer", customers.one, query=AS_OF),
+    Address("GET", "/customers/{id}", "One customer", customers.one, query=AS_OF, answers=shapes.Customer),
     Address(
         "GET", "/customers/{id}/timeline", "A customer's whole history, now or as of a past moment",
         timelines.timeline, query=(*AS_OF, "kind", "channel", "author", "since", "until", "order", *PAGE),

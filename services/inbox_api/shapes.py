@@ -74,3 +74,33 @@ class Message(msgspec.Struct):
 class Messages(msgspec.Struct):
     items: list[Message]
     next: str | None
+
+
+class Block(msgspec.Struct):
+    channel: Channel
+    reason: str
+
+
+class Identity(msgspec.Struct):
+    """An address of a customer; `blocked`: the channels on which they have blocked us, null for none."""
+
+    kind: str
+    address: str
+    name: str | None
+    blocked: list[Block] | None
+
+
+class Customer(msgspec.Struct):
+    """A customer with all who are shown as one with them."""
+
+    id: str
+    name: str | None
+    identities: list[Identity]
+    created_at: str
+    conversations: int
+    members: list[dict[str, Any]]
+    merged_into: str | None
+    erased: bool
+    erased_at: str | None
+    position: int
+    card: dict[str, Any]

@@ -104,3 +104,4 @@ async def test_the_client_sees_that_an_operator_writes_and_the_operator_that_the
     await asyncio.to_thread(telegram.push, "my_chat_member", blocked)
     await expect(page.get_by_test_id("cannot-reply")).to_contain_text("blocked the bot", timeout=30_000)
     await expect(page.locator("[data-testid=timeline-entry][data-kind=reach]")).to_contain_text("blocked the bot")
+    await expect(page.get_by_test_id("identity-blocked")).to_contain_text("blocked the bot")

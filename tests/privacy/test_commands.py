@@ -15,7 +15,7 @@ import pytest
 from shared.contracts.inbound import FileRef
 from tests.examples import inbound
 from tests.privacy.planted import found_in
-from tests.services.test_cli import MAILBOX, Cli, okno
+from tests.services.command_line import MAILBOX, Cli, okno
 
 __all__ = ["okno"]
 WORDS = "совершенно секретно"

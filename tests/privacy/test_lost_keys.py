@@ -22,7 +22,7 @@ from shared.keys.pages import PAGE_ID_BYTES, WrongKeyStore
 from shared.registry import erasures
 from tests.privacy.test_commands import customer_of, okno
 from tests.privacy.town import Person, Town, settings_of, town
-from tests.services.test_cli import Cli
+from tests.services.command_line import Cli
 
 __all__ = ["okno"]
 

@@ -23,7 +23,7 @@ from shared.event_store.mapper import About, Happening, to_state
 from shared.event_store.moments import position_at, position_before
 from shared.event_store.recorders import recorder_for
 from shared.event_store.store import EventStore
-from shared.read_models import cards, conversations, conversations_past, customers, live, timeline
+from shared.read_models import cards, conversations, conversations_past, customers, live, reach, timeline
 from shared.read_models import timeline as timelines
 from shared.read_models.facets import Facet, Filter
 from shared.read_models.moment import By
@@ -103,7 +103,10 @@ def shown_now(tx: Transaction) -> Shown:
 
 def customer_now(tx: Transaction, id_: UUID) -> Body | None:
     found = customers.customer(tx, id_)
-    return found and found | {"card": cards.card(tx, UUID(found["id"]), {})}
+    if found is None:
+        return None
+    shown = reach.with_blocks(found, reach.blocks(tx, reach.members(found)))
+    return shown | {"card": cards.card(tx, UUID(found["id"]), {})}
 
 
 def shown_as_of(tx: Transaction, at: datetime, by: By = "known") -> Shown:

@@ -9,7 +9,7 @@ import pytest
 from services.house import House
 from services.projector.chain import link_next
 from tests.examples import inbound as item_of
-from tests.services.test_cli import Cli, okno
+from tests.services.command_line import Cli, okno
 
 __all__ = ["okno"]
 

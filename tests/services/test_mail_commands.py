@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.services.test_cli import MAILBOX, Cli, okno  # noqa: F401
+from tests.services.command_line import MAILBOX, Cli
 
 
-def test_an_operators_signature_is_set_shown_and_forgotten(okno: Cli) -> None:  # noqa: F811
+def test_an_operators_signature_is_set_shown_and_forgotten(okno: Cli) -> None:
     okno("operators", "add", "olga@okno.example")
     command = ("operators", "signature", "olga@okno.example")
     assert okno(*command) == "olga@okno.example has no signature: the mailbox's own is used\n"
@@ -18,7 +18,7 @@ def test_an_operators_signature_is_set_shown_and_forgotten(okno: Cli) -> None:  
     assert "no operator" in okno.wrong("operators", "signature", "ben@okno.example", "Ben")
 
 
-def test_the_signature_of_a_mailbox_is_changed_and_its_other_settings_stay(okno: Cli) -> None:  # noqa: F811
+def test_the_signature_of_a_mailbox_is_changed_and_its_other_settings_stay(okno: Cli) -> None:
     id_ = okno(*MAILBOX).strip()
     change = ("channels", "change", id_, "--no-check", "--set")
     okno(*change, "signature={operator}", "--set", "imap_password=other")

@@ -16,7 +16,7 @@ from tests.channels.telephony.test_history import zadarma_call
 from tests.examples import AT, CUSTOMER, MESSAGE, OLGA
 from tests.peers.loop_thread import LoopThread
 from tests.read_models.contents import show
-from tests.services.test_cli import Cli, okno  # noqa: F401
+from tests.services.command_line import Cli
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def provider() -> Iterator[Zadarma]:
     thread.close()
 
 
-def test_an_operators_telephone_is_set_changed_and_forgotten(okno: Cli) -> None:  # noqa: F811
+def test_an_operators_telephone_is_set_changed_and_forgotten(okno: Cli) -> None:
     added = okno.json("operators", "add", "olga@okno.example", "--telephone", "+7 495 123-45-67")
     olga = UUID(added["id"])
 
@@ -52,7 +52,7 @@ def test_an_operators_telephone_is_set_changed_and_forgotten(okno: Cli) -> None:
     assert "no operator" in okno.wrong("operators", "telephone", "ben@okno.example", "101")
 
 
-def test_calls_are_taken_in_from_the_history_of_the_provider(okno: Cli, provider: Zadarma) -> None:  # noqa: F811
+def test_calls_are_taken_in_from_the_history_of_the_provider(okno: Cli, provider: Zadarma) -> None:
     settings = ["provider=zadarma", "api_key=zkey", "api_secret=zsecret", f"api_url={provider.url}", "country=RU"]
     pairs = [part for each in settings for part in ("--set", each)]
     added = okno.json("channels", "add", "telephony", "Phone", *pairs, "--no-check")
@@ -64,7 +64,7 @@ def test_calls_are_taken_in_from_the_history_of_the_provider(okno: Cli, provider
     assert "web_form has no history" in okno.wrong("channels", "reconcile", form["id"])
 
 
-def test_who_has_listened_is_shown(okno: Cli) -> None:  # noqa: F811
+def test_who_has_listened_is_shown(okno: Cli) -> None:
     listen(okno, "recording.mp3")
     (told,) = okno.json("recordings", "heard")["items"]
     assert (told["operator"], told["message_id"]) == ({"id": OLGA.id, "name": "Olga"}, str(MESSAGE))
@@ -72,7 +72,7 @@ def test_who_has_listened_is_shown(okno: Cli) -> None:  # noqa: F811
     assert okno.json("recordings", "heard", "--call", str(uuid4())) == {"items": [], "next": None}
 
 
-def test_those_who_have_listened_are_paged(okno: Cli) -> None:  # noqa: F811
+def test_those_who_have_listened_are_paged(okno: Cli) -> None:
     listen(okno, "one.mp3", "two.mp3", "three.mp3")
     first = okno.json("recordings", "heard", "--limit", "2")
     assert [each["name"] for each in first["items"]] == ["three.mp3", "two.mp3"]
@@ -83,7 +83,7 @@ def test_those_who_have_listened_are_paged(okno: Cli) -> None:  # noqa: F811
     assert "from 1 on" in okno.wrong("recordings", "heard", "--limit", "0")
 
 
-def listen(okno: Cli, *names: str) -> None:  # noqa: F811
+def listen(okno: Cli, *names: str) -> None:
     """Olga listens to recordings of these names, one after the other."""
 
     async def listened(house):  # type: ignore[no-untyped-def]

@@ -20,6 +20,7 @@ from shared.contracts.inbound import inbound_id
 
 CHANNEL_ID = UUID("6f7b0a4e-0000-4000-8000-000000000001")
 MAILBOX = UUID("6f7b0a4e-0000-4000-8000-000000000002")
+FORM = {"name": "Иван", "email": "ivan@example.com", "message": "Здравствуйте"}
 START = datetime(2026, 11, 21, 12, 5, tzinfo=UTC)
 
 

@@ -34,6 +34,10 @@ from tests.stores import create_all_tables
 PASSWORD = "correct horse"
 
 
+# What the API shows of the mailbox.
+CHANNEL = {"id": str(MAILBOX), "kind": "email", "name": "Support"}
+
+
 @dataclass
 class Office:
     """`client` asks as an operator with a token; `browser` has a cookie jar and no token."""

@@ -58,7 +58,7 @@ async def test_a_merged_customer_is_shown_as_one_with_the_other(office: Office) 
             "id": str(ben.customer_id),
             "into": str(anna.customer_id),
             "name": "Ben",
-            "identities": [{"kind": "email", "address": "ben@x", "name": "Ben"}],
+            "identities": [{"kind": "email", "address": "ben@x", "name": "Ben", "blocked": None}],
             "merged_at": shown["members"][0]["merged_at"],
             "merged_by": "Olga",
         }

@@ -271,10 +271,18 @@ export interface NewStep {
   note: string
 }
 
+export interface Identity {
+  kind: string
+  address: string
+  name: string | null
+  /** The channels on which this person has blocked us. */
+  blocked: { channel: ChannelRef; reason: string }[] | null
+}
+
 export interface Customer {
   id: string
   name: string | null
-  identities: { kind: string; address: string; name: string | null }[]
+  identities: Identity[]
   created_at: string
   /** Their content was destroyed for good; `erased_at` is null as of a moment before that. */
   erased: boolean
@@ -291,7 +299,7 @@ export interface Member {
   id: string
   into: string
   name: string | null
-  identities: { kind: string; address: string; name: string | null }[]
+  identities: Identity[]
   merged_at: string
   merged_by: string | null
 }

@@ -1,0 +1,142 @@
+"""Commands over the log: timeline, rethread, rebuild, replay."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from services import cli
+from services.house import House
+from shared.clock import to_text
+from tests.examples import AT, Clock
+from tests.examples import inbound as item_of
+from tests.services.command_line import Cli
+
+
+def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
+    clock = Clock(AT)
+    okno.receive(item_of("first\x1b[2J"), at=clock)
+    clock.forward(60)
+    *_, last = okno.receive(item_of("second"), at=clock)
+    whole = okno.json("timeline", "anna@example.com")
+    assert [entry["text"] for entry in whole["items"]] == ["first\x1b[2J", "second"]
+    assert okno.json("timeline", str(last.event.customer_id)) == whole
+    assert okno.json("timeline", "Anna@Example.com") == whole
+    for as_of in (to_text(AT + timedelta(seconds=1)), "2026-11-21 12:00:30", "2026-11-21T15:00:30+03:00"):
+        past = okno.json("timeline", "anna@example.com", "--as-of", as_of)
+        assert [entry["text"] for entry in past["items"]] == ["first\x1b[2J"]
+    then = ("--as-of", to_text(AT + timedelta(seconds=1)), "--by", "happened")
+    happened = okno.json("timeline", "anna@example.com", *then)
+    assert [entry["text"] for entry in happened["items"]] == ["first\x1b[2J", "second"]
+    head, *lines = okno("timeline", "anna@example.com").splitlines()
+    assert head.split() == ["recorded_at", "kind", "direction", "channel", "author", "delivery", "text"]
+    assert [line.split()[-1] for line in lines] == ["[2J", "second"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
+    okno.receive(item_of())
+    assert okno.wrong("timeline", "nobody@example.com") == "no customer 'nobody@example.com'"
+    assert "no customer" in okno.wrong("timeline", str(uuid4()))
+    assert "2026-11-21T14:05:00Z" in okno.wrong("timeline", "anna@example.com", "--as-of", "yesterday")
+
+
+def test_history_is_shown_by_todays_rules(okno: Cli) -> None:
+    okno.receive(item_of(), item_of())
+    assert okno.json("rethread", "--dry-run") == {"items": [], "next": None, "messages": 2}
+    with pytest.raises(SystemExit):
+        okno("rethread")
+
+
+def test_read_models_are_rebuilt_and_compared(okno: Cli) -> None:
+    okno.receive(item_of(), item_of())
+    rows = {row["table"]: row for row in okno.json("rebuild")["items"]}
+    none = {"only_live": 0, "only_rebuilt": 0, "changed": 0, "incomparable": None}
+    assert rows["timeline"] == {"table": "timeline", "rows": 2, "equal": True, **none}
+    okno.in_house(lambda house: house.database.write(lambda tx: tx.run("DELETE FROM timeline")))
+    (row, *_) = okno.json("rebuild", "timeline", "--check", status=1)["items"]
+    assert (row["equal"], row["only_live"], row["only_rebuilt"]) == (False, 0, 2)
+    okno("rebuild", "timeline", status=1)
+    assert okno.json("rebuild", "--check")["items"][-1]["equal"]
+    assert "no read model nothing" in okno.wrong("rebuild", "nothing")
+
+
+def test_a_check_names_what_differs(okno: Cli) -> None:
+    okno.receive(item_of(), item_of())
+    okno.in_house(lambda house: house.database.write(lambda tx: tx.run("UPDATE customers SET name = 'Olga'")))
+    answer = okno.json("rebuild", "customers", "--check", status=1)
+    (difference,) = answer["differences"]
+    assert (difference["table"], difference["what"], difference["column"]) == ("customers", "changed", "name")
+    assert (difference["live"], difference["rebuilt"]) == ("Olga", "Anna")
+    (customer,) = okno.in_house(lambda house: house.database.read(lambda tx: tx.rows("SELECT id FROM customers")))
+    assert difference["key"] == {"id": customer[0]}
+    printed = okno("rebuild", "--check", status=1).splitlines()
+    assert printed[-2].split() == ["table", "key", "what", "column", "live", "rebuilt"]
+    assert printed[-1].split() == ["customers", "id", customer[0], "changed", "name", "Olga", "Anna"]
+    assert okno.json("rebuild", "--check", "--show", "0", status=1)["differences"] == []
+    assert "--show wants a number" in okno.wrong("rebuild", "--show", "-1")
+
+
+def test_a_second_rebuild_is_told_that_another_runs(okno: Cli) -> None:
+    async def meanwhile(house: House) -> None:
+        async with house.database.sole("rebuild"):
+            said = await asyncio.to_thread(okno.wrong, "rebuild")
+            assert said == "another process is rebuilding read models: wait for its end"
+
+    okno.in_house(meanwhile)
+    assert okno.json("rebuild", "--drop")["items"] == []
+
+
+def test_a_rebuild_says_in_json_lines_how_far_it_is_and_nothing_to_a_file(okno: Cli) -> None:
+    okno.receive(item_of())
+    assert cli.main(["rebuild", "--json", "--data", str(okno.data)]) == 0
+    lines = [json.loads(line) for line in okno.capture.readouterr().err.splitlines()]
+    first = {name: lines[0][name] for name in ("step", "done", "total")}
+    assert (first, lines[-1]["step"]) == ({"step": "events", "done": 3, "total": 3}, "dropping")
+    assert cli.main(["rebuild", "--data", str(okno.data)]) == 0
+    assert okno.capture.readouterr().err == ""
+
+
+def test_an_empty_log_is_rebuilt_too(okno: Cli) -> None:
+    assert all(row["equal"] for row in okno.json("rebuild")["items"])
+
+
+FUNNEL = f"{Path(__file__).parents[2] / 'deploy' / 'projections' / 'funnel.py'}:Funnel"
+
+
+def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: Path) -> None:
+    okno.receive(item_of(), item_of())
+    funnel = {"channel": "email", "opened": 2, "answered": 0, "within_the_hour": 0, "closed": 0}
+    for more in ([], ["--restart"]):
+        assert okno.json("replay", FUNNEL, *more)["items"] == [funnel]
+    assert okno("replay", FUNNEL).splitlines()[0].split() == list(funnel)
+    query = "SELECT '=1+1' AS formula, channel, count(*) AS n FROM funnel"
+    for kind, expected in (
+        ("csv", "formula,channel,n\r\n'=1+1,email,2\r\n"),
+        ("json", '[\n  {\n    "formula": "=1+1",\n    "channel": "email",\n    "n": 2\n  }\n]\n'),
+    ):
+        file = tmp_path / f"answer.{kind}"
+        assert okno("replay", FUNNEL, "--query", query, "--out", str(file)) == f"1 rows in {file}\n"
+        assert file.read_bytes().decode() == expected
+    with closing(sqlite3.connect(okno.data / "replay" / "funnel.db")) as file_of_its_own:
+        assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
+
+
+def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
+    assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
+    assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
+    assert "neither --until nor --out" in okno.wrong("replay", FUNNEL, "--follow", "--until", "2026-01-01")
+    assert "--since wants a time" in okno.wrong("replay", FUNNEL, "--since", "yesterday")
+    assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", "database")
+    assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", str(okno.data / "okno.db"))
+    assert "--into wants a file" in okno.wrong("replay", FUNNEL, "--into", "mysql://x")
+    assert "the query: OperationalError: no such table: nowhere" in okno.wrong(
+        "replay", FUNNEL, "--query", "SELECT * FROM nowhere"
+    )
