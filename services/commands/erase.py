@@ -56,6 +56,8 @@ async def _erase(options: argparse.Namespace, house: House) -> int | None:
         print_json(erasure.shown())
     else:
         print(f"erasure {id_}: {erasure.state}")
+        if problem := erasure.shown()["problem"]:
+            print(f"it cannot go on, and is tried again: {problem}")
         if files := _files_left(erasure):
             print(f"nothing is readable any more; {files} files that somebody else may be sending go a little later")
     return None if _is_over(erasure) else 1
@@ -120,7 +122,7 @@ async def _one(house: House, id_: UUID) -> erasures.Erasure:
 
 async def _list(options: argparse.Namespace, house: House) -> None:
     found = await house.database.read(erasures.everything)
-    columns = ("id", "kind", "subject_id", "state", "requested_at", "requested_by", "finished_at", "reason")
+    columns = ("id", "kind", "subject_id", "state", "requested_at", "requested_by", "finished_at", "reason", "problem")
     show(options.json, [each.shown() for each in found], columns)
 
 

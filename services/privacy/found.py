@@ -12,9 +12,10 @@ from uuid import UUID
 from shared.clock import from_text, to_text
 from shared.database.protocol import Database
 from shared.domain import events as e
+from shared.event_store import erasures
 from shared.event_store.log import head, opened, read_beginnings, read_positions, read_stored
 from shared.event_store.traces import Trace, read_traces
-from shared.registry.erasures import Erasure
+from shared.registry.erasures import Erasure, unfinished
 
 BATCH = 2000
 OVERLAP = timedelta(weeks=1)
@@ -68,6 +69,7 @@ class Found:
 def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     """Return everything of some customers up to a position of the log."""
     found, resolved, places = Found(), dict[UUID, UUID | None](), _places(database, until)
+    gone = _gone(database)
     waiting: list[Trace] = []
     for trace in traces(database, until):
         place = places.get(trace.message_id)
@@ -83,6 +85,8 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
         elif place in customers and trace.type in _CONTENT | _COPIES:
             found.add(trace)
             found.misplaced.append(trace.position)
+            if trace.key and trace.owner in gone:
+                found.keys.add(trace.key)  # of the message alone: it was sealed apart when its owner's keys went
         elif places.get(trace.left_id) in customers:
             found.misplaced.append(trace.position)
             found.lefts[trace.position] = place not in customers
@@ -92,6 +96,14 @@ def of_customers(database: Database, customers: set[UUID], until: int) -> Found:
     found.items -= {trace.cause for trace in found.moved_out if trace.cause}
     _take_waiting(found, waiting)
     return found
+
+
+def _gone(database: Database) -> frozenset[UUID]:
+    """Return the customers whose keys are destroyed: what can still be read of them has keys of its own."""
+    with database.reading() as tx:
+        under_way = [each for each in unfinished(tx) if each.state in ("requested", "recorded")]
+        waiting = {UUID(id_) for each in under_way for id_ in each.details.get("customers", ())}
+        return erasures.read(tx).customers - waiting
 
 
 def _places(database: Database, until: int) -> dict[UUID | None, UUID]:

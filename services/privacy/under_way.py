@@ -7,6 +7,7 @@ but for what belongs to whoever is erased.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,11 +22,12 @@ from shared.contracts.delivery import DeliveryReport
 from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
-from shared.keys.items import LETTER, seal, unseal
+from shared.keys.items import LETTER, Ciphers, seal, unseal
 from shared.transport.look import look
 from shared.transport.protocol import Outgoing, Record
 from shared.transport.sealed import ITEM, LETTER_ID, SealedTransport, letter_id, opening
 
+AT_ONCE, AT_ONCE_BYTES = 500, 4_000_000
 Places = Mapping[str, int]
 Parcel = list[Any]
 """Topic, key, headers, id of the key (empty: sealed already), sealed value, and a `Fate` to tell where that is gone."""
@@ -56,15 +58,25 @@ async def publish(house: House, transport: SealedTransport, parcels: Iterator[Pa
     """Publish what a backup has; return how many records that were, and how many belong to somebody erased."""
     published = erased = 0
     publisher = transport.publisher()
-    for parcel in parcels:
-        record = await asyncio.to_thread(_unpacked, house, parcel)
-        if record is not None:
-            await publisher.publish_again(parcel[0], [record])
-        elif fate := parcel[-1]:
-            await publisher.publish_again(topics.DELIVERY, [Outgoing(parcel[1], fate[1], fate[0])])
-        erased += record is None
-        published += record is not None
+    for part in _parts(parcels):
+        records, gone = await asyncio.to_thread(_unpacked, house, part)
+        for topic, those in records.items():
+            await publisher.publish_again(topic, those)
+        published, erased = published + len(part) - gone, erased + gone
     return published, erased
+
+
+def _parts(parcels: Iterator[Parcel]) -> Iterator[list[Parcel]]:
+    """Yield some at a time, of so many bytes at most: one by one each would wait for the disk."""
+    part, size = list[Parcel](), 0
+    for parcel in parcels:
+        if part and (len(part) == AT_ONCE or size + len(parcel[4]) > AT_ONCE_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(parcel)
+        size += len(parcel[4])
+    if part:
+        yield part
 
 
 def _pack(house: House, topic: str, records: Sequence[Record]) -> list[Parcel]:
@@ -79,14 +91,28 @@ def _pack(house: House, topic: str, records: Sequence[Record]) -> list[Parcel]:
     ]
 
 
-def _unpacked(house: House, parcel: Parcel) -> Outgoing | None:
+def _unpacked(house: House, part: Sequence[Parcel]) -> tuple[dict[str, list[Outgoing]], int]:
+    """Return the records by topic, in their order, and how many belong to somebody erased."""
+    ciphers = house.wire_keys.items.openers([parcel[3] for parcel in part if parcel[3]])
+    records, gone = defaultdict[str, list[Outgoing]](list), 0
+    for parcel in part:
+        topic, key, _, id_, _, fate = parcel
+        if not id_ or ciphers[id_]:
+            records[topic].append(_record(parcel, ciphers))
+        else:
+            gone += 1
+            if fate:
+                records[topics.DELIVERY].append(Outgoing(key, fate[1], fate[0]))
+    return records, gone
+
+
+def _record(parcel: Parcel, ciphers: Ciphers) -> Outgoing:
     _, key, headers, id_, sealed, _ = parcel
-    if not id_:
+    if (cipher := ciphers.get(id_)) is None:
         return Outgoing(key, sealed, headers)
-    cipher = house.wire_keys.items.openers([id_])[id_]
     if id_.startswith(LETTER):
         headers = {**headers, LETTER_ID: id_}
-    return Outgoing(key, unseal(cipher, id_, sealed), headers) if cipher else None
+    return Outgoing(key, unseal(cipher, id_, sealed), headers)
 
 
 def _contract(record: Record) -> Contract | None:

@@ -70,7 +70,7 @@ def _right(
     connection: psycopg.Connection[Any], text: Any, copy: str, right: tuple[str, str | None, str | None]
 ) -> None:
     privilege, column, grantee = right
-    what: sql.Composable = sql.SQL(privilege)  # type: ignore[arg-type]  # from aclexplode: SELECT, INSERT, ...
+    what: sql.Composable = sql.SQL(privilege)  # from aclexplode: SELECT, INSERT, ...
     if column is not None:
         what = sql.SQL("{} ({})").format(what, sql.Identifier(column))
     whom = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)

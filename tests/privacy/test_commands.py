@@ -7,12 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.house import House
 from shared.contracts.inbound import FileRef
+from shared.registry import erasures
 from tests.examples import inbound
 from tests.privacy.planted import found_in
 from tests.services.command_line import MAILBOX, Cli, okno
@@ -130,3 +134,14 @@ def okno_says(okno: Cli, customer: str, answer: str) -> str:
     env = {name: value for name, value in os.environ.items() if not name.startswith("OKNO_")}
     env["PYTHONPATH"] = os.pathsep.join(sys.path)
     return subprocess.run(command, input=answer, capture_output=True, text=True, env=env, timeout=60).stderr
+
+
+def test_the_list_says_what_an_erasure_waits_for(okno: Cli) -> None:
+    customer = customer_of(okno)
+
+    async def waits(house: House) -> None:
+        await house.database.write(partial(erasures.request, customer_id=UUID(customer), reason="", by="o"))
+        await erasures.tell(house.database, "DatabaseUnavailable: somebody reads all the time")
+
+    okno.in_house(waits)
+    assert "DatabaseUnavailable: somebody reads all the time" in okno("erasures", "list")

@@ -22,6 +22,7 @@ from shared.event_store import cards, moving
 from shared.event_store.chain_verify import verify
 from shared.event_store.mapper import key_of
 from shared.event_store.raw_items import raw_item
+from shared.event_store.traces import read_traces
 from shared.keys.ring import NOBODY
 from tests.privacy.life import by_olga, decide
 from tests.privacy.test_erasure import erase
@@ -216,8 +217,12 @@ async def test_what_was_moved_out_of_the_conversation_of_somebody_erased_stays_w
         await decide(made, lambda session, tx: moving.move(session, tx, on, by_olga()))
         await erase(made, other)
         assert anna.say("moved") in await shown(made, third)
+        own = await made.house.database.read(lambda tx: read_traces(tx, received.position - 1, 1)[0].key)
+        assert own is not None
+        assert made.house.keys.to_open([own])[own] is not None
         await erase(made, third)
         assert anna.say("moved") not in str(await made.log())
+        assert made.house.keys.to_open([own])[own] is None  # what had it before is in backups
 
 
 async def test_what_waits_of_somebody_whose_form_names_the_erased_stays(url: str, tmp_path: Path) -> None:

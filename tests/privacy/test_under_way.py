@@ -353,3 +353,25 @@ async def test_what_a_backup_has_of_a_copy_goes_with_its_original_also_after_a_r
 def is_sealed(house: House, item_id: UUID) -> bool:
     """Return whether what was sealed with the key of an item can be opened."""
     return house.wire_keys.items.openers([str(item_id)])[str(item_id)] is not None
+
+
+async def test_what_was_under_way_is_published_many_at_a_time_and_in_its_order(tmp_path: Path) -> None:
+    class Publisher:
+        """Keeps what it is given at once."""
+
+        def __init__(self) -> None:
+            self.given: list[tuple[str, list[bytes]]] = []
+
+        def publisher(self) -> Publisher:
+            return self
+
+        async def publish_again(self, topic: str, records: Sequence[Outgoing]) -> None:
+            self.given.append((topic, [record.value for record in records]))
+
+    many = [[topics.INBOUND, "k", {}, "", str(n).encode(), None] for n in range(503)]
+    large = [[topics.INBOUND, "k", {}, "", b"x" * under_way.AT_ONCE_BYTES, None] for _ in range(2)]
+    async with closed_shop(tmp_path) as (house, _):
+        transport: Any = Publisher()
+        assert await under_way.publish(house, transport, iter([*many, *large])) == (len(many) + 2, 0)
+    assert [len(values) for _, values in transport.given] == [500, 3, 1, 1]
+    assert [value for _, values in transport.given for value in values] == [parcel[4] for parcel in [*many, *large]]
