@@ -354,8 +354,11 @@ MEGABYTE = 1_000_000
         + b'boundary="b--x\r\n' * (MEGABYTE // 16),
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         + b"--b\r\nboundary=b--\r\n--b--\r\n" * (MEGABYTE // 27),
+        b"From: " + b";" * MEGABYTE,
+        b"From: " + b"()," * (MEGABYTE // 3),
+        b"From: a@b" + b":" * MEGABYTE,
     ],
-    ids=range(61),
+    ids=range(64),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
