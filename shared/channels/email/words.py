@@ -17,7 +17,7 @@ MAX_LOOKED_AT = 1_000
 """Items of address headers, addresses or not."""
 
 _ENCODED = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
-_PARAMETER = re.compile(rb"""[;\s]*([^=;\s"]{1,256})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
+_PARAMETER = re.compile(rb"""(?<![^=;\s"])([^=;\s"]{1,256}+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
 _CONTINUED = re.compile(r"(.+?)\*(\d{1,3})(\*?)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _NOT_IN_ADDRESS = re.compile(r"\s|\([^()]*\)")

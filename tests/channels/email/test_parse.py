@@ -357,8 +357,11 @@ MEGABYTE = 1_000_000
         b"From: " + b";" * MEGABYTE,
         b"From: " + b"()," * (MEGABYTE // 3),
         b"From: a@b" + b":" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/plain" + b";" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b" + b"; " * (MEGABYTE // 2),
+        b"From: a@b\r\nContent-Disposition: attachment; " + b"a" * MEGABYTE,
     ],
-    ids=range(64),
+    ids=range(67),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
