@@ -360,8 +360,10 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Type: text/plain" + b";" * MEGABYTE,
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b" + b"; " * (MEGABYTE // 2),
         b"From: a@b\r\nContent-Disposition: attachment; " + b"a" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&a " * (MEGABYTE // 3),
     ],
-    ids=range(67),
+    ids=range(69),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
