@@ -362,8 +362,9 @@ MEGABYTE = 1_000_000
         b"From: a@b\r\nContent-Disposition: attachment; " + b"a" * MEGABYTE,
         b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&" * MEGABYTE,
         b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&a " * (MEGABYTE // 3),
+        b"From: a@b\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\n" + b"=\n" * (MEGABYTE // 2),
     ],
-    ids=range(69),
+    ids=range(70),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
