@@ -43,12 +43,16 @@ def decode_base64(text: bytes) -> bytes:
 
 
 def _decode_uu(body: bytes) -> bytes:
-    decoded = []
+    """Decode; a line may be cut short of its zeros, but what would become more than twice as long is left alone."""
+    decoded, size = [], 0
     for line in body.splitlines():
         if line.startswith((b"begin ", b"end", b"`")) or not line:
             continue
         try:
             decoded.append(binascii.a2b_uu(line))
         except binascii.Error:
+            return body
+        size += len(decoded[-1])
+        if size > 2 * len(body):
             return body
     return b"".join(decoded)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import quopri
 import re
 from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from shared.channels.email import charset, transfer
@@ -12,9 +13,11 @@ from shared.domain import identity
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_ADDRESSES_BYTES = 128 * 1024
+MAX_LOOKED_AT = 1_000
+"""Items of address headers, addresses or not."""
 
 _ENCODED = re.compile(rb"=\?([!->@-~]{1,60})\?([bBqQ])\?(.{0,4000}?)\?=", re.DOTALL)
-_PARAMETER = re.compile(rb"""[;\s]*([^=;\s"]{1,256})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
+_PARAMETER = re.compile(rb"""(?<![^=;\s"])([^=;\s"]{1,256}+)\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)""", re.DOTALL)
 _CONTINUED = re.compile(r"(.+?)\*(\d{1,3})(\*?)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _NOT_IN_ADDRESS = re.compile(r"\s|\([^()]*\)")
@@ -63,13 +66,13 @@ def parameters(raw: bytes) -> tuple[str, dict[str, str]]:
 def addresses(values: list[bytes], most: int) -> list[tuple[str, str]]:
     """Return at most `most` (name, address) of address headers; groups are opened, what has no address is skipped."""
     found: list[tuple[str, str]] = []
-    for value in values:
-        for one in _split_addresses(value[:MAX_ADDRESSES_BYTES]):
-            if len(found) == most:
-                return found
-            name, address = one_address(one)
-            if address:
-                found.append((name, address))
+    items = (one for value in values for one in _split_addresses(value[:MAX_ADDRESSES_BYTES]))
+    for one in islice(items, MAX_LOOKED_AT):
+        if len(found) == most:
+            return found
+        name, address = one_address(one)
+        if address:
+            found.append((name, address))
     return found
 
 
@@ -141,12 +144,16 @@ def _continuation(raw: bytes, declared: str | None) -> str:
 def _split_addresses(raw: bytes) -> Iterator[bytes]:
     """Yield the addresses of a list; commas and semicolons inside quotes, comments and angles do not separate."""
     current: list[bytes] = []
+    has_at = False
     for piece in _ADDRESS_PIECES.findall(raw):
         if piece in (b",", b";"):
-            yield b"".join(current)
-            current = []
-        elif piece == b":" and b"@" not in b"".join(current):
+            if one := b"".join(current).strip():
+                yield one
+            current, has_at = [], False
+        elif piece == b":" and not has_at:
             current = []
         else:
             current.append(piece)
-    yield b"".join(current)
+            has_at = has_at or b"@" in piece
+    if one := b"".join(current).strip():
+        yield one

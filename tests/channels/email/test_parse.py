@@ -354,8 +354,17 @@ MEGABYTE = 1_000_000
         + b'boundary="b--x\r\n' * (MEGABYTE // 16),
         b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         + b"--b\r\nboundary=b--\r\n--b--\r\n" * (MEGABYTE // 27),
+        b"From: " + b";" * MEGABYTE,
+        b"From: " + b"()," * (MEGABYTE // 3),
+        b"From: a@b" + b":" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/plain" + b";" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: multipart/mixed; boundary=b" + b"; " * (MEGABYTE // 2),
+        b"From: a@b\r\nContent-Disposition: attachment; " + b"a" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&" * MEGABYTE,
+        b"From: a@b\r\nContent-Type: text/html\r\n\r\n" + b"&a " * (MEGABYTE // 3),
+        b"From: a@b\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a\n" + b"=\n" * (MEGABYTE // 2),
     ],
-    ids=range(61),
+    ids=range(70),
 )
 def test_a_hostile_megabyte_takes_less_than_a_second(data: bytes) -> None:
     started = time.process_time()
