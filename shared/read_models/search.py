@@ -143,13 +143,13 @@ def _add(tx: Transaction, entries: Sequence[Entry], prefix: str) -> None:
     tx.insert_many(f"{prefix}search_entries", COLUMNS, entries)
     words = [(entry.position, entry.words()) for entry in entries]
     if tx.dialect == "sqlite":
-        tx.run_many(f"INSERT INTO {prefix}search_words (rowid, words) VALUES (?, ?)", words)
+        tx.insert_many(f"{prefix}search_words", ("rowid", "words"), words)
     elif words:
         sql = (
             f"INSERT INTO {prefix}search_words SELECT p, array_to_tsvector(string_to_array(w, ' '))"
             " FROM unnest(?::bigint[], ?::text[]) AS given(p, w)"
         )
-        tx.run(sql, [[position for position, _ in words], [text for _, text in words]])
+        tx.run_many(sql, [([position for position, _ in words], [text for _, text in words])])
 
 
 def _remove(tx: Transaction, entries: Sequence[Entry], prefix: str) -> None:
