@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
+from services.projector.rebuild_pace import Pace
 from shared.clock import now, to_text
 from shared.database.columns import tables_like
 from shared.database.drop import drop_gradually
@@ -29,8 +31,7 @@ from shared.read_models import live, rebuilds
 from shared.read_models.compare import Compared, compare
 from shared.read_models.rebuilds import Begun
 
-BATCH = 500
-SMALL_BATCH = 100
+BATCH = 2000
 NAME = "rebuild"
 AGAIN_SECONDS = 1.0
 SHOWN = 10
@@ -187,30 +188,33 @@ class Rebuild:
             if not behind:
                 return
             total = max(goals[name] for name in behind)
-            for events, until in self._batches(min(at[name] for name in behind), total):
+            pace = Pace(BATCH)
+            for events, until in self._batches(min(at[name] for name in behind), total, pace):
+                began = time.thread_time()
                 moved = {name: max(at[name], min(until, goals[name])) for name in behind}
                 with self.aside.writing() as tx:
                     for name in behind:
                         _apply(tx, name, begun.prefix, events, at[name], goals[name])
                     rebuilds.move(tx, begun, {name: to for name, to in moved.items() if to > at[name]})
                 at |= moved
+                pace.took(time.thread_time() - began)
                 self.watcher(Progress("events", until, total, first))
 
-    def _batches(self, after: int, total: int) -> Iterator[tuple[list[Recorded], int]]:
+    def _batches(self, after: int, total: int, pace: Pace) -> Iterator[tuple[list[Recorded], int]]:
         """Yield events and the position up to which they are all; the next are read while these are written."""
         with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
-            ahead = threads.submit(self._read, after)
+            ahead = threads.submit(self._read, after, pace)
             while after < total:
                 self._goes_on()
                 events = ahead.result()
                 after = events[-1].position if events else total
                 if after < total:
-                    ahead = threads.submit(self._read, after)
+                    ahead = threads.submit(self._read, after, pace)
                 yield events, min(after, total)
 
-    def _read(self, after: int) -> list[Recorded]:
+    def _read(self, after: int, pace: Pace) -> list[Recorded]:
         with self.aside.reading() as tx:
-            return read_log(tx, after, min(SMALL_BATCH, BATCH) if self.aside.in_the_way() else BATCH)
+            return read_log(tx, after, pace.least if self.aside.in_the_way() else pace.events)
 
     def _compare(self, begun: Begun) -> list[Compared]:
         """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""

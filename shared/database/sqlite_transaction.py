@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from shared.database.protocol import Conflict, DatabaseUnavailable, Row
 
-CHUNKS = (64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
+CHUNKS = (256, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 """Rows per INSERT: a statement costs more than a row."""
 
 KEYS = 100

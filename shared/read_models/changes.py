@@ -5,7 +5,7 @@ Kept beside the timeline and put together when it is read: so it does not matter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -14,6 +14,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.ids import text_of
 from shared.read_models import deliveries
 from shared.read_models.albums import merged
 from shared.read_models.entries import Body, call_fields, dumps, file_fields, part, remote_id
@@ -37,32 +38,12 @@ def schema(prefix: str) -> str:
 
 def change_of(recorded: e.Recorded) -> Row | None:
     """Return the row that an event adds, None for events that add none."""
-    subject: Any = recorded.event
-    if (delivered := deliveries.told(recorded)) is not None:
-        return _row(recorded, subject.reply_id, deliveries.KIND, delivered)
-    body: Body
-    match recorded.event:
-        case e.CallProgressed() as event:
-            kind, body = "call", {"call": call_fields(event.call)}
-        case e.MessageExtended() as event:
-            kind, body = "part", part(event.message, recorded)
-        case e.MessageEdited() as event:
-            kind, body = "edited", _version(event)
-        case e.MessageDeleted() as event:
-            kind, body = "deleted", {}
-        case e.MessageReacted() as event:
-            kind, body = "reacted", {"reactions": event.reactions}
-        case e.FilesAnnounced() as event:
-            files = [_announced(event.item_id, file) for file in event.files]
-            kind, body = "announced", {"item_id": str(event.item_id), "files": files}
-        case e.FileArrived() as event:
-            kind, body = "file", file_fields(remote_id(event.item_id, event.ref), event.file)
-        case e.FileMissing() as event:
-            id_ = remote_id(event.item_id, event.ref)
-            kind, body = "file", {"id": str(id_), "state": "missing", "problem": event.reason}
-        case _:
-            return None
-    return _row(recorded, subject.message_id, kind, body)
+    event: Any = recorded.event
+    if type(event) in _CHANGES:
+        return _row(recorded, event.message_id, *_CHANGES[type(event)](event, recorded))
+    if hasattr(event, "reply_id") and (delivered := deliveries.told(recorded)) is not None:
+        return _row(recorded, event.reply_id, deliveries.KIND, delivered)
+    return None
 
 
 def _row(recorded: e.Recorded, subject_id: UUID, kind: str, body: Body) -> Row:
@@ -71,7 +52,53 @@ def _row(recorded: e.Recorded, subject_id: UUID, kind: str, body: Body) -> Row:
         "at": to_text(recorded.occurred_at),
         "by": {"kind": actor.kind, "id": actor.id, "name": actor.name or None},
     }
-    return (recorded.position, str(subject_id), kind, dumps(body))
+    return (recorded.position, text_of(subject_id), kind, dumps(body))
+
+
+def _call(event: e.CallProgressed, recorded: e.Recorded) -> tuple[str, Body]:
+    return "call", {"call": call_fields(event.call)}
+
+
+def _part(event: e.MessageExtended, recorded: e.Recorded) -> tuple[str, Body]:
+    return "part", part(event.message, recorded)
+
+
+def _edited(event: e.MessageEdited, recorded: e.Recorded) -> tuple[str, Body]:
+    return "edited", _version(event)
+
+
+def _deleted(event: e.MessageDeleted, recorded: e.Recorded) -> tuple[str, Body]:
+    return "deleted", {}
+
+
+def _reacted(event: e.MessageReacted, recorded: e.Recorded) -> tuple[str, Body]:
+    return "reacted", {"reactions": event.reactions}
+
+
+def _files_announced(event: e.FilesAnnounced, recorded: e.Recorded) -> tuple[str, Body]:
+    files = [_announced(event.item_id, file) for file in event.files]
+    return "announced", {"item_id": str(event.item_id), "files": files}
+
+
+def _arrived(event: e.FileArrived, recorded: e.Recorded) -> tuple[str, Body]:
+    return "file", file_fields(remote_id(event.item_id, event.ref), event.file)
+
+
+def _missing(event: e.FileMissing, recorded: e.Recorded) -> tuple[str, Body]:
+    id_ = remote_id(event.item_id, event.ref)
+    return "file", {"id": str(id_), "state": "missing", "problem": event.reason}
+
+
+_CHANGES: dict[type, Callable[[Any, e.Recorded], tuple[str, Body]]] = {
+    e.CallProgressed: _call,
+    e.MessageExtended: _part,
+    e.MessageEdited: _edited,
+    e.MessageDeleted: _deleted,
+    e.MessageReacted: _reacted,
+    e.FilesAnnounced: _files_announced,
+    e.FileArrived: _arrived,
+    e.FileMissing: _missing,
+}
 
 
 def _version(event: e.MessageEdited) -> Body:

@@ -12,6 +12,7 @@ from typing import Any
 
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.ids import text_of
 from shared.read_models.moment import microseconds
 
 LEAST = timedelta(seconds=1)
@@ -45,14 +46,15 @@ READ_MODEL = Clocks()
 
 
 def _row(recorded: e.Recorded) -> Row | None:
-    if abs(recorded.recorded_at - recorded.occurred_at) < LEAST:
+    distance = recorded.recorded_at - recorded.occurred_at
+    if -LEAST < distance < LEAST:
         return None
     event: Any = recorded.event
     conversation_id = getattr(event, "conversation_id", None)
     if conversation_id is None:
         return None
     began, until = sorted((microseconds(recorded.occurred_at), microseconds(recorded.recorded_at)))
-    return (recorded.position, str(conversation_id), (until - began).bit_length() - 1, began, until)
+    return (recorded.position, text_of(conversation_id), (until - began).bit_length() - 1, began, until)
 
 
 def between(tx: Transaction, at: int) -> list[tuple[str, int]]:

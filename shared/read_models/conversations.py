@@ -14,6 +14,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain import told
 from shared.domain.next_step import taken
+from shared.ids import text_of, texts_of
 from shared.read_models import conversations_past, groups
 from shared.read_models.entries import Body
 
@@ -41,6 +42,7 @@ _COLUMNS = (
     "merged_into",
 )
 _INDEX = {name: number for number, name in enumerate(_COLUMNS)}
+_POSITION, _CHANGED_AT = _INDEX["position"], _INDEX["changed_at"]
 _Values = list[Any]
 
 
@@ -75,19 +77,20 @@ class Conversations:
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         changes = [recorded for recorded in events if type(recorded.event) in _CHANGES]
-        opened = {r.event.conversation_id for r in changes if isinstance(r.event, e.ConversationOpened)}
-        touched = {_conversation_id(r) for r in changes}
-        rows = _load(tx, touched - opened, prefix)
+        ids = texts_of([_conversation_id(recorded) for recorded in changes])
+        opened = {id_ for id_, r in zip(ids, changes, strict=True) if isinstance(r.event, e.ConversationOpened)}
+        rows = _load(tx, set(ids) - opened, prefix)
         ended: list[Row] = []
         kept: list[Row] = []
-        for recorded in changes:
-            if (was := rows.get(_conversation_id(recorded))) is not None:
-                stood = (was[_INDEX["position"]], was[_INDEX["id"]], _listed_as(was))
-                ended.append(conversations_past.ended(*stood, recorded.position))
-            _change(rows, recorded)
+        for id_, recorded in zip(ids, changes, strict=True):
+            if isinstance(recorded.event, e.ConversationOpened):
+                rows[id_] = _opened(id_, recorded.event, recorded)
+            else:
+                was = rows[id_]
+                ended.append(conversations_past.ended(was[_POSITION], id_, _listed_as(was), recorded.position))
+            _change(rows[id_], recorded)
             if recorded.version % conversations_past.KEEP_EVERY == 0:
-                now = rows[_conversation_id(recorded)]
-                kept.append((recorded.position, now[0], recorded.version, orjson.dumps(now).decode()))
+                kept.append((recorded.position, id_, recorded.version, orjson.dumps(rows[id_]).decode()))
         updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
         conversations_past.note_merges(tx, changes, prefix)
         tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
@@ -107,9 +110,9 @@ def _conversation_id(recorded: e.Recorded) -> UUID:
     return conversation_id
 
 
-def _load(tx: Transaction, ids: set[UUID], prefix: str) -> dict[UUID, _Values]:
+def _load(tx: Transaction, ids: set[str], prefix: str) -> dict[str, _Values]:
     sql = f"SELECT {','.join(_COLUMNS)} FROM {prefix}conversations WHERE id"
-    return {UUID(row[0]): list(row) for row in tx.rows_in(sql, [str(id_) for id_ in ids])}
+    return {row[0]: list(row) for row in tx.rows_in(sql, list(ids))}
 
 
 def _listed_as(values: _Values) -> str:
@@ -118,20 +121,16 @@ def _listed_as(values: _Values) -> str:
     return conversations_past.HIDDEN if hidden else str(values[_INDEX["status"]])
 
 
-def _change(rows: dict[UUID, _Values], recorded: e.Recorded) -> None:
-    id_ = _conversation_id(recorded)
-    if isinstance(recorded.event, e.ConversationOpened):
-        rows[id_] = _opened(recorded.event, recorded)
-    values = rows[id_]
+def _change(values: _Values, recorded: e.Recorded) -> None:
     for name, value in _CHANGES[type(recorded.event)](recorded.event, recorded, values).items():
         values[_INDEX[name]] = value
-    values[_INDEX["changed_at"]] = to_text(recorded.recorded_at)
-    values[_INDEX["position"]] = recorded.position
+    values[_CHANGED_AT] = to_text(recorded.recorded_at)
+    values[_POSITION] = recorded.position
 
 
-def _opened(event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
+def _opened(id_: str, event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
     at = to_text(recorded.recorded_at)
-    head = [str(event.conversation_id), str(event.customer_id), str(event.channel_id), "open", event.subject]
+    head = [id_, text_of(event.customer_id), text_of(event.channel_id), "open", event.subject]
     return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position, None]
 
 
@@ -183,7 +182,7 @@ def _said(
     call: e.Call | None = None,
 ) -> Body:
     last = {
-        "id": str(id_),
+        "id": text_of(id_),
         "direction": direction,
         "kind": kind,
         "author_name": author or None,
@@ -315,7 +314,7 @@ def _target(message: e.MessageReceived) -> Body:
     """To whom an answer to this message goes."""
     return {
         "reply_to": (message.reply_to or message.sender).address,
-        "reply_channel": str(message.reply_channel or message.channel_id),
+        "reply_channel": text_of(message.reply_channel or message.channel_id),
         "cannot_reply": message.cannot_reply or None,
     }
 

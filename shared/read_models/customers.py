@@ -10,6 +10,7 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.ids import text_of
 from shared.read_models import groups
 from shared.read_models.cards import SHOWN
 from shared.read_models.entries import Body, dumps
@@ -74,7 +75,7 @@ def _identity(address: e.Address) -> Body:
 def _row(recorded: e.Recorded, event: e.CustomerRegistered) -> Row:
     address = event.address
     identities = dumps([_identity(address)])
-    head = (str(event.customer_id), event.name, address.address, identities)
+    head = (text_of(event.customer_id), event.name, address.address, identities)
     return (*head, to_text(recorded.recorded_at), recorded.position, int(recorded.erased))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
-from shared.read_models.search_entries import COLUMNS, Entries, Entry, created, touched
+from shared.read_models.search_entries import COLUMNS, TOLD, Entries, Entry, created, touched
 from shared.read_models.search_words import KEY, OWNER, Query, Wanted
 
 LOOKED_UP = 100
@@ -46,7 +46,8 @@ class Search:
     def apply(self, tx: Transaction, events: Sequence[Recorded], prefix: str) -> None:
         made: set[str] = set()
         wanted: set[str] = set()
-        for recorded in events:
+        told = [recorded for recorded in events if type(recorded.event) in TOLD]
+        for recorded in told:
             if (id_ := touched(recorded)) and id_ not in made:
                 wanted.add(id_)
             if id_ := created(recorded):
@@ -55,7 +56,7 @@ class Search:
         before = {entry.id: entry for entry in _load(tx, wanted, prefix)}
         entries.by_id.update(before)
         known = set(entries.early)
-        for recorded in events:
+        for recorded in told:
             entries.take(recorded)
         changed = {id_: e for id_, e in entries.by_id.items() if before.get(id_) != e}
         gone = [old for id_, old in before.items() if entries.by_id.get(id_) != old]
@@ -142,13 +143,13 @@ def _add(tx: Transaction, entries: Sequence[Entry], prefix: str) -> None:
     tx.insert_many(f"{prefix}search_entries", COLUMNS, entries)
     words = [(entry.position, entry.words()) for entry in entries]
     if tx.dialect == "sqlite":
-        tx.run_many(f"INSERT INTO {prefix}search_words (rowid, words) VALUES (?, ?)", words)
+        tx.insert_many(f"{prefix}search_words", ("rowid", "words"), words)
     elif words:
         sql = (
             f"INSERT INTO {prefix}search_words SELECT p, array_to_tsvector(string_to_array(w, ' '))"
             " FROM unnest(?::bigint[], ?::text[]) AS given(p, w)"
         )
-        tx.run(sql, [[position for position, _ in words], [text for _, text in words]])
+        tx.run_many(sql, [([position for position, _ in words], [text for _, text in words])])
 
 
 def _remove(tx: Transaction, entries: Sequence[Entry], prefix: str) -> None:

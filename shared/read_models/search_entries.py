@@ -36,7 +36,7 @@ class Entry(NamedTuple):
         """Return what the index has of it."""
         found = stems(f"{self.title}\n{self.text}\n{self.more}")
         found.update((KEY + self.id, KEY + self.message_id, OWNER + self.customer_id))
-        return " ".join(sorted(found))
+        return " ".join(found)
 
 
 COLUMNS = Entry._fields
@@ -89,9 +89,8 @@ class Entries:
     """Ids of messages that were deleted before they came."""
 
     def take(self, recorded: e.Recorded) -> None:
-        """Take in the next event."""
-        if change := _CHANGES.get(type(recorded.event)):
-            change(self, recorded.event, recorded)
+        """Take in the next event, of those that are `TOLD`."""
+        _CHANGES[type(recorded.event)](self, recorded.event, recorded)
 
     def of(self, id_: str) -> list[Entry]:
         """Return the entry of this id, or all of this message."""
@@ -208,6 +207,8 @@ _CHANGES: dict[type, Callable[[Entries, Any, e.Recorded], None]] = {
     e.InboundQuarantined: _quarantined,
     e.QuarantineResolved: _resolved,
 }
+TOLD = _CHANGES.keys()
+"""Types of events that say something of entries."""
 
 
 def _entry(
@@ -223,18 +224,18 @@ def _entry(
     more: str = "",
 ) -> Entry:
     return Entry(
-        position=recorded.position,
-        id=id_.hex,
-        message_id=(message_id or id_).hex,
-        kind=kind,
-        customer_id=_id(event, "customer_id"),
-        conversation_id=_id(event, "conversation_id"),
-        channel_id=_id(event, "channel_id"),
-        direction=direction,
-        at=to_text(recorded.occurred_at),
-        title=title.replace("\x00", " "),
-        text=text.replace("\x00", " "),
-        more=more.replace("\x00", " "),
+        recorded.position,
+        id_.hex,
+        (message_id or id_).hex,
+        kind,
+        _id(event, "customer_id"),
+        _id(event, "conversation_id"),
+        _id(event, "channel_id"),
+        direction,
+        to_text(recorded.occurred_at),
+        title.replace("\x00", " "),
+        text.replace("\x00", " "),
+        more.replace("\x00", " "),
     )
 
 

@@ -20,6 +20,8 @@ WORDS = 3000
 """Different words of one entry that it is found by: what is longer is no message."""
 TERMS = 16
 QUERY_CHARACTERS = 500
+PIECES = 50_000
+"""Of texts, whose stems are kept in memory."""
 PHONE_DIGITS = range(10, 16)
 """Of an international number (ITU-T E.164: 15 at most) or a national one."""
 PHONE_GROUPS = 6
@@ -32,6 +34,8 @@ _ODD = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200d]")
 """What may stand within a word and is no letter: where there is none, words are found in half the time."""
 _WORD = re.compile(r"(?:[^\W_]++[\u0300-\u036f\u00ad\u200b-\u200d]*+)++")
 _DIGITS = re.compile(r"\+?\d(?:[ \u00a0().\-]{0,3}\d){3,18}")
+_MANY_DIGITS = re.compile(r"\d(?:[ \u00a0().\-]{0,3}+\d){9,18}+")
+"""As many as a number has: what begins with a digit is found in half the time."""
 _QUOTED = re.compile(r"[\"“”„«]([^\"“”„«»]*)[\"“”»]?")
 _IGNORED = re.compile(r"[\u0300-\u0305\u0307\u0309-\u036f\u00ad\u200b-\u200d]")
 """Stress marks and soft hyphens; й and ё are letters of their own once composed."""
@@ -75,11 +79,10 @@ def words(text: str) -> list[str]:
 def stems(text: str) -> set[str]:
     """Return what a text is found by."""
     composed = _composed(text)
-    found = set(map(_key, _found(composed)))
-    if sum(len(key) for key in found if key.isdecimal()) >= PHONE_GROUPS:
-        for digits in set(_DIGITS.findall(composed)):
+    found = set[str]().union(*map(_stems_of.__getitem__, composed.split()))
+    if sum(map(len, filter(str.isdecimal, found))) >= PHONE_GROUPS:
+        for digits in set(_MANY_DIGITS.findall(composed)):
             found |= numbers(digits)
-    found.discard("")
     return found if len(found) <= WORDS else set(sorted(found)[:WORDS])
 
 
@@ -105,6 +108,8 @@ def numbers(written: str) -> set[str]:
 @lru_cache(maxsize=100_000)
 def folded(word: str) -> str:
     """Return one word without case, accents of Latin letters, stress marks."""
+    if word.isascii() and word.isalnum():
+        return word.lower()[:WORD_CHARACTERS]
     plain = _IGNORED.sub("", unicodedata.normalize("NFKC", word).casefold()).replace("ё", "е")
     if not plain.isascii() and not _CYRILLIC.search(plain):
         plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
@@ -114,6 +119,21 @@ def folded(word: str) -> str:
 @lru_cache(maxsize=100_000)
 def _key(word: str) -> str:
     return stem(folded(word))
+
+
+class _StemsOf(dict[str, frozenset[str]]):
+    """What stands between two blanks, mostly a word with its punctuation, and its stems: nearly all were met before."""
+
+    def __missing__(self, piece: str) -> frozenset[str]:
+        found = frozenset(filter(None, map(_key, _found(piece))))
+        if len(self) >= PIECES:
+            self.clear()
+        if len(piece) <= WORD_CHARACTERS:
+            self[piece] = found
+        return found
+
+
+_stems_of = _StemsOf()
 
 
 def stem(word: str) -> str:

@@ -1,0 +1,30 @@
+"""How many events a step of a rebuild has: together they cost less each, but others may wait for what is written.
+
+Processor time tells large events from a busy machine: steps of large ones are short, so that memory stays small.
+"""
+
+from __future__ import annotations
+
+FIRST, LEAST = 500, 100
+STEP_SECONDS = 0.25
+"""Of processor time; the lock is held for a third of it."""
+
+
+class Pace:
+    """`most`: so many events at most."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.events = min(FIRST, most)
+
+    @property
+    def least(self) -> int:
+        """So many while somebody else wants to write."""
+        return min(LEAST, self._most)
+
+    def took(self, seconds: float) -> None:
+        """A step took this much processor time."""
+        if seconds > STEP_SECONDS:
+            self.events = max(self.least, self.events // 2)
+        elif seconds < STEP_SECONDS / 2:
+            self.events = min(self._most, self.events * 2)

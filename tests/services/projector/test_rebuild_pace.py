@@ -1,0 +1,30 @@
+"""Steps of a rebuild are as large as their events allow."""
+
+from __future__ import annotations
+
+from services.projector.rebuild_pace import STEP_SECONDS, Pace
+
+
+def sizes(most: int, *seconds: float) -> list[int]:
+    pace, found = Pace(most), list[int]()
+    for each in seconds:
+        found.append(pace.events)
+        pace.took(each)
+    return [*found, pace.events]
+
+
+def test_steps_grow_while_they_are_brief_and_no_further_than_allowed() -> None:
+    assert sizes(2000, 0.01, 0.04, 0.08) == [500, 1000, 2000, 2000]
+
+
+def test_steps_of_large_events_shrink_but_go_on() -> None:
+    assert sizes(2000, *[2 * STEP_SECONDS] * 4) == [500, 250, 125, 100, 100]
+
+
+def test_a_step_that_takes_about_as_long_as_it_may_stays() -> None:
+    assert sizes(2000, 0.8 * STEP_SECONDS) == [500, 500]
+
+
+def test_few_are_allowed() -> None:
+    assert sizes(20, 0.01, 1.0) == [20, 20, 20]
+    assert Pace(20).least == 20
