@@ -16,6 +16,8 @@ from snowballstemmer.english_stemmer import EnglishStemmer
 from snowballstemmer.russian_stemmer import RussianStemmer
 
 WORD_CHARACTERS = 64
+WRITTEN_CHARACTERS = 2 * WORD_CHARACTERS
+"""Of a word with its accents: what is longer is cut before it is kept in memory."""
 WORDS = 3000
 """Different words of one entry that it is found by: what is longer is no message."""
 TERMS = 16
@@ -105,9 +107,13 @@ def numbers(written: str) -> set[str]:
     return {digits}
 
 
-@lru_cache(maxsize=100_000)
 def folded(word: str) -> str:
     """Return one word without case, accents of Latin letters, stress marks."""
+    return _folded(word[:WRITTEN_CHARACTERS])
+
+
+@lru_cache(maxsize=100_000)
+def _folded(word: str) -> str:
     if word.isascii() and word.isalnum():
         return word.lower()[:WORD_CHARACTERS]
     plain = _IGNORED.sub("", unicodedata.normalize("NFKC", word).casefold()).replace("ё", "е")
@@ -116,9 +122,13 @@ def folded(word: str) -> str:
     return "".join(filter(str.isalnum, plain))[:WORD_CHARACTERS]
 
 
-@lru_cache(maxsize=100_000)
 def _key(word: str) -> str:
-    return stem(folded(word))
+    return _stem_of(word[:WRITTEN_CHARACTERS])
+
+
+@lru_cache(maxsize=100_000)
+def _stem_of(word: str) -> str:
+    return stem(_folded(word))
 
 
 class _StemsOf(dict[str, frozenset[str]]):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.read_models.search_results import marked
-from shared.read_models.search_words import Query, parse, stems, words
+from shared.read_models.search_words import Query, folded, parse, stems, words
 
 
 def finds(typed: str, text: str) -> bool:
@@ -106,3 +108,14 @@ def test_found_words_are_marked_where_they_stand() -> None:
     assert [(piece["text"], piece["found"]) for piece in pieces] == [
         ("Тел. ", False), ("+7 (912) 345-67-89", True), (", ", False), ("договоры", True),
     ]  # fmt: skip
+
+
+def test_words_without_end_are_not_kept_in_memory() -> None:
+    long = [f"{number}" + "щ" * 500_000 for number in range(20)]
+    tracemalloc.start()
+    try:
+        assert [len(stems(word)) for word in long] == [1] * 20
+        assert {len(folded(word)) for word in long} == {64}
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
