@@ -24,7 +24,7 @@ from shared.database.drop import drop_gradually
 from shared.database.protocol import Aside, Conflict, Database, DatabaseUnavailable, Occupied, Transaction
 from shared.database.schema import lock_schema
 from shared.domain.events import Recorded
-from shared.event_store.log import read_log
+from shared.event_store.log import read_log_within
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody
 from shared.read_models import live, rebuilds
@@ -32,6 +32,8 @@ from shared.read_models.compare import Compared, compare
 from shared.read_models.rebuilds import Begun
 
 BATCH = 2000
+BATCH_BYTES = 8 * 1024 * 1024
+"""Two steps are in memory at once, decoded and as rows."""
 NAME = "rebuild"
 AGAIN_SECONDS = 1.0
 SHOWN = 10
@@ -214,7 +216,8 @@ class Rebuild:
 
     def _read(self, after: int, pace: Pace) -> list[Recorded]:
         with self.aside.reading() as tx:
-            return read_log(tx, after, pace.least if self.aside.in_the_way() else pace.events)
+            events = pace.least if self.aside.in_the_way() else pace.events
+            return read_log_within(tx, after, events, BATCH_BYTES)
 
     def _compare(self, begun: Begun) -> list[Compared]:
         """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""
@@ -309,6 +312,6 @@ def _put_aside(tx: Transaction, table: str, begun: Begun) -> None:
 
 def _catch_up(tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
     while after < until:
-        events = read_log(tx, after, BATCH)
+        events = read_log_within(tx, after, BATCH, BATCH_BYTES)
         _apply(tx, name, prefix, events, after, until)
         after = events[-1].position if events else until

@@ -50,10 +50,12 @@ class SqliteTransaction:
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
         head = f"INSERT INTO {table} ({','.join(columns)}) VALUES "
         marks = f"({','.join('?' * len(columns))})"
-        start = 0
+        start, end = 0, len(rows)
         for size in CHUNKS:
+            if end - start < size:
+                continue
             sql = f"{head}{','.join([marks] * size)} {tail}"
-            while len(rows) - start >= size:
+            while end - start >= size:
                 self.connection.execute(sql, [value for row in rows[start : start + size] for value in row])
                 start += size
 

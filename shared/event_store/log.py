@@ -17,6 +17,8 @@ from shared.values import dataclass
 
 STREAMS = 40
 """Ranges of streams in one statement."""
+PIECE = 100
+"""Events that are read before their bytes are counted."""
 _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
 
@@ -30,6 +32,20 @@ def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> 
 def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
     """Return up to `limit` events recorded after a position, without gaps."""
     return _recorded(tx, _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
+
+
+def read_log_within(tx: Transaction, after: int, limit: int, most_bytes: int) -> list[Recorded]:
+    """Return as `read_log`, fewer where so many have that many bytes as they are stored, by some PIECE at most."""
+    rows: list[Row] = []
+    size = 0
+    while size < most_bytes and len(rows) < limit:
+        asked = min(PIECE, limit - len(rows))
+        piece = _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, asked))
+        rows += piece
+        if len(piece) < asked:
+            break
+        after, size = piece[-1][0], size + sum(len(row[4]) for row in piece)
+    return _recorded(tx, rows)
 
 
 @dataclass(frozen=True, slots=True)

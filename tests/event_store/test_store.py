@@ -18,7 +18,8 @@ from shared.database.protocol import Database, Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
-from shared.event_store.log import head, read_log, read_stream, read_streams
+from shared.event_store import log as reading
+from shared.event_store.log import head, read_log, read_log_within, read_stream, read_streams
 from shared.event_store.mapper import Happening
 from shared.event_store.recorders import Behind
 from shared.event_store.routing import Wanted, customer_of, look_up, seen
@@ -92,6 +93,25 @@ async def test_the_log_is_read_in_parts_without_gaps(database: Database, store: 
         parts += part
         position = part[-1].position
     assert parts == whole
+
+
+async def test_a_part_of_the_log_ends_where_its_events_are_large(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PIECE", 2)
+    conversation_id = await open_conversation(store)
+    for _ in range(4):
+        await store.handle(conversation_id, c.AddNote(uuid4(), "щ" * 10_000), OLGA)
+    whole = await events(database)
+
+    async def part(limit: int, most_bytes: int, after: int = 0) -> list[e.Recorded]:
+        return await database.read(lambda tx: read_log_within(tx, after, limit, most_bytes))
+
+    assert await part(100, 1_000_000) == whole
+    assert await part(5, 1_000_000) == whole[:5]
+    assert len(await part(100, 15_000)) == 4
+    assert await part(100, 1, whole[3].position) == whole[4:6]
+    assert await part(100, 1, whole[-1].position) == []
 
 
 async def test_streams_are_read_up_to_a_position(database: Database, store: EventStore) -> None:
