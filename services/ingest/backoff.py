@@ -4,8 +4,9 @@ from __future__ import annotations
 
 FIRST_SECONDS = 1.0
 LONGEST_SECONDS = 60.0
-REFUSED_SECONDS = (10.0, 900.0, 1800.0, 3600.0)
-"""After the first refusal, the second, ...; the last one repeats. Providers lock accounts after some ten refusals."""
+REFUSED_SECONDS = (10.0, 30.0, 60.0, 900.0, 1800.0, 3600.0)
+"""After the first refusal, the second, ...; the last one repeats. Few in a row, as providers lock accounts after
+some ten; some, as servers in trouble may say no more than that a login failed."""
 
 
 def backoff_seconds(failures: int, chance: float) -> float:

@@ -56,11 +56,12 @@ class HealthReports:
             await self.write()
             await asyncio.sleep(WRITE_SECONDS)
 
-    async def write(self) -> None:
-        """Write what is new; while the database is away it stays to be written."""
+    async def write(self, of: UUID | None = None) -> None:
+        """Write what is new, of one channel or of all; while the database is away it stays to be written."""
         async with self._writing:
-            self._something.clear()
-            for channel_id in list(self._news):
+            if of is None:
+                self._something.clear()
+            for channel_id in list(self._news) if of is None else [of]:
                 if news := self._news.pop(channel_id, None):
                     await self._write(channel_id, news)
 

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -50,6 +51,7 @@ class Supervisor:
         self._kept, self._good_seconds = kept, good_seconds
         self._running: dict[UUID, tuple[Channel, asyncio.Task[None]]] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._listening: set[UUID] = set()
 
     async def run(self) -> None:
         """Follow the directory until cancelled. A bug in the supervision itself is raised."""
@@ -90,7 +92,8 @@ class Supervisor:
         except (LookupError, ImportError) as error:
             self._health.report(channel.id, f"{channel.kind} channels cannot be used here: {error}")
             return False
-        if not polls:  # nobody else tells that a kind can be used again
+        if not polls and channel.id not in self._listening:  # nobody else tells that a kind can be used again
+            self._listening.add(channel.id)
             self._health.report(channel.id, "")
         return polls
 
@@ -105,7 +108,8 @@ class Supervisor:
         self._kept.forget(channel_id)
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
-        self._health.report(channel_id, "")
+        if self._health.problem(channel_id):  # said here, or a process that has the lease may have said something
+            self._health.report(channel_id, "")
 
     async def _stop_all(self) -> None:
         for channel_id in list(self._running):
@@ -134,6 +138,9 @@ class Supervisor:
                 refusals = (0 if was_good else refusals) + isinstance(error, ReceiverRefused)
                 pause = _pause(error, failures, refusals)
                 self._tell(channel, error, failures, pause)
+                if isinstance(error, ReceiverRefused):
+                    await _keep_for(lease, pause)
+                    continue
             finally:
                 await self._hand_over(channel, lease)
             await asyncio.sleep(pause)
@@ -153,7 +160,7 @@ class Supervisor:
 
     async def _hand_over(self, channel: Channel, lease: Lease) -> None:
         """Let another process have the channel and speak for it: what we say of it is written before, or never."""
-        await self._health.write()
+        await self._health.write(channel.id)
         self._health.forget_news(channel.id)
         await lease.give_back()
 
@@ -198,6 +205,13 @@ def _pause(error: Exception, failures: int, refusals: int) -> float:
     if isinstance(error, ReceiverRefused):
         return refused_seconds(refusals, chance)
     return backoff_seconds(failures, chance)
+
+
+async def _keep_for(lease: Lease, seconds: float) -> None:
+    """Rest and let no other process have the channel meanwhile: it would be refused as well."""
+    with suppress(TimeoutError, LeaseLost):
+        async with asyncio.timeout(seconds):
+            await lease.keep()
 
 
 async def _run(receiver: Receiver) -> None:

@@ -61,4 +61,9 @@ def all_blocks(customers: Iterable[Body]) -> Iterator[Body]:
 
 
 def _marked(identities: Sequence[Body], customer_id: str, found: Blocks) -> list[Body]:
-    return [{**each, "blocked": found.get((customer_id, each["address"]))} for each in identities]
+    """Each gets a list of its own: whoever puts in the names of channels changes it."""
+    blocks = [found.get((customer_id, each["address"])) for each in identities]
+    return [
+        {**each, "blocked": their and [{**block} for block in their]}
+        for each, their in zip(identities, blocks, strict=True)
+    ]

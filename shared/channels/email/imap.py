@@ -19,6 +19,7 @@ from aioimaplib import aioimaplib  # type: ignore[import-untyped]
 
 from shared.channels.email.config import Server
 from shared.channels.email.imap_client import Client
+from shared.channels.email.imap_refusals import is_for_now
 from shared.channels.email.imap_words import (
     found_arrivals,
     found_bodies,
@@ -39,8 +40,6 @@ SLOWEST_BYTES_PER_SECOND = 20_000
 
 _UIDVALIDITY = re.compile(rb"\[UIDVALIDITY (\d+)\]", re.IGNORECASE)
 _UIDNEXT = re.compile(rb"\[UIDNEXT (\d+)\]", re.IGNORECASE)
-_NOT_NOW = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|THROTTLED)\b|too many|temporar|later", re.IGNORECASE)
-"""A login refused for a while only: codes (RFC 5530, and what Gmail and Yahoo say), words of servers without codes."""
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """A peer that vanished without a word is noticed within 50 s."""
 
@@ -214,7 +213,7 @@ class Connection:
         try:
             await self._command(name, answer)
         except CommandRefused as error:
-            kind = ImapError if _NOT_NOW.search(str(error)) else LoginRefused
+            kind = ImapError if is_for_now(str(error)) else LoginRefused
             raise kind(str(error)) from None
 
     async def _move(self, uids: Sequence[int], folder: str) -> None:

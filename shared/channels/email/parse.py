@@ -162,7 +162,8 @@ def _is_marked_spam(tree: mime.Part) -> bool:
 def _arrived_at(item: RawItem) -> datetime:
     """Return when the mailbox got the mail: asked of it, it may be long before we did."""
     told = item.context.get(ARRIVED)
-    return min(from_text(told), item.received_at) if told else item.received_at
+    at = from_text(told) if told else item.received_at
+    return min(at, item.received_at) if at >= _OLDEST else item.received_at
 
 
 def _occurred_at(tree: mime.Part, arrived_at: datetime) -> datetime:

@@ -9,12 +9,11 @@ from typing import Protocol, runtime_checkable
 
 from shared.channels.email import config
 from shared.channels.email.folders import FolderReader
-from shared.channels.email.imap import LoginRefused
 from shared.channels.email.listener import Listener
 from shared.channels.email.oauth import Tokens
 from shared.channels.email.places import Places
 from shared.channels.email.status import Status
-from shared.connector import Channel, Inlet, Receiver
+from shared.connector import Channel, Inlet, Receiver, ReceiverRefused
 
 LONGEST_PAUSE_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = 900.0
@@ -91,8 +90,9 @@ async def _keep(name: str, reader: FolderReader, status: Status, let_in: asyncio
         except OSError as error:
             lasted = asyncio.get_running_loop().time() - started
             failures = 1 if lasted > LONGEST_PAUSE_SECONDS else failures + 1
-            status.problem(name, str(error))
-            if isinstance(error, LoginRefused):
+            refused = isinstance(error, ReceiverRefused)
+            status.problem(name, str(error) + f"; it is tried again in {REFUSED_PAUSE_SECONDS / 60:.0f} min" * refused)
+            if refused:
                 await asyncio.sleep(REFUSED_PAUSE_SECONDS)
         pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(failures, 10))
         await asyncio.sleep(pause * (0.75 + random.random() / 2))  # noqa: S311 (spread, not secrecy)

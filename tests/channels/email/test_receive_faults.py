@@ -261,7 +261,7 @@ async def test_a_folder_that_is_not_let_in_any_more_is_left_alone(monkeypatch: p
     await until(lambda: inlet.reports)
     await asyncio.sleep(0.1)
     keeping.cancel()
-    assert (reader.tries, inlet.reports) == (1, [(0, "a: wrong password")])
+    assert (reader.tries, inlet.reports) == (1, [(0, "a: wrong password; it is tried again in 15 min")])
 
 
 async def test_when_the_mailbox_got_a_mail_is_kept_with_it_where_the_server_tells() -> None:

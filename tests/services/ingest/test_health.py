@@ -6,7 +6,9 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from services.ingest import supervise
 from services.ingest.health import HealthReports
+from shared.connector import ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.registry import health
 from shared.registry.health import Health, health_of_channels
@@ -81,3 +83,32 @@ async def test_a_process_that_lost_the_channel_says_no_more_of_it(database):
         await asyncio.sleep(0)
         await telling.write()
         assert await shown(database, channel.id) == Health("", 0, None)
+
+
+async def test_a_refused_login_is_not_tried_by_another_process_and_stays_told(database, monkeypatch):
+    monkeypatch.setattr(supervise, "refused_seconds", lambda refusals, _: 3600.0)
+    boxes, others = Mailboxes(), Mailboxes()
+    channel = await add_channel(database, "box", "box")
+    boxes.what["box"] = ReceiverRefused("wrong password")
+    async with supervised(database, boxes, owner="refused", lease_seconds=0.6) as telling:
+        await until(lambda: telling.problem(channel.id))
+        async with supervised(database, others, owner="other", lease_seconds=0.6):
+            await asyncio.sleep(1.5)
+            assert others.started == []
+        await telling.write()
+        problem = (await shown(database, channel.id)).problem
+        assert problem.startswith("wrong password; it is tried again at ")
+
+
+async def test_one_channel_handed_over_does_not_make_the_others_news_wait(database):
+    first, second = uuid4(), uuid4()
+    reports = HealthReports(database)
+    writing = asyncio.create_task(reports.run())
+    try:
+        reports.report(first, "one")
+        reports.report(second, "two")
+        await reports.write(first)
+        await until(lambda: not reports._news)
+    finally:
+        writing.cancel()
+    assert await shown(database, second) == Health("two", None, None)

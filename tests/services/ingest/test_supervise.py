@@ -145,8 +145,8 @@ async def test_receiver_that_fails_shows_its_problem_and_starts_again_while_othe
 
 
 def test_a_provider_that_does_not_let_us_in_is_left_alone_for_an_hour_in_the_end():
-    assert [refused_seconds(n, 0.5) for n in range(1, 7)] == [10, 900, 1800, 3600, 3600, 3600]
-    assert (refused_seconds(2, 0), refused_seconds(2, 1)) == (675, 1125)
+    assert [refused_seconds(n, 0.5) for n in range(1, 8)] == [10, 30, 60, 900, 1800, 3600, 3600]
+    assert (refused_seconds(4, 0), refused_seconds(4, 1)) == (675, 1125)
 
 
 async def test_a_refused_login_is_not_tried_again_soon_and_says_when(database, boxes, monkeypatch):
