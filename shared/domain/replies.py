@@ -122,6 +122,7 @@ def retry_reply(command: c.RetryReply, state: Conversation) -> list[e.Conversati
 
 
 def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.ConversationEvent]:
+    """What was sent counts as the latest attempt, also when an earlier one was: no attempt comes a second time."""
     conversation_id, customer_id = existing(state)
     reply = state.replies.get(command.reply_id)
     if reply is None or not _is_news(reply, command):
@@ -130,7 +131,7 @@ def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.Co
     match command.state:
         case "sent":
             event: e.ConversationEvent = e.ReplySent(
-                *head, command.channel_id, command.attempt, command.tries, command.external_id, command.known_as
+                *head, command.channel_id, reply.attempt, command.tries, command.external_id, command.known_as
             )
         case "failed":
             of_action = reply.action is not None

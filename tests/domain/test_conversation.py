@@ -255,16 +255,18 @@ AGAIN = e.ReplyRetried(*HEAD, REPLY, 2)
 
 
 @pytest.mark.parametrize(
-    "since",
-    [[AGAIN], [AGAIN, failed(REPLY, 2)], [AGAIN, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")],
-     [AGAIN, failed(REPLY, 2), e.ReplyRetried(*HEAD, REPLY, 3)]],
+    ("since", "latest"),
+    [([AGAIN], 2), ([AGAIN, failed(REPLY, 2)], 2), ([AGAIN, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")], 2),
+     ([AGAIN, failed(REPLY, 2), e.ReplyRetried(*HEAD, REPLY, 3)], 3)],
 )  # fmt: skip
 def test_a_lost_attempt_was_sent_when_that_is_found_out_after_it_was_tried_again(
-    since: list[e.ConversationEvent],
+    since: list[e.ConversationEvent], latest: int
 ) -> None:
     past = [*ANSWERED, UNKNOWN, *since]
     (told,) = when(past, report("sent", attempt=1))
-    assert told == e.ReplySent(*HEAD, REPLY, MAILBOX, 1, 3, "<s@x>", ("<k@x>",))
+    assert told == e.ReplySent(*HEAD, REPLY, MAILBOX, latest, 3, "<s@x>", ("<k@x>",))
+    came_back = e.ReplyBounced(*HEAD, REPLY, told.attempt)
+    assert when([*past, told, came_back], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, latest + 1)]
     assert when([*past, told], report("failed", attempt=2)) == []
     assert refusal([*past, told], c.RetryReply(REPLY)) == "no_such_reply"
     assert [when(past, report(state, attempt=1)) for state in ("failed", "unknown")] == [[], []]
