@@ -281,14 +281,26 @@ def test_an_old_report_of_an_attempt_that_came_back_tells_nothing() -> None:
 
 @pytest.mark.parametrize("fate", [failed(REPLY), UNKNOWN])
 def test_a_reply_that_was_not_sent_is_sent_again_when_the_operator_says_so(fate: e.ConversationEvent) -> None:
-    retried = e.ReplyRetried(*HEAD, REPLY, 2)
+    retried = e.ReplyRetried(*HEAD, REPLY, 2, lost=(1,) if fate == UNKNOWN else ())
     assert when([*ANSWERED, fate], c.RetryReply(REPLY)) == [retried]
     assert when([*ANSWERED, fate, retried], c.RetryReply(REPLY)) == []
     assert len(when([*ANSWERED, fate, retried], report("sent", attempt=1))) == (fate == UNKNOWN)
     assert when([*ANSWERED, fate, retried], report("failed", attempt=2)) == [
         e.ReplyFailed(*HEAD, REPLY, 2, 3, "why", "550")
     ]
-    assert when([*ANSWERED, fate, retried, failed(REPLY, 2)], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, 3)]
+    third = replace(retried, attempt=3)
+    assert when([*ANSWERED, fate, retried, failed(REPLY, 2)], c.RetryReply(REPLY)) == [third]
+
+
+@pytest.mark.parametrize("retried", [AGAIN, replace(AGAIN, lost=(1,))], ids=["old", "new"])
+def test_a_retry_names_the_lost_attempts_it_is_made_for_and_after_a_bounce_none(retried: e.ReplyRetried) -> None:
+    twice = [*ANSWERED, UNKNOWN, retried, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")]
+    third = e.ReplyRetried(*HEAD, REPLY, 3, lost=(1, 2))
+    assert when(twice, c.RetryReply(REPLY)) == [third]
+    assert when([*twice, third, failed(REPLY, 3)], c.RetryReply(REPLY)) == [replace(third, attempt=4)]
+    for came_back in ([*ANSWERED, UNKNOWN, retried, sent(REPLY, 2)], twice):
+        bounced = e.ReplyBounced(*HEAD, REPLY, 2)
+        assert when([*came_back, bounced], c.RetryReply(REPLY)) == [replace(third, lost=())]
 
 
 def test_a_reply_that_was_sent_or_never_asked_for_cannot_be_sent_again() -> None:
