@@ -80,8 +80,7 @@ class Ledger:
         at = to_text(self._clock())
 
         def insert(tx: Transaction) -> None:
-            if tx.dialect == "postgres":  # positions must grow in the order of commits
-                tx.row("SELECT pg_advisory_xact_lock(?)", (_ORDER_LOCK,))
+            _in_turn(tx)
             (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
             rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
             tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
@@ -106,6 +105,8 @@ class Ledger:
         key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
 
         def settle(tx: Transaction) -> bool:
+            if claimed.reply.lost:
+                _in_turn(tx)
             ours = _settle(tx, key, outcome, at)
             end_needless(tx, [claimed.reply], self._owner, to_text(at))
             return ours
@@ -137,6 +138,7 @@ class Ledger:
         at, key = to_text(self._clock()), (str(unknown.reply_id), unknown.attempt)
 
         def settle(tx: Transaction) -> bool:
+            _in_turn(tx)
             if not tx.run(sql, (sent.external_id, json.dumps(sent.known_as), self._owner, at, *key)):
                 return False
             end_needless(tx, waiting_after(tx, *unknown.key), self._owner, at)
@@ -216,6 +218,12 @@ class Ledger:
         values = (*parameters, limit, tried, self._owner, to_text(at + LEASE), to_text(at), to_text(at))
         rows = sorted(tx.rows(sql, values))
         return [Claimed(_decoder.decode(payload), tries, from_text(first)) for _, payload, tries, first in rows]
+
+
+def _in_turn(tx: Transaction) -> None:
+    """Wait for others that do this: positions grow in the order of commits; what was found and what waits meet."""
+    if tx.dialect == "postgres":
+        tx.row("SELECT pg_advisory_xact_lock(?)", (_ORDER_LOCK,))
 
 
 def _due(tx: Transaction, places: Mapping[UUID, int], at: str) -> list[UUID]:
