@@ -270,7 +270,7 @@ def every_event() -> list[e.Event]:
         e.ActionRequested(
             *head, reply, "edit", MAILBOX, (ANNA,), MESSAGE, "7", "Hello *Anna*", "markdown", "chat-1", "+4930"
         ),
-        e.ReplyRetried(*head, reply, 2, True),
+        e.ReplyRetried(*head, reply, 2, True, (1,)),
         sent(reply, known_as=("<other@okno>",)),
         replace(failed(reply), of_action=True),
         e.ReplyFateUnknown(*head, reply, 1, 1, "connection lost after DATA", "timeout"),

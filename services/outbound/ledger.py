@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from services.outbound.ledger_schema import COLUMNS, FINAL, FIRST_IN_LINE, OPEN, SCHEMA
+from services.outbound.needless import end_needless, waiting_after
 from shared.clock import from_text, now, to_text
 from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
@@ -25,11 +26,6 @@ from shared.database.protocol import Database, Row, Transaction
 __all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
 
 LEASE = timedelta(seconds=30)
-SENT_BEFORE = "an earlier attempt was sent after all, so this one was not"
-_END_LATER = (
-    "UPDATE deliveries SET state = 'failed', error = ?, changed_at = ?, owner = ?"
-    " WHERE reply_id = ? AND attempt > ? AND state IN ('queued', 'waiting')"
-)
 _ORDER_LOCK = 6_510_616
 _REPORTED = (
     "reply_id, conversation_id, channel_id, attempt, state, changed_at, tries, external_id, known_as, error, code"
@@ -84,13 +80,11 @@ class Ledger:
         at = to_text(self._clock())
 
         def insert(tx: Transaction) -> None:
-            if tx.dialect == "postgres":  # positions must grow in the order of commits
-                tx.row("SELECT pg_advisory_xact_lock(?)", (_ORDER_LOCK,))
+            _in_turn(tx)
             (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
             rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
             tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
-            for again in (reply for reply in replies if reply.attempt > 1):
-                self._end_needless(tx, again, at)
+            end_needless(tx, replies, self._owner, at)
 
         await write_again(self._database, insert)
 
@@ -109,25 +103,34 @@ class Ledger:
         """Write how a try ended; False when the row was no longer ours."""
         at = self._clock()
         key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
-        return await write_again(self._database, lambda tx: _settle(tx, key, outcome, at))
+
+        def settle(tx: Transaction) -> bool:
+            if claimed.reply.lost:
+                _in_turn(tx)
+            ours = _settle(tx, key, outcome, at)
+            end_needless(tx, [claimed.reply], self._owner, to_text(at))
+            return ours
+
+        return await write_again(self._database, settle)
 
     async def unknown(self, channels: Sequence[UUID], since: datetime) -> list[Unknown]:
         """Return what became unknown since a moment on these channels and can be told of by a trace, oldest first.
 
-        All attempts leave the same trace, so it tells only where no earlier one can have left it.
+        All attempts leave the same trace, so it tells only where no earlier one can have left it, nor any one has.
         """
         marks = ",".join("?" * len(channels)) or "''"
-        earlier = "earlier.reply_id = lost.reply_id AND earlier.attempt < lost.attempt AND earlier.state <> 'failed'"
+        left = "(other.attempt < lost.attempt AND other.state <> 'failed' OR other.state = 'sent')"
         sql = (
             "SELECT reply_id, attempt, channel_id, changed_at FROM deliveries AS lost"
             f" WHERE state = 'unknown' AND changed_at >= ? AND channel_id IN ({marks})"
-            f" AND NOT EXISTS (SELECT 1 FROM deliveries AS earlier WHERE {earlier}) ORDER BY changed_at"
+            f" AND NOT EXISTS (SELECT 1 FROM deliveries AS other WHERE other.reply_id = lost.reply_id AND {left})"
+            " ORDER BY changed_at"
         )
         rows = await self._database.read(lambda tx: tx.rows(sql, (to_text(since), *map(str, channels))))
         return [Unknown(UUID(id_), attempt, UUID(channel), from_text(at)) for id_, attempt, channel, at in rows]
 
     async def settle_unknown(self, unknown: Unknown, sent: Sent) -> bool:
-        """Write that it left after all, to be told, and end later attempts that wait; False when that was known."""
+        """Write that it left after all, to be told, and end what was to be sent instead; False when that was known."""
         sql = (
             "UPDATE deliveries SET state = 'sent', error = '', code = '', external_id = ?, known_as = ?,"
             " announced = 0, owner = ?, changed_at = ? WHERE reply_id = ? AND attempt = ? AND state = 'unknown'"
@@ -135,9 +138,10 @@ class Ledger:
         at, key = to_text(self._clock()), (str(unknown.reply_id), unknown.attempt)
 
         def settle(tx: Transaction) -> bool:
+            _in_turn(tx)
             if not tx.run(sql, (sent.external_id, json.dumps(sent.known_as), self._owner, at, *key)):
                 return False
-            tx.run(_END_LATER, (SENT_BEFORE, at, self._owner, *key))
+            end_needless(tx, waiting_after(tx, *unknown.key), self._owner, at)
             return True
 
         return await write_again(self._database, settle)
@@ -195,13 +199,6 @@ class Ledger:
         keys = [(b"", str(report.reply_id), report.attempt, report.state) for report in reports]
         await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
-    def _end_needless(self, tx: Transaction, again: OutboundReply, at: str) -> None:
-        """Do not send again what was found to be sent after somebody decided that."""
-        key = (str(again.id), again.attempt)
-        sql = "SELECT 1 FROM deliveries WHERE reply_id = ? AND attempt < ? AND state = 'sent' AND changed_at > ?"
-        if tx.row(sql, (*key, to_text(again.requested_at))):
-            tx.run(_END_LATER, (SENT_BEFORE, at, self._owner, str(again.id), again.attempt - 1))
-
     def _take(self, tx: Transaction, channel_id: UUID, places: int, at: datetime) -> list[Claimed]:
         where = f"channel_id = ? AND {FIRST_IN_LINE}"
         return self._update(tx, where, (str(channel_id), to_text(at)), at, tried=1, limit=places)
@@ -221,6 +218,12 @@ class Ledger:
         values = (*parameters, limit, tried, self._owner, to_text(at + LEASE), to_text(at), to_text(at))
         rows = sorted(tx.rows(sql, values))
         return [Claimed(_decoder.decode(payload), tries, from_text(first)) for _, payload, tries, first in rows]
+
+
+def _in_turn(tx: Transaction) -> None:
+    """Wait for others that do this: positions grow in the order of commits; what was found and what waits meet."""
+    if tx.dialect == "postgres":
+        tx.row("SELECT pg_advisory_xact_lock(?)", (_ORDER_LOCK,))
 
 
 def _due(tx: Transaction, places: Mapping[UUID, int], at: str) -> list[UUID]:

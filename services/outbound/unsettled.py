@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -40,26 +40,30 @@ class AskAgain:
         self._looks: dict[tuple[UUID, int], tuple[int, datetime]] = {}
         self._failures: dict[UUID, tuple[int, datetime]] = {}
         self._places = asyncio.Semaphore(CHANNELS_AT_ONCE)
+        self._asking: set[UUID] = set()
 
     async def run(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await self.look(now())
-            except DatabaseUnavailable as error:
-                log.warning("ledger_unavailable", reason=str(error))
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await asyncio.sleep(LOOK_SECONDS)
+                try:
+                    for asking in await self.look(now()):
+                        tasks.create_task(asking)
+                except DatabaseUnavailable as error:
+                    log.warning("ledger_unavailable", reason=str(error))
 
-    async def look(self, at: datetime) -> None:
-        """Ask about what is due at this moment."""
+    async def look(self, at: datetime) -> list[Coroutine[Any, Any, None]]:
+        """Return what asks about all that is due at this moment, one for each channel: each must be run.
+
+        Those that failed to tell come last. Raises DatabaseUnavailable.
+        """
         able = [id_ for id_, each in self._senders.channels.items() if each.state == "active" and self._can_tell(id_)]
         unknown = await self._ledger.unknown(able, at - GIVE_UP_AFTER)
-        self._looks = {each.key: self._looks.get(each.key, (0, each.since)) for each in unknown}
+        self._looks = {each.key: self._looked(each) for each in unknown}
         due = self._due(unknown, at)
-        answers = await asyncio.gather(*(self._asked(channel_id, some, at) for channel_id, some in due.items()))
-        for each, sent in (found for answer in answers for found in answer):
-            if await self._ledger.settle_unknown(each, sent):
-                log.info("reply_settled", reply_id=each.reply_id, attempt=each.attempt)
-                self._settled.set()
+        self._asking |= due.keys()
+        order = sorted(due, key=lambda channel_id: self._failures.get(channel_id, (0, at))[0])
+        return [self._ask(channel_id, due[channel_id], at) for channel_id in order]
 
     def forget(self, channel_id: UUID) -> None:
         """Ask a channel at the next look: it was changed."""
@@ -72,18 +76,44 @@ class AskAgain:
     def _due(self, unknown: Sequence[Unknown], at: datetime) -> dict[UUID, list[Unknown]]:
         """Return what each channel is to be asked about, what was not looked at for longest first."""
         due: dict[UUID, list[Unknown]] = defaultdict(list)
-        for each in sorted(unknown, key=lambda each: self._looks[each.key][1]):
-            if self._is_due(each, at) and not self._rests(each.channel_id, at) and len(due[each.channel_id]) < AT_ONCE:
-                due[each.channel_id].append(each)
+        for each in sorted(unknown, key=lambda each: self._looked(each)[1]):
+            channel_id = each.channel_id
+            if self._is_due(each, at) and self._is_free(channel_id, at) and len(due[channel_id]) < AT_ONCE:
+                due[channel_id].append(each)
         return due
 
+    def _looked(self, each: Unknown) -> tuple[int, datetime]:
+        """Return how often it was asked about and when last."""
+        return self._looks.get(each.key, (0, each.since))
+
     def _is_due(self, each: Unknown, at: datetime) -> bool:
-        looks, last = self._looks[each.key]
+        looks, last = self._looked(each)
         return at - last >= _pause(PAUSES_SECONDS, looks)
 
-    def _rests(self, channel_id: UUID, at: datetime) -> bool:
+    def _is_free(self, channel_id: UUID, at: datetime) -> bool:
+        """Whether a channel neither rests nor is being asked."""
         failed = self._failures.get(channel_id)
-        return failed is not None and at - failed[1] < _pause(RESTS_SECONDS, failed[0] - 1)
+        rests = failed is not None and at - failed[1] < _pause(RESTS_SECONDS, failed[0] - 1)
+        return not rests and channel_id not in self._asking
+
+    async def _ask(self, channel_id: UUID, due: Sequence[Unknown], at: datetime) -> None:
+        """Ask one channel and write what it tells. What cannot be written is asked about at the next look."""
+        before, found = {each.key: self._looked(each) for each in due}, list[tuple[Unknown, Sent]]()
+        try:
+            found = await self._asked(channel_id, due, at)
+            while found:
+                await self._settle(*found[0])
+                del found[0]
+        except DatabaseUnavailable as error:
+            self._looks |= {each.key: before[each.key] for each, _ in found}
+            log.warning("ledger_unavailable", reason=str(error))
+        finally:
+            self._asking.remove(channel_id)
+
+    async def _settle(self, each: Unknown, sent: Sent) -> None:
+        if await self._ledger.settle_unknown(each, sent):
+            log.info("reply_settled", reply_id=each.reply_id, attempt=each.attempt)
+            self._settled.set()
 
     async def _asked(self, channel_id: UUID, due: Sequence[Unknown], at: datetime) -> list[tuple[Unknown, Sent]]:
         """Return what left. A channel that fails rests; what it was not asked about stays due."""
@@ -93,7 +123,7 @@ class AskAgain:
                 tells: Any = sender
                 async with tells.settling() as settled:
                     for each in due:
-                        self._looks[each.key] = (self._looks[each.key][0] + 1, at)
+                        self._looks[each.key] = (self._looked(each)[0] + 1, at)
                         sent: Sent | None = await settled(each.reply_id)
                         if sent is not None:
                             found.append((each, sent))

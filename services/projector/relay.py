@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID, uuid5
 
@@ -90,13 +91,13 @@ def _outbox(tx: Transaction, events: Sequence[e.Recorded]) -> Outbox:
 def _requested(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     event = recorded.event
     assert isinstance(event, e.ReplyRequested)
-    return _outgoing(tx, event, recorded, attempt=1)
+    return _outgoing(tx, event, recorded)
 
 
 def _acted(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     event = recorded.event
     assert isinstance(event, e.ActionRequested)
-    return _action(event, recorded, 1, recorded.actor.name)
+    return _action(event, recorded, recorded.actor.name)
 
 
 def _retried(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
@@ -104,15 +105,13 @@ def _retried(tx: Transaction, recorded: e.Recorded) -> tuple[str, Outgoing]:
     assert isinstance(event, e.ReplyRetried)
     for past in read_stream(tx, event.conversation_id):
         if isinstance(past.event, e.ReplyRequested) and past.event.reply_id == event.reply_id:
-            return _outgoing(tx, past.event, recorded, event.attempt, past.actor.name)
+            return _outgoing(tx, past.event, recorded, past.actor.name)
         if isinstance(past.event, e.ActionRequested) and past.event.reply_id == event.reply_id:
-            return _action(past.event, recorded, event.attempt, past.actor.name)
+            return _action(past.event, recorded, past.actor.name)
     raise LookupError(f"no ReplyRequested for {event.reply_id}")
 
 
-def _outgoing(
-    tx: Transaction, event: e.ReplyRequested, recorded: e.Recorded, attempt: int, author: str = ""
-) -> tuple[str, Outgoing]:
+def _outgoing(tx: Transaction, event: e.ReplyRequested, recorded: e.Recorded, author: str = "") -> tuple[str, Outgoing]:
     reply = OutboundReply(
         event.reply_id,
         event.conversation_id,
@@ -127,7 +126,6 @@ def _outgoing(
         event.thread_key,
         _quoted(tx, event),
         tuple(FileRef(f.sha256, f.size, f.name, f.media_type, f.content_id) for f in event.files),
-        attempt,
         markup=event.markup,
         cc=_addresses(event.cc),
         bcc=_addresses(event.bcc),
@@ -139,7 +137,7 @@ def _outgoing(
     return _record(reply, recorded)
 
 
-def _action(event: e.ActionRequested, recorded: e.Recorded, attempt: int, author: str) -> tuple[str, Outgoing]:
+def _action(event: e.ActionRequested, recorded: e.Recorded, author: str) -> tuple[str, Outgoing]:
     reply = OutboundReply(
         id=event.reply_id,
         conversation_id=event.conversation_id,
@@ -154,7 +152,6 @@ def _action(event: e.ActionRequested, recorded: e.Recorded, attempt: int, author
         thread_key=event.thread_key,
         quoted=None,
         files=(),
-        attempt=attempt,
         action=event.action,
         target=event.target,
         markup=event.markup,
@@ -164,6 +161,8 @@ def _action(event: e.ActionRequested, recorded: e.Recorded, attempt: int, author
 
 
 def _record(reply: OutboundReply, recorded: e.Recorded) -> tuple[str, Outgoing]:
+    if isinstance(recorded.event, e.ReplyRetried):
+        reply = replace(reply, attempt=recorded.event.attempt, lost=recorded.event.lost)
     source = f"/conversations/{reply.conversation_id}"
     encoded = codec.encode(reply, id=_record_id(recorded), source=source, at=recorded.recorded_at)
     return topics.OUTBOUND, Outgoing(str(reply.conversation_id), encoded.value, encoded.headers)

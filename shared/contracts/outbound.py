@@ -55,3 +55,5 @@ class OutboundReply:
     """Where the operator is reached: the telephone that `call` rings."""
     signature: str = ""
     """The operator's own signature, for channels that have such a habit; its variables are filled in by the channel."""
+    lost: tuple[int, ...] = ()
+    """Earlier attempts of unknown fate, instead of which this one is made: needless when one of them was sent."""

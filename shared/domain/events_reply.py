@@ -67,6 +67,8 @@ class ReplyRetried:
     reply_id: UUID
     attempt: int
     of_action: bool = False
+    lost: tuple[int, ...] = ()
+    """Earlier attempts of unknown fate, as far as was known then."""
 
 
 @dataclass(frozen=True, slots=True)

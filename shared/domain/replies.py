@@ -118,10 +118,12 @@ def retry_reply(command: c.RetryReply, state: Conversation) -> list[e.Conversati
     if reply.state == "queued":
         return []
     of_action = reply.action is not None
-    return [e.ReplyRetried(conversation_id, customer_id, command.reply_id, reply.attempt + 1, of_action)]
+    head = (conversation_id, customer_id, command.reply_id)
+    return [e.ReplyRetried(*head, reply.attempt + 1, of_action, _lost(reply))]
 
 
 def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.ConversationEvent]:
+    """What was sent counts as the latest attempt, also when an earlier one was: no attempt comes a second time."""
     conversation_id, customer_id = existing(state)
     reply = state.replies.get(command.reply_id)
     if reply is None or not _is_news(reply, command):
@@ -130,7 +132,7 @@ def record_delivery(command: c.RecordDelivery, state: Conversation) -> list[e.Co
     match command.state:
         case "sent":
             event: e.ConversationEvent = e.ReplySent(
-                *head, command.channel_id, command.attempt, command.tries, command.external_id, command.known_as
+                *head, command.channel_id, reply.attempt, command.tries, command.external_id, command.known_as
             )
         case "failed":
             of_action = reply.action is not None
@@ -145,8 +147,12 @@ def _is_news(reply: Reply, command: c.RecordDelivery) -> bool:
     """Whether a report tells what is not known yet; of an attempt that was lost, that it was sent after all."""
     if reply.state == "queued" and command.attempt == reply.attempt:
         return True
-    lost = (*reply.lost, reply.attempt) if reply.state == "unknown" else reply.lost
-    return command.state == "sent" and command.attempt in lost
+    return command.state == "sent" and command.attempt in _lost(reply)
+
+
+def _lost(reply: Reply) -> tuple[int, ...]:
+    """Return the attempts of unknown fate."""
+    return (*reply.lost, reply.attempt) if reply.state == "unknown" else reply.lost
 
 
 def _done(action: e.ActionRequested) -> list[e.ConversationEvent]:
@@ -214,8 +220,7 @@ def action_requested(state: Conversation, event: e.ActionRequested) -> Conversat
 
 def retried(state: Conversation, event: e.ReplyRetried) -> Conversation:
     known = state.replies.get(event.reply_id)
-    lost = (*known.lost, known.attempt) if known is not None and known.state == "unknown" else ()
-    return _with(state, event.reply_id, "queued", event.attempt, lost)
+    return _with(state, event.reply_id, "queued", event.attempt, _lost(known) if known is not None else ())
 
 
 def _with(

@@ -255,16 +255,18 @@ AGAIN = e.ReplyRetried(*HEAD, REPLY, 2)
 
 
 @pytest.mark.parametrize(
-    "since",
-    [[AGAIN], [AGAIN, failed(REPLY, 2)], [AGAIN, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")],
-     [AGAIN, failed(REPLY, 2), e.ReplyRetried(*HEAD, REPLY, 3)]],
+    ("since", "latest"),
+    [([AGAIN], 2), ([AGAIN, failed(REPLY, 2)], 2), ([AGAIN, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")], 2),
+     ([AGAIN, failed(REPLY, 2), e.ReplyRetried(*HEAD, REPLY, 3)], 3)],
 )  # fmt: skip
 def test_a_lost_attempt_was_sent_when_that_is_found_out_after_it_was_tried_again(
-    since: list[e.ConversationEvent],
+    since: list[e.ConversationEvent], latest: int
 ) -> None:
     past = [*ANSWERED, UNKNOWN, *since]
     (told,) = when(past, report("sent", attempt=1))
-    assert told == e.ReplySent(*HEAD, REPLY, MAILBOX, 1, 3, "<s@x>", ("<k@x>",))
+    assert told == e.ReplySent(*HEAD, REPLY, MAILBOX, latest, 3, "<s@x>", ("<k@x>",))
+    came_back = e.ReplyBounced(*HEAD, REPLY, told.attempt)
+    assert when([*past, told, came_back], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, latest + 1)]
     assert when([*past, told], report("failed", attempt=2)) == []
     assert refusal([*past, told], c.RetryReply(REPLY)) == "no_such_reply"
     assert [when(past, report(state, attempt=1)) for state in ("failed", "unknown")] == [[], []]
@@ -279,14 +281,26 @@ def test_an_old_report_of_an_attempt_that_came_back_tells_nothing() -> None:
 
 @pytest.mark.parametrize("fate", [failed(REPLY), UNKNOWN])
 def test_a_reply_that_was_not_sent_is_sent_again_when_the_operator_says_so(fate: e.ConversationEvent) -> None:
-    retried = e.ReplyRetried(*HEAD, REPLY, 2)
+    retried = e.ReplyRetried(*HEAD, REPLY, 2, lost=(1,) if fate == UNKNOWN else ())
     assert when([*ANSWERED, fate], c.RetryReply(REPLY)) == [retried]
     assert when([*ANSWERED, fate, retried], c.RetryReply(REPLY)) == []
     assert len(when([*ANSWERED, fate, retried], report("sent", attempt=1))) == (fate == UNKNOWN)
     assert when([*ANSWERED, fate, retried], report("failed", attempt=2)) == [
         e.ReplyFailed(*HEAD, REPLY, 2, 3, "why", "550")
     ]
-    assert when([*ANSWERED, fate, retried, failed(REPLY, 2)], c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, 3)]
+    third = replace(retried, attempt=3)
+    assert when([*ANSWERED, fate, retried, failed(REPLY, 2)], c.RetryReply(REPLY)) == [third]
+
+
+@pytest.mark.parametrize("retried", [AGAIN, replace(AGAIN, lost=(1,))], ids=["old", "new"])
+def test_a_retry_names_the_lost_attempts_it_is_made_for_and_after_a_bounce_none(retried: e.ReplyRetried) -> None:
+    twice = [*ANSWERED, UNKNOWN, retried, e.ReplyFateUnknown(*HEAD, REPLY, 2, 1, "lost")]
+    third = e.ReplyRetried(*HEAD, REPLY, 3, lost=(1, 2))
+    assert when(twice, c.RetryReply(REPLY)) == [third]
+    assert when([*twice, third, failed(REPLY, 3)], c.RetryReply(REPLY)) == [replace(third, attempt=4)]
+    for came_back in ([*ANSWERED, UNKNOWN, retried, sent(REPLY, 2)], twice):
+        bounced = e.ReplyBounced(*HEAD, REPLY, 2)
+        assert when([*came_back, bounced], c.RetryReply(REPLY)) == [replace(third, lost=())]
 
 
 def test_a_reply_that_was_sent_or_never_asked_for_cannot_be_sent_again() -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
-from services.outbound.ledger import LEASE, SENT_BEFORE, Ledger, Outcome
+from services.outbound.ledger import LEASE, Ledger, Outcome, Unknown
+from services.outbound.needless import SENT_BEFORE
 from shared.connector import Sent
 from shared.contracts.delivery import DeliveryReport
 from shared.contracts.outbound import OutboundReply
@@ -229,12 +231,17 @@ async def fates(ledger: Ledger) -> list[tuple[int, str, str]]:
     return [(each.attempt, each.state, each.error) for each in await ledger.unannounced(10)]
 
 
+def again(said: OutboundReply, attempt: int, *lost: int) -> OutboundReply:
+    """Return a later attempt, made because these were lost."""
+    return replace(said, attempt=attempt, lost=lost)
+
+
 @pytest.mark.parametrize("state", ["queued", "waiting"])
 async def test_what_was_sent_after_all_is_not_sent_again(any_database, state):
     clock, said = Clock(), reply()
     ledger = Ledger(any_database, "me", clock)
     await lost(ledger, said, "unknown")
-    await ledger.accept([replace(said, attempt=2)])
+    await ledger.accept([again(said, 2, 1)])
     if state == "waiting":
         (second,) = await ledger.claim({CHANNEL: 1})
         await ledger.settle(second, Outcome("waiting", "busy"))
@@ -244,22 +251,56 @@ async def test_what_was_sent_after_all_is_not_sent_again(any_database, state):
     assert await fates(ledger) == [(1, "sent", ""), (2, "failed", SENT_BEFORE)]
 
 
-async def test_what_is_being_sent_again_ends_by_itself(any_database):
-    ledger, said = Ledger(any_database, "me", Clock()), reply()
+@pytest.mark.parametrize("ended", [SENT, Outcome("waiting", "busy"), Outcome("unknown")])
+async def test_what_is_being_sent_again_ends_by_itself_and_is_not_tried_once_more(any_database, ended):
+    clock, said = Clock(), reply()
+    ledger = Ledger(any_database, "me", clock)
     await lost(ledger, said, "unknown")
-    await ledger.accept([replace(said, attempt=2)])
+    await ledger.accept([again(said, 2, 1)])
     (second,) = await ledger.claim({CHANNEL: 1})
     await found(ledger)
-    assert await ledger.settle(second, SENT)
-    assert await fates(ledger) == [(1, "sent", ""), (2, "sent", "")]
+    assert await ledger.settle(second, ended)
+    clock.passes(timedelta(hours=1))
+    assert await claimed(ledger) == []
+    last = (2, "failed", SENT_BEFORE) if ended.state == "waiting" else (2, ended.state, "")
+    assert await fates(ledger) == [(1, "sent", ""), last]
 
 
-@pytest.mark.parametrize(("asked_after", "goes_out"), [(-1, False), (1, True)])
-async def test_an_attempt_asked_for_before_the_earlier_one_was_found_is_not_sent(any_database, asked_after, goes_out):
-    """Whoever asks for one later knows that it was sent: it came back."""
+async def test_an_attempt_decided_without_knowing_that_the_lost_one_was_found_is_not_sent(any_database):
+    """However late the decision was, by whatever clock."""
     ledger, said = Ledger(any_database, "me", Clock()), reply()
     await lost(ledger, said, "unknown")
     await found(ledger)
-    again = replace(said, attempt=2, requested_at=AT + timedelta(seconds=asked_after))
-    await ledger.accept([again])
-    assert await claimed(ledger) == [again] * goes_out
+    await ledger.accept([replace(again(said, 2, 1), requested_at=AT + timedelta(hours=1))])
+    assert await claimed(ledger) == []
+    assert await fates(ledger) == [(1, "sent", ""), (2, "failed", SENT_BEFORE)]
+
+
+async def test_an_attempt_made_because_the_lost_one_came_back_is_sent_when_that_is_found(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    await lost(ledger, said, "unknown")
+    await ledger.accept([again(said, 2)])
+    await found(ledger)
+    assert await claimed(ledger) == [again(said, 2)]
+
+
+async def test_an_attempt_made_because_a_sent_one_came_back_is_sent_and_no_trace_tells_of_the_lost_one(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    (first,) = await lost(ledger, said, "unknown")
+    await ledger.accept([again(said, 2, 1)])
+    (second,) = await ledger.claim({CHANNEL: 1})
+    await ledger.settle(second, SENT)
+    await ledger.accept([again(said, 3)])
+    assert await ledger.unknown([CHANNEL], AT) == []
+    assert await ledger.settle_unknown(Unknown(*first, CHANNEL, AT), Sent("<1@okno>"))  # asked about before
+    assert await claimed(ledger) == [again(said, 3)]
+
+
+async def test_an_attempt_of_before_lost_ones_were_named_is_sent(any_database):
+    ledger, said = Ledger(any_database, "me", Clock()), reply()
+    await lost(ledger, said, "unknown")
+    await ledger.accept([again(said, 2, 1)])
+    old = msgspec.json.encode({k: v for k, v in msgspec.to_builtins(again(said, 2, 1)).items() if k != "lost"})
+    await any_database.write(lambda tx: tx.run("UPDATE deliveries SET payload = ? WHERE attempt = 2", (old,)))
+    await found(ledger)
+    assert await claimed(ledger) == [again(said, 2)]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from services.outbound import unsettled
+from services.outbound.main import Outbound
 from shared.clock import now
 from shared.connector import SendDelayed, SendFateUnknown, Sent
 from shared.contracts.outbound import OutboundReply
+from shared.database.protocol import Database, DatabaseUnavailable
 from tests.services.fakes import add_channel, lines_kind, registry_of, until
 from tests.services.outbound.provider import House, Provider
 from tests.services.outbound.replies import reply
@@ -28,6 +32,7 @@ class Telling(Provider):
         self.asked: list[UUID] = []
         self.logins: list[UUID] = []
         self.away: dict[UUID, Exception] = {}
+        self.hung: set[UUID] = set()
         self.bugs: set[UUID] = set()
 
     def sender(self, channel: object, read_file: object) -> _OfChannel:
@@ -44,6 +49,8 @@ class _OfChannel:
         self.provider.logins.append(self.channel_id)
         if problem := self.provider.away.get(self.channel_id):
             raise problem
+        if self.channel_id in self.provider.hung:
+            await asyncio.Event().wait()
         yield self.settled
 
     async def settled(self, reply_id: UUID) -> Sent | None:
@@ -51,6 +58,21 @@ class _OfChannel:
         if reply_id in self.provider.bugs:
             raise RuntimeError("a bug")
         return Sent(f"<{reply_id}>") if reply_id in self.provider.left else None
+
+
+class Away:
+    """A database that takes no writes while it is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database, self.away = database, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    async def write(self, job: Callable[[Any], Any], **more: bool) -> Any:
+        if self.away:
+            raise DatabaseUnavailable("away")
+        return await self._database.write(job, **more)
 
 
 @pytest.fixture
@@ -90,8 +112,13 @@ async def test_it_is_asked_less_and_less_often_and_given_up_after_a_day(house):
         assert await house.fate(lost) == "unknown"
         began = now()
         for seconds in (1, 31, 32, 92, 93, 213, 24 * 3600 - 60, 24 * 3600 + 60):
-            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+            await look(outbound, began + timedelta(seconds=seconds))
     assert house.provider.asked == [lost.id] * 4
+
+
+async def look(outbound: Outbound, at: datetime) -> None:
+    """Ask about what is due and wait for all answers."""
+    await asyncio.gather(*await outbound._ask_again.look(at))
 
 
 async def lose(house, *lost: OutboundReply) -> None:
@@ -109,7 +136,7 @@ async def test_a_reply_that_cannot_be_asked_about_stops_no_other(house):
         await lose(house, lost, left)
         began = now()
         for seconds in (31, 62, 93):
-            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+            await look(outbound, began + timedelta(seconds=seconds))
         await until(lambda: house.fates()[left.id, 1] == "sent")
         assert house.fates()[lost.id, 1] == "unknown"
 
@@ -123,9 +150,51 @@ async def test_dead_mailboxes_starve_no_other(house, monkeypatch):
         await lose(house, *lost)
         await lose(house, left)
         began = now()
-        await outbound._ask_again.look(began + timedelta(seconds=31))
+        await look(outbound, began + timedelta(seconds=31))
         await until(lambda: house.fates()[left.id, 1] == "sent")
         assert house.provider.logins == [dead.id, good.id]
+
+
+async def test_a_mailbox_that_hangs_holds_neither_the_answers_of_others_nor_their_next_look(house, monkeypatch):
+    monkeypatch.setattr(unsettled, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(unsettled, "PAUSES_SECONDS", (0.0,))
+    dead, good = await add_channel(house.database), await add_channel(house.database)
+    house.provider.hung = {dead.id}
+    async with house.running():
+        await lose(house, reply("lost", dead.id))
+        await until(lambda: house.provider.logins == [dead.id])
+        for each in (reply("first", good.id), reply("second", good.id)):
+            await lose(house, each)
+            house.provider.left.add(each.id)
+            await until(lambda id_=each.id: house.fates()[id_, 1] == "sent")
+        assert house.provider.logins.count(dead.id) == 1
+
+
+async def test_mailboxes_that_failed_are_asked_after_all_others(house, monkeypatch):
+    monkeypatch.setattr(unsettled, "CHANNELS_AT_ONCE", 1)
+    dead, good = await add_channel(house.database), await add_channel(house.database)
+    house.provider.away = {dead.id: SendDelayed("no answer")}
+    async with house.running() as outbound:
+        await lose(house, reply("lost", dead.id))
+        began = now()
+        await look(outbound, began + timedelta(seconds=31))
+        await lose(house, reply("left", good.id))
+        await look(outbound, began + timedelta(seconds=90))
+    assert house.provider.logins == [dead.id, good.id, dead.id]
+
+
+async def test_what_cannot_be_written_is_asked_about_at_the_next_look(house):
+    channel = await add_channel(house.database)
+    left = [reply("one", channel.id), reply("two", channel.id)]
+    house.provider.left, house.database = {each.id for each in left}, Away(house.database)
+    async with house.running() as outbound:
+        await lose(house, *left)
+        began, house.database.away = now(), True
+        await look(outbound, began + timedelta(seconds=31))
+        house.database.away = False
+        await look(outbound, began + timedelta(seconds=46))
+        await until(lambda: [house.fates()[each.id, 1] for each in left] == ["sent", "sent"])
+    assert len(house.provider.asked) == 4
 
 
 async def test_a_mailbox_that_is_away_is_asked_less_and_less_often_until_it_is_changed(house):
@@ -135,13 +204,13 @@ async def test_a_mailbox_that_is_away_is_asked_less_and_less_often_until_it_is_c
         await lose(house, reply("lost", channel.id))
         began = now()
         for seconds in (31, 46, 61, 76, 121, 122, 240, 241, 500, 541):
-            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+            await look(outbound, began + timedelta(seconds=seconds))
         assert len(house.provider.logins) == 5
         for state in ("paused", "active"):
             await registry_of(house.database).set_state(channel.id, state)
             await outbound._look_at_channels()
-        await outbound._ask_again.look(began + timedelta(seconds=1200))
-        await outbound._ask_again.look(began + timedelta(seconds=1230))
+        await look(outbound, began + timedelta(seconds=1200))
+        await look(outbound, began + timedelta(seconds=1230))
         assert len(house.provider.logins) == 7
 
 
@@ -154,7 +223,7 @@ async def test_each_is_looked_at_in_turn_by_one_login_for_all(house, monkeypatch
             await lose(house, each)
         began = now()
         for seconds in (31, 200, 400):
-            await outbound._ask_again.look(began + timedelta(seconds=seconds))
+            await look(outbound, began + timedelta(seconds=seconds))
     assert house.provider.asked == [each.id for each in (*lost, *lost[:2])]
     assert house.provider.logins == [channel.id] * 3
 
@@ -168,5 +237,5 @@ async def test_a_channel_that_cannot_tell_is_not_asked(house):
     async with house.running() as outbound:
         await house.ask(lost)
         assert await house.fate(lost) == "unknown"
-        await outbound._ask_again.look(now() + timedelta(minutes=5))
+        await look(outbound, now() + timedelta(minutes=5))
     assert house.provider.asked == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,16 @@ async def test_a_reply_leaves_with_all_that_was_asked(database: Database, store:
     assert isinstance(reply, OutboundReply)
     assert (reply.to, reply.cc, reply.bcc, reply.markup) == ((boss,), (anna,), (boss,), "markdown")
     assert (reply.quotes, reply.automatic, reply.action, reply.author) == (True, True, "message", "Olga")
+
+
+async def test_a_retry_leaves_with_the_attempts_that_were_lost(database: Database, store: EventStore) -> None:
+    id_ = uuid4()
+    await store.handle(CONVERSATION, c.ReceiveMessage(received(), ""), SYSTEM)
+    await store.handle(CONVERSATION, c.RequestReply(id_, "Hi"), OLGA)
+    await store.handle(CONVERSATION, c.RecordDelivery(id_, MAILBOX, 1, "unknown", 1, error="cut off"), SYSTEM)
+    await store.handle(CONVERSATION, c.RetryReply(id_), OLGA)
+    first, second = await relayed(database)
+    assert second == replace(first, attempt=2, lost=(1,), requested_at=second.requested_at)
 
 
 async def test_an_action_leaves_and_leaves_again_when_it_is_retried(database: Database, store: EventStore) -> None:
