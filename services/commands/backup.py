@@ -23,7 +23,7 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--keys-may-lack", action="store_true", help="declare lost what the key store lacks, for good, and go on"
         )
-        parser.set_defaults(run=in_house(_restore))
+        parser.set_defaults(run=in_house(_restore, keys_may_lack=True, half_restored=True))
 
 
 async def _back_up(options: argparse.Namespace, house: House) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,23 +25,26 @@ from services.privacy.keys_of_backup import Missing
 from services.privacy.lost_on_the_way import OnTheWay
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts import topics
-from shared.database.protocol import Transaction
+from shared.database.protocol import Occupied, Transaction
 from shared.domain import events as e
 from shared.durable import sync
 from shared.event_store import fitting_keys
 from shared.event_store.log import read_streams
 from shared.event_store.reindex import reindex
 from shared.keys.pages import WrongKeyStore
-from shared.registry import erasures
+from shared.registry import erasures, restoring
 from shared.transport.sealed import SealedTransport
 
 ROWS = 500
 BY = "restore"
 LACKED = "keys were missing from the key store that a backup was restored with"
-_RUNNING = """
-SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name IN ('okno-listen', 'okno-lead')
-"""
-"""Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only."""
+NAME = "restore"
+_RUNNING = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
+LISTENS, LEADS = "okno-listen", "okno-lead"
+"""Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only. Who
+restores leads too."""
+FILLED = (*KEPT, "transport_log")
+"""What a restore fills and does not make anew, as it does read models and the routing index."""
 
 
 class WrongBackup(erasures.WrongErasure):
@@ -52,8 +55,8 @@ async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> d
     """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
 
     Nothing else may run meanwhile: raises WrongSettings. `keys_may_lack`: what the key store lacks is declared lost,
-    else WrongKeyStore is raised before anything is loaded. A restore that was cut short is begun anew with an empty
-    database.
+    else WrongKeyStore is raised before anything is loaded. While it is not finished no service starts; one that was cut
+    short is begun anew by the next.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -62,14 +65,61 @@ async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> d
     transport = house.transport()
     with archive, alone(house.settings):
         manifest = _manifest(archive, file)
-        _refuse_what_is_in_use(house)
+        await house.database.read(_refuse_what_is_in_use)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
         _refuse_other_keys(missing, keys_may_lack)
         await transport.start()  # what can be published nowhere need not be loaded
         try:
-            return await _restored(house, transport, archive, manifest, missing)
+            async with house.database.sole(NAME) as watch:
+                await _begin(house, file)
+                restored = await _while_sole(watch, _restored(house, transport, archive, manifest, missing))
+                await house.database.write(restoring.end)
+                return restored
+        except Occupied:
+            raise WrongBackup("another restore runs on this database: wait for its end") from None
         finally:
             await transport.close()
+
+
+async def _begin(house: House, file: Path) -> None:
+    """Keep all services from starting; leave nothing of a restore that was cut short. Raises WrongBackup.
+
+    One that looked a moment before may be there by now; if it is not seen here, it looks again and ends.
+    """
+    cut_short = await house.database.read(restoring.unfinished)
+    await house.database.write(partial(restoring.begin, file=str(file)))
+    try:
+        await house.database.read(partial(_refuse_running, names={LISTENS}))
+    except WrongBackup:
+        if not cut_short:
+            await house.database.write(restoring.end)
+        raise
+    for table in FILLED if cut_short else ():
+        await house.database.write(partial(_empty, table=table))
+
+
+def _empty(tx: Transaction, table: str) -> None:
+    """What was declared lost stays so: the key store has destroyed keys in its place, and nothing lacks any more."""
+    if table == "erasures":
+        tx.run("DELETE FROM erasures WHERE kind <> 'lost' OR requested_by <> ?", (BY,))
+    elif columns_of(tx, table):
+        tx.run(f"DELETE FROM {table}")
+
+
+async def _while_sole(
+    watch: Callable[[], Awaitable[None]], work: Coroutine[None, None, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what the work returns. Raises DatabaseUnavailable once another process may begin the same."""
+    watching, working = asyncio.ensure_future(watch()), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((watching, working), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            watching.result()
+        return await working
+    finally:
+        for task in (watching, working):
+            task.cancel()
+        await asyncio.gather(watching, working, return_exceptions=True)
 
 
 async def _restored(
@@ -84,7 +134,7 @@ async def _restored(
     if missing.any:
         found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
         await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY)
-    events = reindex(house.database)
+    events = await asyncio.to_thread(reindex, house.database)
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
     with archive.open(UNDER_WAY) as stream:
@@ -124,12 +174,17 @@ def _refuse_other_keys(missing: Missing, keys_may_lack: bool) -> None:
         raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}, or declare them lost by --keys-may-lack")
 
 
-def _refuse_what_is_in_use(house: House) -> None:
-    with house.database.reading() as tx:
-        if tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1"):
-            raise WrongBackup("this installation is in use: a backup is restored into an empty one")
-        if tx.dialect == "postgres" and tx.row(_RUNNING):
-            raise WrongBackup("Okno runs on this database: stop all of it first")
+def _refuse_what_is_in_use(tx: Transaction) -> None:
+    """What is there of a restore that was cut short is in nobody's use."""
+    in_use = tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1")
+    if in_use and not restoring.unfinished(tx):
+        raise WrongBackup("this installation is in use: a backup is restored into an empty one")
+    _refuse_running(tx, {LISTENS, LEADS})
+
+
+def _refuse_running(tx: Transaction, names: set[str]) -> None:
+    if tx.dialect == "postgres" and names & {name for (name,) in tx.rows(_RUNNING)}:
+        raise WrongBackup("Okno runs on this database: stop all of it first")
 
 
 async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
