@@ -71,23 +71,20 @@ async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> d
         await transport.start()  # what can be published nowhere need not be loaded
         try:
             async with house.database.sole(NAME) as watch:
-                await _begin(house, file)
-                restored = await _while_sole(watch, _restored(house, transport, archive, manifest, missing))
-                await house.database.write(restoring.end)
-                return restored
+                return await _while_sole(watch, _restored(house, transport, archive, manifest, missing))
         except Occupied:
             raise WrongBackup("another restore runs on this database: wait for its end") from None
         finally:
             await transport.close()
 
 
-async def _begin(house: House, file: Path) -> None:
+async def _begin(house: House, file: str) -> None:
     """Keep all services from starting; leave nothing of a restore that was cut short. Raises WrongBackup.
 
     One that looked a moment before may be there by now; if it is not seen here, it looks again and ends.
     """
     cut_short = await house.database.read(restoring.unfinished)
-    await house.database.write(partial(restoring.begin, file=str(file)))
+    await house.database.write(partial(restoring.begin, file=file))
     try:
         await house.database.read(partial(_refuse_running, names={LISTENS}))
     except WrongBackup:
@@ -103,7 +100,14 @@ def _empty(tx: Transaction, table: str) -> None:
     if table == "erasures":
         tx.run("DELETE FROM erasures WHERE kind <> 'lost' OR requested_by <> ?", (BY,))
     elif columns_of(tx, table):
-        tx.run(f"DELETE FROM {table}")
+        tx.run(f"{'TRUNCATE' if tx.dialect == 'postgres' else 'DELETE FROM'} {table}")
+
+
+def _declared(tx: Transaction) -> tuple[int, int]:
+    """Return how many pages and single keys were declared lost by this restore, or by one that was cut short."""
+    found = [each for each in erasures.unfinished(tx) if (each.kind, each.requested_by) == ("lost", BY)]
+    counts = [each.details["counts"] for each in found]
+    return sum(each["pages"] for each in counts), sum(each["lost_letters"] for each in counts)
 
 
 async def _while_sole(
@@ -126,10 +130,10 @@ async def _restored(
     house: House, transport: SealedTransport, archive: zipfile.ZipFile, manifest: dict[str, Any], missing: Missing
 ) -> dict[str, Any]:
     """What was under way is published when all else is there: whoever reads it finds what it is about."""
-    house.wire_keys.items.give_up(missing.items)
+    await _begin(house, str(archive.filename))
     for table in (table for table in KEPT if table in manifest["tables"]):
         with archive.open(f"tables/{table}") as stream:
-            await _load(house, table, stream)
+            await _load(house, table, stream, missing.items)
     await asyncio.to_thread(_load_files, archive, house.blobs.folder)
     if missing.any:
         found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
@@ -139,10 +143,11 @@ async def _restored(
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
     with archive.open(UNDER_WAY) as stream:
         published, erased = await under_way.publish(house, transport, read(stream))
+    pages, items = await house.database.read(_declared)
+    await house.database.write(restoring.end)
     return {
         "events": events, "under_way": published, "under_way_of_erased": erased, "blobs": manifest["blobs"],
-        "made_at": manifest["made_at"], "erased_again": again, "lost_pages": len(missing.pages),
-        "lost_items": len(missing.items),
+        "made_at": manifest["made_at"], "erased_again": again, "lost_pages": pages, "lost_items": items,
     }  # fmt: skip
 
 
@@ -187,20 +192,20 @@ def _refuse_running(tx: Transaction, names: set[str]) -> None:
         raise WrongBackup("Okno runs on this database: stop all of it first")
 
 
-async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
+async def _load(house: House, table: str, stream: BinaryIO | Any, missing: set[str]) -> None:
     rows = read(stream)
     names: list[str] = next(rows)
     while part := list(islice(rows, ROWS)):
         if table in sealed_rows.WITH_CONTENT:
-            part = _opened(house, table, names, part)
+            part = _opened(house, table, [dict(zip(names, row, strict=True)) for row in part], missing)
         await house.database.write(partial(_insert, table=table, names=names, rows=part))
 
 
-def _opened(house: House, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> list[list[Any]]:
-    whole = [dict(zip(names, row, strict=True)) for row in rows]
-    ids = {id_ for row in whole if (id_ := sealed_rows.key_of(table, row))}
-    ciphers = house.wire_keys.items.openers(ids)
-    found = (sealed_rows.opened(table, row, ciphers) for row in whole)
+def _opened(house: House, table: str, rows: Sequence[dict[str, Any]], missing: set[str]) -> list[list[Any]]:
+    """Missing keys are as good as destroyed ones; the key store has them as before until they are declared lost."""
+    ids = {id_ for row in rows if (id_ := sealed_rows.key_of(table, row))}
+    ciphers = {**dict.fromkeys(ids & missing), **house.wire_keys.items.openers(ids - missing)}
+    found = (sealed_rows.opened(table, row, ciphers) for row in rows)
     return [list(row.values()) for row in found if row is not None]
 
 

@@ -136,7 +136,7 @@ async def test_a_service_that_looked_before_a_restore_began_is_seen_or_ends(any_
             listening = other.database.listen("anything")
             assert await listening.wait(30)
             with pytest.raises(WrongBackup, match="stop all of it first"):
-                await restoring._begin(house, tmp_path / "okno.backup")
+                await restoring._begin(house, "okno.backup")
             await house.database.read(registry.refuse_unfinished)
         async with closed_shop(tmp_path / "there", any_url) as (other, _):
             await house.database.write(partial(registry.begin, file="okno.backup"))
@@ -201,6 +201,29 @@ async def test_keys_that_an_older_key_store_lacks_are_declared_lost_when_asked(u
         assert [(each["state"], each["error"]) for each in delivered] == [("failed", GONE)]
         (done,) = await again.house.database.read(erasures.everything)
         assert (done.kind, done.state, done.requested_by) == ("lost", "done", "restore")
+
+
+@pytest.mark.parametrize("step", ["_load_files", "erase_again"])
+async def test_single_keys_that_lack_are_declared_lost_however_often_the_restore_is_cut_short(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    anna, file, new = Person("Nedostayushchaya"), tmp_path / "okno.backup", tmp_path / "new"
+    async with closed_shop(tmp_path / "old") as (house, transport):
+        copy_keys(tmp_path / "old", new)
+        await restored_item(house, transport, anna, file)
+    house = open_house(settings_of(new, url), half_restored=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(restoring, step, power_cut)
+        with pytest.raises(PowerCut):
+            await restore(house, file, keys_may_lack=True)
+    if step == "_load_files":
+        with pytest.raises(WrongKeyStore, match="1 keys of what was under way"):
+            await restore(house, file)
+    loaded = await restore(house, file, keys_may_lack=True)
+    assert (loaded["under_way"], loaded["under_way_of_erased"], loaded["lost_items"]) == (0, 1, 1)
+    (declared,) = await house.database.read(erasures.everything)
+    assert (declared.kind, declared.requested_by, len(declared.details["lost_letters"])) == ("lost", "restore", 1)
+    await house.close()
 
 
 async def test_another_key_store_is_refused_whatever_may_lack(tmp_path: Path) -> None:
