@@ -51,12 +51,14 @@ class WrongBackup(erasures.WrongErasure):
     """The file cannot be restored here; the text says why."""
 
 
-async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> dict[str, Any]:
+async def restore(
+    house: House, file: Path, *, keys_may_lack: bool = False, whole_store: bool = False
+) -> dict[str, Any]:
     """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
 
     Nothing else may run meanwhile: raises WrongSettings. `keys_may_lack`: what the key store lacks is declared lost,
-    else WrongKeyStore is raised before anything is loaded. While it is not finished no service starts; one that was cut
-    short is begun anew by the next.
+    else WrongKeyStore is raised before anything is loaded; `whole_store`: also when it has no page at all. While it is
+    not finished no service starts; one that was cut short is begun anew by the next.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -67,7 +69,7 @@ async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> d
         manifest = _manifest(archive, file)
         await house.database.read(_refuse_what_is_in_use)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
-        _refuse_other_keys(missing, keys_may_lack)
+        _refuse_other_keys(missing, keys_may_lack, whole_store)
         await transport.start()  # what can be published nowhere need not be loaded
         try:
             async with house.database.sole(NAME) as watch:
@@ -137,7 +139,7 @@ async def _restored(
     await asyncio.to_thread(_load_files, archive, house.blobs.folder)
     if missing.any:
         found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
-        await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY)
+        await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY, whole_store=True)
     events = await asyncio.to_thread(reindex, house.database)
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
@@ -172,9 +174,12 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
     return manifest
 
 
-def _refuse_other_keys(missing: Missing, keys_may_lack: bool) -> None:
-    if missing.is_all:
-        raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}")
+def _refuse_other_keys(missing: Missing, keys_may_lack: bool, whole_store: bool) -> None:
+    if missing.is_all and not (keys_may_lack and whole_store):
+        raise WrongKeyStore(
+            f"{missing}: this is another key store. {fitting_keys.ADVICE}"
+            " (or --keys-may-lack --whole-store, when it is gone for good)"
+        )
     if missing.any and not keys_may_lack:
         raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}, or declare them lost by --keys-may-lack")
 

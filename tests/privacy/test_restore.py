@@ -226,15 +226,27 @@ async def test_single_keys_that_lack_are_declared_lost_however_often_the_restore
     await house.close()
 
 
-async def test_another_key_store_is_refused_whatever_may_lack(tmp_path: Path) -> None:
-    anna, file = Person("Chuzhaya"), tmp_path / "okno.backup"
-    async with town(settings_of(tmp_path / "data")) as made:
+async def test_another_key_store_is_refused_whatever_may_lack_unless_all_of_it_is_gone(
+    url: str, tmp_path: Path
+) -> None:
+    anna, file, new = Person("Chuzhaya"), tmp_path / "okno.backup", tmp_path / "new"
+    async with town(settings_of(tmp_path / "old")) as made:
         await made.publish(made.item(anna, "email", "first"))
+        customer, channels = await customer_of(made, anna), made.channels
         await back_up(made.house, file)
-    house = open_house(settings_of(tmp_path / "new"))
-    with pytest.raises(WrongKeyStore, match="lacks 1 of 1 pages"):
-        await restore(house, file, keys_may_lack=True)
-    await house.close()
+    async with closed_shop(new, url) as (house, _):
+        told = r"lacks 1 of 1 pages.*put the key store.*or --keys-may-lack --whole-store, when it is gone for good\)$"
+        for options in ({"keys_may_lack": True}, {"whole_store": True}):
+            with pytest.raises(WrongKeyStore, match=told):
+                await restore(house, file, **options)
+        assert await house.database.read(empty)
+        assert (await restore(house, file, keys_may_lack=True, whole_store=True))["lost_pages"] == 1
+    async with town(settings_of(new, url), channels) as again:
+        await finish(again.stores())
+        assert {entry["text"] for entry in await again.timeline(customer)} == {""}
+        await again.publish(again.item(anna, "email", "second"))
+        (done,) = await again.house.database.read(erasures.everything)
+        assert (done.kind, done.state, (done.certificate or {})["customers"]) == ("lost", "done", [str(customer)])
 
 
 async def test_a_backup_and_what_is_restored_of_it_are_on_the_disk(
