@@ -20,6 +20,7 @@ from shared.logs import LEVELS, set_up_logs
 from shared.registry.channels import WrongChannel
 from shared.registry.erasures import WrongErasure
 from shared.registry.operators import WrongOperator
+from shared.registry.restoring import RestoreUnfinished
 from shared.registry.secrets import WrongKey
 from shared.settings import WrongSettings, read_settings
 from shared.transport.protocol import TransportUnavailable
@@ -32,6 +33,7 @@ PERSONS_ERRORS = (
     WrongKey,
     WrongErasure,
     WrongKeyStore,
+    RestoreUnfinished,
     Refused,
 )
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)

@@ -25,7 +25,9 @@ from shared.database.protocol import Transaction
 from shared.event_store import fitting_keys
 from shared.event_store.log import head
 from shared.read_models import live, quarantine
+from shared.registry import restoring
 from shared.registry.health import health_of_channels
+from shared.registry.restoring import RestoreUnfinished
 
 POSTGRES = 150_000
 """The oldest server version that is supported, as PostgreSQL counts."""
@@ -103,6 +105,14 @@ def _server(tx: Transaction) -> tuple[int, str]:
     assert row is not None
     at: datetime = row[1]
     return int(row[0]), to_text(at)
+
+
+async def _restore(house: House) -> Found:
+    try:
+        await house.database.read(restoring.refuse_unfinished)
+    except RestoreUnfinished as error:
+        return [("wrong", str(error))]
+    return []
 
 
 async def _keys(house: House) -> Found:
@@ -198,6 +208,7 @@ async def _operators(house: House) -> Found:
 
 CHECKS: dict[str, Callable[[House], Awaitable[Found]]] = {
     "database": _database,
+    "restore": _restore,
     "keys": _keys,
     "transport": _transport,
     "keys on the way": _keys_on_the_way,

@@ -32,6 +32,7 @@ from shared.registry import (
     health,
     listening,
     operators,
+    restoring,
     signatures,
     subscriptions,
     telephones,
@@ -39,6 +40,7 @@ from shared.registry import (
     verifications,
 )
 from shared.registry.channels import ChannelRegistry
+from shared.registry.restoring import RestoreUnfinished
 from shared.registry.subscriptions import Subscriptions
 from shared.settings import Settings, WrongSettings
 from shared.transport.open import open_transport
@@ -46,7 +48,8 @@ from shared.transport.sealed import SealedTransport
 
 REGISTRY = (
     business.SCHEMA, channels.SCHEMA, cursors.SCHEMA, erasures.SCHEMA, health.SCHEMA, listening.SCHEMA,
-    operators.SCHEMA, signatures.SCHEMA, subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA, verifications.SCHEMA,
+    operators.SCHEMA, restoring.SCHEMA, signatures.SCHEMA, subscriptions.SCHEMA, telephones.SCHEMA, typing.SCHEMA,
+    verifications.SCHEMA,
 )  # fmt: skip
 SCHEMAS = (*REGISTRY, LEDGER, FETCHES)
 
@@ -83,11 +86,12 @@ def open_keys(settings: Settings) -> KeyRing:
     return keys
 
 
-def open_house(settings: Settings, *, keys_may_lack: bool = False) -> House:
+def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored: bool = False) -> House:
     """Open everything and create the tables that are missing. Raises DatabaseUnavailable.
 
     Raises WrongKeyStore before anything could be sealed with keys that are not those of the log. `keys_may_lack`: for
-    those who record nothing, but want to know what is missing.
+    those who record nothing, but want to know what is missing. Raises RestoreUnfinished, but for those who restore or
+    look (`half_restored`).
     """
     database = open_database(settings.database_url)
     store = EventStore(database)
@@ -95,8 +99,7 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False) -> House:
     store.create_tables()
     live.create_tables(database)
     keys = open_keys(settings)
-    if not keys_may_lack:
-        _refuse_other_keys(database, keys)
+    _refuse(database, keys, keys_may_lack=keys_may_lack, half_restored=half_restored)
     database.keys = keys
     registry = ChannelRegistry(database, settings.secret_key)
     blobs = Blobs(Path(settings.blobs), derived(settings.secret_key, "blobs"))
@@ -105,12 +108,15 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False) -> House:
     return House(settings, database, store, registry, blobs, keys, wire_keys)
 
 
-def _refuse_other_keys(database: Database, keys: KeyRing) -> None:
-    """Raises WrongKeyStore, with both closed, so that the right store can be put in its place."""
+def _refuse(database: Database, keys: KeyRing, *, keys_may_lack: bool, half_restored: bool) -> None:
+    """Raises RestoreUnfinished or WrongKeyStore, with both closed, so that the right store can be put in its place."""
     try:
         with database.reading() as tx:
-            fitting_keys.refuse_another(tx, keys)
-    except WrongKeyStore:
+            if not half_restored:
+                restoring.refuse_unfinished(tx)
+            if not keys_may_lack:
+                fitting_keys.refuse_another(tx, keys)
+    except (RestoreUnfinished, WrongKeyStore):
         with ThreadPoolExecutor(1) as thread:  # closing waits, and a loop may be running here
             for closing in (database.close(), keys.close()):
                 thread.submit(asyncio.run, closing).result()

@@ -38,12 +38,15 @@ def typed(question: str) -> str:
 
 
 def in_house(
-    command: Callable[[argparse.Namespace, House], Awaitable[int | None]], *, keys_may_lack: bool = False
+    command: Callable[[argparse.Namespace, House], Awaitable[int | None]],
+    *,
+    keys_may_lack: bool = False,
+    half_restored: bool = False,
 ) -> Callable[[argparse.Namespace, Settings], int | None]:
     """Return `command` as cli.py calls it."""
 
     async def main(options: argparse.Namespace, settings: Settings) -> int | None:
-        house = open_house(settings, keys_may_lack=keys_may_lack)
+        house = open_house(settings, keys_may_lack=keys_may_lack, half_restored=half_restored)
         try:
             return await command(options, house)
         finally:

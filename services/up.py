@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import orjson
@@ -13,11 +13,14 @@ import orjson
 from services import parts
 from services.house import House, alone, open_house
 from services.serve import Part, bind, run_loop, serve
+from shared.database.protocol import DatabaseUnavailable
+from shared.registry import restoring
 from shared.registry.listening import Listening, url_of
 from shared.registry.operators import first_setup_token
 from shared.settings import Settings, WrongSettings
 
 EVERYTHING = tuple(parts.ALL)
+LOOK_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ async def _main(settings: Settings, wanted: Start, listening: socket.socket, add
     await transport.start()
     try:
         chosen = [parts.ALL[name](house, transport) for name in wanted.services]
+        if house.database.dialect == "postgres":
+            chosen.append(_beside_a_restore(house))
         if wanted.demo:
             chosen.append(_demo(house, address))
         token = await first_setup_token(house.database) if "inbox-api" in wanted.services else None
@@ -71,6 +76,25 @@ def _announcement(wanted: Start, address: str, token: str | None) -> Callable[[]
     lines += [f"First operator (this link works once): {setup}"] if setup else []
     lines += [f"Demo: {demo}"] if demo else []
     return lambda: print("\n".join(lines), flush=True)
+
+
+def _beside_a_restore(house: House) -> Part:
+    """Ends the process where a restore began when it had just looked and could not be seen yet: on another machine.
+
+    Whoever listens is seen by a restore, and listeners are woken once they can be; a restore begins before it looks.
+    """
+
+    async def run() -> None:
+        listener = house.database.listen(restoring.TOPIC)
+        while True:
+            await listener.wait(LOOK_SECONDS)
+            with suppress(DatabaseUnavailable):
+                await house.database.read(restoring.refuse_unfinished)
+
+    async def ready() -> str | None:
+        return None
+
+    return Part("restoring", run, ready)
 
 
 def _demo(house: House, address: str) -> Part:

@@ -23,7 +23,10 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--keys-may-lack", action="store_true", help="declare lost what the key store lacks, for good, and go on"
         )
-        parser.set_defaults(run=in_house(_restore))
+        parser.add_argument(
+            "--whole-store", action="store_true", help="with --keys-may-lack: also when it has no key at all"
+        )
+        parser.set_defaults(run=in_house(_restore, keys_may_lack=True, half_restored=True))
 
 
 async def _back_up(options: argparse.Namespace, house: House) -> None:
@@ -38,7 +41,8 @@ async def _back_up(options: argparse.Namespace, house: House) -> None:
 
 
 async def _restore(options: argparse.Namespace, house: House) -> None:
-    loaded = await restore(house, options.file, keys_may_lack=options.keys_may_lack)
+    may_lack = {"keys_may_lack": options.keys_may_lack, "whole_store": options.whole_store}
+    loaded = await restore(house, options.file, **may_lack)
     if any(loaded[name] for name in ("erased_again", "lost_pages", "lost_items")):
         await carry_out_here(house)
     if options.json:

@@ -49,7 +49,7 @@ MADE_ANEW = (
     "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",
 )  # fmt: skip
 LEFT_OUT = (
-    "channel_leases", "listening", "read_model_rebuilds", "typing", "transport_topics", "transport_log",
+    "channel_leases", "listening", "restoring", "read_model_rebuilds", "typing", "transport_topics", "transport_log",
     "transport_positions", "key_pages", "key_destructions", "erased", "wire_keys", "item_keys",
 )  # fmt: skip
 """What was under way in processes that are gone, topics (what was not read yet is published anew), and the key store

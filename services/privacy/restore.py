@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,35 +25,40 @@ from services.privacy.keys_of_backup import Missing
 from services.privacy.lost_on_the_way import OnTheWay
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts import topics
-from shared.database.protocol import Transaction
+from shared.database.protocol import Occupied, Transaction
 from shared.domain import events as e
 from shared.durable import sync
 from shared.event_store import fitting_keys
 from shared.event_store.log import read_streams
 from shared.event_store.reindex import reindex
 from shared.keys.pages import WrongKeyStore
-from shared.registry import erasures
+from shared.registry import erasures, restoring
 from shared.transport.sealed import SealedTransport
 
 ROWS = 500
 BY = "restore"
 LACKED = "keys were missing from the key store that a backup was restored with"
-_RUNNING = """
-SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name IN ('okno-listen', 'okno-lead')
-"""
-"""Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only."""
+NAME = "restore"
+_RUNNING = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
+LISTENS, LEADS = "okno-listen", "okno-lead"
+"""Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only. Who
+restores leads too."""
+FILLED = (*KEPT, "transport_log")
+"""What a restore fills and does not make anew, as it does read models and the routing index."""
 
 
 class WrongBackup(erasures.WrongErasure):
     """The file cannot be restored here; the text says why."""
 
 
-async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> dict[str, Any]:
+async def restore(
+    house: House, file: Path, *, keys_may_lack: bool = False, whole_store: bool = False
+) -> dict[str, Any]:
     """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
 
     Nothing else may run meanwhile: raises WrongSettings. `keys_may_lack`: what the key store lacks is declared lost,
-    else WrongKeyStore is raised before anything is loaded. A restore that was cut short is begun anew with an empty
-    database.
+    else WrongKeyStore is raised before anything is loaded; `whole_store`: also when it has no page at all. While it is
+    not finished no service starts; one that was cut short is begun anew by the next.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -62,37 +67,89 @@ async def restore(house: House, file: Path, *, keys_may_lack: bool = False) -> d
     transport = house.transport()
     with archive, alone(house.settings):
         manifest = _manifest(archive, file)
-        _refuse_what_is_in_use(house)
+        await house.database.read(_refuse_what_is_in_use)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
-        _refuse_other_keys(missing, keys_may_lack)
+        _refuse_other_keys(missing, keys_may_lack, whole_store)
         await transport.start()  # what can be published nowhere need not be loaded
         try:
-            return await _restored(house, transport, archive, manifest, missing)
+            async with house.database.sole(NAME) as watch:
+                return await _while_sole(watch, _restored(house, transport, archive, manifest, missing))
+        except Occupied:
+            raise WrongBackup("another restore runs on this database: wait for its end") from None
         finally:
             await transport.close()
+
+
+async def _begin(house: House, file: str) -> None:
+    """Keep all services from starting; leave nothing of a restore that was cut short. Raises WrongBackup.
+
+    One that looked a moment before may be there by now; if it is not seen here, it looks again and ends.
+    """
+    cut_short = await house.database.read(restoring.unfinished)
+    await house.database.write(partial(restoring.begin, file=file))
+    try:
+        await house.database.read(partial(_refuse_running, names={LISTENS}))
+    except WrongBackup:
+        if not cut_short:
+            await house.database.write(restoring.end)
+        raise
+    for table in FILLED if cut_short else ():
+        await house.database.write(partial(_empty, table=table))
+
+
+def _empty(tx: Transaction, table: str) -> None:
+    """What was declared lost stays so: the key store has destroyed keys in its place, and nothing lacks any more."""
+    if table == "erasures":
+        tx.run("DELETE FROM erasures WHERE kind <> 'lost' OR requested_by <> ?", (BY,))
+    elif columns_of(tx, table):
+        tx.run(f"{'TRUNCATE' if tx.dialect == 'postgres' else 'DELETE FROM'} {table}")
+
+
+def _declared(tx: Transaction) -> tuple[int, int]:
+    """Return how many pages and single keys were declared lost by this restore, or by one that was cut short."""
+    found = [each for each in erasures.unfinished(tx) if (each.kind, each.requested_by) == ("lost", BY)]
+    counts = [each.details["counts"] for each in found]
+    return sum(each["pages"] for each in counts), sum(each["lost_letters"] for each in counts)
+
+
+async def _while_sole(
+    watch: Callable[[], Awaitable[None]], work: Coroutine[None, None, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what the work returns. Raises DatabaseUnavailable once another process may begin the same."""
+    watching, working = asyncio.ensure_future(watch()), asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((watching, working), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            watching.result()
+        return await working
+    finally:
+        for task in (watching, working):
+            task.cancel()
+        await asyncio.gather(watching, working, return_exceptions=True)
 
 
 async def _restored(
     house: House, transport: SealedTransport, archive: zipfile.ZipFile, manifest: dict[str, Any], missing: Missing
 ) -> dict[str, Any]:
     """What was under way is published when all else is there: whoever reads it finds what it is about."""
-    house.wire_keys.items.give_up(missing.items)
+    await _begin(house, str(archive.filename))
     for table in (table for table in KEPT if table in manifest["tables"]):
         with archive.open(f"tables/{table}") as stream:
-            await _load(house, table, stream)
+            await _load(house, table, stream, missing.items)
     await asyncio.to_thread(_load_files, archive, house.blobs.folder)
     if missing.any:
         found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
-        await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY)
-    events = reindex(house.database)
+        await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY, whole_store=True)
+    events = await asyncio.to_thread(reindex, house.database)
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
     with archive.open(UNDER_WAY) as stream:
         published, erased = await under_way.publish(house, transport, read(stream))
+    pages, items = await house.database.read(_declared)
+    await house.database.write(restoring.end)
     return {
         "events": events, "under_way": published, "under_way_of_erased": erased, "blobs": manifest["blobs"],
-        "made_at": manifest["made_at"], "erased_again": again, "lost_pages": len(missing.pages),
-        "lost_items": len(missing.items),
+        "made_at": manifest["made_at"], "erased_again": again, "lost_pages": pages, "lost_items": items,
     }  # fmt: skip
 
 
@@ -117,35 +174,43 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
     return manifest
 
 
-def _refuse_other_keys(missing: Missing, keys_may_lack: bool) -> None:
-    if missing.is_all:
-        raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}")
+def _refuse_other_keys(missing: Missing, keys_may_lack: bool, whole_store: bool) -> None:
+    if missing.is_all and not (keys_may_lack and whole_store):
+        raise WrongKeyStore(
+            f"{missing}: this is another key store. {fitting_keys.ADVICE}"
+            " (or --keys-may-lack --whole-store, when it is gone for good)"
+        )
     if missing.any and not keys_may_lack:
         raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}, or declare them lost by --keys-may-lack")
 
 
-def _refuse_what_is_in_use(house: House) -> None:
-    with house.database.reading() as tx:
-        if tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1"):
-            raise WrongBackup("this installation is in use: a backup is restored into an empty one")
-        if tx.dialect == "postgres" and tx.row(_RUNNING):
-            raise WrongBackup("Okno runs on this database: stop all of it first")
+def _refuse_what_is_in_use(tx: Transaction) -> None:
+    """What is there of a restore that was cut short is in nobody's use."""
+    in_use = tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1")
+    if in_use and not restoring.unfinished(tx):
+        raise WrongBackup("this installation is in use: a backup is restored into an empty one")
+    _refuse_running(tx, {LISTENS, LEADS})
 
 
-async def _load(house: House, table: str, stream: BinaryIO | Any) -> None:
+def _refuse_running(tx: Transaction, names: set[str]) -> None:
+    if tx.dialect == "postgres" and names & {name for (name,) in tx.rows(_RUNNING)}:
+        raise WrongBackup("Okno runs on this database: stop all of it first")
+
+
+async def _load(house: House, table: str, stream: BinaryIO | Any, missing: set[str]) -> None:
     rows = read(stream)
     names: list[str] = next(rows)
     while part := list(islice(rows, ROWS)):
         if table in sealed_rows.WITH_CONTENT:
-            part = _opened(house, table, names, part)
+            part = _opened(house, table, [dict(zip(names, row, strict=True)) for row in part], missing)
         await house.database.write(partial(_insert, table=table, names=names, rows=part))
 
 
-def _opened(house: House, table: str, names: Sequence[str], rows: Sequence[list[Any]]) -> list[list[Any]]:
-    whole = [dict(zip(names, row, strict=True)) for row in rows]
-    ids = {id_ for row in whole if (id_ := sealed_rows.key_of(table, row))}
-    ciphers = house.wire_keys.items.openers(ids)
-    found = (sealed_rows.opened(table, row, ciphers) for row in whole)
+def _opened(house: House, table: str, rows: Sequence[dict[str, Any]], missing: set[str]) -> list[list[Any]]:
+    """Missing keys are as good as destroyed ones; the key store has them as before until they are declared lost."""
+    ids = {id_ for row in rows if (id_ := sealed_rows.key_of(table, row))}
+    ciphers = {**dict.fromkeys(ids & missing), **house.wire_keys.items.openers(ids - missing)}
+    found = (sealed_rows.opened(table, row, ciphers) for row in rows)
     return [list(row.values()) for row in found if row is not None]
 
 

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database, Transaction
-from shared.database.schema import lock_schema
+from shared.database.schema import create_tables
 from shared.keys.derive import derived
 from shared.keys.pages import DESTRUCTIONS, WrongKeyStore, note_destruction
 
@@ -33,10 +33,7 @@ class ItemKeys:
         self._wrapping = AESGCM(derived(secret_key, "item keys"))
 
     def create_tables(self) -> None:
-        with self._database.writing() as tx:
-            lock_schema(tx)
-            tx.script(SCHEMA)
-            tx.script(DESTRUCTIONS)
+        create_tables(self._database, (SCHEMA, DESTRUCTIONS))
 
     def take(self, ids: Collection[str]) -> Ciphers:
         """Return the keys of some things, made where there are none yet; None for those that were destroyed."""

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database, Transaction
-from shared.database.schema import lock_schema
+from shared.database.schema import create_tables
 from shared.keys.derive import derived
 
 KEY_BYTES = 32
@@ -48,9 +48,7 @@ class KeyPages:
         self._wrapping = AESGCM(derived(secret_key, "content keys"))
 
     def create_tables(self) -> None:
-        with self._database.writing() as tx:
-            lock_schema(tx)
-            tx.script(SCHEMA)
+        create_tables(self._database, (SCHEMA,))
 
     def make(self, count: int) -> list[tuple[bytes, bytes]]:
         """Return new pages as (id, keys) once they are durable."""

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database, Row, Transaction
-from shared.database.schema import lock_schema
+from shared.database.schema import create_tables
 from shared.keys.derive import derived, keyed_hash
 from shared.keys.items import ItemKeys
 from shared.keys.pages import WrongKeyStore, note_destruction
@@ -44,9 +44,7 @@ class WireKeys:
         self._looking = asyncio.Lock()
 
     def create_tables(self) -> None:
-        with self._database.writing() as tx:
-            lock_schema(tx)
-            tx.script(SCHEMA)
+        create_tables(self._database, (SCHEMA,))
         self.items.create_tables()
 
     def record_key(self, key: str) -> str:
