@@ -195,14 +195,25 @@ def _family(pid: int) -> list[int]:
     found, todo = [pid], [pid]
     while todo:
         parent = todo.pop()
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                born = [int(child) for child in children.read_text().split()]
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            found += born
-            todo += born
+        born = [child for children in _listed(Path(f"/proc/{parent}/task")) for child in _born(children / "children")]
+        found += born
+        todo += born
     return found
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder; nothing when the process has ended meanwhile."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _born(children: Path) -> list[int]:
+    try:
+        return [int(child) for child in children.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _runs(pid: int) -> bool:

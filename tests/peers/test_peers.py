@@ -399,6 +399,7 @@ def test_installer_tells_every_peers_version_when_all_is_there() -> None:
     done = installer()
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "Node",
         "Java 17 or newer",
         "Apache Kafka",
         "PostgreSQL 15 or newer",

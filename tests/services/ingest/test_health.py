@@ -79,9 +79,7 @@ async def test_a_process_that_lost_the_channel_says_no_more_of_it(database):
         await telling.write()
         telling.report(channel.id, "old words", lag=9)
         await database.write(lambda tx: tx.run("UPDATE channel_leases SET owner = 'other', until = '9999'"))
-        await until(lambda: not boxes.running)
-        await asyncio.sleep(0)
-        await telling.write()
+        await until(lambda: not boxes.running and not telling._news)
         assert await shown(database, channel.id) == Health("", 0, None)
 
 
