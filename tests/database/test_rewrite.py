@@ -153,6 +153,7 @@ def test_whoever_writes_rows_in_another_order_is_not_failed(
         with ThreadPoolExecutor(1) as thread:
             copying = thread.submit(postgres_rewrite._copy, connection, "things", ["id", "kind"])
             while not looker.execute(waits, (connection.info.backend_pid,)).fetchone():
+                assert not copying.done(), "the copy waited for nobody"
                 time.sleep(0.01)
             writer.execute("UPDATE things SET said = 'earlier' WHERE id = 1")
             writer.commit()
