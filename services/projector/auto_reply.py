@@ -50,12 +50,13 @@ class AutoReplies:
 
     def follow(self, message: e.MessageReceived, decided: Sequence[e.ConversationEvent], about: About) -> None:
         """Ask for an automatic reply to a message that was just recorded, where a rule says so."""
+        to = message.reply_to or message.sender
+        if not decided or to.kind != "email" or (rule := self._rule(message.channel_id)) is None:
+            return
         came = any(isinstance(event, e.MessageReceived) for event in decided)
         if not (came and is_from_a_person(message)) or self.at - about.occurred_at > ONCE_IN:
             return  # what lay in a mailbox for days, when it was connected, is no occasion
-        rule = self._rule(message.channel_id)
-        to = mailbox_of((message.reply_to or message.sender).address)
-        if rule is None or not _is_named(rule, message) or self._had_one(to):
+        if not _is_named(rule, message) or self._had_one(mailbox_of(to.address)):
             return
         reply_id = uuid5(message.message_id, "automatic reply")
         command = c.RequestReply(reply_id, rule.text, automatic=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 
@@ -12,7 +13,7 @@ from shared.clock import from_text, now
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.event_store.mapper import About
+from shared.event_store.mapper import About, EventUnreadable
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.logs import Log
@@ -43,7 +44,8 @@ async def end_overdue(database: Database, store: EventStore, overdue: Overdue, a
     while calls := await database.read(partial(open_calls, after=after, limit=BATCH)):
         for call in calls:
             decide = partial(_decide, call=call, overdue=overdue, at=at)
-            ended += bool((await store.record(decide)).happenings)
+            with suppress(EventUnreadable):  # it stands among the holes, and is overdue at every look until it can be
+                ended += bool((await store.record(decide)).happenings)
         after = calls[-1].message_id
     return ended
 
@@ -53,7 +55,7 @@ def _decide(session: Session, tx: Transaction, call: OpenCall, overdue: Overdue,
     ended = overdue(known, at, from_text(call.seen_at)) if known is not None else None
     if ended is None:
         return
-    about = About(at, e.Actor("system"))
+    about, seen = About(at, e.Actor("system")), from_text(call.seen_at)
     for event in session.decide(call.conversation_id, c.EndCall(call.id, ended), about):
         if isinstance(event, e.CallProgressed):
-            plan_call_back(session, tx, event, event.call.started_at or from_text(call.seen_at), about)
+            plan_call_back(session, tx, event, min(event.call.started_at or seen, seen), about)

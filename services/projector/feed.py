@@ -11,8 +11,9 @@ import msgspec
 from shared.contracts import topics
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.event_store.log import Stored, head, opened, read_stored
-from shared.event_store.mapper import About, Happening, to_state
+from shared.event_store.mapper import About, EventUnreadable, Happening, to_state
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import live
@@ -23,6 +24,7 @@ BATCH = 500
 ROUND_SECONDS = 0.02
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 1.0
+UNREADABLE_SECONDS = 60.0
 BEHIND_EVENTS = 1000
 """Read models further behind than this have the processor to themselves."""
 YIELD_SECONDS = 0.5
@@ -44,6 +46,8 @@ _times = msgspec.json.Decoder(_Times)
 class Feed:
     """Runs in one process at a time; a crash repeats records, with the same CloudEvent ids.
 
+    Others were promised every event in order: it waits at one that cannot be read.
+
     `in_full`: with what is personal, which then no erasure takes back; else ids, times, kinds, states and numbers.
     """
 
@@ -60,9 +64,12 @@ class Feed:
                     await asyncio.sleep(YIELD_SECONDS)
                 elif not await self._publish_next():
                     await listener.wait(IDLE_SECONDS)
-            except (DatabaseUnavailable, TransportUnavailable) as error:
+            except (DatabaseUnavailable, TransportUnavailable, WrongKeyStore) as error:
                 log.warning("feed_waiting", error=str(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
+            except (EventUnreadable, msgspec.MsgspecError) as error:
+                log.warning("feed_waiting", error=str(error)[:500])
+                await asyncio.sleep(UNREADABLE_SECONDS)
 
     async def _publish_next(self) -> int:
         """Return how many events were published."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
 
 from services.projector.rebuild import drop_abandoned, rebuild_outdated
 from shared.clock import from_text, now, to_text
 from shared.database.protocol import Database, DatabaseUnavailable
 from shared.domain import commands as c
 from shared.domain.events import Actor
+from shared.event_store.mapper import EventUnreadable
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
-from shared.read_models import conversations, live
+from shared.read_models import conversations, holes, live
 
 BATCH = 500
 BRIEF_BATCH = 200
@@ -41,12 +45,19 @@ async def follow(database: Database, store: EventStore) -> None:
             if events:
                 await database.write(partial(live.take_in, events=events), brief=True)
                 position = events[-1].position
+                _tell_of(holes.of(events))
             else:
                 await listener.wait(IDLE_SECONDS)
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, WrongKeyStore) as error:
             log.warning("follow_waiting", error=str(error)[:500])
             position = None
             await asyncio.sleep(OUTAGE_SECONDS)
+
+
+def _tell_of(passed_over: Sequence[holes.Hole]) -> None:
+    """Everything else goes on; `services/mending` shows them once they can be read."""
+    for hole in passed_over:
+        log.error("event_passed_over", position=hole.position, why=hole.why)
 
 
 async def tidy_rebuilds(database: Database) -> None:
@@ -61,16 +72,26 @@ async def tidy_rebuilds(database: Database) -> None:
 
 
 async def wake_snoozed(database: Database, store: EventStore) -> None:
-    """Reopen conversations whose time has come, until cancelled."""
+    """Reopen conversations whose time has come, until cancelled; one that cannot be read waits until it can."""
     while True:
+        stuck = False
         try:
             for conversation_id in await database.read(lambda tx: conversations.due_snoozes(tx, to_text(now()))):
-                await store.handle(conversation_id, c.EndSnooze(now()), Actor("system"))
-            upcoming = await database.read(conversations.next_snooze)
+                stuck |= not await _end_snooze(store, conversation_id)
+            upcoming = None if stuck else await database.read(conversations.next_snooze)
         except DatabaseUnavailable as error:
             log.warning("snoozes_waiting", error=str(error)[:500])
             upcoming = None
         await asyncio.sleep(_until(upcoming))
+
+
+async def _end_snooze(store: EventStore, conversation_id: UUID) -> bool:
+    """Return False for one that cannot be read: it is due at every look."""
+    try:
+        await store.handle(conversation_id, c.EndSnooze(now()), Actor("system"))
+    except EventUnreadable:
+        return False
+    return True
 
 
 def _until(upcoming: str | None) -> float:

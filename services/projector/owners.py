@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from shared.contracts.inbound import Address
 from shared.database.protocol import Transaction
 from shared.domain import customer as customers
 from shared.domain import events as e
-from shared.domain.identity import spellings, without_tag
+from shared.domain.identity import REMEMBERED, spellings, without_tag
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Entries, Wanted, look_up
 from shared.event_store.session import Session
@@ -18,9 +19,14 @@ from shared.registry.business import plus_addresses
 Key = tuple[str, str]
 
 
-def keys_of(address: Address) -> list[Key]:
+def keys_of(address: Address) -> tuple[Key, ...]:
     """Return all keys under which an address may stand in the routing index."""
-    return [(address.kind, spelling) for spelling in spellings(address.kind, address.address)]
+    return _keys(address.kind, address.address)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _keys(kind: str, address: str) -> tuple[Key, ...]:
+    return tuple((kind, spelling) for spelling in spellings(kind, address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,11 @@ class Owners:
 
     def of(self, address: Address) -> UUID | None:
         """Return whose an address of the batch is, None for nobody's."""
-        found = (self.session.entries.addresses.get(key) or self.known.addresses.get(key) for key in keys_of(address))
-        return next(filter(None, found), None)
+        decided, known = self.session.entries.addresses, self.known.addresses
+        for key in keys_of(address):
+            if owner := decided.get(key) or known.get(key):
+                return owner
+        return None
 
     def of_any(self, address: Address) -> UUID | None:
         """Return the same of an address that is not in the batch."""

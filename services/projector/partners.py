@@ -21,8 +21,10 @@ from services.projector.partner_signature import signed
 from shared.clock import now, to_text
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.event_store.log import head
+from shared.event_store.mapper import EventUnreadable
 from shared.event_store.shown import UnknownType
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import live
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 LEAD = "partners"
 IDLE_SECONDS = 5.0
 OUTAGE_SECONDS = 5.0
+UNREADABLE_SECONDS = 60.0
 ROUND_SECONDS = 0.2
 """Events of one moment go together."""
 BEHIND_EVENTS = 1000
@@ -128,6 +131,9 @@ class Worker:
                 except DatabaseUnavailable as error:
                     log.warning("partner_waiting", subscription_id=self._id, error=str(error)[:500])
                     await asyncio.sleep(OUTAGE_SECONDS)
+                except (EventUnreadable, WrongKeyStore) as error:  # it was promised every event, in order
+                    log.warning("partner_waiting", subscription_id=self._id, error=str(error)[:500])
+                    await _wait(self.changed, UNREADABLE_SECONDS)
 
     async def _load(self) -> Subscription | None:
         while True:

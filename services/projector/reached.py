@@ -25,6 +25,8 @@ Said = tuple[object, datetime]
 def was_reached(session: Session, tx: Transaction, customer_id: UUID, since: datetime) -> bool:
     """Return whether the client reached us, or we them, after `since`: in this batch or in what is recorded.
 
+    By the channel's clock, which connectors hold to the moment of arrival, and here to ours. So a clock that is ahead
+    never makes a call-back superfluous; one that is behind leaves one open that was not needed, until they are reached.
     Whoever is shown as one with them is the same person.
     """
     whose = group_of(session, tx, customer_id)
@@ -54,5 +56,5 @@ def _recorded(tx: Transaction, customer_id: UUID, since: datetime) -> Iterator[S
         for recorded in events:
             if recorded.recorded_at < since - CLOCKS_DIFFER:
                 return
-            yield recorded.event, recorded.occurred_at
+            yield recorded.event, min(recorded.occurred_at, recorded.recorded_at)
         before = events[-1].position

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,23 +16,21 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import uuid4
 
-from services.projector.rebuild_pace import Pace
+from services.projector.rebuild_beside import beside
+from services.projector.rebuild_part import BATCH, BATCH_BYTES, Part, apply, goals
 from shared.clock import now, to_text
 from shared.database.columns import tables_like
 from shared.database.drop import drop_gradually
 from shared.database.protocol import Aside, Conflict, Database, DatabaseUnavailable, Occupied, Transaction
 from shared.database.schema import lock_schema
-from shared.domain.events import Recorded
 from shared.event_store.log import read_log_within
+from shared.keys.place import Place
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody
-from shared.read_models import live, rebuilds
+from shared.read_models import holes, live, rebuilds
 from shared.read_models.compare import Compared, compare
 from shared.read_models.rebuilds import Begun
 
-BATCH = 2000
-BATCH_BYTES = 8 * 1024 * 1024
-"""Two steps are in memory at once, decoded and as rows."""
 NAME = "rebuild"
 AGAIN_SECONDS = 1.0
 SHOWN = 10
@@ -59,15 +56,18 @@ class Wanted:
     shown: int = SHOWN
 
 
-async def rebuild(database: Database, wanted: Wanted, watcher: Watcher = nobody) -> list[Compared]:
+async def rebuild(
+    database: Database, wanted: Wanted, watcher: Watcher = nobody, place: Place | None = None
+) -> list[Compared]:
     """Rebuild read models while messages flow; return what was different.
 
-    Raises KeyError for an unknown name, Occupied while another rebuild runs.
+    `place`: where the database is, if a child process may work in it too: then two cores are used. Raises KeyError for
+    an unknown name, Occupied while another rebuild runs.
     """
     names = [live.models()[name].name for name in wanted.names] or list(live.models())
     async with database.sole(NAME) as watch:
         with database.aside() as aside:
-            work = Rebuild(database, aside, names, wanted, watcher)
+            work = Rebuild(database, aside, names, wanted, watcher, place)
             return await _in_thread(work, watch, Rebuild.run)
 
 
@@ -130,36 +130,37 @@ class Rebuild:
     names: Sequence[str]
     wanted: Wanted
     watcher: Watcher
+    place: Place | None = None
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> list[Compared]:
         begun = self.build()
         compared = self._compare(begun)
-        self._fill(begun)
+        self._part(begun).fill()
         if self.wanted.switch:
             self._switch(begun)
         else:
             with self.database.writing() as tx:
-                rebuilds.move(tx, begun, rebuilds.positions(tx))  # raises Overtaken
+                at = rebuilds.positions(tx)
+                rebuilds.move(tx, begun, at, at)  # raises Overtaken
                 rebuilds.forget(tx)
         self._drop()
         return compared
 
     def build(self) -> Begun:
-        """Bring new tables, with their indexes, to where the live ones are."""
+        """Bring new tables, with their indexes, to where the live ones are; long work is shared with a child."""
         owner, at = str(uuid4()), now()
         with self.database.writing() as tx:
             begun = rebuilds.take_up(tx, self.names, owner, at, afresh=self.wanted.afresh)
         self._drop()
-        self._fill(begun)
-        scripts = (live.models()[name].indexes(begun.prefix) for name in self.names)
-        statements = [statement for script in scripts for statement in script.split(";") if statement.strip()]
-        for number, statement in enumerate(statements, 1):
-            self._goes_on()
-            with self.aside.writing() as tx:
-                tx.script(statement)
-            self.watcher(Progress("indexes", number, len(statements)))
-        self._fill(begun)
+        whole = self._part(begun)
+        with beside(whole, self.place) as (share, wait_for_the_other):
+            share.fill()
+            share.make_indexes()
+            wait_for_the_other()
+        whole.fill()
+        whole.make_indexes()
+        whole.fill()
         return begun
 
     def drop_left(self) -> list[str]:
@@ -176,48 +177,8 @@ class Rebuild:
             self.watcher(Progress("dropping", number, len(left)))
         return left
 
-    def _fill(self, begun: Begun) -> None:
-        """Apply the log until the new tables are where the live ones are."""
-        with self.aside.reading() as tx:
-            at = rebuilds.positions(tx)
-        if missing := [name for name in self.names if name not in at]:
-            raise rebuilds.Overtaken(f"another process has taken up the rebuild of {missing[0]}")
-        first = min(at[name] for name in self.names)
-        while True:
-            with self.aside.reading() as tx:
-                goals = _goals(tx, self.names)
-            behind = [name for name in self.names if at[name] < goals[name]]
-            if not behind:
-                return
-            total = max(goals[name] for name in behind)
-            pace = Pace(BATCH)
-            for events, until in self._batches(min(at[name] for name in behind), total, pace):
-                began = time.thread_time()
-                moved = {name: max(at[name], min(until, goals[name])) for name in behind}
-                with self.aside.writing() as tx:
-                    for name in behind:
-                        _apply(tx, name, begun.prefix, events, at[name], goals[name])
-                    rebuilds.move(tx, begun, {name: to for name, to in moved.items() if to > at[name]})
-                at |= moved
-                pace.took(time.thread_time() - began)
-                self.watcher(Progress("events", until, total, first))
-
-    def _batches(self, after: int, total: int, pace: Pace) -> Iterator[tuple[list[Recorded], int]]:
-        """Yield events and the position up to which they are all; the next are read while these are written."""
-        with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
-            ahead = threads.submit(self._read, after, pace)
-            while after < total:
-                self._goes_on()
-                events = ahead.result()
-                after = events[-1].position if events else total
-                if after < total:
-                    ahead = threads.submit(self._read, after, pace)
-                yield events, min(after, total)
-
-    def _read(self, after: int, pace: Pace) -> list[Recorded]:
-        with self.aside.reading() as tx:
-            events = pace.least if self.aside.in_the_way() else pace.events
-            return read_log_within(tx, after, events, BATCH_BYTES)
+    def _part(self, begun: Begun) -> Part:
+        return Part(self.aside, begun, self.names, self.watcher, self._goes_on)
 
     def _compare(self, begun: Begun) -> list[Compared]:
         """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""
@@ -226,9 +187,9 @@ class Rebuild:
         outdated = {name for name in self.names if standings[name].version != live.models()[name].version}
         while True:
             self._goes_on()
-            self._fill(begun)
+            self._part(begun).fill()
             with self.aside.reading() as tx:
-                if rebuilds.positions(tx) == _goals(tx, self.names):
+                if rebuilds.positions(tx) == goals(tx, self.names):
                     return [each for name in self.names for each in self._model(tx, name, begun, name in outdated)]
 
     def _model(self, tx: Transaction, name: str, begun: Begun, outdated: bool) -> Iterator[Compared]:
@@ -258,7 +219,7 @@ class Rebuild:
                 if again == SWITCH_TRIES - 1:
                     raise
                 self.stop.wait(AGAIN_SECONDS / 10)
-            self._fill(begun)
+            self._part(begun).fill()
 
     def _analyze(self, begun: Begun) -> None:
         """Plans made for tables of which nothing is known read the whole of them."""
@@ -272,28 +233,16 @@ class Rebuild:
             raise Stopped
 
 
-def _goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
-    standings = live.standings(tx)
-    return {name: standings[name].position for name in names}
-
-
-def _apply(tx: Transaction, name: str, prefix: str, events: Sequence[Recorded], after: int, until: int) -> None:
-    if events and (events[0].position <= after or events[-1].position > until):
-        events = [recorded for recorded in events if after < recorded.position <= until]
-    if events:
-        live.models()[name].apply(tx, events, prefix)
-
-
 def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
     """With the live tables held still: catch up with the little that came since, then rename."""
     if tx.dialect == "postgres":
         tx.run(f"SET LOCAL lock_timeout TO '{LOCK_MILLISECONDS}ms'")
     lock_schema(tx)
-    goals = {name: standing.position for name, standing in live.standings(tx, lock=True).items() if name in names}
+    until = {name: standing.position for name, standing in live.standings(tx, lock=True).items() if name in names}
     at = rebuilds.positions(tx)
-    rebuilds.move(tx, begun, goals)
+    rebuilds.move(tx, begun, at, until)
     for name in names:
-        _catch_up(tx, name, begun.prefix, at[name], goals[name])
+        _catch_up(tx, name, begun.prefix, at[name], until[name])
         for table in live.models()[name].tables:
             _put_aside(tx, table, begun)
             tx.run(f"ALTER TABLE {begun.prefix}{table} RENAME TO {table}")
@@ -313,5 +262,6 @@ def _put_aside(tx: Transaction, table: str, begun: Begun) -> None:
 def _catch_up(tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
     while after < until:
         events = read_log_within(tx, after, BATCH, BATCH_BYTES)
-        _apply(tx, name, prefix, events, after, until)
+        holes.note(tx, holes.of(events))
+        apply(tx, name, prefix, events, after, until)
         after = events[-1].position if events else until

@@ -18,11 +18,15 @@ from shared.contracts.outbound import OutboundReply, Quoted
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import events as e
+from shared.domain.unreadable import Unreadable
 from shared.event_store.log import read_some, read_stream, read_streams
+from shared.event_store.mapper import EventUnreadable
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
+from shared.read_models import holes
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 POSITION = "relay"
@@ -51,7 +55,7 @@ class Relay:
             try:
                 if not await self._relay_next():
                     await listener.wait(IDLE_SECONDS)
-            except (DatabaseUnavailable, TransportUnavailable) as error:
+            except (DatabaseUnavailable, TransportUnavailable, WrongKeyStore) as error:
                 self._position = None
                 log.warning("relay_waiting", error=str(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
@@ -63,7 +67,9 @@ class Relay:
         before = self._position
         end, events = await self._next(before)
         if events:
-            outbox = await self._database.read(partial(_outbox, events=events))
+            untold: list[e.Recorded] = []
+            outbox = await self._database.read(partial(outbox_of, events=events, untold=untold))
+            await self._note(untold, holes.of(events))
             for topic, records in outbox.items():
                 await self._publisher.publish_many(topic, records)
         self._position = end
@@ -71,6 +77,14 @@ class Relay:
             await self._store.move_position(POSITION, end)
             self._recorded = end
         return end - before
+
+    async def _note(self, untold: Sequence[e.Recorded], passed_over: Sequence[holes.Hole]) -> None:
+        """They go out once all of it can be read: see `services/mending`. Whoever follows the log may be far behind."""
+        found = [holes.untold(each) for each in untold]
+        if found or passed_over:
+            await self._database.write(partial(holes.note, holes=[*found, *passed_over]))
+        for hole in found:
+            log.error("event_not_told", position=hole.position, why=hole.why)
 
     async def _next(self, position: int) -> tuple[int, list[e.Recorded]]:
         """Return a new position and what is to be relayed up to it: from memory if it is there, else from the log."""
@@ -80,11 +94,24 @@ class Relay:
         return await self._database.read(partial(read_some, after=position, limit=BATCH, types=types), brief=True)
 
 
-def _outbox(tx: Transaction, events: Sequence[e.Recorded]) -> Outbox:
+def outbox_of(tx: Transaction, events: Sequence[e.Recorded], untold: list[e.Recorded] | None = None) -> Outbox:
+    """Return the records that tell other services of some events, by topic, in their order.
+
+    What cannot be told, as something it speaks of cannot be read, is added to `untold`; without that list it raises
+    EventUnreadable. An event that cannot be read itself is passed over.
+    """
     outbox: Outbox = defaultdict(list)
     for recorded in events:
-        topic, outgoing = _OUTGOING[type(recorded.event)](tx, recorded)
-        outbox[topic].append(outgoing)
+        if isinstance(recorded.event, Unreadable):
+            continue
+        try:
+            topic, outgoing = _OUTGOING[type(recorded.event)](tx, recorded)
+        except EventUnreadable:
+            if untold is None:
+                raise
+            untold.append(recorded)
+        else:
+            outbox[topic].append(outgoing)
     return outbox
 
 

@@ -56,7 +56,8 @@ class Steps:
         if reached(message, call):
             self._end(message, about, arrived_at or about.occurred_at)
         elif call is not None and call_back(call):
-            self.plan(message, call.ended_at or about.occurred_at, about)
+            heard = arrived_at or about.occurred_at  # an end that the provider's clock puts after it is not believed
+            self.plan(message, min(call.ended_at or heard, heard), about)
 
     def plan(self, call: e.MessageReceived | e.CallProgressed, missed_at: datetime, about: About) -> None:
         """One step is enough however often the client has tried, and none once they were reached after it."""

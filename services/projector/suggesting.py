@@ -71,9 +71,10 @@ class Suggesting:
 
     def _claimants(self, address: Address) -> Sequence[UUID]:
         key = (address.kind, address.address)
-        senders = {**self.before.get(key, {}), **self.owners.session.entries.claims.get(key, {})}.values()
-        found = (self.owners.of_any(Address(kind, sender)) for kind, sender in dict.fromkeys(senders))
-        claimants = list(dict.fromkeys(filter(None, found)))
+        before, decided = self.before.get(key), self.owners.session.entries.claims.get(key)
+        claims = {**before, **decided} if before and decided else before or decided or {}
+        owners = [self.owners.of_any(Address(*by)) for by in dict.fromkeys(claims.values())]
+        claimants = list(dict.fromkeys(filter(None, owners)))
         return claimants if len(claimants) <= MOST_CLAIMANTS else ()
 
     def _suggest(self, one: UUID, other: UUID, reason: e.Reason, about: About) -> None:

@@ -62,10 +62,11 @@ def merge(known: Call, observed: Call) -> Call:
 def overdue(call: Call, now: datetime, seen_at: datetime | None = None) -> Call | None:
     """Return the call as "ended, not reported" when the report of its end is long overdue, else None.
 
-    `seen_at`: when we first heard of it, for providers that tell no times. A report that comes after all
+    `seen_at`: when we first heard of it, for providers that tell no times, or wrong ones: a clock that is ahead of ours
+    would keep the call for ever, one that is behind would end it while it rings. A report that comes after all
     overrules the result in `merge`.
     """
-    last = max((at for at in (*_moments(call), seen_at) if at is not None), default=None)
+    last = max((at for at in (*_moments(call), seen_at) if at is not None and at <= now), default=None)
     if is_over(call) or last is None or now - last < _limit(call):
         return None
     return replace(call, state="finished" if was_answered(call) else "missed", reported=False)

@@ -160,7 +160,10 @@ class ReplyDelayed:
 
 @dataclass(frozen=True, slots=True)
 class ReplyBounced:
-    """A reply that had been sent came back: the client has not got it."""
+    """A reply that had been sent came back: the client has not got it.
+
+    `earlier`: an attempt of unknown fate did, while the next one was under way, of which this says nothing.
+    """
 
     conversation_id: UUID
     customer_id: UUID
@@ -171,6 +174,7 @@ class ReplyBounced:
     error: str = ""
     reason: str = ""
     hard: bool | None = None
+    earlier: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,8 @@ def without_tag(kind: str, address: str) -> str | None:
 
 
 def _domain(domain: str) -> str:
+    if "xn--" not in domain:
+        return domain.rstrip(".")
     return ".".join(_u_label(label) for label in domain.rstrip(".").split("."))
 
 

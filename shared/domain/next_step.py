@@ -82,8 +82,8 @@ def evolve(step: Step, event: e.StepEvent) -> Step:
 
 
 def call_back(call: e.Call | None) -> bool:
-    """Whether a call leaves somebody to be called back."""
-    return call is not None and call.direction == "inbound" and call.state == "missed"
+    """Whether a call leaves somebody to be called back: who withheld the number cannot be."""
+    return call is not None and call.direction == "inbound" and call.state == "missed" and bool(call.from_)
 
 
 def reached(message: e.MessageReceived, call: e.Call | None) -> bool:

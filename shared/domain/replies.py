@@ -174,11 +174,13 @@ def record_notice(command: c.RecordNotice, state: Conversation) -> list[e.Conver
     """A notice that comes while a later attempt is under way is about the one before."""
     head = existing(state)
     known = state.replies.get(command.reply_id)
+    what = (command.recipient, command.code, command.error, command.reason)
     if known is not None and known.state == "queued" and known.attempt > 1:
-        return []
+        if command.state != "bounced" or not known.lost:
+            return []
+        return [e.ReplyBounced(*head, command.reply_id, known.lost[-1], *what, hard=command.hard, earlier=True)]
     attempt = known.attempt if known else command.attempt
     made = _NOTICES[command.state]
-    what = (command.recipient, command.code, command.error, command.reason)
     events: list[e.ConversationEvent] = [made(*head, command.reply_id, attempt, *what, hard=command.hard)]
     if command.state == "bounced" and state.status != "open":
         events.append(e.ConversationReopened(*head, "bounce"))
@@ -260,4 +262,8 @@ def delivered(state: Conversation, event: e.ReplyDelivered | e.ReplyRead) -> Con
 
 
 def bounced(state: Conversation, event: e.ReplyBounced) -> Conversation:
+    known = state.replies.get(event.reply_id)
+    if event.earlier and known is not None:  # that it was sent is no news any more
+        lost = tuple(attempt for attempt in known.lost if attempt != event.attempt)
+        return replace(state, replies={**state.replies, event.reply_id: replace(known, lost=lost)})
     return replace(state, replies={**state.replies, event.reply_id: Reply("bounced", event.attempt)})

@@ -85,9 +85,9 @@ def note_consent(session: Session, tx: Transaction, customer_id: UUID, said: car
     append(session, root, known.version, cards.consent(known.card, said, seen), about)
 
 
-def own_fields_of(tx: Transaction) -> dict[str, own_fields.OwnField]:
-    """Return every own field that ever was, by key."""
-    return own_fields.fold(recorded.event for recorded in read_stream(tx, own_fields.STREAM))
+def own_fields_of(tx: Transaction, until: int | None = None) -> dict[str, own_fields.OwnField]:
+    """Return every own field that ever was, up to a position of the log, by key."""
+    return own_fields.fold(recorded.event for recorded in read_streams(tx, [own_fields.STREAM], until))
 
 
 def define_field(session: Session, tx: Transaction, wanted: e.OwnFieldDefined, about: About) -> None:

@@ -106,6 +106,12 @@ def links(tx: Transaction, after: int, until: int, limit: int) -> list[Link]:
     return [_link(row) for row in tx.rows(sql, (after, until, limit))]
 
 
+def has_link(tx: Transaction, until: int, hash_: bytes) -> bool:
+    """Return whether the chain had a hash at a position."""
+    row = tx.row("SELECT hash FROM log_chain WHERE until = ?", (until,))
+    return row is not None and bytes(row[0]) == hash_
+
+
 def unlinked(tx: Transaction) -> int:
     """Return how many events lie behind the last link."""
     row = tx.row(f"SELECT count(*) FROM {EVENTS} WHERE {_position(tx)} > ?", (last_link(tx).until,))

@@ -21,6 +21,17 @@ def refuse_another(tx: Transaction, keys: KeyRing) -> None:
         raise WrongKeyStore(f"{error}: {ADVICE}") from error
 
 
+def refuse_foreign(tx: Transaction, keys: KeyRing) -> None:
+    """Raises WrongKeyStore when nothing in the log can be opened with these keys; single ones may lack."""
+    keys.pages.refuse_another_secret()
+    at_ends = {key[:PAGE_ID_BYTES] for key in keys_of(_ends(tx))} - {NOBODY[:PAGE_ID_BYTES]}
+    if at_ends and keys.pages.missing(at_ends) != at_ends:
+        return
+    named = pages_of_log(tx)
+    if named and keys.pages.missing(named) == named:
+        raise WrongKeyStore(f"the key store has none of the {len(named)} pages of keys that the log names: {ADVICE}")
+
+
 def pages_of_log(tx: Transaction) -> set[bytes]:
     """Return the pages whose keys sealed anything in the log; reads all of it."""
     sql = f"SELECT DISTINCT substr(state, 2, {PAGE_ID_BYTES}) FROM {EVENTS} WHERE substr(state, 1, 1) = ?"

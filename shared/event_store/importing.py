@@ -22,6 +22,7 @@ from shared.event_store.log import read_some, read_stream, read_streams
 from shared.event_store.mapper import About
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.session import Session
+from shared.event_store.streams import past_of
 
 UNDO_BATCH = 200
 _MADE = ("CustomerRegistered", "CardChanged", "CustomerRestored")
@@ -111,6 +112,7 @@ def import_of(tx: Transaction, import_id: UUID) -> tuple[int, imports.Import]:
 
 def start(session: Session, tx: Transaction, wanted: e.ImportStarted, about: About) -> None:
     """Begin an import, or go on with it. Raises Refused."""
+    past_of(tx, wanted.import_id, e.ImportEvent, creates=True)
     version, known = import_of(tx, wanted.import_id)
     append(session, wanted.import_id, version, imports.start(known, wanted), about)
 

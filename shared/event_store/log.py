@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
 
 from shared.database.protocol import Row, Transaction
-from shared.domain.events import Recorded
-from shared.event_store.mapper import NO_KEYS, SEALED, Openers, from_state, keys_of, plain_part
+from shared.domain.events import Actor, Recorded
+from shared.domain.unreadable import Unreadable
+from shared.event_store.mapper import (
+    NO_KEYS,
+    SEALED,
+    EventUnreadable,
+    Openers,
+    from_state,
+    keys_of,
+    plain_part,
+)
 from shared.event_store.recorders import EVENTS, recorder_for
 from shared.keys.pages import WrongKeyStore
 from shared.values import dataclass
@@ -19,6 +31,7 @@ STREAMS = 40
 """Ranges of streams in one statement."""
 PIECE = 100
 """Events that are read before their bytes are counted."""
+_UNREADABLE = (EventUnreadable, WrongKeyStore, msgspec.MsgspecError, LookupError, ValueError, TypeError)
 _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
 
@@ -29,13 +42,38 @@ def read_stream(tx: Transaction, stream_id: UUID, *, after_version: int = 0) -> 
     return [from_state(0, stream_id, s.originator_version, s.topic, s.state, openers=openers) for s in stored]
 
 
-def read_log(tx: Transaction, after: int, limit: int) -> list[Recorded]:
-    """Return up to `limit` events recorded after a position, without gaps."""
-    return _recorded(tx, _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)))
+def read_log(tx: Transaction, after: int, limit: int, *, pass_over: bool = False) -> list[Recorded]:
+    """Return up to `limit` events recorded after a position, without gaps.
+
+    `pass_over`: in the place of one that cannot be read stands an `Unreadable`, else that raises EventUnreadable.
+    """
+    return _recorded(tx, _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit)), pass_over)
+
+
+def read_what_can_be_read(tx: Transaction, after: int, limit: int) -> tuple[list[Recorded], dict[int, str]]:
+    """Return as `read_log` what can be read, and of the other positions in words why they cannot."""
+    rows = _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, limit))
+    try:
+        return _recorded(tx, rows), {}
+    except _UNREADABLE:
+        return _one_by_one(tx, rows)
+
+
+def _one_by_one(tx: Transaction, rows: Sequence[Row]) -> tuple[list[Recorded], dict[int, str]]:
+    events, unreadable = list[Recorded](), dict[int, str]()
+    for row in rows:
+        try:
+            events += _recorded(tx, [row])
+        except _UNREADABLE as error:
+            unreadable[row[0]] = str(error)
+    return events, unreadable
 
 
 def read_log_within(tx: Transaction, after: int, limit: int, most_bytes: int) -> list[Recorded]:
-    """Return as `read_log`, fewer where so many have that many bytes as they are stored, by some PIECE at most."""
+    """Return as `read_log` that passes over, fewer where so many have that many bytes as they are stored.
+
+    By some PIECE at most.
+    """
     rows: list[Row] = []
     size = 0
     while size < most_bytes and len(rows) < limit:
@@ -45,7 +83,7 @@ def read_log_within(tx: Transaction, after: int, limit: int, most_bytes: int) ->
         if len(piece) < asked:
             break
         after, size = piece[-1][0], size + sum(len(row[4]) for row in piece)
-    return _recorded(tx, rows)
+    return _recorded(tx, rows, pass_over=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +115,33 @@ def read_plain(tx: Transaction, after: int, limit: int) -> list[Stored]:
     return [Stored(row[0], stream, *row[2:]) for row, stream in zip(rows, _stream_ids(rows), strict=True)]
 
 
+def read_stored_window(
+    tx: Transaction, after: int, until: int, most_bytes: int, types: Sequence[str] = ()
+) -> tuple[int, list[Stored]]:
+    """Return the events after a position up to another, of some stored names (none: all), not decoded.
+
+    Fewer where they have that many bytes, by some PIECE at most; the number is the position up to which they are all.
+    """
+    where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
+    rows: list[Row] = []
+    size, reached = 0, after
+    while reached < until and size < most_bytes:
+        piece = _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (reached, until, *types, PIECE))
+        rows += piece
+        reached, size = piece[-1][0] if len(piece) == PIECE else until, size + sum(len(row[4]) for row in piece)
+    stored = [Stored(row[0], stream, *row[2:]) for row, stream in zip(rows, _stream_ids(rows), strict=True)]
+    return reached, stored
+
+
 def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> tuple[int, list[Recorded]]:
-    """Return up to `limit` events of some types, and the position up to which there is none left out."""
+    """Return up to `limit` events of some types, and the position up to which there is none left out.
+
+    Passes over what cannot be read, as `read_log` does when it is asked to.
+    """
     until = head(tx)
     where = f"{{position}} > ? AND {{position}} <= ? AND topic IN ({','.join('?' * len(types))})"
-    events = _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+    rows = _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit))
+    events = _recorded(tx, rows, pass_over=True)
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
@@ -224,10 +284,42 @@ def _stream_ids(rows: Sequence[Row]) -> list[UUID]:
     return msgspec.convert([row[1] for row in rows], list[UUID])
 
 
-def _recorded(tx: Transaction, rows: Sequence[Row]) -> list[Recorded]:
+def _recorded(tx: Transaction, rows: Sequence[Row], pass_over: bool = False) -> list[Recorded]:
     streams = _stream_ids(rows)
     openers = openers_of(tx, [row[4] for row in rows])
-    return [
-        from_state(position, stream, version, topic, state, openers=openers)
-        for (position, _, version, topic, state), stream in zip(rows, streams, strict=True)
-    ]
+    try:
+        return [
+            from_state(position, stream, version, topic, state, openers=openers)
+            for (position, _, version, topic, state), stream in zip(rows, streams, strict=True)
+        ]
+    except EventUnreadable:
+        if not pass_over:
+            raise
+    return [_read_or_not(tx, row, stream, openers) for row, stream in zip(rows, streams, strict=True)]
+
+
+def _read_or_not(tx: Transaction, row: Row, stream: UUID, openers: Openers) -> Recorded:
+    position, _, version, topic, state = row
+    try:
+        return from_state(position, stream, version, topic, state, openers=openers)
+    except EventUnreadable as error:
+        at = _told_time(state) or _time_before(tx, position)
+        nothing = cast("Any", Unreadable(topic, str(error)))
+        return Recorded(position, stream, version, at, at, None, Actor("system"), nothing)
+
+
+class _Time(msgspec.Struct):
+    recorded_at: datetime
+
+
+def _told_time(state: bytes) -> datetime | None:
+    try:
+        return msgspec.json.decode(plain_part(state), type=_Time).recorded_at
+    except (*_UNREADABLE, IndexError, struct.error):
+        return None
+
+
+def _time_before(tx: Transaction, position: int) -> datetime:
+    """Times in the log rise: what does not tell its own was recorded about when the one before it was."""
+    rows = _rows(tx, "{position} < ? ORDER BY {position} DESC LIMIT ?", (position, PIECE))
+    return next((at for row in rows if (at := _told_time(row[4]))), datetime.min.replace(tzinfo=UTC))

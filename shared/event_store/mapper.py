@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.domain.events import Actor, Event, Recorded
@@ -38,10 +39,20 @@ part. A plain state begins with a brace.
 _HEADER = struct.Struct(f">B{KEY_ID_BYTES}sII")
 _PACK, _UNPACK, _HEAD = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
 _END = b"}}"
+_UNREADABLE = (InvalidTag, msgspec.MsgspecError, struct.error, LookupError, ValueError, TypeError)
+"""What reading changed bytes may end with."""
 
 
-class UnknownEvent(Exception):
+class EventUnreadable(Exception):
+    """An event of the log cannot be read; the text says which. What is not about it goes on."""
+
+
+class UnknownEvent(EventUnreadable):
     """The log has an event this version does not know: it was written by a newer one."""
+
+
+class ChangedEvent(EventUnreadable):
+    """What is stored of an event is not what was recorded: it cannot be read."""
 
 
 class _State(msgspec.Struct, Generic[E], frozen=True, gc=False):
@@ -70,14 +81,12 @@ class Happening:
 
 
 class _Beginning(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """The plain part of a sealed state. `channel_id`: of the key, where the event itself tells none."""
+    """Of the plain part of a sealed state. `channel_id`: of the key, where the event itself tells none."""
 
     recorded_at: datetime
     occurred_at: datetime
     cause: UUID | None
     actor: Actor
-    channel_id: UUID | None = None
-    event: Any = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -98,31 +107,33 @@ def has_personal(happening: Happening) -> bool:
     return bool(personal) or happening.about.actor.kind == "customer"
 
 
+class Envelope:
+    """What is around every event that one message leads to: written once for all of them."""
+
+    __slots__ = ("about", "beginning", "end", "is_customer", "recorded_at")
+
+    def __init__(self, about: About, recorded_at: datetime) -> None:
+        actor = about.actor
+        self.about, self.recorded_at, self.is_customer = about, recorded_at, actor.kind == "customer"
+        shown = _CUSTOMER if self.is_customer else actor
+        self.beginning = _encode(_Beginning(recorded_at, about.occurred_at, about.cause, shown))[:-1]
+        self.end = b'},"actor":' + _encode(actor) + b"}" if self.is_customer else _END
+
+
 def to_sealed_state(
-    happening: Happening,
-    recorded_at: datetime,
-    key: Callable[[], Key],
-    pseudonym: Pseudonym,
-    channel_id: UUID | None = None,
+    event: Event, envelope: Envelope, key: Callable[[], Key], pseudonym: Pseudonym, channel_id: UUID | None = None
 ) -> bytes:
     """Return the bytes to store, what is personal sealed; `key`, of a channel, is asked only if anything is."""
-    event, about = happening.event, happening.about
     split = _split(type(event).__name__)
     plain, personal = split.plain(event, pseudonym), split.personal(event)
-    actor, is_customer = about.actor, about.actor.kind == "customer"
-    if not personal and not is_customer:
-        return _encode(_State(recorded_at, about.occurred_at, about.cause, actor, plain))
-    beginning = _encode(
-        _Beginning(
-            recorded_at, about.occurred_at, about.cause, _CUSTOMER if is_customer else actor,
-            None if split.tells_channel else channel_id, plain,
-        )
-    )  # fmt: skip
-    rest = b"," + personal if personal else b""
-    rest += b'},"actor":' + _encode(actor) + b"}" if is_customer else _END
+    if not personal and not envelope.is_customer:
+        about = envelope.about
+        return _encode(_State(envelope.recorded_at, about.occurred_at, about.cause, about.actor, plain))
+    named = b"" if split.tells_channel or channel_id is None else b',"channel_id":' + _encode(channel_id)
+    beginning = b"".join((envelope.beginning, named, b',"event":', _encode(plain), b"}"))
     sealing = key()
-    number, sealed = sealing.seal(rest, beginning)
-    return _PACK(SEALED, sealing.id, number, len(beginning)) + beginning + sealed
+    number, sealed = sealing.seal(b"," + personal + envelope.end if personal else envelope.end, beginning)
+    return b"".join((_PACK(SEALED, sealing.id, number, len(beginning)), beginning, sealed))
 
 
 @cache
@@ -144,8 +155,8 @@ def key_of(state: bytes) -> bytes | None:
 
 
 def keys_of(states: Sequence[bytes]) -> Collection[bytes]:
-    """Return the ids of the keys that states were sealed with."""
-    return {state[1 : 1 + KEY_ID_BYTES] for state in states if state[0] == SEALED}
+    """Return the ids of the keys that states were sealed with, as far as they can be told."""
+    return {state[1 : 1 + KEY_ID_BYTES] for state in states if len(state) > KEY_ID_BYTES and state[0] == SEALED}
 
 
 def from_state(
@@ -157,16 +168,8 @@ def from_state(
     upcasts: Mapping[str, Upcast] = UPCASTS,
     openers: Openers = NO_KEYS,
 ) -> Recorded:
-    """Return the event of stored bytes; `openers`: the keys of sealed ones. Raises UnknownEvent."""
-    erased = False
-    if state[0] == SEALED:
-        state, erased = _opened(topic, state, openers)
-    if topic in upcasts:
-        topic, state = _upcast(state, upcasts[topic])
-    decoder = _decoders.get(topic)
-    if decoder is None:
-        raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
-    stored: Any = decoder.decode(state)
+    """Return the event of stored bytes; `openers`: the keys of sealed ones. Raises UnknownEvent, ChangedEvent."""
+    name, stored, erased = decoded(position, stream_id, version, topic, state, upcasts, openers)
     return Recorded(
         position,
         stream_id,
@@ -175,9 +178,39 @@ def from_state(
         stored.occurred_at,
         stored.cause,
         stored.actor,
-        TYPES[topic](*_values(stored.event)),
+        TYPES[name](*_values(stored.event)),
         erased,
     )
+
+
+def decoded(
+    position: int,
+    stream_id: UUID,
+    version: int,
+    topic: str,
+    state: bytes,
+    upcasts: Mapping[str, Upcast] = UPCASTS,
+    openers: Openers = NO_KEYS,
+) -> tuple[str, Any, bool]:
+    """Return the type's name today, the envelope with the event's fields as they are shaped, whether it was erased.
+
+    Raises UnknownEvent, ChangedEvent.
+    """
+    erased = False
+    try:
+        if state[0] == SEALED:
+            state, erased = _opened(topic, state, openers)
+        if topic in upcasts:
+            topic, state = _upcast(state, upcasts[topic])
+        if topic in _decoders:
+            return topic, _decoders[topic].decode(state), erased
+    except _UNREADABLE as error:
+        place = f"at position {position}" if position else f"{version} of stream {stream_id}"
+        raise ChangedEvent(
+            f"the event {place} ({topic}) cannot be read, its bytes are not those that were recorded:"
+            " `okno audit --verify` names what was changed"
+        ) from error
+    raise UnknownEvent(f"event {topic!r} at position {position}: written by a newer version of Okno?")
 
 
 def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:
@@ -248,11 +281,8 @@ class _Part:
             raise TypeError(f"{event.__name__}: fields without a default come first")
         shape = [(name, Any, *_default(chosen[name])) for name in names]
         self.make: Callable[..., Any] = msgspec.defstruct(f"{event.__name__}Part", shape, omit_defaults=True, gc=False)
-        self._get = attrgetter(*names)
-        self._is_one = len(names) == 1
-
-    def values(self, event: Any) -> Sequence[Any]:
-        return (self._get(event),) if self._is_one else self._get(event)
+        get = attrgetter(*names)
+        self.values: Callable[[Any], Sequence[Any]] = get if len(names) > 1 else lambda event: (get(event),)
 
 
 def _default(each: Any) -> tuple[Any, ...]:

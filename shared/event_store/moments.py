@@ -34,5 +34,5 @@ def _last(tx: Transaction, fits: Callable[[datetime], bool]) -> int:
 
 def _recorded_at(tx: Transaction, position: int) -> datetime:
     """Positions may be left out (PostgreSQL, after an insert that failed): then the next one counts."""
-    (recorded,) = read_log(tx, position - 1, 1)
+    (recorded,) = read_log(tx, position - 1, 1, pass_over=True)
     return recorded.recorded_at

@@ -61,6 +61,7 @@ def _move(session: Session, moved: Stay, here: list[Stay], place: Place, is_newe
     waiting = [stay for stay in others if stay.message.waits]
     left = next(reversed(waiting or others), None)
     source = moved.message.conversation_id
+    call = session.conversation(source).state.calls.get(moved.message.message_id)  # as all its reports tell of it
     away = c.MoveAway(
         moved.message.message_id,
         place.conversation_id,
@@ -72,7 +73,7 @@ def _move(session: Session, moved: Stay, here: list[Stay], place: Place, is_newe
     )
     session.decide(source, away, about)
     message = replace(
-        _beginning(moved.message), conversation_id=place.conversation_id, customer_id=place.customer_id
+        _beginning(moved.message), conversation_id=place.conversation_id, customer_id=place.customer_id, call=call
     )  # fmt: skip
     session.decide(place.conversation_id, c.TakeIn(message, source, moved.said_at, is_newest), about)
 

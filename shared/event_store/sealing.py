@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.event_store.mapper import Happening, tells_channel, to_sealed_state
+from shared.event_store.mapper import Envelope, Happening, tells_channel, to_sealed_state
 from shared.event_store.raw_items import sealed_raw
 from shared.keys.ring import Key, KeyRing, week_of
 
@@ -18,7 +18,10 @@ ChannelOf = Callable[[UUID], UUID | None]
 
 @dataclass(slots=True)
 class Sealing:
-    """`erased`: whose content is sealed with keys that nobody keeps. Not frozen: it remembers the last key."""
+    """`erased`: whose content is sealed with keys that nobody keeps.
+
+    Not frozen: it remembers the last key, and what was around the last event.
+    """
 
     keys: KeyRing
     recorded_at: datetime
@@ -28,13 +31,16 @@ class Sealing:
     _channel_id: UUID | None = None
     _key: Key | None = None
     _week: int = -1
+    _envelope: Envelope | None = None
 
     def state(self, happening: Happening) -> bytes:
         """Return the bytes to store of an event."""
-        event = happening.event
+        event, envelope = happening.event, self._envelope
+        if envelope is None or envelope.about is not happening.about:
+            envelope = self._envelope = Envelope(happening.about, self.recorded_at)
         channel_id = self._channel(event)
         return to_sealed_state(
-            happening, self.recorded_at, lambda: self._to_seal(event, channel_id), self.keys.pseudonym, channel_id
+            event, envelope, lambda: self._to_seal(event, channel_id), self.keys.pseudonym, channel_id
         )
 
     def raw(self, event: Any, data: bytes) -> bytes:

@@ -23,6 +23,7 @@ from shared.event_store.mapper import About, Happening, from_state, key_of, to_s
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries, forget
 from shared.event_store.sealing import Sealing
+from shared.event_store.streams import last_version, past_of
 from shared.keys.ring import NOBODY
 
 TOPIC = "events"
@@ -83,7 +84,7 @@ class Session:
 
     def decide_quarantine(self, item_id: UUID, command: c.QuarantineCommand, about: About) -> int:
         """Decide a command about a quarantined item; return how many events that made. Raises Refused."""
-        past = [recorded.event for recorded in read_stream(self._tx, item_id)]
+        past = past_of(self._tx, item_id, e.QuarantineEvent)
         past += [happening.event for stream_id, _, happening in self.appended if stream_id == item_id]
         state: quarantine.State = "none"
         item: e.InboundQuarantined | None = None
@@ -101,7 +102,7 @@ class Session:
 
     def decide_step(self, step_id: UUID, command: c.StepCommand, about: About) -> list[e.StepEvent]:
         """Decide a command about a next step. Raises Refused."""
-        past = [recorded.event for recorded in read_stream(self._tx, step_id)]
+        past = past_of(self._tx, step_id, e.StepEvent, creates=isinstance(command, c.PlanStep))
         past += [happening.event for stream_id, _, happening in self.appended if stream_id == step_id]
         step = next_step.NONE
         for event in cast("list[e.StepEvent]", past):
@@ -122,7 +123,7 @@ class Session:
     def add(self, stream_id: UUID, happening: Happening) -> None:
         """Keep one event for the end of a stream, wherever that is."""
         appended = sum(stream == stream_id for stream, _, _ in self.appended)
-        self.append(stream_id, len(read_stream(self._tx, stream_id)) + appended + 1, happening)
+        self.append(stream_id, last_version(self._tx, stream_id) + appended + 1, happening)
 
     def keep_raw(self, data: bytes) -> None:
         """Keep the raw bytes of the item that the last event came from."""
@@ -133,20 +134,12 @@ class Session:
 
         No other writer can come between them, so their positions are the last ones of the log.
         """
+        recorder = recorder_for(tx)
+        stored, kept = self._sealed(tx, recorded_at)
         if tx.dialect == "postgres" and self.appended:
             tx.run("LOCK TABLE stored_events IN EXCLUSIVE MODE")
         if self.appended and erasures.number(tx) != self._erasures.number:
             raise Conflict("somebody was erased meanwhile: what is remembered of them must not be used")
-        recorder = recorder_for(tx)
-        sealing = self._sealing(tx, recorded_at)
-        raws = dict(self.raw_items)
-        stored, kept = list[StoredEvent](), list[tuple[int, bytes]]()
-        for index, (stream, version, happening) in enumerate(self.appended):
-            state = sealing.state(happening) if sealing else to_state(happening, recorded_at)
-            stored.append(StoredEvent(stream, version, type(happening.event).__name__, state))
-            if index in raws:
-                data = raws[index]
-                kept.append((index, sealing.raw(happening.event, data) if sealing else data))
         recorder.insert(stored, tracking)
         if self.resolved:
             tx.run_many(
@@ -177,6 +170,22 @@ class Session:
             for position, (stream, version, happening) in enumerate(self.appended, first)
         ]
         return self._as_left(recorded, stored) if self._erasures.customers else recorded
+
+    def _sealed(self, tx: Transaction, recorded_at: datetime) -> tuple[list[StoredEvent], list[tuple[int, bytes]]]:
+        """Return the events as they are stored, and raw bytes by the index of theirs.
+
+        Before the lock, which all other processes wait for; it takes a fifth of the time.
+        """
+        sealing = self._sealing(tx, recorded_at)
+        raws = dict(self.raw_items)
+        stored, kept = list[StoredEvent](), list[tuple[int, bytes]]()
+        for index, (stream, version, happening) in enumerate(self.appended):
+            state = sealing.state(happening) if sealing else to_state(happening, recorded_at)
+            stored.append(StoredEvent(stream, version, type(happening.event).__name__, state))
+            if index in raws:
+                data = raws[index]
+                kept.append((index, sealing.raw(happening.event, data) if sealing else data))
+        return stored, kept
 
     def new_customer_id(self, address: e.Address) -> UUID:
         """Return the id of a customer to be registered from an address; one who was erased comes back as another."""
@@ -210,9 +219,11 @@ class Session:
         return known.state.channel_id if known else None
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
-        """Return `known` brought up to date from the log."""
+        """Return `known` brought up to date from the log; what is no conversation stays unknown."""
         state, version = known.state, known.version
         for past in read_stream(self._tx, conversation_id, after_version=version):
+            if past.version == 1 and not isinstance(past.event, e.ConversationEvent):
+                return UNKNOWN
             state = conversations.evolve(state, cast("e.ConversationEvent", past.event))
             version = past.version
         return Versioned(version, state)

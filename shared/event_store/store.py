@@ -27,6 +27,7 @@ from shared.event_store.mapper import About, Happening
 from shared.event_store.recent import Recent
 from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
+from shared.event_store.streams import refuse_other
 from shared.keys.ring import KeyRing
 from shared.values import dataclass
 
@@ -71,11 +72,13 @@ class EventStore:
     ) -> Handled:
         """Decide an operator's command on a conversation. `once`: an id that makes repeating it harmless.
 
-        Raises Refused.
+        Raises Refused, also when something else has this id.
         """
 
         def decide(session: Session, tx: Transaction) -> None:
-            if once is None or not routing.seen(tx, once):
+            if once is not None and routing.seen(tx, once):
+                refuse_other(tx, conversation_id, command, once)
+            else:
                 session.decide(conversation_id, command, About(self._clock(), actor))
 
         return await self.record(decide)
@@ -173,9 +176,11 @@ class EventStore:
         return self._recent.after(position, limit)
 
     async def after(self, position: int, limit: int) -> list[e.Recorded]:
-        """Return up to `limit` events recorded after a position, without gaps."""
+        """Return up to `limit` events recorded after a position, without gaps; passes over what cannot be read."""
         events = self._recent.after(position, limit)
-        return events or await self._database.read(partial(read_log, after=position, limit=limit), brief=True)
+        return events or await self._database.read(
+            partial(read_log, after=position, limit=limit, pass_over=True), brief=True
+        )
 
     async def positions(self, names: Sequence[str]) -> dict[str, int]:
         """Return the recorded positions of those consumers that have one."""

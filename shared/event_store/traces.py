@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +11,7 @@ import msgspec
 
 from shared.database.protocol import Transaction
 from shared.event_store.log import Stored, read_stored
-from shared.event_store.mapper import key_of, plain_part
+from shared.event_store.mapper import ChangedEvent, key_of, plain_part
 
 
 class _Message(msgspec.Struct):
@@ -27,7 +28,8 @@ class _Ids(msgspec.Struct):
     to_customer_id: UUID | None = None
     other_id: UUID | None = None
     reply_id: UUID | None = None
-    left: _Message | None = None
+    left: _Message | int | None = None
+    """A message, or of an undone import how many customers it left."""
 
 
 class _Envelope(msgspec.Struct):
@@ -65,13 +67,17 @@ class Trace:
 
 
 def read_traces(tx: Transaction, after: int, limit: int) -> list[Trace]:
-    """Return up to `limit` events recorded after a position."""
+    """Return up to `limit` events recorded after a position. Raises ChangedEvent."""
     return [trace_of(stored) for stored in read_stored(tx, after, limit)]
 
 
 def trace_of(stored: Stored) -> Trace:
-    """Return what is known of an event without any key."""
-    plain = _decode(plain_part(stored.state))
+    """Return what is known of an event without any key. Raises ChangedEvent."""
+    try:
+        plain = _decode(plain_part(stored.state))
+    except (msgspec.MsgspecError, struct.error, LookupError, ValueError) as error:
+        place = f"at position {stored.position} ({stored.type})"
+        raise ChangedEvent(f"it cannot be seen whose the event {place} is: its bytes were changed") from error
     ids = plain.event
     return Trace(
         stored.position,
@@ -88,5 +94,5 @@ def trace_of(stored: Stored) -> Trace:
         ids.to_customer_id,
         ids.other_id,
         ids.reply_id,
-        ids.left.message_id if ids.left else None,
+        ids.left.message_id if isinstance(ids.left, _Message) else None,
     )

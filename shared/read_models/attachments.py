@@ -8,6 +8,7 @@ from uuid import UUID
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.read_models.entries import Body, attachment_id, remote_id
+from shared.read_models.told import told
 
 
 class Attachments:
@@ -29,7 +30,7 @@ class Attachments:
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows = [
             (str(attachment_id(owner, index)), file.sha256, file.name, file.media_type, str(owner))
-            for recorded in events
+            for recorded in told(events, _WITH_FILES)
             for owner, files in _files(recorded.event)
             for index, file in enumerate(files)
         ]
@@ -48,6 +49,7 @@ class Attachments:
 
 
 READ_MODEL = Attachments()
+_WITH_FILES = {e.MessageReceived, e.MessageExtended, e.ReplyRequested, e.MessageEdited}
 
 
 def _files(event: e.Event) -> list[tuple[UUID, tuple[e.File, ...]]]:

@@ -46,14 +46,16 @@ READ_MODEL = Clocks()
 
 
 def _row(recorded: e.Recorded) -> Row | None:
-    distance = recorded.recorded_at - recorded.occurred_at
-    if -LEAST < distance < LEAST:
+    occurred_at, recorded_at = recorded.occurred_at, recorded.recorded_at
+    if -LEAST < recorded_at - occurred_at < LEAST:
         return None
     event: Any = recorded.event
     conversation_id = getattr(event, "conversation_id", None)
     if conversation_id is None:
         return None
-    began, until = sorted((microseconds(recorded.occurred_at), microseconds(recorded.recorded_at)))
+    began, until = microseconds(occurred_at), microseconds(recorded_at)
+    if began > until:
+        began, until = until, began
     return (recorded.position, text_of(conversation_id), (until - began).bit_length() - 1, began, until)
 
 

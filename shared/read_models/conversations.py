@@ -43,6 +43,7 @@ _COLUMNS = (
 )
 _INDEX = {name: number for number, name in enumerate(_COLUMNS)}
 _POSITION, _CHANGED_AT = _INDEX["position"], _INDEX["changed_at"]
+_STATUS, _MERGED_INTO, _COUNT = _INDEX["status"], _INDEX["merged_into"], _INDEX["messages_count"]
 _Values = list[Any]
 
 
@@ -85,6 +86,11 @@ class Conversations:
         for id_, recorded in zip(ids, changes, strict=True):
             if isinstance(recorded.event, e.ConversationOpened):
                 rows[id_] = _opened(id_, recorded.event, recorded)
+            elif id_ not in rows:  # how it was opened cannot be read
+                if (begun := _begun(id_, recorded)) is None:
+                    continue
+                rows[id_] = begun
+                opened.add(id_)
             else:
                 was = rows[id_]
                 ended.append(conversations_past.ended(was[_POSITION], id_, _listed_as(was), recorded.position))
@@ -117,8 +123,8 @@ def _load(tx: Transaction, ids: set[str], prefix: str) -> dict[str, _Values]:
 
 def _listed_as(values: _Values) -> str:
     """Return the status under which lists have a conversation."""
-    hidden = values[_INDEX["merged_into"]] is not None and values[_INDEX["status"]] == "closed"
-    return conversations_past.HIDDEN if hidden else str(values[_INDEX["status"]])
+    status: str = values[_STATUS]
+    return conversations_past.HIDDEN if status == "closed" and values[_MERGED_INTO] is not None else status
 
 
 def _change(values: _Values, recorded: e.Recorded) -> None:
@@ -132,6 +138,15 @@ def _opened(id_: str, event: e.ConversationOpened, recorded: e.Recorded) -> _Val
     at = to_text(recorded.recorded_at)
     head = [id_, text_of(event.customer_id), text_of(event.channel_id), "open", event.subject]
     return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position, None]
+
+
+def _begun(id_: str, recorded: e.Recorded) -> _Values | None:
+    """Return a conversation by the first event that can be read and says whose it is, on which channel."""
+    event: Any = recorded.event
+    if not (hasattr(event, "customer_id") and hasattr(event, "channel_id")):
+        return None
+    opened = e.ConversationOpened(event.conversation_id, event.customer_id, event.channel_id, "", "", "")
+    return _opened(id_, opened, recorded)
 
 
 def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
@@ -161,7 +176,7 @@ def _extended(event: e.MessageExtended, recorded: e.Recorded, values: _Values) -
     message = event.message
     changed: Body = {}
     if message.edited_before:
-        changed["messages_count"] = values[_INDEX["messages_count"]] - 1
+        changed["messages_count"] = values[_COUNT] - 1
     last = orjson.loads(values[_INDEX["last_message"]] or "{}")
     if last.get("id") == str(message.message_id) and not last["preview"]:
         changed["last_message"] = orjson.dumps({**last, "preview": _preview(message.text)}).decode()
@@ -190,7 +205,7 @@ def _said(
         "occurred_at": to_text(recorded.occurred_at),
         "call": {"state": call.state, "direction": call.direction} if call else None,
     }
-    return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_INDEX["messages_count"]] + 1}
+    return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_COUNT] + 1}
 
 
 def _last(message: e.MessageReceived, said_at: datetime) -> str:
@@ -227,13 +242,13 @@ def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) 
 def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
     """What no person wrote ends no waiting."""
     if event.automatic:
-        return {"messages_count": values[_INDEX["messages_count"]] + 1}
+        return {"messages_count": values[_COUNT] + 1}
     said = _said(event.reply_id, "outbound", "text", recorded.actor.name, event.text, recorded, values)
     return {**said, "waiting_since": None}
 
 
 def _noted(event: e.NoteAdded, recorded: e.Recorded, values: _Values) -> Body:
-    return {"messages_count": values[_INDEX["messages_count"]] + 1}
+    return {"messages_count": values[_COUNT] + 1}
 
 
 def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body:
@@ -244,6 +259,8 @@ def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body
 
 
 def _bounced(event: e.ReplyBounced, recorded: e.Recorded, values: _Values) -> Body:
+    if event.earlier:
+        return {}
     return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
 
 
@@ -282,7 +299,7 @@ def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded, values: 
 
 def _moved(event: e.MessageMoved, recorded: e.Recorded, values: _Values) -> Body:
     """What is left is as if the message had never been here."""
-    changed: Body = {"messages_count": values[_INDEX["messages_count"]] - 1}
+    changed: Body = {"messages_count": values[_COUNT] - 1}
     last = orjson.loads(values[_INDEX["last_message"]] or "{}")
     if last.get("id") == str(event.message_id):
         changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
@@ -297,7 +314,7 @@ def _moved(event: e.MessageMoved, recorded: e.Recorded, values: _Values) -> Body
 
 def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: _Values) -> Body:
     message, at = event.message, to_text(event.said_at)
-    changed: Body = {"messages_count": values[_INDEX["messages_count"]] + 1}
+    changed: Body = {"messages_count": values[_COUNT] + 1}
     last = orjson.loads(values[_INDEX["last_message"]] or "{}")
     is_newest = last.get("occurred_at", "") <= at
     if is_newest:

@@ -10,10 +10,12 @@ import orjson
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.domain.unreadable import Unreadable
 from shared.ids import text_of
 from shared.read_models import groups
 from shared.read_models.cards import SHOWN
 from shared.read_models.entries import Body, dumps
+from shared.read_models.told import told
 
 
 class Customers:
@@ -36,8 +38,9 @@ class Customers:
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
         rows = [_row(r, r.event) for r in events if isinstance(r.event, e.CustomerRegistered)]
+        rows += [_nameless(r) for r in events if isinstance(r.event, Unreadable) and r.event.type == _REGISTERED]
         tx.insert_many(f"{prefix}customers", _COLUMNS, rows)
-        for recorded in events:
+        for recorded in told(events, _CHANGING):
             if isinstance(recorded.event, e.IdentityLinked):
                 _link(tx, recorded.event, prefix)
             elif isinstance(recorded.event, e.CardChanged):
@@ -48,7 +51,9 @@ class Customers:
 
 
 READ_MODEL = Customers()
+_CHANGING = {e.IdentityLinked, e.CardChanged, e.CustomerErased}
 
+_REGISTERED = e.CustomerRegistered.__name__
 _COLUMNS = ("id", "name", "address", "identities", "created_at", "position", "erased")
 _SELECT = "SELECT c.id, c.name, c.identities, c.created_at, c.position, c.erased, c.erased_at FROM customers c"
 
@@ -79,6 +84,12 @@ def _row(recorded: e.Recorded, event: e.CustomerRegistered) -> Row:
     return (*head, to_text(recorded.recorded_at), recorded.position, int(recorded.erased))
 
 
+def _nameless(recorded: e.Recorded) -> Row:
+    """Who they are cannot be read: their conversations are shown all the same."""
+    at = to_text(recorded.recorded_at)
+    return (text_of(recorded.stream_id), "", "", "[]", at, recorded.position, 0)
+
+
 def customer(tx: Transaction, customer_id: UUID) -> Body | None:
     """Return a customer as the API shows one, with all who are merged into them.
 
@@ -97,6 +108,15 @@ def page(tx: Transaction, before: int | None, limit: int) -> list[Body]:
     where += " AND c.position < ?" if before is not None else ""
     parameters = [limit] if before is None else [before, limit]
     return _all_shown(tx, tx.rows(f"{_SELECT} {where} ORDER BY c.position DESC LIMIT ?", parameters))
+
+
+def some(tx: Transaction, customer_ids: Sequence[UUID]) -> list[Body]:
+    """Return those whom a list shows for some customers: each once, by whoever stands for them, in their order."""
+    ids = list(map(str, customer_ids))
+    roots = groups.roots(tx, ids)
+    wanted = list(dict.fromkeys(roots.get(id_, id_) for id_ in ids))
+    rows = {row[0]: row for row in tx.rows_in(f"{_SELECT} WHERE {SHOWN} AND c.id", wanted)}
+    return _all_shown(tx, [rows[id_] for id_ in wanted if id_ in rows])
 
 
 def _all_shown(tx: Transaction, rows: Sequence[Row]) -> list[Body]:

@@ -25,6 +25,8 @@ def told(recorded: e.Recorded) -> Body | None:
             return {"state": "failed", "attempts": event.tries, "error": event.error}
         case e.ReplyFateUnknown():
             return {"state": "unknown", "attempts": event.tries, "error": event.error}
+        case e.ReplyBounced(earlier=True):
+            return None
         case e.ReplyDelivered() | e.ReplyRead() | e.ReplyDelayed() | e.ReplyBounced() | e.ReplyComplained():
             return {"notice": notice(event, recorded)}
     return None

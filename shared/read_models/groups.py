@@ -15,6 +15,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.read_models import suggestions
 from shared.read_models.entries import Body
+from shared.read_models.told import told
 
 AT_ONCE = 100
 """So many members are asked for in one statement."""
@@ -40,7 +41,7 @@ class Groups:
         return suggestions.indexes(prefix)
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        for recorded in events:
+        for recorded in told(events, _TOLD):
             match recorded.event:
                 case e.CustomersMerged() as event:
                     _merge(tx, event, recorded, prefix)
@@ -56,20 +57,31 @@ class Groups:
 
 
 READ_MODEL = Groups()
+_TOLD = {e.CustomersMerged, e.CustomerUnmerged, e.MergeSuggested, e.MergeRefused, e.CustomerErased}
 
 _COLUMNS = ("member_id", "into_id", "root_id", "merged_at", "merged_by")
 
 
 def _merge(tx: Transaction, event: e.CustomersMerged, recorded: e.Recorded, prefix: str) -> None:
     member, root = str(event.customer_id), str(event.root_id)
+    _end_stale(tx, (member, root), prefix)
     tx.run(f"UPDATE {prefix}customer_groups SET root_id = ? WHERE root_id = ?", (root, member))
     row = (member, str(event.into_id), root, to_text(recorded.occurred_at), recorded.actor.name)
     tx.insert_many(f"{prefix}customer_groups", _COLUMNS, [row])
     suggestions.stands_for(tx, root, [member, *below(tx, member, prefix)], prefix)
 
 
+def _end_stale(tx: Transaction, those: Sequence[str], prefix: str) -> None:
+    """Both stood for themselves: where they do not, that was undone by an event that could not be read."""
+    for (id_,) in tx.rows_in(f"SELECT member_id FROM {prefix}customer_groups WHERE member_id", those):
+        _take_out(tx, id_, prefix)
+
+
 def _unmerge(tx: Transaction, event: e.CustomerUnmerged, prefix: str) -> None:
-    member = str(event.customer_id)
+    _take_out(tx, str(event.customer_id), prefix)
+
+
+def _take_out(tx: Transaction, member: str, prefix: str) -> None:
     tx.run(f"DELETE FROM {prefix}customer_groups WHERE member_id = ?", (member,))
     those_below = below(tx, member, prefix)
     sql = f"UPDATE {prefix}customer_groups SET root_id = ? WHERE member_id = ?"
@@ -79,10 +91,10 @@ def _unmerge(tx: Transaction, event: e.CustomerUnmerged, prefix: str) -> None:
 
 def below(tx: Transaction, customer_id: str, prefix: str = "") -> list[str]:
     """Return all who are merged into a customer, directly or not."""
-    found, new = [], [customer_id]
+    found, new = list[str](), [customer_id]
     while new:
         sql = f"SELECT member_id FROM {prefix}customer_groups WHERE into_id"
-        new = sorted(id_ for (id_,) in tx.rows_in(sql, new))
+        new = sorted({id_ for (id_,) in tx.rows_in(sql, new)}.difference(found, (customer_id,)))
         found += new
     return found
 

@@ -15,6 +15,7 @@ from shared import read_models
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import lock_schema
 from shared.domain.events import Recorded
+from shared.read_models import holes
 from shared.read_models.model import ReadModel
 
 TOPIC = "views"
@@ -60,6 +61,7 @@ def create_tables(database: Database) -> None:
     with database.writing() as tx:
         lock_schema(tx)
         tx.script(SCHEMA)
+        tx.script(holes.SCHEMA)
         known = standings(tx)
         for model in models().values():
             if model.name not in known:
@@ -86,6 +88,7 @@ def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
     """Apply events to every live model that has not seen them; another process may have been first."""
     together = [name for name in models() if not is_apart(name)]
     moved = []
+    holes.note(tx, holes.of(events))
     for name, standing in standings(tx, lock=True, names=together).items():
         unseen = [event for event in events if event.position > standing.position]
         if unseen:

@@ -1,4 +1,4 @@
-"""Calls of which no end is known, with when we first heard of each."""
+"""Calls of which no end is known, with when we first heard of each by our own clock: a provider's may be hours off."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OpenCall:
 
 class OpenCalls:
     name = "open_calls"
-    version = 1
+    version = 2
     tables = ("open_calls",)
 
     def schema(self, prefix: str) -> str:
@@ -40,16 +40,21 @@ class OpenCalls:
         return ""
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        opened: list[tuple[str, str, str]] = []
+        opened: dict[str, tuple[str, str, str]] = {}
+        moved: list[tuple[str, str]] = []
         over: list[tuple[str]] = []
         for recorded in events:
             event = recorded.event
             if isinstance(event, e.MessageReceived) and event.call is not None and is_open(event.call):
                 ids = (str(event.message_id), str(event.conversation_id))
-                opened.append((*ids, to_text(recorded.occurred_at)))
+                opened[ids[0]] = (*ids, to_text(recorded.recorded_at))
+            elif isinstance(event, e.MessageAdopted) and event.message.call is not None:
+                moved.append((str(event.conversation_id), str(event.message.message_id)))
             elif isinstance(event, e.CallProgressed) and not is_open(event.call):
                 over.append((str(event.message_id),))
-        tx.insert_many(f"{prefix}open_calls", _COLUMNS, opened)
+        tx.insert_many(f"{prefix}open_calls", _COLUMNS, list(opened.values()))
+        if moved:
+            tx.run_many(f"UPDATE {prefix}open_calls SET conversation_id = ? WHERE message_id = ?", moved)
         if over:
             tx.run_many(f"DELETE FROM {prefix}open_calls WHERE message_id = ?", over)
 

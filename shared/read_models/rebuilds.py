@@ -60,11 +60,11 @@ def take_up(tx: Transaction, names: Sequence[str], owner: str, at: datetime, *, 
 _COLUMNS = ("name", "prefix", "version", "position", "owner", "taken_up_at")
 
 
-def move(tx: Transaction, begun: Begun, positions: Mapping[str, int]) -> None:
-    """Say how far the new tables of these models are. Raises Overtaken."""
-    for name, position in positions.items():
-        sql = "UPDATE read_model_rebuilds SET position = ? WHERE name = ? AND owner = ?"
-        if tx.run(sql, (position, name, begun.owner)) != 1:
+def move(tx: Transaction, begun: Begun, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+    """Say how far the new tables of these models are that were at a position before. Raises Overtaken."""
+    for name, position in after.items():
+        sql = "UPDATE read_model_rebuilds SET position = ? WHERE name = ? AND owner = ? AND position = ?"
+        if tx.run(sql, (position, name, begun.owner, before[name])) != 1:
             raise Overtaken(f"another process has taken up the rebuild of {name}")
 
 

@@ -223,10 +223,11 @@ def _entry(
     text: str = "",
     more: str = "",
 ) -> Entry:
+    key = id_.hex
     return Entry(
         recorded.position,
-        id_.hex,
-        (message_id or id_).hex,
+        key,
+        message_id.hex if message_id is not None and message_id is not id_ else key,
         kind,
         _id(event, "customer_id"),
         _id(event, "conversation_id"),

@@ -11,6 +11,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.read_models import groups
 from shared.read_models.entries import Body
+from shared.read_models.told import told
 
 _COLUMNS = (
     "id", "customer_id", "conversation_id", "what", "note", "state", "due_at", "operator_id", "planned_at", "ended_at",
@@ -46,7 +47,7 @@ class Steps:
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        for recorded in events:
+        for recorded in told(events, _TOLD):
             if isinstance(recorded.event, e.StepPlanned):
                 tx.insert_many(f"{prefix}steps", _COLUMNS, [_row(recorded.event, recorded)])
             elif isinstance(recorded.event, e.StepPostponed):
@@ -57,6 +58,7 @@ class Steps:
 
 
 READ_MODEL = Steps()
+_TOLD = {e.StepPlanned, e.StepPostponed, e.StepDone, e.StepDeclined}
 
 
 @dataclass(frozen=True, slots=True)

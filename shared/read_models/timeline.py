@@ -21,6 +21,7 @@ from shared.read_models.moment import Moment, microseconds
 from shared.read_models.timeline_pages import LEFT
 from shared.read_models.timeline_pages import Page as Page
 from shared.read_models.timeline_pages import Wanted as Wanted
+from shared.read_models.told import told
 
 MESSAGE_KINDS = ("text", "call", "form", "note")
 _COLUMNS = (
@@ -82,11 +83,12 @@ class Timeline:
         facets.keep(tx, prefix, sorted(combinations))
         became = [row for recorded in events if (row := changes.change_of(recorded))]
         tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
-        for recorded in events:
+        for recorded in told(events, _PLACING):
             _place(tx, recorded, prefix)
 
 
 READ_MODEL = Timeline()
+_PLACING = {e.MessageMoved, e.CustomerUnmerged, e.MessageReceived, e.MessageExtended}
 
 
 def _place(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:

@@ -217,6 +217,12 @@ def test_without_any_time_told_it_counts_from_when_we_heard_of_it() -> None:
     assert overdue(ringing(), at(600), seen_at=AT) is not None
 
 
+def test_a_time_that_is_still_to_come_is_not_believed() -> None:
+    call = ringing(started_at=at(3 * 3600))
+    assert overdue(call, at(599), seen_at=AT) is None
+    assert overdue(call, at(600), seen_at=AT) is not None
+
+
 @pytest.mark.parametrize("state", ["finished", "missed", "failed"])
 def test_a_call_that_has_ended_is_never_overdue(state: str) -> None:
     assert overdue(tells(state, started_at=AT), at(10**6)) is None

@@ -341,6 +341,19 @@ def test_a_reply_that_bounced_can_be_sent_again() -> None:
     assert when([*SENT, bounced, e.ReplyRetried(*HEAD, REPLY, 2)], notice("bounced")) == []
 
 
+def test_a_bounce_of_a_lost_attempt_is_told_and_the_next_one_goes_on() -> None:
+    past = [*ANSWERED, UNKNOWN, AGAIN]
+    (told,) = when(past, notice("bounced"))
+    assert told == e.ReplyBounced(*HEAD, REPLY, 1, "a@b", "5.1.1", "no such user", earlier=True)
+    assert when([*past, told], notice("bounced")) == []
+    assert when([*past, told], report("sent", attempt=1)) == []
+    assert when([*past, told], report("sent", attempt=2)) == [
+        e.ReplySent(*HEAD, REPLY, MAILBOX, 2, 3, "<s@x>", ("<k@x>",))
+    ]
+    fails = [*past, told, failed(REPLY, 2)]
+    assert when(fails, c.RetryReply(REPLY)) == [e.ReplyRetried(*HEAD, REPLY, 3)]
+
+
 def test_a_delivered_reply_of_unknown_fate_needs_no_second_sending() -> None:
     past = [*ANSWERED, UNKNOWN, e.ReplyDelivered(*HEAD, REPLY, 1)]
     assert refusal(past, c.RetryReply(REPLY)) == "no_such_reply"

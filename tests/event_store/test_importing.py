@@ -20,6 +20,7 @@ from shared.event_store.importing import start_undo
 from shared.event_store.log import read_log, read_streams
 from shared.event_store.routing import customer_of
 from shared.event_store.store import EventStore
+from shared.event_store.traces import read_traces
 from shared.read_models import customers, imports
 from tests.examples import OLGA, about, inbound
 from tests.read_models.contents import show
@@ -155,6 +156,17 @@ async def test_an_undone_import_leaves_the_values_of_the_one_before(database: Da
     assert (await card_of(database, id_)).values("tags") == ("b",)
     assert (await take_back(database, store, second)).restored == 3
     assert (await card_of(database, id_)).values("tags") == ("a",)
+
+
+async def test_an_undone_import_is_passed_over_by_who_looks_for_somebodys_events(
+    database: Database, store: EventStore
+) -> None:
+    import_id = uuid4()
+    await take_in(database, store, file_of(2), import_id)
+    await take_back(database, store, import_id)
+    traces = await database.read(lambda tx: read_traces(tx, 0, 10_000))
+    assert [each.position for each in traces] == [each.position for each in await events(database)]
+    assert [(each.type.rsplit(":", 1)[-1], each.left_id) for each in traces][-1] == ("ImportUndone", None)
 
 
 async def test_nobody_undoes_what_never_was(database: Database, store: EventStore) -> None:

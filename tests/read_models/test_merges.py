@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.read_models.twins import Step, begun, compare, found_in_search, lives, person
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(lives)
 def test_a_life_with_merges_that_were_undone_is_one_without(life: list[Step]) -> None:
     compare(life)

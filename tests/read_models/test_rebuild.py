@@ -10,6 +10,7 @@ from functools import partial
 import pytest
 
 from services.projector import rebuild as rebuilding
+from services.projector import rebuild_part
 from services.projector.follow import follow
 from services.projector.rebuild import Wanted, drop_abandoned, drop_left, rebuild, rebuild_outdated
 from shared.clock import now
@@ -19,6 +20,7 @@ from shared.event_store.store import EventStore
 from shared.progress import Progress
 from shared.read_models import live
 from shared.read_models.compare import Compared, Difference
+from shared.read_models.rebuilds import Overtaken
 from tests.read_models.contents import EVERY_TABLE, TABLES, contents, show
 from tests.read_models.test_read_models import long_history, record
 from tests.services.fakes import until
@@ -59,7 +61,7 @@ async def leftovers(database: Database) -> list[str]:
 
 
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebuilding, "BATCH", 20)
+    monkeypatch.setattr(rebuild_part, "BATCH", 20)
 
 
 async def test_rebuilt_tables_equal_the_live_ones_twice_over(database: Database, store: EventStore) -> None:
@@ -256,7 +258,7 @@ async def test_a_rebuild_that_another_has_taken_up_stops(database: Database, sto
         with database.writing() as tx:
             tx.run("UPDATE read_model_rebuilds SET owner = 'another'")
 
-    with pytest.raises(rebuilding.rebuilds.Overtaken):
+    with pytest.raises(Overtaken):
         await rebuild(database, Wanted(), take_over)
     assert all(compared.equal for compared in await rebuild(database, Wanted()))
 

@@ -1,0 +1,111 @@
+"""Fills the new tables of some read models from the log, step by step, and makes their indexes.
+
+A model's position moves in the transaction that fills its tables, so everything may be broken off and begun again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from services.projector.rebuild_pace import Pace
+from shared.database.protocol import Aside, Transaction
+from shared.domain.events import Recorded
+from shared.event_store.log import read_log_within
+from shared.progress import Progress, Watcher
+from shared.read_models import holes, live, rebuilds
+from shared.read_models.rebuilds import Begun
+
+BATCH = 2000
+BATCH_BYTES = 8 * 1024 * 1024
+"""Two steps are in memory at once, decoded and as rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some models of a rebuild that has begun. `goes_on` is called between the steps and may raise."""
+
+    aside: Aside
+    begun: Begun
+    names: Sequence[str]
+    watcher: Watcher
+    goes_on: Callable[[], None]
+
+    def left(self) -> int:
+        """Return how many positions of the log the model that is furthest behind has before it."""
+        with self.aside.reading() as tx:
+            at, until = rebuilds.positions(tx), goals(tx, self.names)
+        return max((until[name] - at.get(name, 0) for name in self.names), default=0)
+
+    def fill(self) -> None:
+        """Apply the log until the new tables are where the live ones are. Raises Overtaken."""
+        with self.aside.reading() as tx:
+            at = rebuilds.positions(tx)
+        if missing := [name for name in self.names if name not in at]:
+            raise rebuilds.Overtaken(f"another process has taken up the rebuild of {missing[0]}")
+        first = min(at[name] for name in self.names)
+        while True:
+            with self.aside.reading() as tx:
+                until = goals(tx, self.names)
+            behind = [name for name in self.names if at[name] < until[name]]
+            if not behind:
+                return
+            self._catch_up(at, {name: until[name] for name in behind}, first)
+
+    def make_indexes(self) -> None:
+        """Make the indexes of the queries that are missing."""
+        scripts = (live.models()[name].indexes(self.begun.prefix) for name in self.names)
+        statements = [statement for script in scripts for statement in script.split(";") if statement.strip()]
+        for number, statement in enumerate(statements, 1):
+            self.goes_on()
+            with self.aside.writing() as tx:
+                tx.script(statement)
+            self.watcher(Progress("indexes", number, len(statements)))
+
+    def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int) -> None:
+        """Move `at` up to `until`."""
+        total, pace = max(until.values()), Pace(BATCH)
+        for events, reached in self._batches(min(at[name] for name in until), total, pace):
+            began = time.thread_time()
+            moved = {name: max(at[name], min(reached, until[name])) for name in until}
+            with self.aside.writing() as tx:
+                holes.note(tx, holes.of(events))
+                for name in until:
+                    apply(tx, name, self.begun.prefix, events, at[name], until[name])
+                rebuilds.move(tx, self.begun, at, {name: to for name, to in moved.items() if to > at[name]})
+            at |= moved
+            pace.took(time.thread_time() - began)
+            self.watcher(Progress("events", reached, total, first))
+
+    def _batches(self, after: int, total: int, pace: Pace) -> Iterator[tuple[list[Recorded], int]]:
+        """Yield events and the position up to which they are all; the next are read while these are written."""
+        with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
+            ahead = threads.submit(self._read, after, pace)
+            while after < total:
+                self.goes_on()
+                events = ahead.result()
+                after = events[-1].position if events else total
+                if after < total:
+                    ahead = threads.submit(self._read, after, pace)
+                yield events, min(after, total)
+
+    def _read(self, after: int, pace: Pace) -> list[Recorded]:
+        with self.aside.reading() as tx:
+            events = pace.least if self.aside.in_the_way() else pace.events
+            return read_log_within(tx, after, events, BATCH_BYTES)
+
+
+def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
+    """Return how far the live tables of some models are."""
+    standings = live.standings(tx)
+    return {name: standings[name].position for name in names}
+
+
+def apply(tx: Transaction, name: str, prefix: str, events: Sequence[Recorded], after: int, until: int) -> None:
+    """Apply to the new tables of a model those events that are after a position and not beyond another."""
+    if events and (events[0].position <= after or events[-1].position > until):
+        events = [recorded for recorded in events if after < recorded.position <= until]
+    if events:
+        live.models()[name].apply(tx, events, prefix)

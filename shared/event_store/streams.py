@@ -1,0 +1,46 @@
+"""Whose stream is it? Its first event says of what kind; an id that somebody gives may be of another thing."""
+
+from __future__ import annotations
+
+from types import UnionType
+from uuid import UUID
+
+from shared.database.protocol import Transaction
+from shared.domain import commands as c
+from shared.domain import events as e
+from shared.domain.errors import Refused
+from shared.event_store.log import read_stream
+from shared.event_store.recorders import EVENTS
+
+TAKEN = "This id is of something else"
+
+
+def last_version(tx: Transaction, stream_id: UUID) -> int:
+    """Return the version of a stream's last event, 0 when there is none: also where it cannot be read."""
+    id_ = stream_id.hex if tx.dialect == "sqlite" else stream_id
+    row = tx.row(f"SELECT max(originator_version) FROM {EVENTS} WHERE originator_id = ?", (id_,))
+    return int(row[0]) if row and row[0] else 0
+
+
+def past_of(tx: Transaction, stream_id: UUID, kind: UnionType, *, creates: bool = False) -> list[e.Event]:
+    """Return the events of a stream that began with one of a kind; none of any other stream.
+
+    `creates`: something new may begin under this id. Raises Refused when it is another thing's.
+    """
+    past = [recorded.event for recorded in read_stream(tx, stream_id)]
+    if not past or isinstance(past[0], kind):
+        return past
+    if creates:
+        raise Refused("id_taken", TAKEN)
+    return []
+
+
+def refuse_other(tx: Transaction, conversation_id: UUID, command: c.ConversationCommand, id_: UUID) -> None:
+    """Raises Refused unless the id is what this command made in this conversation before: a note, or what we said."""
+    past = (recorded.event for recorded in read_stream(tx, conversation_id))
+    if isinstance(command, c.AddNote):
+        known = any(isinstance(event, e.NoteAdded) and event.note_id == id_ for event in past)
+    else:
+        known = any(isinstance(event, e.ReplyRequested | e.ActionRequested) and event.reply_id == id_ for event in past)
+    if not known:
+        raise Refused("id_taken", TAKEN)
