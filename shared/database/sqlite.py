@@ -20,8 +20,9 @@ from typing import Any, Literal, TypeVar, cast
 
 from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Transaction
 from shared.database.sqlite_aside import SqliteAside
-from shared.database.sqlite_checkpoint import Checkpoints
+from shared.database.sqlite_checkpoint import Checkpoints, emptied
 from shared.database.sqlite_transaction import SqliteTransaction, begun
+from shared.database.sqlite_turns import Turns
 from shared.database.sqlite_writer import SqliteWriter
 from shared.database.wakeups import Wakeups
 
@@ -98,7 +99,7 @@ class SqliteDatabase:
         connection = self._connect()
         try:
             connection.execute(f"PRAGMA busy_timeout={WIPE_LOCK_MILLISECONDS}")
-            while not _emptied(connection):
+            while not emptied(connection):
                 if time.monotonic() > deadline:
                     raise DatabaseUnavailable(
                         f"{self.path}: somebody reads in the write-ahead log all the time, as while a backup is made"
@@ -116,11 +117,14 @@ class SqliteDatabase:
     @contextmanager
     def aside(self) -> Iterator[Aside]:
         writer, reader = self._connect(), self._connect()
-        checkpoints = Checkpoints(self.path, self._connect)
+        checkpoints, turns = Checkpoints(self.path, self._connect), Turns(Path(f"{self.path}-aside"))
+        aside = SqliteAside(writer, reader, checkpoints, turns, self.keys)
         try:
-            yield SqliteAside(writer, reader, checkpoints, self.keys)
+            yield aside
         finally:
             checkpoints.stop()
+            aside.leave()
+            turns.close()
             for connection in (writer, reader):
                 self._opened.remove(connection)
                 connection.close()
@@ -161,11 +165,6 @@ class SqliteDatabase:
 
 async def _forever() -> None:
     await asyncio.Event().wait()
-
-
-def _emptied(connection: sqlite3.Connection) -> bool:
-    _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    return pages == copied and not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 @contextmanager

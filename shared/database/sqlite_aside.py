@@ -6,37 +6,49 @@ Commits do not wait for the disk (synchronous=NORMAL): a power cut may take back
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from shared.database.protocol import Row, Transaction
-from shared.database.sqlite_checkpoint import Checkpoints
+from shared.database.sqlite_checkpoint import Checkpoints, emptied
 from shared.database.sqlite_transaction import SqliteTransaction, begun, translated
+from shared.database.sqlite_turns import Turns
+from shared.logs import Log
 
 CACHE_KIBIBYTES = 64_000
-LATELY_SECONDS = 1.0
 REST_SECONDS = 0.05
 LEAST_REST_SECONDS = 0.005
+READERS_MILLISECONDS = 100
+"""Longer than a step of a rebuild reads: two processes would else keep the log from ever beginning anew."""
+ANY = ""
+"""A part of every statement."""
+log = Log("database")
+_WRITTEN = re.compile(r"\b(?:INTO|UPDATE(?:\s+OR\s+\w+)?|FROM)\s+(\w+)")
 
 
 class LateTransaction(SqliteTransaction):
-    """Keeps writes back until the end, or until something is asked that they may change."""
+    """Keeps writes back until the end, or until something is asked that they may change.
 
-    def __init__(self, connection: sqlite3.Connection, keys: Any = None) -> None:
+    `lock` is called before the first write.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, lock: Callable[[], None], keys: Any = None) -> None:
         super().__init__(connection, keys)
         self.locked_at: float | None = None
-        self._kept: list[Callable[[], object]] = []
+        self._lock = lock
+        self._kept: list[tuple[str, Callable[[], object]]] = []
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        self.carry_out()
+        self._carry_out_for(sql)
         return super().rows(sql, parameters)
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
-        self.carry_out()
+        self._carry_out_for(sql)
         return super().row(sql, parameters)
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
@@ -44,25 +56,31 @@ class LateTransaction(SqliteTransaction):
         return super().run(sql, parameters)
 
     def run_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
-        self._kept.append(partial(super().run_many, sql, list(parameters)))
+        self._kept.append((_table_written(sql), partial(super().run_many, sql, list(parameters))))
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        self._kept.append(partial(super().insert_many, table, columns, rows, tail))
+        self._kept.append((table, partial(super().insert_many, table, columns, rows, tail)))
 
     def script(self, sql: str) -> None:
-        self._kept.append(partial(super().script, sql))
+        self._kept.append((ANY, partial(super().script, sql)))
 
     def carry_out(self) -> None:
         """Write what was kept back, if anything."""
         if self._kept:
             self._begin()
 
+    def _carry_out_for(self, sql: str) -> None:
+        """A statement that names no table that is written to can go first."""
+        if any(table in sql for table, _ in self._kept):
+            self._begin()
+
     def _begin(self) -> None:
         if not self.connection.in_transaction:
+            self._lock()
             self.connection.execute("BEGIN IMMEDIATE")
             self.locked_at = time.monotonic()
         kept, self._kept = self._kept, []
-        for write in kept:
+        for _, write in kept:
             write()
 
 
@@ -70,21 +88,26 @@ class SqliteAside:
     """Two connections, and the copying of the write-ahead log that grows by their work."""
 
     def __init__(
-        self, writer: sqlite3.Connection, reader: sqlite3.Connection, checkpoints: Checkpoints, keys: Any = None
+        self,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        checkpoints: Checkpoints,
+        turns: Turns,
+        keys: Any = None,
     ) -> None:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
-        self._version = int(writer.execute("PRAGMA data_version").fetchone()[0])
-        self._others_wrote_at = -LATELY_SECONDS
+        self._turns, self._has_turn = turns, False
+        self._version, self._others_wrote = self._data_version(), False
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
         writer.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
 
     def in_the_way(self) -> bool:
-        return time.monotonic() - self._others_wrote_at < LATELY_SECONDS
+        return self._turns.others_wrote_lately()
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        transaction = LateTransaction(self._writer, self._keys)
+        transaction = LateTransaction(self._writer, self._take_turn, self._keys)
         try:
             try:
                 yield transaction
@@ -95,12 +118,20 @@ class SqliteAside:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            if transaction.locked_at is not None:
+                self._after(time.monotonic() - transaction.locked_at)
         except sqlite3.Error as error:
             raise translated(error) from error
-        held = time.monotonic() - transaction.locked_at if transaction.locked_at is not None else 0.0
-        self._watch_others()
-        self._look()
-        self._rest(held)
+        finally:
+            self._end_turn()
+
+    def leave(self) -> None:
+        """Copy what is left of the write-ahead log, and empty it where nobody reads or writes in it just now."""
+        self._writer.execute("PRAGMA busy_timeout=0")
+        try:
+            emptied(self._writer)
+        except sqlite3.Error as error:  # whoever writes next does it
+            log.debug("write_ahead_log_left", reason=str(error))
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -108,21 +139,51 @@ class SqliteAside:
         with begun(transaction, "DEFERRED"):
             yield transaction
 
-    def _rest(self, held_seconds: float) -> None:
+    def _take_turn(self) -> None:
+        """What changed since our own last turn was changed by others only if nobody else had one meanwhile."""
+        was_ours = self._turns.take()
+        self._has_turn = True
+        if was_ours:
+            self._watch_others()
+        else:
+            self._version = self._data_version()
+
+    def _end_turn(self) -> None:
+        if self._has_turn:
+            self._has_turn, others_wrote = False, self._others_wrote
+            self._others_wrote = False
+            self._turns.give_back(others_wrote=others_wrote)
+
+    def _after(self, held_seconds: float) -> None:
         """Leave the lock alone as long as it was held when others want it, who look for it at intervals; else a moment.
 
         Somebody who never gets it commits nothing, so that nobody seems to want it.
         """
-        time.sleep(min(REST_SECONDS if self.in_the_way() else LEAST_REST_SECONDS, held_seconds))
+        self._watch_others()
+        self._look()
+        wanted = self._others_wrote or self.in_the_way()
+        time.sleep(min(REST_SECONDS if wanted else LEAST_REST_SECONDS, held_seconds))
+        self._watch_others()
 
     def _watch_others(self) -> None:
         """Look at a number that changes when others commit (sqlite.org/pragma.html#pragma_data_version)."""
-        version = int(self._writer.execute("PRAGMA data_version").fetchone()[0])
-        if version != self._version:
-            self._version, self._others_wrote_at = version, time.monotonic()
+        version = self._data_version()
+        self._others_wrote = self._others_wrote or version != self._version
+        self._version = version
+
+    def _data_version(self) -> int:
+        return int(self._writer.execute("PRAGMA data_version").fetchone()[0])
 
     def _look(self) -> None:
-        """Without waiting: who waits for readers here keeps all writers waiting."""
-        self._writer.execute("PRAGMA busy_timeout=0")
+        """Hardly waiting: who waits for readers here keeps all writers waiting."""
+        waits = READERS_MILLISECONDS if self._checkpoints.is_beyond() else 0
+        self._writer.execute(f"PRAGMA busy_timeout={waits}")
         self._checkpoints.look(self._writer)
         self._writer.execute(f"PRAGMA busy_timeout={self._waits}")
+
+
+@lru_cache(maxsize=256)
+def _table_written(sql: str) -> str:
+    """Return the table that a statement writes to; ANY when that cannot be told."""
+    found = _WRITTEN.search(sql)
+    return found[1] if found else ANY

@@ -26,8 +26,11 @@ from shared.logs import Log
 JOBS_PER_COMMIT = 64
 BRIEF_SECONDS = 0.005
 """Of brief jobs no further one begins after this, so that the loop goes on between them."""
-BUSY_MILLISECONDS = 30_000
+BUSY_SECONDS = 30.0
 """How long the thread waits for another process that writes; the loop never does."""
+ASK_SECONDS = 0.001
+"""It asks so often, as SQLite by itself would leave ever longer pauses: 18 ms wait for a lock that is held for 9."""
+LOOK_SECONDS = 0.1
 log = Log("database")
 
 
@@ -93,9 +96,15 @@ class SqliteWriter:
         if not jobs:
             return
         transaction = SqliteTransaction(self._connection, self.keys)
-        if not jobs[0].brief or not self._begun():
+        if not jobs[0].brief:
             self._thread.submit(self._whole, jobs, transaction)
-            return
+        elif self._begun():
+            self._brief(jobs, transaction)
+        else:
+            self._thread.submit(self._brief_later, jobs, transaction)
+
+    def _brief(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        """On the loop, in a transaction that has begun: do what takes BRIEF_SECONDS, let the thread commit it."""
         try:
             done = _run_all(jobs, transaction, BRIEF_SECONDS)
         except BaseException as failure:  # every waiter must learn that nothing was committed
@@ -132,11 +141,43 @@ class SqliteWriter:
     def _begun(self) -> bool:
         """False when another process is writing: the thread waits for it then."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
         except sqlite3.Error:
             return False
-        self._look()
         return True
+
+    def _begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._look()
+
+    def _begin_in_time(self) -> None:
+        """From the thread. Raises what SQLite raises, also when another process has kept the lock for BUSY_SECONDS."""
+        until = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return self._begin()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(ASK_SECONDS)
+
+    def _brief_later(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
+        """From the thread: wait until the transaction has begun, then let the loop go on with it."""
+        loop, goes_on = jobs[0].done.get_loop(), threading.Event()
+
+        def go_on() -> None:
+            goes_on.set()
+            self._brief(jobs, transaction)
+
+        try:
+            self._begin_in_time()
+            loop.call_soon_threadsafe(go_on)
+            while not goes_on.wait(LOOK_SECONDS):
+                if loop.is_closed() and not goes_on.is_set():
+                    raise RuntimeError("nobody waits for these jobs any more")
+        except BaseException as failure:
+            self._undo(jobs, failure)
+            self._ended(jobs, transaction)
 
     def _look(self) -> None:
         try:
@@ -146,10 +187,7 @@ class SqliteWriter:
 
     def _whole(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
         try:
-            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.execute("PRAGMA busy_timeout=0")
-            self._look()
+            self._begin_in_time()
             _run_all(jobs, transaction)
         except BaseException as failure:
             self._undo(jobs, failure)

@@ -1,11 +1,11 @@
-"""Publishing to the embedded log: what is published while a commit runs goes together into the next one."""
+"""Publishing to the embedded log: what is published before a commit has its turn goes into it, all together."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 from shared.clock import now
 from shared.database.protocol import Database, Transaction
@@ -18,7 +18,7 @@ from shared.values import dataclass
 COMMIT_RECORDS = 2_000
 COMMIT_BYTES = 8 * 1024 * 1024
 COMMIT_SECONDS = 60.0
-ROUND_SECONDS = 0.005
+ROUND_SECONDS = 0.015
 """Between commits of a burst: a commit costs as much as two records."""
 
 
@@ -64,7 +64,7 @@ class EmbeddedPublisher:
         try:
             while self._waiting:
                 await self._pace.keep()
-                await self._commit(self._next())
+                await self._commit()
         finally:
             self._committing = None
 
@@ -77,15 +77,20 @@ class EmbeddedPublisher:
             size += taken[-1].size
         return taken
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    async def _commit(self) -> None:
         """Tell every waiter: None once it is durable, TransportUnavailable whatever else came of the write."""
+        turn = _Turn()
+
+        def job(tx: Transaction) -> None:
+            _append_all(turn.take(self._next), tx)
+
         failure: Exception | None = None
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
-                await self._database.write(partial(_append_all, batch), brief=True, prompt=True)
+                await self._database.write(job, brief=True, prompt=True)
         except Exception as error:  # the waiters raise it: none may take its record as published
             failure = error
-        for waiting in batch:
+        for waiting in turn.end(self._next if failure else list):
             if waiting.done.done():
                 continue
             if failure is None:
@@ -94,7 +99,29 @@ class EmbeddedPublisher:
                 waiting.done.set_exception(_unavailable(failure))
 
 
-def _append_all(batch: list[_Waiting], tx: Transaction) -> None:
+class _Turn:
+    """Who goes with one commit: taken when it has its turn, mostly by the loop, sometimes by the database's thread."""
+
+    def __init__(self) -> None:
+        self._taken: list[_Waiting] = []
+        self._is_over = False
+        self._lock = threading.Lock()
+
+    def take(self, waiting: Callable[[], list[_Waiting]]) -> Sequence[_Waiting]:
+        """Return who waits; nobody once the commit is given up, as none would be told."""
+        with self._lock:
+            if not self._is_over:
+                self._taken = waiting()
+            return self._taken if not self._is_over else ()
+
+    def end(self, instead: Callable[[], list[_Waiting]]) -> Sequence[_Waiting]:
+        """Return who is to be told; `instead`: who waits, where it never came to be anybody's turn."""
+        with self._lock:
+            self._is_over = True
+            return self._taken or instead()
+
+
+def _append_all(batch: Sequence[_Waiting], tx: Transaction) -> None:
     topics: defaultdict[str, list[Entry]] = defaultdict(list)
     for waiting in batch:
         topics[waiting.topic].extend(waiting.entries)

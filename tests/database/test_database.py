@@ -158,6 +158,13 @@ async def test_rows_that_are_there_are_left_or_replaced_as_the_tail_says(databas
     assert await database.read(names) == ["n1", "n2"]
 
 
+async def test_many_numbers_and_empty_ones_are_put_where_none_was(database: Database) -> None:
+    rows = [(n, [2**63 - 1, None, -(2**63), 0][n % 4]) for n in range(30)]
+    tail = "ON CONFLICT DO NOTHING"
+    await database.write(lambda tx: tx.insert_many("things", ("id", "number"), rows, tail))
+    assert await database.read(lambda tx: tx.rows("SELECT id, number FROM things ORDER BY id")) == rows
+
+
 async def test_many_rows_of_which_one_is_there_are_a_conflict_and_none_is_written(database: Database) -> None:
     await database.write(partial(add, id_=77))
     rows = [(n, f"n{n}") for n in range(100)]

@@ -138,6 +138,55 @@ async def test_the_loop_goes_on_while_another_process_writes(database: SqliteDat
     assert await writing == 1
 
 
+async def test_brief_jobs_that_waited_for_another_process_run_on_the_loop_as_soon_as_it_has_ended(
+    database: SqliteDatabase,
+) -> None:
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    threads: list[threading.Thread] = []
+
+    def job(tx: Transaction) -> int:
+        threads.append(threading.current_thread())
+        return add(tx, len(threads))
+
+    writing = [asyncio.create_task(database.write(job, brief=True)) for _ in range(3)]
+    await asyncio.sleep(0.05)
+    other.execute("COMMIT")
+    other.close()
+    assert await asyncio.gather(*writing) == [1, 1, 1]
+    assert threads == [threading.main_thread()] * 3
+
+
+def test_a_loop_that_closed_while_its_jobs_waited_for_another_process_keeps_no_lock(tmp_path: Path) -> None:
+    database = SqliteDatabase(tmp_path / "okno.db")
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+
+    def end_of_the_other() -> None:
+        other.execute("COMMIT")
+        time.sleep(0.1)  # the lock is given to the jobs after the last thing that this loop does
+
+    async def leave() -> asyncio.Task[int]:
+        await database.write(lambda tx: tx.script("CREATE TABLE things (id INTEGER PRIMARY KEY, data BLOB)"))
+        other.execute("BEGIN IMMEDIATE")
+        left = asyncio.create_task(database.write(lambda tx: add(tx, 1), brief=True))
+        await asyncio.sleep(0.02)
+        asyncio.get_running_loop().call_soon(end_of_the_other)
+        return left
+
+    async def go_on() -> list[int]:
+        async with asyncio.timeout(5):
+            await database.write(lambda tx: add(tx, 2), brief=True)
+            return await database.read(ids)
+
+    loop = asyncio.new_event_loop()
+    left = loop.run_until_complete(leave())
+    loop.close()
+    assert asyncio.run(go_on()) == [2]
+    assert not left.done()
+    asyncio.run(database.close())
+    other.close()
+
+
 async def test_a_cancelled_waiter_leaves_the_others_standing(database: SqliteDatabase) -> None:
     first = asyncio.create_task(database.write(lambda tx: add(tx, 1), brief=True))
     second = asyncio.create_task(database.write(lambda tx: add(tx, 2), brief=True))
@@ -223,6 +272,24 @@ async def test_a_disk_that_fails_even_the_rollback_holds_up_nobody_after_it(
     connection.close()
     assert 1 not in await database.read(ids)
     assert 3 in await database.read(ids)
+
+
+def test_copying_goes_on_until_little_came_meanwhile(tmp_path: Path) -> None:
+    copied = [20_000, 20_600, 20_800, 20_840, 20_850]
+
+    class Busy:
+        """Somebody writes all the time; a pass copies what there is when it begins."""
+
+        def execute(self, sql: str) -> Busy:
+            assert sql == "PRAGMA wal_checkpoint(PASSIVE)"
+            return self
+
+        def fetchone(self) -> tuple[int, int, int]:
+            pages = copied.pop(0)
+            return 0, pages, pages
+
+    Checkpoints(tmp_path / "okno.db", Busy)._copy()  # type: ignore[arg-type]
+    assert copied == [20_850]
 
 
 async def test_what_is_committed_is_confirmed_whatever_becomes_of_the_checkpoint(database: SqliteDatabase) -> None:

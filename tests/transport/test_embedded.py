@@ -6,7 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from shared.clock import now
 from shared.database.open import open_database
 from shared.database.protocol import Database, Transaction
 from shared.database.sqlite import SqliteDatabase
+from shared.transport import embedded_publisher
 from shared.transport.embedded import EmbeddedTransport
 from shared.transport.embedded_log import trim
 from shared.transport.protocol import TransportUnavailable
@@ -57,6 +58,68 @@ async def test_concurrent_publishers_share_a_commit(tmp_path: Path) -> None:
     assert database.writes - before == 1
     async with transport.consumer("t", "g") as consumer:
         assert values(await read(consumer, 1000, limit=1000)) == [str(n) for n in range(1000)]
+    await database.close()
+
+
+class Holding(SqliteDatabase):
+    """Keeps write jobs back until `turn`, once it is told to."""
+
+    begun: asyncio.Event | None = None
+    writes = 0
+
+    async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
+        if self.begun is not None:
+            self.writes += 1
+            self.begun.set()
+            await self.turn.wait()
+        return await super().write(job, brief=brief)
+
+    def hold(self) -> None:
+        self.begun, self.turn = asyncio.Event(), asyncio.Event()
+
+
+async def test_what_is_published_before_a_commit_has_its_turn_goes_with_it(tmp_path: Path) -> None:
+    database = Holding(tmp_path / "okno.db")
+    transport = EmbeddedTransport(database)
+    await transport.start()
+    database.hold()
+    first, *later = numbered(5)
+    publishing = [asyncio.create_task(transport.publisher().publish("t", first))]
+    assert database.begun is not None
+    await database.begun.wait()
+    publishing += [asyncio.create_task(transport.publisher().publish("t", each)) for each in later]
+    await asyncio.sleep(0)
+    database.turn.set()
+    await asyncio.gather(*publishing)
+    assert database.writes == 1
+    await database.close()
+
+
+async def test_a_commit_that_was_given_up_takes_nobody_with_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded_publisher, "COMMIT_SECONDS", 0.05)
+    late: list[Callable[[Transaction], None]] = []
+
+    class Lost(SqliteDatabase):
+        async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
+            if prompt and not late:
+                late.append(cast("Callable[[Transaction], None]", job))
+                await asyncio.Event().wait()
+            return await super().write(job, brief=brief)
+
+    database = Lost(tmp_path / "okno.db")
+    transport = EmbeddedTransport(database)
+    await transport.start()
+    with pytest.raises(TransportUnavailable):
+        await transport.publisher().publish("t", said("refused")[0])
+    publishing = asyncio.create_task(transport.publisher().publish("t", said("kept")[0]))
+    await asyncio.sleep(0)
+    await database.write(late[0])
+    async with asyncio.timeout(20):
+        await publishing
+    async with transport.consumer("t", "g") as consumer:
+        assert values(await read(consumer, 1)) == ["kept"]
     await database.close()
 
 
