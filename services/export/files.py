@@ -21,7 +21,12 @@ COMPRESSION = 6
 class EventFile(Protocol):
     """Takes events in order; `end` writes what is still in hand."""
 
+    form: str
+
     def add(self, events: Sequence[Recorded]) -> None: ...
+
+    def add_piece(self, piece: bytes) -> None:
+        """Take events as `services.export.apart` makes them."""
 
     def end(self) -> None: ...
 
@@ -29,12 +34,17 @@ class EventFile(Protocol):
 class JsonLines:
     """An event a line; `compressed` with gzip."""
 
+    form = "jsonl"
+
     def __init__(self, out: IO[bytes], *, compressed: bool) -> None:
         self._zip = gzip.GzipFile(fileobj=out, mode="wb", compresslevel=COMPRESSION, mtime=0) if compressed else None
         self._out = out if self._zip is None else cast("IO[bytes]", self._zip)
 
     def add(self, events: Sequence[Recorded]) -> None:
-        self._out.write(json_lines(events))
+        self.add_piece(json_lines(events))
+
+    def add_piece(self, piece: bytes) -> None:
+        self._out.write(piece)
 
     def end(self) -> None:
         if self._zip is not None:

@@ -26,29 +26,53 @@ class ParquetMissing(Exception):
 class Parquet:
     """Keeps one row group in memory. Raises ParquetMissing."""
 
+    form = "parquet"
+
     def __init__(self, out: IO[bytes]) -> None:
         self._arrow, parquet = _pyarrow()
         self._schema = _schema(self._arrow)
         self._writer = parquet.ParquetWriter(out, self._schema, compression="zstd")
-        self._rows: list[tuple[object, ...]] = []
+        self._tables: list[Any] = []
 
     def add(self, events: Sequence[Recorded]) -> None:
-        self._rows += map(_row, events)
-        if len(self._rows) >= ROWS_PER_GROUP:
-            self._write()
+        if events:
+            self._add(_table(self._arrow, self._schema, events))
+
+    def add_piece(self, piece: bytes) -> None:
+        if piece:
+            self._add(self._arrow.ipc.open_stream(piece).read_all())
 
     def end(self) -> None:
         self._write()
         self._writer.close()
 
+    def _add(self, table: Any) -> None:
+        self._tables.append(table)
+        if sum(each.num_rows for each in self._tables) >= ROWS_PER_GROUP:
+            self._write()
+
     def _write(self) -> None:
-        if self._rows:
-            columns = [
-                self._arrow.array(column, field.type)
-                for column, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
-            ]
-            self._writer.write_table(self._arrow.Table.from_arrays(columns, schema=self._schema))
-            self._rows = []
+        if self._tables:
+            self._writer.write_table(self._arrow.concat_tables(self._tables).unify_dictionaries())
+            self._tables = []
+
+
+def as_arrow(events: Sequence[Recorded]) -> bytes:
+    """Return events as an Arrow stream, empty for none. Raises ParquetMissing."""
+    if not events:
+        return b""
+    arrow, _ = _pyarrow()
+    sink, schema = arrow.BufferOutputStream(), _schema(arrow)
+    with arrow.ipc.new_stream(sink, schema) as stream:
+        stream.write_table(_table(arrow, schema, events))
+    piece: bytes = sink.getvalue().to_pybytes()
+    return piece
+
+
+def _table(arrow: Any, schema: Any, events: Sequence[Recorded]) -> Any:
+    columns = zip(*map(_row, events), strict=True)
+    arrays = [arrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return arrow.Table.from_arrays(arrays, schema=schema)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from functools import partial
 
+from services.export import apart
 from services.export.files import EventFile
 from services.inbox_api.selection import Page, Selection, bounds, page
 from shared.database.protocol import Database
+from shared.keys.place import Place
 
 BATCH = 1000
 
 
 async def write_events(
-    database: Database, wanted: Selection, file: EventFile, progress: Callable[[int, int], None]
+    database: Database,
+    wanted: Selection,
+    file: EventFile,
+    progress: Callable[[int, int], None],
+    place: Place | None = None,
 ) -> int:
-    """Return how many events were written. Where reading is another process's work, it runs a page ahead of writing."""
+    """Return how many events were written. Where reading is another process's work, it runs a page ahead of writing.
+
+    `place`: where the database is, if child processes may read it too: then a long export uses two cores. Raises
+    ChildEnded when one of them was killed.
+    """
     first, until = await database.read(partial(bounds, wanted=wanted))
+    if place is not None and apart.is_worth_it(wanted, until - first):
+        count = await _in_thread(partial(apart.write_apart, place, wanted, (first, until), file, progress))
+        file.end()
+        return count
     ahead, count, more = asyncio.create_task(_page(database, wanted, first, until)), 0, first < until
     try:
         while more:
@@ -32,6 +47,17 @@ async def write_events(
         await asyncio.gather(ahead, return_exceptions=True)
     file.end()
     return count
+
+
+async def _in_thread(write: Callable[[threading.Event], int]) -> int:
+    """A cancelled export ends its children before it ends itself."""
+    stop = threading.Event()
+    writing = asyncio.ensure_future(asyncio.to_thread(write, stop))
+    try:
+        return await asyncio.shield(writing)
+    finally:
+        stop.set()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 async def _page(database: Database, wanted: Selection, after: int, until: int) -> Page:

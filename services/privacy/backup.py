@@ -47,6 +47,7 @@ the log: which items were copies of others."""
 MADE_ANEW = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
     "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",
+    "unreadable_events",
 )  # fmt: skip
 LEFT_OUT = (
     "channel_leases", "listening", "restoring", "read_model_rebuilds", "typing", "transport_topics", "transport_log",

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from services.privacy import found, items, lost, misplaced, referred, replays, tables
+from services.privacy import found, items, lost, lost_on_the_way, misplaced, referred, replays, tables, told_again
 from services.privacy.certificate import signed
+from services.privacy.held_up import tried
 from services.privacy.readers import READERS
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
@@ -23,7 +24,7 @@ from shared.clock import from_text, now, to_text
 from shared.contracts import topics
 from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_streams
+from shared.event_store.log import head, read_streams_window
 from shared.event_store.mapper import About, Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
@@ -74,10 +75,11 @@ async def carry_out(stores: Stores) -> int:
     work = await stores.database.read(erasures.unfinished)
     for erasure in work:
         if erasure.state == "requested":
-            await _record(stores, erasure)
+            await tried(stores.database, erasure, "record", partial(_record, stores, erasure))
     for erasure in await stores.database.read(erasures.unfinished):
         if erasure.state == "recorded":
-            await (_give_up(stores, erasure) if erasure.kind == "lost" else _destroy(stores, erasure))
+            destroy = _give_up if erasure.kind == "lost" else _destroy
+            await tried(stores.database, erasure, "destroy", partial(destroy, stores, erasure))
     waiting = [each for each in await stores.database.read(erasures.unfinished) if each.state == "destroyed"]
     if waiting:
         await _show(stores, waiting)
@@ -87,8 +89,15 @@ async def carry_out(stores: Stores) -> int:
         for erasure in travelling:
             erasure.details["nothing_travels"] = True
     travelled = [erasure for erasure in shown if erasure.details.get("nothing_travels")]
-    if ended := [erasure for erasure in travelled if await _files_are_gone(stores, erasure)]:
-        await _certify(stores, ended)
+    ended = [
+        each for each in travelled
+        if await tried(stores.database, each, "files", partial(_files_are_gone, stores, each))
+    ]  # fmt: skip
+    if certain := await _forgotten(stores, ended):
+        await _certify(stores, certain)
+    unwiped = [each for each in travelled if each not in ended and not each.details.get("wiped")]
+    if late := await _forgotten(stores, unwiped):
+        await _wipe_before_files(stores, late)
     return len(await stores.database.read(erasures.unfinished))
 
 
@@ -130,7 +139,8 @@ def _decide(session: Session, tx: Transaction, customers: set[UUID], erasure: Er
 
 def _recorded_at(tx: Transaction, customers: set[UUID], id_: UUID) -> int:
     """Return the position of the last of the events that say it, 0 when there is none."""
-    events = read_streams(tx, sorted(customers))
+    end = head(tx)
+    events = read_streams_window(tx, sorted(customers), 0, end, end, (e.CustomerErased.__name__,))
     said = [r.position for r in events if isinstance(r.event, e.CustomerErased) and r.event.certificate_id == id_]
     return max(said, default=0)
 
@@ -173,6 +183,8 @@ def _has_plain_raw_items(stores: Stores, what: found.Found) -> bool:
 async def _give_up(stores: Stores, erasure: Erasure) -> None:
     """Whoever declared them lost has done it already, unless it died in between."""
     await asyncio.to_thread(lost.give_up, stores.keys, stores.wire_keys, erasure.details)
+    if erasure.details.get("lost_wire_keys"):
+        await told_again.tell(stores.database, stores.transport.publisher())
     await erasures.advance(stores.database, erasure.id, "destroyed", erasure.details)
 
 
@@ -265,7 +277,8 @@ async def _nothing_travels(stores: Stores, shown: Sequence[Erasure]) -> bool:
     for topic, group, in_log in READERS:
         ends = await stores.transport.ends(topic)
         done = await stores.store.positions(list(ends)) if in_log else await stores.transport.done(topic, group)
-        if any(done.get(source, -1) < marks[source] for source in ends if source in marks):
+        is_behind = any(done.get(source, -1) < marks[source] for source in ends if source in marks)
+        if is_behind and not await lost_on_the_way.is_passed_over(stores.look, stores.wire_keys, topic, done, marks):
             return False
     older = {id_ for each in shown for id_ in each.details["wire_keys"]}
     await stores.wire_keys.destroy(older)
@@ -299,6 +312,14 @@ async def _files_are_gone(stores: Stores, erasure: Erasure) -> bool:
     return not left
 
 
+async def _wipe_before_files(stores: Stores, late: Sequence[Erasure]) -> None:
+    """Files may be waited for a day: what was deleted from tables is not to lie in the databases' files so long."""
+    await asyncio.to_thread(_wipe, stores, late)
+    for erasure in late:
+        erasure.details["wiped"] = True
+        await erasures.advance(stores.database, erasure.id, "shown", erasure.details)
+
+
 async def _held(stores: Stores) -> set[str]:
     """Return the names of files that something refers to which the log does not have yet."""
     place = (stores.database, stores.store, stores.transport, stores.look, stores.wire_keys)
@@ -328,14 +349,19 @@ async def _certify(stores: Stores, ended: Sequence[Erasure]) -> None:
         log.info("erasure_done", erasure_id=erasure.id)
 
 
-def _wipe(stores: Stores, ended: Sequence[Erasure]) -> None:
-    """What a sender wrote meanwhile goes too; then the files of the databases are cleared of what was deleted.
+async def _forgotten(stores: Stores, wanted: Sequence[Erasure]) -> list[Erasure]:
+    """What a sender wrote meanwhile goes too; return those of which that is so."""
 
-    Once for all of them: whole tables are written anew.
-    """
-    for erasure in ended:
+    async def forget(erasure: Erasure) -> bool:
         if erasure.kind != "lost":
-            _forget(stores, erasure, _find(stores, erasure))
+            await asyncio.to_thread(lambda: _forget(stores, erasure, _find(stores, erasure)))
+        return True
+
+    return [each for each in wanted if await tried(stores.database, each, "forget", partial(forget, each))]
+
+
+def _wipe(stores: Stores, ended: Sequence[Erasure]) -> None:
+    """The files of the databases are cleared of what was deleted, once for all: whole tables are written anew."""
     has_plain = any(erasure.details.get("plain_raw_items") for erasure in ended)
     stores.database.wipe((*tables.TABLES, *((tables.RAW_ITEMS,) if has_plain else ())))
     stores.keys.database.wipe(("wire_keys", "item_keys"))

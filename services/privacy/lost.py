@@ -71,12 +71,12 @@ async def declare(
     """
     if not lost.pages and not on_the_way.any:
         raise erasures.WrongErasure("no key is missing: there is nothing to declare lost")
+    house.keys.pages.refuse_another_secret()
     if lost.pages and len(lost.pages) == lost.of_log and not whole_store:
         raise erasures.WrongErasure(
             f"none of the {lost.of_log} pages of keys is there: this is another key store. {fitting_keys.ADVICE}"
             " (or --whole-store, when it is gone for good)"
         )
-    house.keys.pages.refuse_another_secret()
     details = _details(lost, on_the_way)
     id_ = await house.database.write(partial(erasures.add_lost, reason=reason or REASON, by=by, details=details))
     give_up(house.keys, house.wire_keys, details)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from services.house import House
 from services.privacy.readers import READERS, places
+from services.privacy.referred import Look
 from shared.contracts import topics
 from shared.keys.wire import WireKeys
 from shared.transport.look import look
@@ -49,6 +51,22 @@ async def find(house: House) -> OnTheWay:
             for record in records if wire or letters else ():
                 found.take(topic, record, wire, letters, record.offset <= done.get(record.source, -1))
     return found
+
+
+async def is_passed_over(
+    look_at: Look, keys: WireKeys, topic: str, done: Mapping[str, int], marks: Mapping[str, int]
+) -> bool:
+    """Return whether no record between two places of a topic can be opened: its reader shows no place for such."""
+    async for records in look_at(topic, behind={source: done.get(source, -1) for source in marks}):
+        ahead = [record for record in records if record.offset <= marks.get(record.source, -1)]
+        ids = {record.headers.get(KEY, "") for record in ahead}
+        missing = await asyncio.to_thread(keys.missing, ids)
+        if missing:  # also of a record that was never sealed
+            return False
+        ciphers = await keys.openers(ids)
+        if any(ciphers[id_] for id_ in ids):
+            return False
+    return True
 
 
 def give_up(keys: WireKeys, wire: set[str], letters: set[str]) -> None:

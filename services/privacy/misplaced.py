@@ -14,7 +14,7 @@ from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store import chain, raw_items, resealed
 from shared.event_store.log import Stored, opened, read_stored
-from shared.event_store.mapper import About, Happening, key_of, to_sealed_state
+from shared.event_store.mapper import About, Envelope, key_of, to_sealed_state
 from shared.event_store.personal import CLASSES
 from shared.event_store.recorders import EVENTS
 from shared.event_store.traces import Trace
@@ -77,8 +77,8 @@ def replace_stored(
     channel_id: UUID | None = None,
 ) -> bytes | None:
     """Store an event anew; return the id of its key, None when nothing of it has to be sealed."""
-    happening = Happening(event, About(recorded.occurred_at, recorded.actor, recorded.cause))
-    state = to_sealed_state(happening, recorded.recorded_at, lambda: key, keys.pseudonym, channel_id)
+    envelope = Envelope(About(recorded.occurred_at, recorded.actor, recorded.cause), recorded.recorded_at)
+    state = to_sealed_state(event, envelope, lambda: key, keys.pseudonym, channel_id)
     if key_of(state) is None and key_of(stored.state) is None:
         return None
     before = chain.stored(tx, stored.position - 1, stored.position, 1)[0]

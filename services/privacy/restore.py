@@ -68,6 +68,7 @@ async def restore(
     with archive, alone(house.settings):
         manifest = _manifest(archive, file)
         await house.database.read(_refuse_what_is_in_use)
+        await asyncio.to_thread(_give_up_what_was_declared, house)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
         _refuse_other_keys(missing, keys_may_lack, whole_store)
         await transport.start()  # what can be published nowhere need not be loaded
@@ -105,10 +106,21 @@ def _empty(tx: Transaction, table: str) -> None:
         tx.run(f"{'TRUNCATE' if tx.dialect == 'postgres' else 'DELETE FROM'} {table}")
 
 
+def _give_up_what_was_declared(house: House) -> None:
+    """A restore that was cut short while it declared keys lost has declared them: they lack no more."""
+    with house.database.reading() as tx:
+        declared = _declarations(tx)
+    for each in declared:
+        lost.give_up(house.keys, house.wire_keys, each.details)
+
+
+def _declarations(tx: Transaction) -> list[erasures.Erasure]:
+    return [each for each in erasures.unfinished(tx) if (each.kind, each.requested_by) == ("lost", BY)]
+
+
 def _declared(tx: Transaction) -> tuple[int, int]:
     """Return how many pages and single keys were declared lost by this restore, or by one that was cut short."""
-    found = [each for each in erasures.unfinished(tx) if (each.kind, each.requested_by) == ("lost", BY)]
-    counts = [each.details["counts"] for each in found]
+    counts = [each.details["counts"] for each in _declarations(tx)]
     return sum(each["pages"] for each in counts), sum(each["lost_letters"] for each in counts)
 
 
@@ -156,7 +168,7 @@ async def _restored(
 async def rebuild_all(house: House) -> None:
     """The live tables are empty and say that they are at the beginning: they are filled as by a rebuild."""
     await house.database.write(_at_the_end)
-    await rebuild(house.database, Wanted(afresh=True))
+    await rebuild(house.database, Wanted(afresh=True), place=house.place)
 
 
 def _at_the_end(tx: Transaction) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from shared.audit.ledger import Hole
+from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_log
+from shared.event_store.log import read_what_can_be_read
 from shared.event_store.raw_items import fingerprints
 from shared.read_models import live
 from shared.read_models.changes import change_of
@@ -40,6 +41,8 @@ class Stretch:
     """Not frozen: it is filled while the events are gone through."""
 
     events: Sequence[e.Recorded]
+    until: int
+    """The position of the last event, also of one that cannot be read."""
     shown_until: int
     """The tables contain the log up to here: what lies behind it may be missing yet."""
     stored: list[tuple[UUID, bool]] = field(default_factory=list)
@@ -69,21 +72,38 @@ def look(tx: Transaction, after: int, until: int, *, read_bytes: bool) -> Stretc
 
     A stretch ends where an item's events end.
     """
-    events = _whole_items([r for r in read_log(tx, after, EVENTS) if r.position <= until])
-    stretch = Stretch(events, live.position(tx))
+    read, unreadable = read_what_can_be_read(tx, after, EVENTS)
+    found = [recorded for recorded in read if recorded.position <= until]
+    unreadable = {position: words for position, words in unreadable.items() if position <= until}
+    is_last = len(found) + len(unreadable) < EVENTS
+    events = _whole_items(found, is_last)
+    ends = [events[-1].position] if events else []
+    ends += unreadable if is_last or not events else []
+    stretch = Stretch(events, max(ends, default=after), live.position(tx))
+    unreadable = {position: words for position, words in unreadable.items() if position <= stretch.until}
+    _note_unreadable(stretch, unreadable)
     if not events:
         return stretch
     tables = _tables(tx, events, after, read_bytes)
-    _entries(stretch, tables)
+    _entries(stretch, tables, unreadable.keys())
     _items(stretch, tables)
     _raw(stretch, tables, read_bytes)
     _files(stretch)
     return stretch
 
 
-def _whole_items(events: list[e.Recorded]) -> list[e.Recorded]:
+def _note_unreadable(stretch: Stretch, unreadable: Mapping[int, str]) -> None:
+    """When such an event was recorded is not known for sure: the last readable one before it says about when."""
+    for position, words in unreadable.items():
+        before = [recorded.recorded_at for recorded in stretch.events if recorded.position < position]
+        at = before[-1] if before else stretch.events[0].recorded_at if stretch.events else now()
+        done = "nothing; `okno audit --verify` tells whether it was changed"
+        stretch.holes.append(Hole("unreadable", None, at, words, done, position))
+
+
+def _whole_items(events: list[e.Recorded], is_last: bool) -> list[e.Recorded]:
     """Leave the last item to the next stretch: its events may go on there."""
-    if len(events) < EVENTS:
+    if is_last or not events:
         return events
     cause = events[-1].cause
     whole = [r for r in events if cause is None or r.cause != cause]
@@ -139,8 +159,8 @@ def is_item(recorded: e.Recorded) -> bool:
 # --- entries ----------------------------------------------------------------------------------------------
 
 
-def _entries(stretch: Stretch, tables: _Tables) -> None:
-    positions = set()
+def _entries(stretch: Stretch, tables: _Tables, unreadable: Collection[int]) -> None:
+    positions = set(unreadable)
     for recorded in stretch.events:
         if recorded.position in tables.timeline and _gives_entry(recorded):
             positions.add(recorded.position)

@@ -17,7 +17,8 @@ from shared.audit.open_ends import OpenEnds
 from shared.audit.stretch import Elsewhere, Stretch, look
 from shared.blobs import Blobs
 from shared.database.protocol import Database, Transaction
-from shared.event_store.log import head, read_log
+from shared.event_store.chain import last_link
+from shared.event_store.log import head, read_what_can_be_read
 from shared.event_store.moments import position_before
 from shared.event_store.recorders import EVENTS
 from shared.read_models import live
@@ -94,10 +95,10 @@ async def audit(database: Database, blobs: Blobs, span: Span, at: datetime, how:
     first, last = await database.read(partial(positions, span=span))
     ledger.position = first
     while ledger.position < last:
-        began = asyncio.get_running_loop().time()
+        began, before = asyncio.get_running_loop().time(), ledger.position
         job = partial(_step, ledger=ledger, ends=ends, until=last, read_bytes=how.read_bytes)
         stretch = await database.read(job)
-        if not stretch.events:
+        if ledger.position == before:
             break
         for hole in await asyncio.to_thread(_wrong, bytes_, stretch.elsewhere):
             ledger.note(hole)
@@ -128,8 +129,7 @@ def _step(tx: Transaction, ledger: Ledger, ends: OpenEnds, until: int, read_byte
     for recorded in stretch.events:
         ends.take(tx, recorded, ledger)
     ledger.events += len(stretch.events)
-    if stretch.events:
-        ledger.position = stretch.events[-1].position
+    ledger.position = stretch.until
     return stretch
 
 
@@ -140,6 +140,8 @@ def _wrong(bytes_: Bytes, wanted: Sequence[Elsewhere]) -> list[Hole]:
 def _finish(tx: Transaction, ledger: Ledger, ends: OpenEnds, at: datetime, how: How, last: int) -> None:
     if last < head(tx):
         ends.close(tx, ledger)
+    else:
+        _cut_off(tx, ledger, at)
     overdue = list(ends.overdue(at, how.patience))
     told = how.describe(tx, [str(id_) for id_, _ in overdue if id_ is not None])
     for id_, hole in overdue:
@@ -148,9 +150,17 @@ def _finish(tx: Transaction, ledger: Ledger, ends: OpenEnds, at: datetime, how: 
     _gaps(tx, ledger, at)
 
 
+def _cut_off(tx: Transaction, ledger: Ledger, at: datetime) -> None:
+    """What was made from the log cannot have come further than it: that is asked for first, as the log grows."""
+    come = max(live.position(tx), last_link(tx).until)
+    if come > (end := head(tx)):
+        words = f"the log ends at position {end}, what was made from it had come to {come}"
+        ledger.note(Hole("cut_off", None, at, words, "okno audit --verify says where events were removed", end))
+
+
 def _behind(tx: Transaction, ledger: Ledger, at: datetime, patience: timedelta) -> None:
     """What is not taken in for long is a hole too: one, named by its oldest event."""
-    waiting = read_log(tx, live.position(tx), 1)
+    waiting, _ = read_what_can_be_read(tx, live.position(tx), 1)
     if waiting and waiting[0].position <= ledger.position and at - waiting[0].recorded_at >= patience:
         words = f"{ledger.position - waiting[0].position + 1} positions of the log are not shown yet"
         done = "the projector takes them in; is one running?"

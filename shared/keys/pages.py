@@ -14,6 +14,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from shared.database.columns import tables_like
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import create_tables
 from shared.keys.derive import derived
@@ -46,6 +47,7 @@ class KeyPages:
     def __init__(self, database: Database, secret_key: bytes) -> None:
         self._database, self._made = database, 0
         self._wrapping = AESGCM(derived(secret_key, "content keys"))
+        self._witness = AESGCM(derived(secret_key, "wire keys"))
 
     def create_tables(self) -> None:
         create_tables(self._database, (SCHEMA,))
@@ -72,21 +74,26 @@ class KeyPages:
         return found
 
     def missing(self, ids: Collection[bytes]) -> set[bytes]:
-        """Return those pages that the store lacks."""
+        """Return those pages that the store lacks, or has damaged; with another OKNO_SECRET_KEY that is all of them."""
         with self._database.reading() as tx:
-            return set(ids) - {bytes(id_) for id_, _ in _rows_of(tx, sorted(ids))}
+            return set(ids) - {bytes(id_) for id_, sealed in _rows_of(tx, sorted(ids)) if self._opens(id_, sealed)}
 
     def refuse_another_secret(self) -> None:
-        """Raises WrongKeyStore when what is in the store was sealed with another OKNO_SECRET_KEY."""
+        """Raises WrongKeyStore when all that is in the store was sealed with another OKNO_SECRET_KEY."""
         with self._database.reading() as tx:
-            row = tx.row("SELECT id, sealed FROM key_pages LIMIT 1")
-        if row is not None:
-            self._opened(bytes(row[0]), bytes(row[1]))
+            self._refuse_another_secret(tx)
 
     def give_up(self, ids: Collection[bytes]) -> None:
-        """Put pages of destroyed keys in the place of missing ones; one that is there stays as it is."""
-        rows = [(id_, self._sealed(id_, bytes(KEY_BYTES * KEYS))) for id_ in sorted(ids)]
+        """Put pages of destroyed keys in the place of missing or damaged ones; one that is there stays as it is.
+
+        Raises WrongKeyStore as `refuse_another_secret`: what this secret does not open may be whole.
+        """
         with self._database.writing() as tx:
+            self._refuse_another_secret(tx)
+            damaged = [id_ for id_, sealed in _rows_of(tx, sorted(ids)) if not self._opens(id_, sealed)]
+            for id_ in damaged:
+                tx.run("DELETE FROM key_pages WHERE id = ?", (id_,))
+            rows = [(id_, self._sealed(id_, bytes(KEY_BYTES * KEYS))) for id_ in sorted(ids)]
             tx.insert_many("key_pages", ("id", "sealed"), rows, "ON CONFLICT (id) DO NOTHING")
             note_destruction(tx, 0)
 
@@ -121,6 +128,17 @@ class KeyPages:
         """Leave no old version of a page in the files of the store."""
         self._database.wipe(("key_pages",))
 
+    def _refuse_another_secret(self, tx: Transaction) -> None:
+        """Where no page opens, the keys of what travels tell whether they are all damaged."""
+        ids = [id_ for (id_,) in tx.rows("SELECT id FROM key_pages ORDER BY id")]
+        if not ids or any(self._opens(*row) for id_ in ids for row in _rows_of(tx, [id_])):
+            return
+        if "wire_keys" in tables_like(tx, "wire_keys"):
+            rows = tx.rows("SELECT id, sealed FROM wire_keys WHERE length(sealed) > 0")
+            if any(_opens_with(self._witness, id_.encode(), bytes(sealed)) for id_, sealed in rows):
+                return
+        raise WrongKeyStore(_ANOTHER)
+
     def _overwrite(self, tx: Transaction, slots: Mapping[bytes, set[int]]) -> int:
         lock = " FOR UPDATE" if tx.dialect == "postgres" else ""
         destroyed = 0
@@ -143,8 +161,21 @@ class KeyPages:
     def _opened(self, id_: bytes, sealed: bytes) -> bytes:
         try:
             return self._wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_)
-        except InvalidTag as error:
-            raise WrongKeyStore("OKNO_SECRET_KEY is not the one these keys were made with") from error
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to be a page at all
+            raise WrongKeyStore(_ANOTHER) from error
+
+    def _opens(self, id_: bytes, sealed: bytes) -> bool:
+        return _opens_with(self._wrapping, bytes(id_), bytes(sealed))
+
+
+def _opens_with(wrapping: AESGCM, id_: bytes, sealed: bytes) -> bool:
+    try:
+        return bool(wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_))
+    except (InvalidTag, ValueError):
+        return False
+
+
+_ANOTHER = "OKNO_SECRET_KEY is not the one these keys were made with, or a page of them was damaged"
 
 
 def _rows_of(tx: Transaction, ids: Sequence[bytes], tail: str = "") -> list[tuple[bytes, bytes]]:

@@ -67,7 +67,7 @@ async def test_a_page_missing_in_between_is_told_by_the_doctor(url: str, tmp_pat
     after = [finding async for finding in look_over(house) if finding.check == "keys"]
     await house.close()
     assert [each.state for each in (*before, *after)] == ["ok", "wrong", "wrong", "wrong"]
-    assert after[0].found.startswith("1 of 1 pages of keys are missing, put the key store")
+    assert after[0].found.startswith("1 of 1 pages of keys are missing or damaged, put the key store")
 
 
 async def test_mail_waits_while_its_keys_are_away_and_is_not_quarantined(

@@ -63,7 +63,9 @@ async def test_a_missing_page_is_declared_lost_and_all_else_is_read_again(url: s
         others_timeline = await made.timeline(other)
         lose(made, page)
         found = [each.found for each in [f async for f in look_over(made.house)] if each.check == "keys"]
-        assert found[0].startswith("1 of 2 pages of keys are missing, put the key store of this database in its place")
+        assert found[0].startswith(
+            "1 of 2 pages of keys are missing or damaged, put the key store of this database in its place"
+        )
         assert found[1].endswith(f"of 1 clients cannot be read: {customer}")
         with pytest.raises(WrongKeyStore):
             await made.log()

@@ -1,0 +1,111 @@
+"""A long export by child processes: each reads, opens and writes out every other piece of the log, in order here.
+
+The parent only joins the pieces: a file is the same, however many have made it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Protocol
+
+from services.collector import seldom_collected
+from services.export.parquet import as_arrow
+from services.inbox_api.selection import Selection, is_wanted
+from shared.apart import Child, Parent, child, cores
+from shared.database.protocol import Transaction
+from shared.event_store.log import Stored, opened, read_stored_window
+from shared.event_store.shown import stored_lines
+from shared.keys.place import Place
+
+APART_EVENTS = 50_000
+CHILDREN = 2
+AHEAD = 2
+"""Pieces that each child may have in hand."""
+PIECE = 1000
+PIECE_OF_SOME = 5000
+"""Positions of a piece; more where only some types are wanted."""
+PIECE_BYTES = 8 * 1024 * 1024
+"""What is larger as it is stored is handed over in parts."""
+
+
+class PieceFile(Protocol):
+    """A file that takes what `piece_of` makes; `form` says what that is."""
+
+    form: str
+
+    def add_piece(self, piece: bytes) -> None: ...
+
+
+class Stopped(Exception):
+    """The export was cancelled."""
+
+
+def is_worth_it(wanted: Selection, positions: int) -> bool:
+    """Whether children make an export of so many positions faster."""
+    return wanted.customer_id is None and positions >= APART_EVENTS and cores() > 1
+
+
+def write_apart(
+    place: Place,
+    wanted: Selection,
+    bounds: tuple[int, int],
+    file: PieceFile,
+    progress: Callable[[int, int], None],
+    stop: threading.Event,
+) -> int:
+    """Return how many events were written. Raises Stopped, ChildEnded, or what a child raised."""
+
+    def goes_on() -> None:
+        if stop.is_set():
+            raise Stopped
+
+    first, until = bounds
+    size = PIECE_OF_SOME if wanted.names else PIECE
+    pieces = [(after, min(after + size, until)) for after in range(first, until, size)]
+    with ExitStack() as stack:
+        job = f"{__name__}:write_pieces"
+        children = [stack.enter_context(child(job, place, wanted, file.form)) for _ in range(CHILDREN)]
+        for number, piece in enumerate(pieces[: CHILDREN * AHEAD]):
+            children[number % CHILDREN].send(piece)
+        written = 0
+        for number, (_, reached) in enumerate(pieces):
+            at_work = children[number % CHILDREN]
+            is_whole = False
+            while not is_whole:
+                count, data, is_whole = at_work.receive(goes_on)
+                file.add_piece(data)
+                written += count
+            _give_next(at_work, pieces, number + CHILDREN * AHEAD)
+            progress(reached - first, until - first)
+    return written
+
+
+def _give_next(at_work: Child, pieces: Sequence[tuple[int, int]], number: int) -> None:
+    if number < len(pieces):
+        at_work.send(pieces[number])
+
+
+# --- the child's side -------------------------------------------------------------------------------------
+
+
+def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> None:
+    """Answer each piece, in parts: the number of events, what they are in the file, and whether the piece is whole."""
+    database = place.open()
+    with seldom_collected():
+        while True:
+            after, until = parent.receive()
+            while after < until:
+                with database.reading() as tx:
+                    after, stored = read_stored_window(tx, after, until, PIECE_BYTES, wanted.names)
+                    parent.send((*_part_of(tx, wanted, stored, form), after == until))
+
+
+def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str) -> tuple[int, bytes]:
+    """Return how many of some events are wanted, and what these are in a file."""
+    if form == "jsonl":
+        return stored_lines(tx, stored, partial(is_wanted, wanted=wanted))
+    events = [each for each in opened(tx, stored) if is_wanted(each.recorded_at, wanted)]
+    return len(events), as_arrow(events)
