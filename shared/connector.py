@@ -341,13 +341,14 @@ class Kind:
     """One channel kind; the modules are imported when first asked for, so an unused library is never loaded.
 
     Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id),
-    optional: account(settings) -> whose messages come),
+    optional: account(settings) -> whose messages come, capabilities(settings) -> CAPABILITIES of such a channel),
     parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
-    METHODS, handle; both: all of these), send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is
-    False).
+    METHODS, handle, optional: refusal_headers(request, channel) -> what every refusal carries too; both: all of these),
+    send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is False).
     Optional: setup (async set_up(channel, public_url, say) -> SetUp, raises SetUpProblem; `say` shows a line to the
     person), fetch (async fetch(channel, remote_file) -> ParsedFile, raises FetchRefused or FetchDelayed), history
-    (async history(channel, since, until) -> list of RawItem as the webhook would have given them).
+    (async history(channel, since, until) -> list of RawItem as the webhook would have given them, optional:
+    why_none(channel) -> why this channel has no history, empty if it has).
     """
 
     name: str
@@ -366,6 +367,12 @@ class Kind:
     def capabilities(self) -> Capabilities:
         capabilities: Capabilities = self.module("config").CAPABILITIES
         return capabilities
+
+    def capabilities_with(self, settings: Mapping[str, str]) -> Capabilities:
+        """Return what a channel with these settings can do; a secret may be masked, but is empty only if not set."""
+        narrowed: Callable[[Mapping[str, str]], Capabilities] | None
+        narrowed = getattr(self.module("config"), "capabilities", None)
+        return narrowed(settings) if narrowed else self.capabilities
 
     @property
     def parse(self) -> Callable[[RawItem, Channel], Parsed]:

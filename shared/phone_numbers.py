@@ -7,7 +7,13 @@ from functools import lru_cache
 
 import phonenumbers
 
-_WITHHELD = frozenset({"", "anonymous", "unknown", "restricted", "unavailable", "private", "withheld", "hidden"})
+_WITHHELD = frozenset({
+    "", "anonymous", "unknown", "restricted", "unavailable", "private", "withheld", "hidden", "blocked",
+    "аноним", "анонимный", "скрыт", "номер скрыт", "скрытый номер", "неизвестен", "неизвестный номер",
+})  # fmt: skip
+_NAME_ADDR = re.compile(r"[^<>]*<([^<>]*)>[^<>]*")
+_ADDRESS = re.compile(r"(?:(?:sips?|tel):)?([^@;]*)(?:;[^@]*)?(?:@([^@:;]*)(?:[:;].*)?)?", re.IGNORECASE)
+_NOBODYS_HOST = "anonymous.invalid"
 _SIP = re.compile(r"(?:sips?|tel):(\+?\d{7,15})(?:[@;].*)?", re.IGNORECASE)
 _BETWEEN_DIGITS = re.compile(r"[\s()\-.\u00a0\u2010-\u2015]")
 _RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})", re.ASCII)
@@ -17,10 +23,12 @@ _RUSSIAN_MOBILE = re.compile(r"(?:\+?7|8)(9\d{9})", re.ASCII)
 def e164(number: str, country: str) -> str:
     """Return a provider's number in E.164; a short, internal or SIP one as it is; empty if the caller withheld it.
 
-    `country` (ISO 3166-1) is that of numbers without one.
+    `country` (ISO 3166-1) is that of numbers without one. A SIP address may have a name before it (RFC 3261, 20.10).
     """
     number = number.strip()
-    if number.lower() in _WITHHELD:
+    if named := _NAME_ADDR.fullmatch(number):
+        number = named[1].strip()
+    if _is_withheld(number):
         return ""
     if sip := _SIP.fullmatch(number):
         number = sip[1]
@@ -68,6 +76,13 @@ def international(number: str, country: str) -> str:
     if trunk and digits.startswith(trunk) and not digits.startswith(calling_code) and _is_valid(digits, country):
         return e164(digits, country)
     return f"+{digits}" if _is_valid(f"+{digits}", country) else e164(digits, country)
+
+
+def _is_withheld(number: str) -> bool:
+    """Also by zeros only, and by the SIP address of nobody (RFC 3323, 4.1.1.3)."""
+    found = _ADDRESS.fullmatch(number)
+    who, host = (found[1], found[2] or "") if found else (number, "")
+    return who.casefold() in _WITHHELD or host.lower() == _NOBODYS_HOST or not who.strip("+0")
 
 
 def _formatted(number: phonenumbers.PhoneNumber) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from services.ingest.fetch_queue import FetchQueue
@@ -88,7 +89,12 @@ async def publish(
 
 
 def _record(understood: Understood, at: datetime) -> Encoded:
-    return encode(understood, id=understood.id, source=f"/channels/{understood.channel_id}", at=at)
+    return encode(understood, id=understood.id, source=_source(understood.channel_id), at=at)
+
+
+@lru_cache(maxsize=1024)
+def _source(channel_id: UUID) -> str:
+    return f"/channels/{channel_id}"
 
 
 def _too_large(message: InboundMessage, size: int) -> InboundUnreadable:

@@ -15,19 +15,29 @@ from services.ingest.fetch_queue import FetchQueue
 from services.ingest.publish import publish
 from services.ingest.understand import understand
 from shared.blobs import Blobs
-from shared.clock import now
-from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, RawItem, kinds
+from shared.clock import from_text, now
+from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, RawItem, kinds, load
 from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable
 from shared.logs import Log
 from shared.registry import health
+from shared.registry.channels import Registered
 from shared.transport.protocol import Publisher, TransportUnavailable
 
 EVERY_SECONDS = 900.0
-SPAN = timedelta(hours=2)
+SPAN, LONGEST = timedelta(hours=2), timedelta(days=1)
+"""How far each look reaches back, and how far one may after we, or the provider's history, were not there."""
 LOOK_SECONDS = 120.0
 ROLE = "history"
 log = Log("ingest.reconcile")
+
+
+def why_no_history(channel: Channel) -> str:
+    """Return why the provider cannot be asked what there was, in words for the person who asks; empty if it can."""
+    if not has_history(channel.kind):
+        return f"{channel.kind} has no history of a provider"
+    why_none = getattr(load(channel.kind).module("history"), "why_none", None)
+    return str(why_none(channel)) if why_none else ""
 
 
 def has_history(kind: str) -> bool:
@@ -69,6 +79,7 @@ class Reconciling:
     ) -> None:
         self._database, self._directory, self._load, self._reconciler = database, directory, load, reconciler
         self._told: dict[UUID, set[str]] = {}
+        self._looked: dict[UUID, datetime] = {}
 
     async def run(self) -> None:
         await lead_forever(self._database, ROLE, lambda: (self._rounds(),))
@@ -80,14 +91,19 @@ class Reconciling:
 
     async def round(self, until: datetime) -> None:
         """Look at every active channel whose kind has a history; what fails is told in its health."""
-        active = [found.channel for found in self._directory.channels if found.state == "active"]
-        await asyncio.gather(*(self._look(each, until) for each in active if has_history(each.kind)))
+        active = [found for found in self._directory.channels if found.state == "active"]
+        await asyncio.gather(*(self._look(each, until) for each in active if has_history(each.channel.kind)))
 
-    async def _look(self, channel: Channel, until: datetime) -> None:
-        problem = ""
+    def _since(self, found: Registered, until: datetime) -> datetime:
+        """Return from when on something may be missing: a process that has just begun knows of no earlier look."""
+        seen = self._looked.get(found.channel.id) or from_text(found.created_at)
+        return min(until - SPAN, max(seen - SPAN, until - LONGEST))
+
+    async def _look(self, found: Registered, until: datetime) -> None:
+        problem, channel = "", found.channel
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                await self._take_in_new(channel, until)
+                await self._take_in_new(channel, self._since(found, until), until)
         except (FetchDelayed, TimeoutError, TransportUnavailable) as error:
             problem = f"the provider's history cannot be read: {error or 'no answer in time'}"
             log.warning("history_unread", channel_id=channel.id, error=str(error)[:500])
@@ -98,11 +114,12 @@ class Reconciling:
             log.error("history_failed", bug, channel_id=channel.id, kind=channel.kind)
         await health.report(self._database, channel.id, ROLE, problem, None, None)
 
-    async def _take_in_new(self, channel: Channel, until: datetime) -> None:
-        """What the last round has taken in is not published again: the same call has the same item."""
-        kind, told = self._load(channel.kind), self._told.get(channel.id, set())
-        items = await self._reconciler.items(channel, kind, until - SPAN, until)
+    async def _take_in_new(self, channel: Channel, since: datetime, until: datetime) -> None:
+        """What was taken in is not published again, so that a round out of time is gone on with by the next one."""
+        kind, told = self._load(channel.kind), self._told.setdefault(channel.id, set())
+        items = await self._reconciler.items(channel, kind, since, until)
         for item in items:
             if item.key not in told:
                 await self._reconciler.take_in(channel, kind, item)
-        self._told[channel.id] = {item.key for item in items}
+                told.add(item.key)
+        self._told[channel.id], self._looked[channel.id] = {item.key for item in items}, until

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from services.ingest.backoff import backoff_seconds, refused_seconds
+from services.ingest.backoff import backoff_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
@@ -20,6 +20,7 @@ from shared.clock import now
 from shared.connector import Channel, Inlet, Kind, Receiver, ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.refusals import refused_seconds
 from shared.transport.protocol import TransportUnavailable
 
 GOOD_SECONDS = 60.0

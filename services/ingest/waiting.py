@@ -23,9 +23,12 @@ class Waiting:
 
     async def for_(self, work: Awaitable[T]) -> T:
         """Return what `work` gives. Raises TimeoutError; a task may wait for one thing at a time."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
-        self._since[task] = self._now()
+        if self._timer is None:
+            self._timer = loop.call_later(self._look_every, self._look)
+        self._since[task] = loop.time()
         try:
             return await work
         except asyncio.CancelledError:
@@ -37,12 +40,6 @@ class Waiting:
             if task in self._overdue:
                 self._overdue.discard(task)
                 task.uncancel()
-
-    def _now(self) -> float:
-        loop = asyncio.get_running_loop()
-        if self._timer is None:
-            self._timer = loop.call_later(self._look_every, self._look)
-        return loop.time()
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()

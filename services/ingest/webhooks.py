@@ -6,7 +6,7 @@ Everything else is a problem answer of ours; a request that is refused leaves no
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -73,6 +73,19 @@ class Webhooks:
         """Answer one request; never raises but for a client that has gone."""
         if request.method not in module.METHODS:
             return wrong_method(module.METHODS)
+        response = await self._answered(kind, module, request)
+        if response.status_code >= 400 and (headers := self._refusal_headers(kind, module, request)):
+            response.headers.update(headers)
+        return response
+
+    def _refusal_headers(self, kind: str, module: ModuleType, request: Request) -> Mapping[str, str]:
+        """Return what a refusal carries too where it is not the channel's own: without it no script could read it."""
+        found = self._directory.known(kind, request.path_params["channel"])
+        made = getattr(module, "refusal_headers", None)
+        headers: Mapping[str, str] = made(request, found.channel) if made and found else {}
+        return headers
+
+    async def _answered(self, kind: str, module: ModuleType, request: Request) -> Response:
         try:
             return await self._answering.for_(self._handled(kind, module, request))
         except BadInput as refused:
@@ -87,7 +100,8 @@ class Webhooks:
         return len(self._accepting) >= MOST_ACCEPTING or len(self._answering) >= self._most_in_flight
 
     async def _handled(self, kind: str, module: ModuleType, request: Request) -> Response:
-        found = await self._find(kind, request.path_params["channel"])
+        id_or_name = request.path_params["channel"]
+        found = self._directory.known(kind, id_or_name) or await self._find_anew(kind, id_or_name)
         if found is None:
             return problem(404, "No such channel", "There is no channel with this id or name at this address.")
         if found.state == "paused":
@@ -96,10 +110,8 @@ class Webhooks:
         response: Response = await module.handle(request, found.channel, self._inlet(found.channel))
         return response
 
-    async def _find(self, kind: str, id_or_name: str) -> Registered | None:
+    async def _find_anew(self, kind: str, id_or_name: str) -> Registered | None:
         """Look again before saying no: the channel may have been added a moment ago."""
-        if found := self._directory.known(kind, id_or_name):
-            return found
         await self._directory.reread()
         return self._directory.known(kind, id_or_name)
 
@@ -120,8 +132,8 @@ class InTime:
     def __init__(self, inlet: Inlet, accepting: Waiting) -> None:
         self._inlet, self._accepting, self.cursor = inlet, accepting, inlet.cursor
 
-    async def accept(self, item: RawItem) -> UUID:
-        return await self._accepting.for_(self._inlet.accept(item))
+    def accept(self, item: RawItem) -> Coroutine[Any, Any, UUID]:
+        return self._accepting.for_(self._inlet.accept(item))
 
     def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
         self._inlet.report(lag=lag, problem=problem)

@@ -80,11 +80,20 @@ class Ledger:
         at = to_text(self._clock())
 
         def insert(tx: Transaction) -> None:
-            _in_turn(tx)
-            (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
-            rows = [_row(reply, last + number, at) for number, reply in enumerate(replies, 1)]
-            tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
+            _add(tx, replies, at)
             end_needless(tx, replies, self._owner, at)
+
+        await write_again(self._database, insert)
+
+    async def fail_unheard(self, replies: Sequence[OutboundReply], error: str, code: str) -> None:
+        """Fail what cannot be sent, to be told; what is known already is left as it is, and heard of later it is known.
+
+        So of a failure that is told here and a record that is read later, one thing comes.
+        """
+
+        def insert(tx: Transaction) -> None:
+            for reply in replies:
+                _add(tx, [reply], to_text(reply.requested_at), _Failed(error, code, self._owner))
 
         await write_again(self._database, insert)
 
@@ -220,6 +229,20 @@ class Ledger:
         return [Claimed(_decoder.decode(payload), tries, from_text(first)) for _, payload, tries, first in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: str
+    code: str
+    owner: str
+
+
+def _add(tx: Transaction, replies: Sequence[OutboundReply], at: str, failed: _Failed | None = None) -> None:
+    _in_turn(tx)
+    (last,) = tx.row("SELECT COALESCE(MAX(position), 0) FROM deliveries") or (0,)
+    rows = [_row(reply, last + number, at, failed) for number, reply in enumerate(replies, 1)]
+    tx.insert_many("deliveries", COLUMNS, rows, "ON CONFLICT (reply_id, attempt) DO NOTHING")
+
+
 def _in_turn(tx: Transaction) -> None:
     """Wait for others that do this: positions grow in the order of commits; what was found and what waits meet."""
     if tx.dialect == "postgres":
@@ -241,8 +264,10 @@ def _settle(tx: Transaction, key: tuple[str, int, str], outcome: Outcome, at: da
     return tx.run(sql, (*values, *key)) > 0
 
 
-def _row(reply: OutboundReply, position: int, at: str) -> Row:
+def _row(reply: OutboundReply, position: int, at: str, failed: _Failed | None) -> Row:
     ids = (str(reply.id), reply.attempt, position, str(reply.conversation_id), str(reply.channel_id))
+    if failed:
+        return (*ids, b"", "failed", 0, None, at, failed.owner, "", failed.error, failed.code, "", "[]", 0, at, at)
     return (*ids, _encoder.encode(reply), "queued", 0, None, at, "", "", "", "", "", "[]", 0, at, at)
 
 

@@ -6,12 +6,13 @@ What waits for a resting channel is not taken at all; after that one reply at a 
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from uuid import UUID
 
-from services.outbound.retry import SCHEDULE_SECONDS
 from shared.database.protocol import Conflict, Database, DatabaseUnavailable
+from shared.refusals import refused_seconds
 from shared.registry import health
 
 ROLE = "send"
@@ -41,10 +42,13 @@ class Pauses:
         return min((until - at for until in self._until.values() if until > at), default=math.inf)
 
     def broken(self, channel_id: UUID, problem: str) -> None:
-        failures = self._failures[channel_id] = self._failures.get(channel_id, 0) + 1
-        pause = SCHEDULE_SECONDS[min(failures, len(SCHEDULE_SECONDS)) - 1]
-        self._until[channel_id] = self._steady() + pause
+        """Those that were tried at the same time count once: the account has been refused, not each of them."""
         self._problems[channel_id] = problem
+        if channel_id in self._failures and self.rests(channel_id):
+            return
+        failures = self._failures[channel_id] = self._failures.get(channel_id, 0) + 1
+        chance = random.random()  # noqa: S311 (spread, not secrecy)
+        self._until[channel_id] = self._steady() + refused_seconds(failures, chance)
 
     def busy(self, channel_id: UUID, seconds: float, problem: str) -> None:
         """The provider wants a pause from the whole channel."""

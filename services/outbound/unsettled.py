@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,8 @@ GIVE_UP_AFTER = timedelta(hours=24)
 AT_ONCE = 20
 """Replies that one channel is asked about in one look."""
 CHANNELS_AT_ONCE = 8
+PLACE_SECONDS = 5.0
+"""Who answers no sooner holds no other up: it is still waited for, but its place is free."""
 ASK_SECONDS = 60.0
 log = Log("outbound")
 
@@ -119,7 +122,7 @@ class AskAgain:
         """Return what left. A channel that fails rests; what it was not asked about stays due."""
         found: list[tuple[Unknown, Sent]] = []
         try:
-            async with self._places, asyncio.timeout(ASK_SECONDS), self._senders.use(channel_id) as sender:
+            async with self._place(), asyncio.timeout(ASK_SECONDS), self._senders.use(channel_id) as sender:
                 tells: Any = sender
                 async with tells.settling() as settled:
                     for each in due:
@@ -136,6 +139,19 @@ class AskAgain:
         else:
             self.forget(channel_id)
         return found
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """Take a place, for some seconds at most."""
+        await self._places.acquire()
+        leaving = asyncio.get_running_loop().create_future()
+        leaving.add_done_callback(lambda _: self._places.release())
+        timer = asyncio.get_running_loop().call_later(PLACE_SECONDS, leaving.cancel)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            leaving.cancel()
 
     def _failed(self, channel_id: UUID, at: datetime) -> None:
         self._failures[channel_id] = (self._failures.get(channel_id, (0, at))[0] + 1, at)

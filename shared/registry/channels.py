@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from uuid import UUID, uuid4
 from shared.clock import now, to_text
 from shared.connector import Channel, kinds, load
 from shared.database.protocol import Database, Listener, Row, Transaction
+from shared.registry.public_settings import sealed_off, without_secrets
 from shared.registry.secrets import SecretBox
 
 TOPIC = "channels"
@@ -136,14 +136,13 @@ class ChannelRegistry:
                     raise WrongChannel(f"the channel {other.name!r} has this {name} already")
 
     def _row(self, channel: Channel, secret: set[str]) -> Row:
-        public = {name: value for name, value in channel.settings.items() if name not in secret}
-        hidden = {name: value for name, value in channel.settings.items() if name in secret}
-        settings, secrets = json.dumps(public, ensure_ascii=False), self._box.seal(hidden)
+        settings, hidden = sealed_off(channel.settings, secret)
+        secrets = self._box.seal(hidden)
         return (str(channel.id), channel.kind, channel.name, settings, secrets, "active", to_text(now()))
 
     def _registered(self, row: Row) -> Registered:
         id_, kind, name, settings, secrets, state, created_at = row
-        values = {**_defaults(kind), **json.loads(settings), **self._box.open(secrets)}
+        values = {**_defaults(kind), **without_secrets(settings), **self._box.open(secrets)}
         return Registered(Channel(UUID(id_), kind, name, values), state, created_at)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -77,10 +78,19 @@ class Erasure:
             "requested_by": self.requested_by,
             "requested_at": self.requested_at,
             "state": self.state,
-            "problem": self.details.get("problem", "") if self.state != "done" else "",
+            "problem": self._problem() if self.state != "done" else "",
             "finished_at": self.finished_at,
             "certificate": self.certificate,
         }
+
+    @property
+    def held_up(self) -> dict[str, dict[str, str]]:
+        """What keeps this one from going on, by the step: its `problem`, and `until` when it is not tried again."""
+        held: dict[str, dict[str, str]] = self.details.get("held_up", {})
+        return held
+
+    def _problem(self) -> str:
+        return str(self.details.get("problem", "")) or next((held["problem"] for held in self.held_up.values()), "")
 
 
 # --- erasures ---------------------------------------------------------------------------------------------
@@ -169,6 +179,15 @@ async def tell(database: Database, problem: str) -> None:
     work = [each for each in await database.read(unfinished) if each.details.get("problem", "") != problem]
     for each in work:
         await advance(database, each.id, each.state, {**each.details, "problem": problem})
+
+
+async def hold_up(database: Database, erasure: Erasure, step: str, held: dict[str, str] | None) -> None:
+    """Note what keeps one step of one erasure from being done, as `Erasure.held_up` has it; None: nothing any more."""
+    others = {name: each for name, each in erasure.held_up.items() if name != step}
+    erasure.details["held_up"] = {**others, step: held} if held else others
+    if found := await database.read(partial(one, id_=erasure.id)):
+        details = {**found.details, "held_up": erasure.details["held_up"]}
+        await advance(database, found.id, found.state, details)
 
 
 def check_reason(reason: str) -> None:

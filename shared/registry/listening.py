@@ -46,10 +46,13 @@ class Listening:
         if row is None:
             return ""
         machine, url = str(row[0]), str(row[1])
-        given = urlsplit(url)
-        if given.hostname not in _EVERYWHERE:
-            return url
-        return url_of("127.0.0.1" if machine == self._machine else machine, given.port or 80)
+        return reached_at(url, "127.0.0.1" if machine == self._machine else machine)
+
+
+def reached_at(url: str, host: str = "127.0.0.1") -> str:
+    """Return where a server is reached: who listens everywhere (0.0.0.0, ::) has no address, but a host's."""
+    given = urlsplit(url)
+    return url_of(host, given.port or 80) if given.hostname in _EVERYWHERE else url
 
 
 def url_of(host: str, port: int) -> str:

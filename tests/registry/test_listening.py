@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from shared.database.open import open_database
 from shared.database.protocol import Database
-from shared.registry.listening import Listening, url_of
+from shared.registry.listening import Listening, reached_at, url_of
 from tests.stores import create_all_tables
 
 
@@ -46,3 +46,4 @@ async def test_a_link_can_be_opened_whatever_was_listened_on(
 ) -> None:
     await Listening(database, "alpha").note(("ingest",), url_of(host, 8123))
     assert [await Listening(database, machine).of("ingest") for machine in ("alpha", "beta")] == [here, elsewhere]
+    assert reached_at(url_of(host, 8123)) == here

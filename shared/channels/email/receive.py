@@ -16,7 +16,8 @@ from shared.channels.email.status import Status
 from shared.connector import Channel, Inlet, Receiver, ReceiverRefused
 
 LONGEST_PAUSE_SECONDS = 60.0
-REFUSED_PAUSE_SECONDS = 900.0
+REFUSED_PAUSE_SECONDS = (60.0, 900.0)
+"""After the first refusal, which may be a server in trouble, and after the next ones: each folder logs in."""
 
 
 @runtime_checkable
@@ -82,7 +83,7 @@ async def _keep(name: str, reader: FolderReader, status: Status, let_in: asyncio
     It begins when the server has let the first one in: a wrong password is tried once and not once a folder.
     """
     await let_in.wait()
-    failures = 0
+    failures, refusals = 0, 0
     while True:
         started = asyncio.get_running_loop().time()
         try:
@@ -91,8 +92,10 @@ async def _keep(name: str, reader: FolderReader, status: Status, let_in: asyncio
             lasted = asyncio.get_running_loop().time() - started
             failures = 1 if lasted > LONGEST_PAUSE_SECONDS else failures + 1
             refused = isinstance(error, ReceiverRefused)
-            status.problem(name, str(error) + f"; it is tried again in {REFUSED_PAUSE_SECONDS / 60:.0f} min" * refused)
+            refusals = (0 if lasted > LONGEST_PAUSE_SECONDS else refusals) + refused
+            rest = REFUSED_PAUSE_SECONDS[min(refusals, len(REFUSED_PAUSE_SECONDS)) - 1]
+            status.problem(name, str(error) + f"; it is tried again in {rest / 60:.0f} min" * refused)
             if refused:
-                await asyncio.sleep(REFUSED_PAUSE_SECONDS)
+                await asyncio.sleep(rest)
         pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(failures, 10))
         await asyncio.sleep(pause * (0.75 + random.random() / 2))  # noqa: S311 (spread, not secrecy)

@@ -41,6 +41,7 @@ class SentFolder:
         self._bytes = 0
         self._worker: asyncio.Task[None] | None = None
         self._refused: tuple[float, str] | None = None
+        self._logging_in = asyncio.Lock()
 
     def keep(self, mail: Mail) -> None:
         """Put a copy there, soon; more than WAITING_BYTES at once are not kept."""
@@ -141,27 +142,40 @@ class SentFolder:
 
     async def _opened(self, *, creates: bool = False) -> Connection:
         """Log in and open the folder; a look never makes one that is missing. Raises OSError."""
-        if self._refused is not None and time.monotonic() - self._refused[0] < REFUSED_PAUSE_SECONDS:
-            raise LoginRefused(self._refused[1])
-        connection = Connection(config.imap_server(self._settings), self._tokens)
+        connection = await self._logged_in()
         try:
-            await connection.open()
-            self._refused = None
-            try:
-                await connection.select(self._name)
-            except CommandRefused:
-                if not creates:
-                    raise
-                await connection.create(self._name)
-                await connection.select(self._name)
-        except LoginRefused as error:
-            connection.close()
-            self._refused = time.monotonic(), str(error)
-            raise
+            await self._selected(connection, creates=creates)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    async def _selected(self, connection: Connection, *, creates: bool) -> None:
+        try:
+            await connection.select(self._name)
+        except CommandRefused:
+            if not creates:
+                raise
+            await connection.create(self._name)
+            await connection.select(self._name)
+
+    async def _logged_in(self) -> Connection:
+        """Log in, one at a time: whoever waits learns of a refusal instead of asking for a second one."""
+        async with self._logging_in:
+            if self._refused is not None and time.monotonic() - self._refused[0] < REFUSED_PAUSE_SECONDS:
+                raise LoginRefused(self._refused[1])
+            connection = Connection(config.imap_server(self._settings), self._tokens)
+            try:
+                await connection.open()
+            except LoginRefused as error:
+                connection.close()
+                self._refused = time.monotonic(), str(error)
+                raise
+            except BaseException:
+                connection.close()
+                raise
+            self._refused = None
+            return connection
 
 
 async def _has_nothing(message_id: str) -> bool:

@@ -11,16 +11,26 @@ from shared.channels.telephony.webhook import content_key
 from shared.clock import now
 from shared.connector import Channel, FetchDelayed, RawItem
 
+_NO_API = "this telephony has no history that could be asked"
+_NO_KEY = "UIS gives its history only with access_token: set it by `okno channels change`"
+
+
+def why_none(channel: Channel) -> str:
+    """Return why a channel has no history, empty if it has one."""
+    if channel.settings["provider"] not in APIS:
+        return _NO_API
+    return _NO_KEY if channel.settings["provider"] == "uis" and not channel.settings["access_token"] else ""
+
 
 async def history(channel: Channel, since: datetime, until: datetime) -> list[RawItem]:
     """Return the calls that began between two moments; none where the provider has no history.
 
     The same call gives the same item each time. Raises FetchDelayed when the provider does not give its history.
     """
-    name = channel.settings["provider"]
-    api = APIS.get(name)
-    if api is None or (name == "uis" and not channel.settings["access_token"]):
+    if why_none(channel):
         return []
+    name = channel.settings["provider"]
+    api = APIS[name]
     try:
         async with open_api(channel, api.base, api.hosts) as opened:
             told = await api.history(opened, channel, since, until)

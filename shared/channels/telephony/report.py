@@ -48,7 +48,7 @@ def parsed(report: Report, item: RawItem, channel: Channel) -> Parsed:
         external_id=report.call_id,
         dedup_key=f"{report.call_id}/{item.key}",
         sender=Address("phone", client) if client else Address("telephony", report.call_id),
-        occurred_at=report.occurred_at or item.received_at,
+        occurred_at=min(report.occurred_at or item.received_at, item.received_at),
         kind="call",
         direction=call.direction,
         recipients=(ours,) if ours else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.channels.telephony.config import public_path
+from shared.channels.telephony.config import NEEDED_TO_CALL, public_path
 from shared.connector import Channel, SetUp
 
 _WHERE = {
@@ -15,10 +15,8 @@ _WHERE = {
     "uis": "In UIS, post the notifications (HTTP, POST, JSON) to {address}?token=... with the channel's token.",
 }
 _NO_ADDRESS = "OKNO_PUBLIC_URL: the provider can post only to an address that it can reach"
-_MORE = {
-    "twilio": ("caller_number",),
-    "uis": ("access_token", "caller_number"),
-}
+_NO_CALLS = "{}: without it no call can be started from Okno, numbers are only shown as tel: links"
+_NO_HISTORY = "access_token: without it the provider's history is not asked for calls whose webhooks never came"
 
 
 async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) -> SetUp:
@@ -26,8 +24,8 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
     provider, settings = channel.settings["provider"], channel.settings
     base = (settings["public_url"] or public_url).rstrip("/")
     fact = _WHERE[provider].format(address=f"{base or 'https://...'}{public_path(channel.id)}")
-    missing = [f"{name}: without it no call can be started from Okno" for name in _MORE.get(provider, ())]
-    missing = [line for line in missing if not settings[line.partition(":")[0]]]
+    missing = [_NO_CALLS.format(name) for name in NEEDED_TO_CALL.get(provider, ()) if not settings[name]]
+    missing += [_NO_HISTORY] if provider == "uis" and not settings["access_token"] else []
     missing += [] if base else [_NO_ADDRESS]
     keeps = {"public_url": base} if provider == "twilio" and base and not settings["public_url"] else {}
     return SetUp((fact,), tuple(missing), keeps)

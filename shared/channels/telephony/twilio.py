@@ -33,6 +33,9 @@ OUR_CALL = "step=our-call"
 DIALLED = "step=dialled"
 """The query of the address that is told how putting a call through ended."""
 FORM = "application/x-www-form-urlencoded"
+_SPELLED = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE as a keypad spells them: so Twilio tells of a withheld number
+(Twilio help centre, "Why am I getting calls from these strange numbers?")."""
 _PORTS = {"https": 443, "http": 80}
 
 _STATES: dict[str, State] = {
@@ -159,7 +162,7 @@ def _covers_body(webhook: Webhook) -> bool:
 def _status(fields: Mapping[str, str], at: datetime | None, settings: Mapping[str, str]) -> Report:
     """A call of ours or of a client's, as a whole."""
     country, is_ours = settings["country"], text(fields, "Direction").startswith("outbound")
-    from_, to = e164(text(fields, "From"), country), e164(text(fields, "To"), country)
+    from_, to = _caller(fields, country), e164(text(fields, "To"), country)
     told = _state(fields, "CallStatus", is_ours=is_ours)
     is_end = told in ("finished", "missed", "failed")
     goes_by_who_answered = not is_ours and bool(settings.get("forward_to"))
@@ -204,7 +207,7 @@ def _our_call(fields: Mapping[str, str], at: datetime | None, country: str) -> R
 def _dialled(fields: Mapping[str, str], at: datetime | None, country: str) -> Report:
     """How putting an incoming call through ended (the action of Dial)."""
     state = _state(fields, "DialCallStatus", is_ours=False)
-    from_, to = e164(text(fields, "From"), country), e164(text(fields, "To"), country)
+    from_, to = _caller(fields, country), e164(text(fields, "To"), country)
     talked = whole(fields, "DialCallDuration") if state == "finished" else None
     call = Call(state, "inbound", from_, to, talking_seconds=talked, ended_at=at)
     return Report(text(fields, "CallSid"), call, from_, at)
@@ -217,6 +220,12 @@ def _recording(fields: Mapping[str, str], at: datetime | None) -> Report:
     files = (RemoteFile(sid, f"{sid}.mp3", "audio/mpeg"),) if is_ready else ()
     call = Call("ringing", "inbound", "", "", recording=sid if is_ready else "")
     return Report(text(fields, "CallSid"), call, None, at or _time(fields, "RecordingStartTime"), files)
+
+
+def _caller(fields: Mapping[str, str], country: str) -> str:
+    """Return who calls; empty for a withheld number."""
+    number = text(fields, "From")
+    return "" if number in _SPELLED else e164(number, country)
 
 
 def _leg(id_: str, to: str, fields: Mapping[str, str], at: datetime | None) -> Leg:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from shared.channels.web_form.multipart import BrokenMultipart, Part, parse_options, parts_of
@@ -138,21 +139,31 @@ def _file(part: Part, filename: bytes) -> ParsedFile:
 
 def _json(data: bytes) -> Submission:
     try:
-        body = json.loads(data, parse_int=str, parse_float=str, parse_constant=_no_constant)
+        body = json.loads(
+            data, parse_int=str, parse_float=str, parse_constant=_no_constant, object_pairs_hook=tuple
+        )  # an object as its pairs: a name that comes twice is two fields
     except (ValueError, RecursionError) as error:
         raise BadInput(400, "Broken JSON", "The body is not JSON in UTF-8.") from error
-    if not isinstance(body, dict):
+    if not isinstance(body, tuple):
         raise BadInput(400, "Not a form", "The JSON body must be an object of fields.")
-    return Submission(_checked(list(_flat("", body, DEPTH))))
+    return Submission(_checked(list(islice(_flat("", body, DEPTH), FIELDS + 1))))
 
 
 def _flat(name: str, value: object, depth: int) -> Iterator[tuple[str, str]]:
-    """Yield nested values as `outer.inner`, and each item of a list as a field of the same name."""
+    """Yield nested values as `outer.inner`, and each item of a list as a field of the same name.
+
+    An object or list without anything is a blank field. Names are bounded here: each value under a long one copies it.
+    """
     if depth == 0:
         raise too_large(f"The JSON is nested deeper than {DEPTH} levels.")
+    if len(name) > NAME_CHARACTERS:
+        raise _too_long_a_name()
     match value:
-        case dict():
-            for key, inner in value.items():
+        case () | []:
+            if name:
+                yield name, ""
+        case tuple():
+            for key, inner in value:
                 yield from _flat(f"{name}.{key}" if name else key, inner, depth - 1)
         case list():
             for inner in value:
@@ -191,11 +202,15 @@ def _checked(pairs: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     checked = []
     for name, value in pairs:
         if len(name) > NAME_CHARACTERS:
-            raise too_large(f"The name of a field is limited to {NAME_CHARACTERS} characters.")
+            raise _too_long_a_name()
         if len(value) * 4 > VALUE_BYTES and len(value.encode(errors="replace")) > VALUE_BYTES:
             raise too_large(f"The value of a field is limited to {VALUE_BYTES} bytes.")
         checked.append((name if name.isprintable() else clean(name), value if value.isprintable() else clean(value)))
     return tuple(checked)
+
+
+def _too_long_a_name() -> BadInput:
+    return too_large(f"The name of a field is limited to {NAME_CHARACTERS} characters.")
 
 
 def _too_many_fields() -> BadInput:

@@ -108,12 +108,17 @@
     }).join('')
   }
 
+  function tooLarge(fields) {
+    return fields.reduce(function (sum, field) { return sum + (field[1].size || 0) }, 0) > config.file_bytes
+  }
+
   async function submit(event) {
     event.preventDefault()
     if (button.disabled) return
+    var fields = Array.from(new FormData(form))
+    if (tooLarge(fields)) return tell('refused', words.too_large) // never kept: it could never be sent
     button.disabled = true
     tell('sending')
-    var fields = Array.from(new FormData(form))
     fields.push(['_elapsed', String(Math.round((performance.now() - shownAt) / 1000))])
     fields.push(['_page', location.origin + location.pathname], ['_sent_at', new Date().toISOString()])
     var post = { key: newKey(), form: config.id, fields: fields }
@@ -124,6 +129,12 @@
   }
 
   async function deliver(post) {
+    if (tooLarge(post.fields)) { // kept by an older script: what waits behind it goes a little later
+      await forget(post)
+      giveBack(post)
+      tell('refused', words.too_large)
+      return later()
+    }
     var body = new FormData()
     post.fields.forEach(function (field) { body.append(field[0], field[1]) })
     var answer = null

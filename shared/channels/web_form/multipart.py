@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 PARTS = 500
 """More parts are refused before anything is built of them."""
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_EXTENDED = re.compile(rb";\s*((?:file)?name)\*\s*=\s*(utf-8|iso-8859-1)'[^']*'([^\s;\"]+)", re.IGNORECASE)
 
 
 class BrokenMultipart(Exception):
@@ -93,6 +97,7 @@ class _Collector:
 
     def _end(self) -> None:
         disposition, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        options |= _extended(self._headers.get(b"content-disposition", b""))
         if disposition != b"form-data" or b"name" not in options:
             raise BrokenMultipart("A part of the multipart body has no name.")
         content_type = self._headers.get(b"content-type", b"")
@@ -100,3 +105,16 @@ class _Collector:
 
     def _complete(self) -> None:
         self.complete = True
+
+
+def _extended(disposition: bytes) -> dict[bytes, bytes]:
+    """Return the names in `name*` and `filename*`, in UTF-8 (RFC 5987).
+
+    RFC 7578 forbids it in forms, yet programs write Cyrillic names so (requests with urllib3 1, .NET): unread, the file
+    would be a field full of bytes, and a field would have no name.
+    """
+    found = _EXTENDED.findall(_QUOTED.sub(b"", disposition))
+    return {
+        option.lower(): unquote_to_bytes(name).decode(charset.decode(), "replace").encode()
+        for option, charset, name in found
+    }

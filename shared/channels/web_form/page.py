@@ -25,7 +25,9 @@ _FOLDER = Path(__file__).parent
 _SCRIPT = (_FOLDER / "form.js").read_text(encoding="utf-8")
 _STYLE = (_FOLDER / "form.css").read_text(encoding="utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-SCRIPT_WORDS = ("send", "sending", "thanks", "kept", "refused", "trap")
+SCRIPT_WORDS = ("send", "sending", "thanks", "kept", "refused", "too_large", "trap")
+FILE_BYTES = 9 * 1024 * 1024
+"""Of all files together, as the words say: the rest of a post's BODY_BYTES is for its fields."""
 _SCRIPT_HEADERS = {
     "Cache-Control": "public, max-age=300",
     "X-Content-Type-Options": "nosniff",
@@ -63,7 +65,8 @@ def _script(channel_id: str, definition: str) -> bytes:
         | ({"options": f.options} if f.options else {})
         for f in form_fields(definition)
     ]
-    config = json.dumps({"id": channel_id, "words": words, "fields": fields}, ensure_ascii=False, separators=(",", ":"))
+    told = {"id": channel_id, "words": words, "fields": fields, "file_bytes": FILE_BYTES}
+    config = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     return _SCRIPT.replace("CONFIG", config.replace("<", "\\u003c")).encode(errors="replace")
 
 

@@ -97,6 +97,15 @@ class FormPosts:
 handle: Webhook = FormPosts()
 
 
+def refusal_headers(request: Request, channel: Channel) -> Mapping[str, str]:
+    """Return the headers by which a page of the channel's origins may read any refusal; none for others."""
+    headers: Headers = dict(request.scope["headers"])
+    try:
+        return site_of(channel).cors(_text(headers, b"origin"), _text(headers, b"host"))
+    except BadInput:
+        return {}
+
+
 def _shown(request: Request, channel: Channel, site: Site, headers: Headers) -> Response:
     if request.method not in ("GET", "HEAD"):
         raise BadInput(405, "Method Not Allowed", "Forms are posted to /in/forms/.", {"Allow": "GET, HEAD"})

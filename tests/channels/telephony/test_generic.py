@@ -214,6 +214,10 @@ def test_without_a_timestamp_a_call_happened_when_it_was_told():
     assert read({key: value for key, value in event().items() if key != "timestamp"}).occurred_at == AT
 
 
+def test_what_is_told_from_the_future_happened_when_it_was_told():
+    assert read({**event(), "timestamp": "2099-01-01T00:00:00Z"}).occurred_at == AT
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -15,6 +15,10 @@ def quiet(line: str) -> None:
     pytest.fail(f"said {line}")
 
 
+def no_calls_without(setting: str) -> str:
+    return f"{setting}: without it no call can be started from Okno, numbers are only shown as tel: links"
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_the_address_for_the_provider_is_told(provider: str) -> None:
     made = channel(provider)
@@ -26,7 +30,7 @@ async def test_the_address_for_the_provider_is_told(provider: str) -> None:
 async def test_twilio_keeps_the_public_address_that_it_signs() -> None:
     done = await set_up(channel("twilio"), "https://okno.example", quiet)
     assert done.settings == {"public_url": "https://okno.example"}
-    assert done.missing == ("caller_number: without it no call can be started from Okno",)
+    assert done.missing == (no_calls_without("caller_number"),)
     own = await set_up(channel("twilio", public_url="https://calls.example"), "https://okno.example", quiet)
     assert own.settings == {}
     assert "https://calls.example/in/telephony/" in own.facts[0]
@@ -36,6 +40,12 @@ async def test_what_is_there_is_not_missing() -> None:
     done = await set_up(channel("uis", access_token="t", caller_number="+74951234567"), "https://okno.example", quiet)
     assert (done.missing, done.settings) == ((), {})
     assert isinstance(done, SetUp)
+
+
+async def test_uis_with_a_number_to_show_but_no_key_of_its_api_is_told_why_it_can_only_be_dialled() -> None:
+    done = await set_up(channel("uis", caller_number="+74951234567"), "https://okno.example", quiet)
+    no_history = "access_token: without it the provider's history is not asked for calls whose webhooks never came"
+    assert done.missing == (no_calls_without("access_token"), no_history)
 
 
 async def test_without_a_public_address_that_is_what_is_missing() -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from dataclasses import fields
+from datetime import timedelta
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -15,7 +17,18 @@ from services.ingest.metrics import forget_lag
 from services.ingest.publish import MESSAGE_BYTES, ChannelInlet
 from shared.connector import Channel, Parsed, ParsedFile, RawItem
 from shared.contracts import topics
-from shared.contracts.inbound import Address, FileRef, InboundMessage, InboundUnreadable, Raw, inbound_id
+from shared.contracts.inbound import (
+    About,
+    Address,
+    Call,
+    Deleted,
+    FileRef,
+    InboundMessage,
+    InboundUnreadable,
+    Raw,
+    RemoteFile,
+    inbound_id,
+)
 from shared.transport.protocol import TransportUnavailable
 from tests.services.fakes import AT, MemoryTransport, item, parse_line, registry_of
 
@@ -78,6 +91,39 @@ async def test_message_is_published_whole_under_the_key_of_its_sender(inlet, tra
     assert record.key == "email:anna@example.com"
     assert record.headers["ce_id"] == str(id_) == str(only(transport).id)
     assert record.headers["ce_source"] == f"/channels/{CHANNEL.id}"
+
+
+async def test_every_field_that_was_understood_stands_under_its_own_name(inlet, transport):
+    """The message is made of its fields by their places: no two may be the same here."""
+    told = {
+        "kind": "call", "direction": "outbound", "subject": "a", "text": "b", "full_text": "c", "html": "d",
+        "recipients": ("e",), "reply_to": Address("email", "f@f.f"), "reply_channel": uuid4(), "cannot_reply": "g",
+        "refers_to": ("h",), "known_as": ("i",), "thread_key": "j", "fields": (("k", "l"),),
+        "call": Call("missed", "inbound", "m", "n"), "identities": (Address("phone", "+70000000001"),),
+        "nature": "automatic", "about": About(deleted=Deleted(("o",))), "proves": ("q",), "topic": "r",
+        "warnings": ("s",), "vouched": (Address("phone", "+70000000002"),), "part_of": "t", "awaits_call": True,
+        "remote_files": (RemoteFile("u", "v", "w/x"),), "arrived_at": AT + timedelta(seconds=1),
+    }  # fmt: skip
+    made = {"sender": Address("email", "y@y.y"), "external_id": "z", "occurred_at": AT + timedelta(seconds=2)}
+    parsing(inlet, **told, **made, same_as=("1",), same_later=("2",))
+    await inlet.accept(RawItem(b"raw", "text/plain", AT, "3", {"4": "5"}))
+    assert only(transport) == InboundMessage(
+        **told,
+        **made,
+        id=inbound_id(CHANNEL.id, "z"),
+        channel_id=CHANNEL.id,
+        channel_kind="lines",
+        received_at=AT,
+        files=(),
+        raw=Raw(hashlib.sha256(b"raw").hexdigest(), 3, "text/plain", b"raw"),
+        same_as=(inbound_id(CHANNEL.id, "1"),),
+        same_later=(inbound_id(CHANNEL.id, "2"),),
+        key="3",
+        context={"4": "5"},
+    )
+    assert told.keys() | made.keys() | {"dedup_key", "same_as", "same_later", "files"} == {
+        each.name for each in fields(Parsed)
+    }
 
 
 async def test_further_keys_become_ids_and_parts_keep_what_they_are_part_of(inlet, transport):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import pytest_asyncio
 
+from services.ingest import reconcile
 from services.ingest.directory import Directory
 from services.ingest.fetch_queue import FetchQueue
-from services.ingest.reconcile import SPAN, Reconciler, Reconciling, has_history
+from services.ingest.reconcile import LONGEST, SPAN, Reconciler, Reconciling, has_history
 from shared.blobs import Blobs
-from shared.connector import Channel, FetchDelayed, RawItem
+from shared.clock import now
+from shared.connector import Channel, FetchDelayed, Kind, RawItem
 from shared.contracts import topics
 from shared.contracts.inbound import InboundMessage
 from tests.examples import AT
@@ -111,3 +115,58 @@ async def test_what_could_not_be_published_is_taken_in_by_the_next_round(house: 
     house.transport.down = False
     await house.reconciling.round(AT)
     assert house.published() == ["one"]
+
+
+@dataclass(frozen=True, slots=True)
+class OneEachTime(Reconciler):
+    """Has taken in one item when the time of a round is over."""
+
+    rounds: list[str] = field(default_factory=list)
+
+    async def items(self, channel: Channel, kind: Kind, since: datetime, until: datetime) -> list[RawItem]:
+        self.rounds.clear()
+        return await Reconciler.items(self, channel, kind, since, until)
+
+    async def take_in(self, channel: Channel, kind: Kind, item: RawItem) -> None:
+        if self.rounds:
+            await asyncio.Event().wait()
+        self.rounds.append(item.key)
+        await Reconciler.take_in(self, channel, kind, item)
+
+
+async def test_a_round_that_runs_out_of_time_is_gone_on_with_by_the_next_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "LOOK_SECONDS", 1.0)
+    before = house.reconciling._reconciler
+    house.reconciling._reconciler = OneEachTime(before.publisher, before.blobs, before.fetches)
+    house.provider.told = [item(f"a@b.c|{text}", text) for text in ("one", "two", "three")]
+    await house.reconciling.round(AT)
+    assert await problem_of(house.database, house.channel.id)
+    for _ in range(10):  # two are enough for a machine that is not busy
+        await house.reconciling.round(AT)
+        if not await problem_of(house.database, house.channel.id):
+            break
+    assert house.published() == ["one", "two", "three"]
+    assert not await problem_of(house.database, house.channel.id)
+
+
+async def test_a_hole_longer_than_the_usual_look_is_filled_by_itself(house: House) -> None:
+    began = now() + 3 * LONGEST  # of the channel we know since long
+    await house.reconciling.round(began)
+    house.provider.told = [FetchDelayed("the provider is away")]
+    for hours in (1, 5):
+        await house.reconciling.round(began + timedelta(hours=hours))
+    house.provider.told = []
+    for hours in (6, 7, 80):
+        await house.reconciling.round(began + timedelta(hours=hours))
+    reached = [until - since for since, until in house.provider.asked]
+    hours_back = [timedelta(hours=h) + SPAN for h in (1, 5, 6, 1)]
+    assert reached == [LONGEST, *hours_back, LONGEST]
+
+
+async def test_calls_of_long_before_a_channel_was_added_are_not_taken_in(house: House) -> None:
+    until = now() + timedelta(hours=1)
+    await house.reconciling.round(until)
+    ((since, _),) = house.provider.asked
+    assert until - LONGEST < since <= until - SPAN

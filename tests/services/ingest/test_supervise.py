@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from services.ingest import supervise
-from services.ingest.backoff import backoff_seconds, refused_seconds
+from services.ingest.backoff import backoff_seconds
 from services.ingest.directory import Directory
 from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
@@ -21,6 +21,7 @@ from services.ingest.metrics import lag_of
 from services.ingest.supervise import Supervisor
 from shared.connector import ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
+from shared.refusals import refused_seconds
 from shared.registry.cursors import take_lease
 from tests.services.fakes import add_channel, lines_kind, loader, registry_of, until
 

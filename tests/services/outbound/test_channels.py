@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.outbound import worker
+from services.outbound import pauses, worker
 from shared.connector import ChannelDelayed, SenderBroken, Sent
 from shared.contracts.outbound import OutboundReply
 from tests.services.fakes import (
@@ -82,7 +82,8 @@ async def _is_problem(house, channel, text):
     return await problem_of(house.database, channel.id) == text
 
 
-async def test_sender_that_cannot_be_opened_keeps_the_reply(house):
+async def test_sender_that_cannot_be_opened_keeps_the_reply(house, monkeypatch):
+    monkeypatch.setattr(pauses, "refused_seconds", lambda refusals, _: 0.05)
     channel = await add_channel(house.database)
     said, opens = reply(channel=channel.id), [ImportError("no library")]
 

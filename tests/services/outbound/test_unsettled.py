@@ -170,6 +170,23 @@ async def test_a_mailbox_that_hangs_holds_neither_the_answers_of_others_nor_thei
         assert house.provider.logins.count(dead.id) == 1
 
 
+async def test_many_mailboxes_that_hang_leave_their_places_to_others(house, monkeypatch):
+    monkeypatch.setattr(unsettled, "PLACE_SECONDS", 0.05)
+    hung = [await add_channel(house.database) for _ in range(unsettled.CHANNELS_AT_ONCE + 1)]
+    good = await add_channel(house.database)
+    house.provider.hung = {each.id for each in hung}
+    left = reply("left", good.id)
+    house.provider.left = {left.id}
+    async with house.running() as outbound:
+        await lose(house, *(reply(f"lost {n}", each.id) for n, each in enumerate(hung)), left)
+        asking = [asyncio.create_task(each) for each in await outbound._ask_again.look(now() + timedelta(seconds=31))]
+        await until(lambda: house.fates()[left.id, 1] == "sent")
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    assert len(house.provider.logins) == len(hung) + 1
+
+
 async def test_mailboxes_that_failed_are_asked_after_all_others(house, monkeypatch):
     monkeypatch.setattr(unsettled, "CHANNELS_AT_ONCE", 1)
     dead, good = await add_channel(house.database), await add_channel(house.database)
