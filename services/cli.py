@@ -15,6 +15,7 @@ from services import commands
 from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
+from shared.event_store.mapper import EventUnreadable
 from shared.keys.pages import WrongKeyStore
 from shared.logs import LEVELS, set_up_logs
 from shared.registry.channels import WrongChannel
@@ -36,7 +37,7 @@ PERSONS_ERRORS = (
     RestoreUnfinished,
     Refused,
 )
-WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, OSError)
+WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -24,7 +25,7 @@ from shared.connector import load
 from shared.database.protocol import Transaction
 from shared.event_store import fitting_keys
 from shared.event_store.log import head
-from shared.read_models import live, quarantine
+from shared.read_models import holes, live, quarantine
 from shared.registry import restoring
 from shared.registry.health import health_of_channels
 from shared.registry.restoring import RestoreUnfinished
@@ -38,6 +39,13 @@ BEHIND_EVENTS = 10_000
 OWNERS = 20
 """So many are named; `okno keys lost` names all."""
 PLAIN = "what is older than keys is in plain words: `okno keys seal-old`; backups of it have to go by hand"
+HOLES = 5
+"""So many are named; `okno audit` names all."""
+UNREADABLE = (
+    "start the version of Okno that wrote them, or put their bytes back from a backup: soon they are shown"
+    " by themselves. Until then partners wait at them, what comes for such a conversation goes to the quarantine, and"
+    " erasures that come upon them wait: `okno erasures list` says which"
+)
 State = Literal["ok", "warning", "wrong"]
 
 
@@ -121,7 +129,7 @@ async def _keys(house: House) -> Found:
     plain: Found = [("warning", PLAIN)] if await house.database.read(any_plain) else []
     if not found.pages:
         return [("ok", f"all {found.of_log} pages of keys are there: back them up apart from the rest"), *plain]
-    told = f"{len(found.pages)} of {found.of_log} pages of keys are missing, {fitting_keys.ADVICE}"
+    told = f"{len(found.pages)} of {found.of_log} pages of keys are missing or damaged, {fitting_keys.ADVICE}"
     whose = ", ".join(map(str, sorted(found.owners)[:OWNERS])) + (", ..." if len(found.owners) > OWNERS else "")
     return [
         ("wrong", told),
@@ -161,6 +169,18 @@ async def _read_models(house: House) -> Found:
     found: Found = [(state, f"{behind} events behind the log")]
     return found + [
         ("warning", f"{name} is of another version: the projector rebuilds it at its start") for name in old
+    ]
+
+
+async def _log(house: House) -> Found:
+    count = await house.database.read(holes.count)
+    if not count:
+        return [("ok", "nothing was passed over")]
+    some = await house.database.read(partial(holes.noted, after=0, limit=HOLES))
+    return [
+        ("wrong", f"{count} events cannot be read, and are not shown; everything else is"),
+        *[("wrong", hole.why) for hole in some],
+        ("wrong", UNREADABLE),
     ]
 
 
@@ -213,6 +233,7 @@ CHECKS: dict[str, Callable[[House], Awaitable[Found]]] = {
     "transport": _transport,
     "keys on the way": _keys_on_the_way,
     "read models": _read_models,
+    "log": _log,
     "channels": _channels,
     "quarantine": _quarantine,
     "replies": _replies,

@@ -21,6 +21,7 @@ from shared.event_store import fitting_keys
 from shared.event_store.store import EventStore
 from shared.keys.derive import derived
 from shared.keys.pages import WrongKeyStore
+from shared.keys.place import Place
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
 from shared.read_models import live
@@ -69,6 +70,11 @@ class House:
     @property
     def subscriptions(self) -> Subscriptions:
         return Subscriptions(self.database, self.settings.secret_key, self.settings.webhook_networks)
+
+    @property
+    def place(self) -> Place:
+        """From where another process can open log and keys."""
+        return Place(self.settings.database_url, self.settings.keys_url, self.settings.secret_key)
 
     def transport(self) -> SealedTransport:
         """Return a new transport, to be started."""

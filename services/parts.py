@@ -9,12 +9,14 @@ from starlette.routing import Route
 from services.house import House
 from services.inbox_api.main import InboxApi
 from services.ingest.main import Ingest
+from services.mending import LEAD as MENDING
+from services.mending import Mending
 from services.outbound.main import Outbound
 from services.privacy.main import Privacy, stores_of
 from services.projector.main import Projector
 from services.projector.partners import LEAD, Partners
 from services.serve import Part
-from shared.read_models import quarantine
+from shared.read_models import holes, quarantine
 from shared.transport.protocol import Transport
 
 
@@ -62,7 +64,11 @@ def projector(house: House, transport: Transport) -> Part:
         house.store,
         embedded=settings.embedded,
         events_in_full=settings.events_in_full,
-        leading={LEAD: partners.work, "privacy": privacy.work},
+        leading={
+            LEAD: partners.work,
+            "privacy": privacy.work,
+            MENDING: Mending(house.database, transport.publisher()).work,
+        },
     )
 
     async def behind() -> float:
@@ -71,7 +77,14 @@ def projector(house: House, transport: Transport) -> Part:
     async def lag() -> float:
         return await service.lag()
 
-    gauges = {"okno_read_models_behind_events": behind, "okno_transport_lag_records": lag}
+    async def unreadable() -> float:
+        return await house.database.read(holes.count)
+
+    gauges = {
+        "okno_read_models_behind_events": behind,
+        "okno_transport_lag_records": lag,
+        "okno_unreadable_events": unreadable,
+    }
     return Part("projector", service.run, service.ready, gauges=gauges)
 
 

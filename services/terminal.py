@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ import orjson
 from services.house import House, open_house
 from shared.clock import from_text
 from shared.settings import Settings
+
+NICE = 10
 
 
 class WrongRequest(Exception):
@@ -35,6 +38,12 @@ def typed(question: str) -> str:
         return input(question).strip()
     except EOFError:
         return ""
+
+
+def come_last() -> None:
+    """Leave the processor to whoever serves clients: for commands that read everything there is."""
+    with suppress(OSError):
+        os.nice(NICE)
 
 
 def in_house(

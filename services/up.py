@@ -15,7 +15,7 @@ from services.house import House, alone, open_house
 from services.serve import Part, bind, run_loop, serve
 from shared.database.protocol import DatabaseUnavailable
 from shared.registry import restoring
-from shared.registry.listening import Listening, url_of
+from shared.registry.listening import Listening, reached_at, url_of
 from shared.registry.operators import first_setup_token
 from shared.settings import Settings, WrongSettings
 
@@ -55,11 +55,11 @@ async def _main(settings: Settings, wanted: Start, listening: socket.socket, add
         if house.database.dialect == "postgres":
             chosen.append(_beside_a_restore(house))
         if wanted.demo:
-            chosen.append(_demo(house, address))
+            chosen.append(_demo(house, reached_at(address)))
         token = await first_setup_token(house.database) if "inbox-api" in wanted.services else None
-        public = settings.public_url or address
-        await Listening(house.database).note(wanted.services, public)
-        await serve(house, chosen, listening, _announcement(wanted, public, token))
+        await Listening(house.database).note(wanted.services, settings.public_url or address)
+        announced = settings.public_url or reached_at(address)
+        await serve(house, chosen, listening, _announcement(wanted, announced, token))
     finally:
         await transport.close()
         await house.close()

@@ -31,6 +31,7 @@ HEADINGS: Mapping[str, str] = {
     "birthday": "birthday|birth date|date of birth|дата рождения|день рождения|др",
     "notes": "notes|note|comment|comments|заметки|комментарий|комментарии|примечание|примечания",
 }
+TOO_WIDE = Problem("", "more cells than headings: a value with a separator in it must stand in quotes")
 _FIELD_OF = {heading: field for field, names in HEADINGS.items() for heading in names.split("|")}
 
 
@@ -52,11 +53,17 @@ def suggested(headings: Sequence[str], own: Mapping[str, OwnField]) -> list[str 
 
 
 def lines_of(
-    rows: Iterator[tuple[int, list[str]]], columns: Sequence[Column], rules: Rules, country: str
+    rows: Iterator[tuple[int, list[str]]], columns: Sequence[Column], rules: Rules, country: str, headings: int
 ) -> Iterator[Line]:
-    """Return the rows of a file as they were meant; what cannot be understood is told by column, never guessed."""
+    """Return the rows of a file as they were meant; what cannot be understood is told by column, never guessed.
+
+    `headings`: how many there are. Where more follows, a value may be cut in two and all behind it in a wrong column.
+    """
     for number, cells in rows:
-        yield _Reader(rules, country).line(number, cells, columns)
+        if any(cell.strip() for cell in cells[headings:]):
+            yield Line(number, wrong=(TOO_WIDE,))
+        else:
+            yield _Reader(rules, country).line(number, cells, columns)
 
 
 class _Reader:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +14,15 @@ from services.house import House
 from services.outbound.told import told
 from services.progress import shown_events
 from services.projector import unrecorded
-from services.terminal import WrongRequest, in_house, moment, print_json, show
+from services.terminal import WrongRequest, come_last, in_house, moment, print_json, show
+from shared.audit.chain_memory import verify_and_remember
 from shared.audit.channels import rows_of
 from shared.audit.ledger import Ledger
 from shared.audit.walk import How, Span, audit
-from shared.clock import now, to_text
+from shared.clock import now
 from shared.contracts import topics
-from shared.event_store import chain
-from shared.event_store.chain_verify import Head, Verified, verify
-from shared.registry.verifications import Verification, Verifications
+from shared.event_store import chain, fitting_keys
+from shared.event_store.chain_verify import Head, Verified
 from shared.transport.look import look
 from shared.transport.sealed import opening
 
@@ -32,8 +31,6 @@ COLUMNS = (
     "name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way", "asked", "sent", "failed",
     "unknown", "sending", "lag", "problem",
 )  # fmt: skip
-NICE = 10
-"""It reads everything there is; whoever serves clients comes first."""
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -45,12 +42,11 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="compare the log with its hash chain instead")
     parser.add_argument("--against", metavar="POSITION:HASH", help="with --verify: a head that was noted before")
     parser.add_argument("--head", action="store_true", help="print the chain's head, to be noted elsewhere")
-    parser.set_defaults(run=in_house(_run))
+    parser.set_defaults(run=in_house(_run, keys_may_lack=True))
 
 
 async def _run(options: argparse.Namespace, house: House) -> int:
-    with suppress(OSError):
-        os.nice(NICE)
+    come_last()
     if options.head:
         return await _head(options, house)
     if options.verify:
@@ -75,11 +71,7 @@ async def _head(options: argparse.Namespace, house: House) -> int:
 
 async def _verify(options: argparse.Namespace, house: House) -> int:
     with shown_events() as progress:
-        at = to_text(now())
-        verified = await verify(house.database, _noted(options), progress)
-    words = verified.difference.words if verified.difference else ""
-    done = Verification(at, "okno audit", verified.events, str(verified.head), words)
-    await Verifications(house.database).keep(done)
+        verified = await verify_and_remember(house.database, "okno audit", _noted(options), progress)
     row = _verified(verified)
     if options.json:
         print_json(row)
@@ -125,6 +117,7 @@ async def _audit(options: argparse.Namespace, house: House) -> int:
     until = moment("--until", options.until) if options.until else None
     if (since and until and since >= until) or options.minutes < 0:
         raise WrongRequest("--since must be before --until" if options.minutes >= 0 else "--minutes cannot be negative")
+    await house.database.read(partial(fitting_keys.refuse_foreign, keys=house.keys))
     only = (await house.registry.find(options.channel)).channel.id if options.channel else None
     at, patience = now(), timedelta(minutes=options.minutes)
     with shown_events() as progress:

@@ -9,7 +9,7 @@ from typing import Any
 from services import setting_up
 from services.house import House
 from services.ingest.fetch_queue import FetchQueue
-from services.ingest.reconcile import Reconciler, has_history
+from services.ingest.reconcile import Reconciler, why_no_history
 from services.reached import reached
 from services.terminal import WrongRequest, in_house, moment, print_json, show
 from shared.clock import now
@@ -149,8 +149,8 @@ async def _reconcile(options: argparse.Namespace, house: House) -> None:
     channel = (await house.registry.find(options.channel)).channel
     until = moment("--until", options.until) if options.until else now()
     since = moment("--since", options.since) if options.since else until - timedelta(days=1)
-    if not has_history(channel.kind) or since >= until:
-        raise WrongRequest(f"{channel.kind} has no history of a provider" if since < until else "--since is not before")
+    if why := "--since is not before" if since >= until else why_no_history(channel):
+        raise WrongRequest(why)
     transport = house.transport()
     await transport.start()
     try:

@@ -77,8 +77,8 @@ async def finished(house: House, id_: UUID, seconds: float) -> erasures.Erasure:
 
 
 def _files_left(erasure: erasures.Erasure) -> int:
-    """Return how many files wait to be looked at again; their keys are gone with what told of them."""
-    return len(erasure.details.get("files", ())) if erasure.state == "shown" and "files_at" in erasure.details else 0
+    """Return how many files wait to be looked at again, once that is all: nothing opens them any more."""
+    return len(erasure.details.get("files", ())) if erasure.state == "shown" and "wiped" in erasure.details else 0
 
 
 def _is_over(erasure: erasures.Erasure) -> bool:

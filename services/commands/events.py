@@ -20,6 +20,7 @@ from services.house import House
 from services.inbox_api.selection import Selection, bounds
 from services.progress import shown_events
 from services.terminal import WrongRequest, in_house, moment, print_json, stop_writing
+from shared.apart import ChildEnded
 from shared.domain.events import Recorded
 from shared.event_store.shown import UnknownType, json_lines, stored_names
 
@@ -53,9 +54,11 @@ async def _export(options: argparse.Namespace, house: House) -> int:
     _cancel_on(signal.SIGTERM)
     try:
         with whole_file(options.out) as out, shown_events() as progress, seldom_collected():
-            count = await write_events(house.database, wanted, _file(options, out), progress)
+            count = await write_events(house.database, wanted, _file(options, out), progress, house.place)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
+    except ChildEnded as error:
+        raise WrongRequest(f"{error}: the export is not whole, export again") from error
     if options.json and options.out not in STDOUT:
         print_json({"events": count, "file": options.out})
     return 0

@@ -10,7 +10,7 @@ from services.collector import seldom_collected
 from services.house import House
 from services.progress import shown_progress
 from services.projector.rebuild import SHOWN, Wanted, drop_left, rebuild
-from services.terminal import WrongRequest, in_house, print_json, show
+from services.terminal import WrongRequest, come_last, in_house, print_json, show
 from shared.database.protocol import Occupied
 from shared.read_models.compare import Compared, Difference
 from shared.read_models.live import models
@@ -36,6 +36,7 @@ async def _run(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(f"no read model {', '.join(unknown)}; there are {', '.join(models())}")
     if options.show < 0:
         raise WrongRequest(f"--show wants a number of rows, not {options.show}")
+    come_last()
     names = list(dict.fromkeys(options.read_models))
     try:
         if options.drop:
@@ -43,7 +44,7 @@ async def _run(options: argparse.Namespace, house: House) -> int:
             return 0
         with shown_progress(options.json) as watcher, seldom_collected():
             wanted = Wanted(names, not options.check, options.restart, options.show)
-            outcome = await rebuild(house.database, wanted, watcher)
+            outcome = await rebuild(house.database, wanted, watcher, house.place)
     except Occupied as error:
         raise WrongRequest("another process is rebuilding read models: wait for its end") from error
     _print(options.json, outcome)

@@ -11,6 +11,7 @@ from services.house import House
 from services.inbox_api.timelines import Asked, entries
 from services.terminal import in_house, moment, print_json, show
 from shared.database.protocol import Transaction
+from shared.domain import identity
 from shared.domain.errors import NoSuchThing
 from shared.event_store.routing import customer_of
 from shared.read_models import customers
@@ -50,7 +51,8 @@ def customer_named(tx: Transaction, wanted: str) -> UUID:
         customer_id = UUID(wanted)
         found = [customer_id] if customers.customer(tx, customer_id) else []
     except ValueError:
-        found = customer_of(tx, wanted) or customer_of(tx, wanted.lower())
+        spellings = dict.fromkeys((wanted, identity.email(wanted), identity.phone(wanted)))
+        found = next(filter(None, (customer_of(tx, address) for address in spellings)), [])
     if not found:
         raise NoSuchThing("no_such_customer", f"no customer {wanted!r}")
     if len(found) > 1:

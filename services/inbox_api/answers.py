@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api import signatures
+from services.inbox_api.abilities import cannot_call
 from services.inbox_api.channel_names import Body
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import handle, idempotency_id, one_conversation, one_message
@@ -160,7 +161,10 @@ async def ring(call: Call) -> Response:
     target = state.answerable
     line = target.channel_id if target and target.to.kind == "phone" else None
     number = asked.to or (target.to.address if target and line else await _number(call, UUID(shown["customer_id"])))
-    channel_id = asked.channel_id or line or await _only_line(call)
+    silent = await call.context.database.read(cannot_call)
+    channel_id = asked.channel_id or (None if line in silent else line) or await _only_line(call, silent)
+    if channel_id in silent:
+        raise Refused("no_call", "This telephony has no way to start a call: dial the number yourself.")
     to = (Address("phone", number),)
     rings = asked.operator_address.strip() or await Telephones(call.context.database).of(call.operator.id)
     if not rings:
@@ -234,11 +238,12 @@ async def _number(call: Call, customer_id: UUID) -> str:
     return str(numbers[0])
 
 
-async def _only_line(call: Call) -> UUID:
+async def _only_line(call: Call, silent: set[UUID]) -> UUID:
     sql = "SELECT id FROM channels WHERE kind = ? AND state = 'active'"
-    lines = await call.context.database.read(lambda tx: tx.rows(sql, (TELEPHONY,)))
+    rows = await call.context.database.read(lambda tx: tx.rows(sql, (TELEPHONY,)))
+    lines = [id_ for (id_,) in rows if UUID(id_) not in silent]
     if len(lines) != 1:
         raise Refused(
             "which_line", "Say by channel_id from which line to call" if lines else "There is no line to call"
         )
-    return UUID(lines[0][0])
+    return UUID(lines[0])

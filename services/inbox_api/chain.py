@@ -10,11 +10,11 @@ from starlette.responses import Response
 
 from services.inbox_api.context import Call, answer
 from services.inbox_api.reports import ROLES
-from shared.clock import now, to_text
+from shared.audit.chain_memory import verify_and_remember
 from shared.database.protocol import Transaction
 from shared.event_store import chain
-from shared.event_store.chain_verify import Head, verify
-from shared.registry.verifications import Verification, Verifications
+from shared.event_store.chain_verify import Head
+from shared.registry.verifications import Verifications
 
 _one_at_a_time = asyncio.Semaphore(1)
 
@@ -38,11 +38,7 @@ async def check(call: Call) -> Response:
     if _one_at_a_time.locked():
         raise HTTPException(503, "the log is being verified for somebody else", {"Retry-After": "30"})
     async with _one_at_a_time:
-        at = to_text(now())
-        found = await verify(call.context.database)
-    words = found.difference.words if found.difference else ""
-    done = Verification(at, call.operator.name, found.events, str(found.head), words)
-    await Verifications(call.context.database).keep(done)
+        await verify_and_remember(call.context.database, call.operator.name)
     return answer(await _shown(call))
 
 

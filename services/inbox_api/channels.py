@@ -17,11 +17,15 @@ async def list_(call: Call) -> Response:
 
 def _channels(tx: Transaction) -> list[Body]:
     healths = health_of_channels(tx)
-    rows = tx.rows("SELECT id, kind, name, state FROM channels WHERE state <> 'removed' ORDER BY created_at, id")
-    return [_shown(id_, kind, name, state, healths.get(id_, Health("", None, None))) for id_, kind, name, state in rows]
+    sql = "SELECT id, kind, name, settings, state FROM channels WHERE state <> 'removed' ORDER BY created_at, id"
+    unknown = Health("", None, None)
+    return [
+        _shown(id_, kind, name, settings, state, healths.get(id_, unknown))
+        for id_, kind, name, settings, state in tx.rows(sql)
+    ]
 
 
-def _shown(id_: str, kind: str, name: str, state: str, health: Health) -> Body:
+def _shown(id_: str, kind: str, name: str, settings: str, state: str, health: Health) -> Body:
     return {
         "id": id_,
         "kind": kind,
@@ -30,5 +34,5 @@ def _shown(id_: str, kind: str, name: str, state: str, health: Health) -> Body:
         "problem": health.problem or None,
         "lag": health.lag,
         "last_received_at": health.last_received_at,
-        "can": abilities_of(kind),
+        "can": abilities_of(kind, settings),
     }

@@ -200,7 +200,7 @@ def _met(tx: Transaction, customer_ids: Sequence[UUID]) -> set[UUID]:
 async def _batches(plan: Plan) -> AsyncIterator[list[Line]]:
     """Yield the rows of a file, read in a thread; nobody else uses the file meanwhile."""
     rows = rows_of(plan.wanted.file, plan.shape)
-    lines = lines_of(rows, plan.columns, plan.rules, plan.wanted.country)
+    lines = lines_of(rows, plan.columns, plan.rules, plan.wanted.country, len(plan.shape.headings))
     while batch := await asyncio.to_thread(lambda: list(islice(lines, BATCH))):
         yield batch
 

@@ -19,6 +19,7 @@ from services.inbox_api.window import window_routes
 from shared.blobs import Blobs
 from shared.database.protocol import Conflict, Database, DatabaseUnavailable
 from shared.domain.errors import NoSuchThing, Refused
+from shared.event_store.mapper import EventUnreadable
 from shared.event_store.store import EventStore
 from shared.problems import problem, wrong_method
 from shared.registry.operators import Operators
@@ -93,6 +94,8 @@ async def _refusing(answer: Awaitable[Response]) -> Response:
         return problem(422, "Refused", str(error), code=error.code)
     except Conflict as error:
         return problem(409, detail=str(error))
+    except EventUnreadable as error:
+        return problem(503, "This cannot be read at present", str(error), code="unreadable")
 
 
 def _is_sign_out(request: Request) -> bool:

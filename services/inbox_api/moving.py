@@ -7,6 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body, with_channels
@@ -61,6 +62,8 @@ async def unmerge(call: Call) -> Response:
 async def merged(call: Call) -> Response:
     """GET /conversations/{id}/merged: those that were merged into it, each of which can be taken out again."""
     items = await call.context.database.read(partial(_merged, conversation_id=call.id()))
+    if items is None:
+        raise HTTPException(404)
     return answer({"items": items, "next": None})
 
 
@@ -74,6 +77,8 @@ async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
     return answer(await one_conversation(call, place[0]))
 
 
-def _merged(tx: Transaction, conversation_id: UUID) -> list[Body]:
+def _merged(tx: Transaction, conversation_id: UUID) -> list[Body] | None:
+    if conversations.conversation(tx, conversation_id) is None:
+        return None
     found = (conversations.conversation(tx, UUID(id_)) for id_ in conversations.merged_into(tx, conversation_id))
     return with_channels(tx, [each for each in found if each is not None])

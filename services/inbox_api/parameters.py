@@ -19,6 +19,10 @@ MEANINGS: dict[str, dict[str, Any]] = {
         " it later. A timeline's order, since and until go by the same clock.",
         "schema": {"type": "string", "enum": list(get_args(By)), "default": "known"},
     },
+    "q": {
+        "description": "Words that all must be there, the last one or its beginning.",
+        "schema": {"type": "string"},
+    },
     "kind": {
         "description": "Kinds of entries, with commas; a kind stands also for those it is the beginning of: step,"
         " delivery, action.",

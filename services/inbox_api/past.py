@@ -18,7 +18,7 @@ from uuid import UUID
 from services.inbox_api.channel_names import Body
 from services.inbox_api.past_groups import groups_at, of_customers
 from shared.database.protocol import Transaction
-from shared.domain.events import Recorded
+from shared.domain.events import ConversationEvent, Recorded
 from shared.event_store.cards import own_fields_of
 from shared.event_store.log import read_beginnings, read_log, read_positions, read_versions
 from shared.event_store.moments import position_at
@@ -50,7 +50,9 @@ def moment_at(tx: Transaction, at: datetime, by: By) -> Moment:
 
 
 def conversation(tx: Transaction, conversation_id: UUID, at: datetime, by: By) -> Body | None:
-    """Return a conversation as it stood; None when there was none yet."""
+    """Return a conversation as it stood; None when there was none yet, or the id is of something else."""
+    if not any(isinstance(begun.event, ConversationEvent) for begun in read_beginnings(tx, [conversation_id])):
+        return None
     moment = moment_at(tx, at, by)
     return next(iter(_conversations(tx, [conversation_id], moment, _otherwise(tx, moment))), None)
 
@@ -83,7 +85,7 @@ def customer(tx: Transaction, customer_id: UUID, at: datetime, by: By) -> Body |
         found = customers.customer(past, customer_id)
         if found is None:
             return None
-        found["card"] = cards.card(past, UUID(found["id"]), own_fields_of(tx))
+        found["card"] = cards.card(past, UUID(found["id"]), own_fields_of(tx, moment.position))
     return reach.with_blocks(found, _blocks(tx, reach.members(found), moment, otherwise))
 
 
@@ -152,7 +154,7 @@ def _otherwise(tx: Transaction, moment: Moment) -> Otherwise:
         found[conversation_id].add(position)
     position = position_at(tx, max(at, _FIRST + _NEARLY) - _NEARLY)
     end = position_at(tx, min(at, _LAST - _NEARLY) + _NEARLY)
-    while position < end and (events := read_log(tx, position, BATCH)):
+    while position < end and (events := read_log(tx, position, BATCH, pass_over=True)):
         for recorded in events:
             event: Any = recorded.event
             differs = (recorded.position <= moment.position) != (recorded.occurred_at <= at)

@@ -143,7 +143,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("POST", f"{CONVERSATION}/close", "Close", conversations.close),
     Address("POST", f"{CONVERSATION}/reopen", "Open again", conversations.reopen),
     Address("POST", f"{CONVERSATION}/tags", "Add and remove tags", conversations.tag, conversations.Tags),
-    Address("GET", "/customers", "Customers, the newest first", customers.list_, query=PAGE),
+    Address("GET", "/customers", "Customers, the newest first", customers.list_, query=("q", *PAGE)),
     Address(
         "POST", "/customers/import/preview", "How a CSV file (the body) would be read", imports.preview,
     ),

@@ -58,7 +58,7 @@ def page(tx: Transaction, wanted: Selection, after: int, limit: int, until: int 
         streams = _streams(tx, wanted.customer_id)
         events = read_streams_window(tx, streams, after, reach, limit, wanted.names)
     reached = events[-1].position if len(events) == limit else max(after, reach)
-    return Page([each for each in events if _in_time(each, wanted)], reached, reached < end)
+    return Page([each for each in events if is_wanted(each.recorded_at, wanted)], reached, reached < end)
 
 
 def _end(tx: Transaction, wanted: Selection) -> int:
@@ -72,7 +72,8 @@ def _streams(tx: Transaction, customer_id: UUID) -> list[UUID]:
     return [*whose, *(id_ for member in whose for ids_of in own for id_ in ids_of(tx, member))]
 
 
-def _in_time(recorded: Recorded, wanted: Selection) -> bool:
-    return (wanted.since is None or recorded.recorded_at >= wanted.since) and (
-        wanted.until is None or recorded.recorded_at < wanted.until
+def is_wanted(recorded_at: datetime, wanted: Selection) -> bool:
+    """Return whether something recorded then is between `since` and `until`."""
+    return (wanted.since is None or recorded_at >= wanted.since) and (
+        wanted.until is None or recorded_at < wanted.until
     )

@@ -122,7 +122,9 @@ class Views:
 
 
 def _read_changes(tx: Transaction, after: int, until: int) -> list[Change]:
-    return _changes(tx, [recorded for recorded in read_log(tx, after, BATCH) if recorded.position <= until])
+    return _changes(
+        tx, [recorded for recorded in read_log(tx, after, BATCH, pass_over=True) if recorded.position <= until]
+    )
 
 
 def _changes(tx: Transaction, events: Sequence[Recorded]) -> list[Change]:
@@ -152,4 +154,4 @@ def _change(recorded: Recorded, stands_for: Mapping[str, str]) -> Change:
 def _waiting_since(tx: Transaction, after: int) -> Recorded | None:
     if head(tx) <= after:
         return None
-    return next(iter(read_log(tx, after, 1)), None)
+    return next(iter(read_log(tx, after, 1, pass_over=True)), None)

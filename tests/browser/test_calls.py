@@ -13,6 +13,7 @@ from tests.browser.line import SECONDS, Line, open_line
 from tests.flows.stage import PASSWORD, Stage, eventually
 from tests.flows.window import expect_live, open_window, row
 from tests.peers.fixtures import NewPage
+from tests.peers.process import free_port
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +111,15 @@ async def test_a_click_to_call_asks_once_where_to_ring_and_remembers_it(
     embedded: Stage, page: Page, line: Line
 ) -> None:
     number = "+79161110404"
+    nowhere = {"provider": "mango", "api_key": "k", "api_salt": "s", "api_url": f"http://127.0.0.1:{free_port()}"}
+    await asyncio.to_thread(embedded.add_channel, "telephony", "mango", nowhere)
     fields = {"phone": number, "message": "ring me if you can"}
     assert (await asyncio.to_thread(embedded.post_form, fields)).status_code == 200
     await open_window(page, embedded)
     await row(page, "ring me if you can").click()
-    await page.get_by_test_id("call-click").last.click()
+    await expect(page.get_by_test_id("call-tel")).to_have_attribute("href", f"tel:{number}")
+    await expect(page.get_by_test_id("call-click")).to_have_count(1)  # the other line has no way to start a call
+    await page.get_by_test_id("call-click").click()
     await page.get_by_test_id("own-telephone").fill("+7 495 765-43-21")
     await page.get_by_test_id("keep-telephone").click()
     await expect(page.get_by_test_id("change-telephone")).to_contain_text("+74957654321")

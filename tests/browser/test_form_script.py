@@ -221,6 +221,66 @@ async def test_what_the_server_refuses_is_given_back_with_the_reason(
     forget_network_errors(page_errors)
 
 
+async def test_files_that_are_too_large_are_not_kept_to_be_sent_for_ever(
+    embedded: Stage, page: Page, shop: Shop
+) -> None:
+    fields = '[{"name": "message", "type": "textarea"}, {"name": "film", "type": "file"}]'
+    channel = await asyncio.to_thread(embedded.add_channel, "web_form", "films", {"fields": fields, **QUICK})
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    await page.goto(f"{shop.okno}/forms/{channel}")
+    await page.locator("[name=message]").fill("с фильмом")
+    film = FilePayload(name="окно.mp4", mimeType="video/mp4", buffer=bytes(9 * 1024 * 1024 + 1))
+    await page.locator("[name=film]").set_input_files(film)
+    await page.locator("form button").click()
+    await expect_state(page, "refused")
+    await expect(page.locator(".okno-said")).to_contain_text("9 MB")
+    await expect(page.locator("[name=message]")).to_have_value("с фильмом")
+    await page.locator("[name=film]").set_input_files([])
+    await page.locator("form button").click()
+    await expect_state(page, "thanks")
+    [entry] = await entries_with(embedded, "с фильмом")
+    assert (len(posts), entry["attachments"]) == (1, [])
+
+
+KEEP = """form => new Promise(done => {
+  const opening = indexedDB.open('okno-forms', 1)
+  opening.onsuccess = () => {
+    const transaction = opening.result.transaction('posts', 'readwrite')
+    const film = new File([new Uint8Array(9 * 1024 * 1024 + 1)], 'film.mp4')
+    const posts = transaction.objectStore('posts')
+    posts.put({ key: '0'.repeat(32), form, fields: [['message', 'old'], ['film', film]] })
+    posts.put({ key: '1'.repeat(32), form, fields: [['message', 'behind the film']] })
+    transaction.oncomplete = () => { opening.result.close(); done() }
+  }
+})"""
+
+
+async def test_files_that_are_too_large_and_were_kept_before_hold_up_nothing(
+    embedded: Stage, page: Page, shop: Shop
+) -> None:
+    fields = '[{"name": "message", "type": "textarea"}, {"name": "film", "type": "file"}]'
+    channel = await asyncio.to_thread(embedded.add_channel, "web_form", "old films", {"fields": fields, **QUICK})
+    await page.goto(f"{shop.okno}/forms/{channel}")
+    await page.locator("[name=message]").fill("first")
+    await page.locator("form button").click()
+    await expect_state(page, "thanks")
+    await page.evaluate(KEEP, channel)
+    await page.reload()
+    await expect_state(page, "refused")
+    await expect(page.locator(".okno-said")).to_contain_text("9 MB")
+    await expect(page.locator("[name=message]")).to_have_value("old")
+    await expect_state(page, "thanks")
+    assert len(await entries_with(embedded, "behind the film")) == 1
+
+
+async def test_a_page_can_read_that_its_post_is_too_long(page: Page, shop: Shop, page_errors: list[str]) -> None:
+    await page.goto(f"{shop.url}/ru")
+    send = "url => fetch(url, { method: 'POST', body: new Uint8Array(11 << 20) }).then(answer => answer.status)"
+    assert await page.evaluate(send, shop.posts) == 413
+    forget_network_errors(page_errors)
+
+
 async def test_the_hosted_page_works_with_javascript_and_keeps_its_own_rules(
     embedded: Stage, page: Page, shop: Shop
 ) -> None:

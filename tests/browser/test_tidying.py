@@ -53,6 +53,7 @@ async def test_a_merge_of_another_day_is_taken_apart_where_it_goes_on_and_where_
         assert merged.status_code == 200
         if "/c/" not in page.url:
             await open_window(page, embedded, f"/c/{target}")
+            await expect(page.get_by_test_id("messages")).to_contain_text(first)
             await page.keyboard.press("z")
             await page.get_by_test_id("tidy-apart").click()
             await expect(page.get_by_test_id("messages")).not_to_contain_text(first)

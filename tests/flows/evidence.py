@@ -23,6 +23,9 @@ class Evidence:
     replies: dict[str, dict[str, Any]]
 
 
+NOTHING = Evidence([], Counter(), {})
+
+
 def gather(stage: Stage) -> Evidence:
     entries = [
         entry
@@ -37,25 +40,24 @@ def gather(stage: Stage) -> Evidence:
 
 def wait_for_inbound(stage: Stage, texts: Iterable[str], timeout_seconds: float = 60) -> Evidence:
     """Return the evidence as soon as all the texts are on timelines. Raises PeerError naming what is missing."""
-    wanted, seen = set(texts), gather(stage)
+    wanted, seen = set(texts), NOTHING
 
     def complete() -> bool:
         nonlocal seen
         seen = gather(stage)
         return wanted <= seen.inbound.keys()
 
-    if not wanted <= seen.inbound.keys():
-        try:
-            eventually(complete, timeout_seconds, "every message", READING_PAUSE)
-        except Exception as error:
-            error.add_note(f"missing: {sorted(wanted - seen.inbound.keys())[:10]}")
-            raise
+    try:
+        eventually(complete, timeout_seconds, "every message", READING_PAUSE)
+    except Exception as error:
+        error.add_note(f"missing: {sorted(wanted - seen.inbound.keys())[:10]}")
+        raise
     return seen
 
 
 def wait_for_fates(stage: Stage, texts: Iterable[str], timeout_seconds: float = 60) -> Evidence:
     """Return the evidence as soon as every reply has its fate."""
-    wanted, seen = set(texts), gather(stage)
+    wanted, seen = set(texts), NOTHING
 
     def settled() -> bool:
         nonlocal seen

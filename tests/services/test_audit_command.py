@@ -76,3 +76,30 @@ def test_wrong_requests_are_told_in_one_line(okno: Cli) -> None:
     assert "--since must be before" in okno.wrong("audit", *late)
     assert "no channel" in okno.wrong("audit", "--channel", "Nobody")
     assert "negative" in okno.wrong("audit", "--minutes", "-1")
+
+
+async def spoil_the_last(house: House) -> None:
+    """Turn a bit in the key's name of the newest event: who opens a house looks at the ends of the log."""
+    sql = "SELECT state FROM stored_events WHERE rowid = 3"
+    (state,) = await house.database.read(lambda tx: tx.row(sql)) or (b"",)
+    changed = state[:3] + bytes([state[3] ^ 1]) + state[4:]
+    await house.database.write(lambda tx: tx.run("UPDATE stored_events SET state = ? WHERE rowid = 3", (changed,)))
+
+
+def test_a_changed_event_is_a_hole_and_named_by_the_chain_whatever_byte_it_is(okno: Cli) -> None:
+    okno.receive(item_of("Hello"))
+    okno.in_house(link)
+    okno.in_house(spoil_the_last)
+    assert [(hole["kind"], hole["position"]) for hole in okno.json("audit", status=1)["holes"]] == [("unreadable", 3)]
+    assert okno.json("audit", "--verify", status=1)["difference"]["position"] == 3
+
+
+async def lose_the_keys(house: House) -> None:
+    with house.keys.database.writing() as tx:
+        tx.run("DELETE FROM key_pages")
+
+
+def test_with_another_key_store_nothing_is_a_hole(okno: Cli) -> None:
+    okno.receive(item_of("Hello"))
+    okno.in_house(lose_the_keys)
+    assert "the key store has none of the 1 pages" in okno.wrong("audit")

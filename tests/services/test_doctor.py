@@ -48,7 +48,7 @@ async def test_a_sound_installation_is_found_so(house: House) -> None:
     assert {finding.state for each in found.values() for finding in each} == {"ok"}
     assert [finding.found for finding in found["channels"]] == ["Site (web_form): works"]
     assert list(found) == [
-        "data folder", "blobs", "secret key", "database", "keys", "transport", "keys on the way", "read models",
+        "data folder", "blobs", "secret key", "database", "keys", "transport", "keys on the way", "read models", "log",
         "channels", "quarantine", "replies", "operators",
     ]  # fmt: skip
 
@@ -64,8 +64,8 @@ async def test_what_is_wrong_is_told(house: House, monkeypatch: pytest.MonkeyPat
     states = {check: [finding.state for finding in each] for check, each in found.items()}
     assert states == {
         "data folder": ["wrong"], "blobs": ["wrong"], "secret key": ["warning"], "database": ["ok"], "keys": ["ok"],
-        "transport": ["ok"], "keys on the way": ["ok"], "read models": ["ok"], "channels": ["wrong", "warning"],
-        "quarantine": ["warning"], "replies": ["ok"], "operators": ["warning"],
+        "transport": ["ok"], "keys on the way": ["ok"], "read models": ["ok"], "log": ["ok"],
+        "channels": ["wrong", "warning"], "quarantine": ["warning"], "replies": ["ok"], "operators": ["warning"],
     }  # fmt: skip
     assert found["channels"][0].found == "Site (web_form): login refused, 4 not fetched yet"
 

@@ -41,6 +41,12 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+@pytest.mark.parametrize("spelling", ["Anna@ПРИМЕР.рф", "anna@xn--e1afmkfd.xn--p1ai"])
+def test_a_customer_is_named_by_any_spelling_of_their_address(okno: Cli, spelling: str) -> None:
+    okno.receive(item_of("first", sender="anna@пример.рф"))
+    assert [entry["text"] for entry in okno.json("timeline", spelling)["items"]] == ["first"]
+
+
 def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
     okno.receive(item_of())
     assert okno.wrong("timeline", "nobody@example.com") == "no customer 'nobody@example.com'"

@@ -93,3 +93,18 @@ def listen(okno: Cli, *names: str) -> None:
         await show(house.database)
 
     okno.in_house(listened)
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"provider": "uis", "token": "t" * 16}, "UIS gives its history only with access_token"),
+        ({"provider": "generic", "secret": "whsec_" + "A" * 32}, "this telephony has no history that could be asked"),
+    ],
+)
+def test_a_line_whose_provider_cannot_be_asked_is_not_said_to_have_no_holes(
+    okno: Cli, settings: dict[str, str], why: str
+) -> None:
+    pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    line = okno.json("channels", "add", "telephony", "Phone", *pairs)
+    assert why in okno.wrong("channels", "reconcile", line["id"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shared.clock import to_text
 from tests.examples import inbound
 from tests.services.inbox_api.office import Office
 
@@ -169,6 +170,22 @@ async def test_own_fields_are_defined_by_admins_and_checked_by_type(office: Offi
     assert "size" not in (await office.get(f"/customers/{customer}/card"))["own"]
     await office.client.post("/api/v1/fields", json=size, headers=admin)
     assert (await office.get(f"/customers/{customer}/card"))["own"]["size"] == "M"
+
+
+async def test_a_card_of_the_past_has_the_own_fields_there_were_then(office: Office) -> None:
+    customer = await anna(office)
+    admin = {"Authorization": f"Bearer {await office.token_of('boss@example.com', 'admin')}"}
+    size = {"key": "size", "label": "Размер", "type": "text", "choices": []}
+    moments = [to_text(office.clock.at)]
+    office.clock.forward(60)
+    await office.client.post("/api/v1/fields", json=size, headers=admin)
+    await change(office, customer, own__size=(None, "M"))
+    moments.append(to_text(office.clock.at))
+    office.clock.forward(60)
+    await office.client.delete("/api/v1/fields/size", headers=admin)
+    moments.append(to_text(office.clock.at))
+    then = [(await office.get(f"/customers/{customer}", as_of=at))["card"]["own"] for at in moments]
+    assert then == [{}, {"size": "M"}, {}]
 
 
 async def test_the_vcard_is_a_file_with_the_card_in_it(office: Office) -> None:

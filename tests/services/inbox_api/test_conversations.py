@@ -193,7 +193,8 @@ async def test_a_reply_id_of_another_conversation_is_not_shown_here(office: Offi
     first, second = await office.receive(inbound(), inbound())
     body = {"text": "secret", "id": str(uuid4())}
     await office.post(f"/conversations/{first.conversation_id}/replies", body, 201)
-    await office.post(f"/conversations/{second.conversation_id}/replies", body, 404)
+    refused = await office.post(f"/conversations/{second.conversation_id}/replies", body, 422)
+    assert (refused["code"], "secret" in str(refused)) == ("id_taken", False)
 
 
 async def test_a_client_without_an_address_cannot_be_answered(office: Office) -> None:

@@ -173,6 +173,15 @@ async def test_an_export_is_safe_and_reading_it_back_changes_nothing(office: Off
     assert again["counts"] == {"new": 0, "known": 4, "changed": 0, "conflict": 0, "wrong": 0}
 
 
+async def test_a_row_with_more_cells_than_headings_is_wrong_for_its_values_may_have_slipped(office: Office) -> None:
+    data = "email,name,company\nanna@example.com,Петрова, Анна,Ромашка\nben@example.com,Ben,,,\n"
+    report = await send(office, data)
+    assert [(row["row"], row["state"], [p["why"] for p in row["problems"]]) for row in report["items"]] == [
+        (2, "wrong", ["more cells than headings: a value with a separator in it must stand in quotes"]),
+        (3, "new", []),
+    ]
+
+
 @pytest.mark.parametrize("role", ["operator", "analyst"])
 async def test_only_admins_import_and_undo(office: Office, role: Role) -> None:
     done = await import_(office, FILE)

@@ -10,7 +10,7 @@ import pytest
 
 from services.projector.chain import link_next
 from shared.event_store.log import read_log
-from shared.read_models import live
+from shared.read_models import live, search_results
 from tests.examples import MAILBOX, inbound, unreadable
 from tests.services.inbox_api.office import Office
 
@@ -103,3 +103,50 @@ async def test_the_ledger_is_for_admins_and_analysts(office: Office) -> None:
     assert ([hole["kind"] for hole in ledger["holes"]], ledger["complete"]) == (["raw_missing"], False)
     wrong = {"since": "2026-11-22T00:00:00Z", "until": "2026-11-21T00:00:00Z"}
     assert (await office.client.get("/api/v1/reports/ledger", headers=headers, params=wrong)).status_code == 422
+
+
+async def customers(office: Office, typed: str, **query: Any) -> list[str]:
+    return [each["name"] for each in (await office.get("/customers", q=typed, **query))["items"]]
+
+
+async def test_customers_are_found_by_their_names_and_addresses_as_who_stands_for_them(office: Office) -> None:
+    people = [("Анна Петрова", "anna@пример.рф"), ("Борис", "boris@example.com"), ("Анна", "other@example.com")]
+    anna, boris, other = await office.receive(*(inbound("hello Борис", at, name) for name, at in people))
+    await indexed(office)
+    assert [await customers(office, typed) for typed in ("анна", "петр", "boris@example.com", "нет", "hello", '"')] == [
+        ["Анна", "Анна Петрова"], ["Анна Петрова"], ["Борис"], [], [], [],
+    ]  # fmt: skip
+    assert (await customers(office, " "), len(await customers(office, "анна", limit=1))) == (
+        ["Анна", "Борис", "Анна Петрова"],
+        1,
+    )
+    first = await office.get("/customers", q="анна", limit=1)
+    assert await customers(office, "анна", limit=1, cursor=first["next"]) == ["Анна Петрова"]
+    for one in (boris, other):
+        await office.post(f"/customers/{one.customer_id}/merge", {"into": str(anna.customer_id)})
+    found = (await office.get("/customers", q="анна"))["items"]
+    assert found == (await office.get("/customers"))["items"]
+    assert await customers(office, "boris") == ["Анна Петрова"]
+    pages, cursor = list[list[str]](), {}
+    while cursor.get("cursor", "") is not None:
+        pages.append(await customers(office, "анна", limit=1, **cursor))
+        cursor = {"cursor": (await office.get("/customers", q="анна", limit=1, **cursor))["next"]}
+    assert [page for page in pages if page] == [["Анна Петрова"]]
+    assert (await office.client.get("/api/v1/customers", params={"q": "x" * 1000})).status_code == 422
+
+
+async def test_who_is_merged_is_found_before_more_messages_than_are_looked_at(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_results, "LOOKED_AT", 2)
+    monkeypatch.setattr(search_results, "AT_ONCE", 1)
+    people = [("Анна Петрова", "anna@example.com"), ("Анна", "other@example.com")]
+    anna, other = await office.receive(*(inbound("hello", at, name) for name, at in people))
+    await office.receive(*(inbound("Анна пишет", "anna@example.com", "Анна Петрова") for _ in range(5)))
+    await indexed(office)
+    await office.post(f"/customers/{other.customer_id}/merge", {"into": str(anna.customer_id)})
+    found, cursor = list[str](), {}
+    while cursor.get("cursor", "") is not None:
+        found += await customers(office, "анна", **cursor)
+        cursor = {"cursor": (await office.get("/customers", q="анна", **cursor))["next"]}
+    assert found == ["Анна Петрова"]

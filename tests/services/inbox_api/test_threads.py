@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from services.projector.calls import end_overdue
+from shared.clock import now
 from shared.domain import commands as c
 from shared.domain import events as e
+from shared.domain.call import overdue
+from shared.event_store.log import head
 from tests.event_store.index import derived, standing
 from tests.examples import AT, LINE, MAILBOX, SYSTEM, call_report, inbound
 from tests.services.inbox_api.office import Office
@@ -132,6 +137,36 @@ async def test_messages_split_off_together_and_merged_back(office: Office) -> No
     assert (await office.get(path))["last_message"]["preview"] == "z"
     assert (await office.post(f"{path}/split", {"messages": [str(shown["id"])]}, 404))["code"] == "no_such_message"
     await office.post(f"{path}/split", {"messages": []}, 422)
+
+
+def told(state: str, **facts: Any) -> Any:
+    """Reports of one call, which prove to be of it, as a provider's do."""
+    key = ("call-1@line",)
+    return replace(call_report(state, **facts), known_as=key, proves=key, refers_to=key)
+
+
+async def test_a_call_that_was_moved_is_known_there_as_all_its_reports_told_of_it(office: Office) -> None:
+    (call,) = await office.receive(told("ringing"))
+    await office.receive(told("finished", talking_seconds=60))
+    await office.receive(call_report("missed", "call-2"))
+    shown = await office.post(f"/conversations/{call.conversation_id}/split", {"messages": [str(call.message_id)]})
+    over = {"state": "finished", "direction": "inbound"}
+    assert (shown["last_message"]["call"], shown["waiting_since"]) == (over, None)
+    before = await office.database.read(head)
+    await office.receive(told("answered"))
+    assert await office.database.read(head) == before
+    (entry,) = (await office.get(f"/conversations/{shown['id']}/messages"))["items"]
+    assert (entry["call"]["state"], entry["call"]["talking_seconds"]) == ("finished", 60)
+
+
+async def test_a_call_that_was_moved_while_it_rang_is_ended_by_what_is_known_of_it_there(office: Office) -> None:
+    (call,) = await office.receive(told("ringing"))
+    shown = await office.post(f"/conversations/{call.conversation_id}/split", {"messages": [str(call.message_id)]})
+    await office.receive(told("answered"))
+    ended = [await end_overdue(office.database, office.store, overdue, now() + timedelta(hours=h)) for h in (1, 5)]
+    assert ended == [0, 1]
+    assert await office.api.context.views.reach(await office.database.read(head))
+    assert (await office.get(f"/conversations/{shown['id']}"))["last_message"]["call"]["state"] == "finished"
 
 
 async def test_an_answer_to_what_we_said_before_the_merge_goes_on_in_the_other_one(office: Office) -> None:

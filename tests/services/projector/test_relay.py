@@ -24,7 +24,7 @@ BOSS = e.Address("email", "boss@example.com")
 async def relayed(database: Database) -> list[Any]:
     log = await database.read(lambda tx: read_log(tx, 0, 1000))
     outgoing = [r for r in log if isinstance(r.event, e.ReplyRequested | e.ActionRequested | e.ReplyRetried)]
-    outbox = await database.read(partial(relay._outbox, events=outgoing))
+    outbox = await database.read(partial(relay.outbox_of, events=outgoing))
     return [codec.decode(record.value, dict(record.headers)) for record in outbox[topics.OUTBOUND]]
 
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 from services.projector import inbound as intake
 from services.projector import steps as steps_module
 from services.projector.calls import end_overdue
+from shared.clock import now
 from shared.contracts.codec import Contract
 from shared.contracts.inbound import Address, InboundMessage
 from shared.database.open import open_database
@@ -183,9 +184,10 @@ async def test_a_missed_call_that_is_told_late_is_not_called_back_if_the_client_
 async def test_a_call_ended_by_the_clock_is_not_called_back_if_the_client_was_reached_since_it_rang(
     database: Database, store: EventStore
 ) -> None:
-    await take(store, call_report("ringing"), later(replace(inbound(), sender=Address("phone", PHONE))))
+    words = later(replace(inbound(), sender=Address("phone", PHONE)))
+    await take(store, call_report("ringing", started_at=AT), words)
     await show(database)
-    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=12)) == 1
+    assert await end_overdue(database, store, overdue, now() + timedelta(minutes=12)) == 1
     assert await states(database) == []
 
 
@@ -198,10 +200,58 @@ async def test_a_call_whose_end_is_never_reported_is_ended_by_the_clock(database
     other = call_report("answered", "taken", phone="+4930999")
     await take(store, call_report("ringing"), other, call_report("finished", "over"))
     await show(database)
-    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=9)) == 0
-    assert await end_overdue(database, store, overdue, AT + timedelta(minutes=11)) == 1
-    assert await end_overdue(database, store, overdue, AT + timedelta(hours=4, minutes=1)) == 1
+    heard = now()
+    assert await end_overdue(database, store, overdue, heard + timedelta(minutes=9)) == 0
+    assert await end_overdue(database, store, overdue, heard + timedelta(minutes=11)) == 1
+    assert await end_overdue(database, store, overdue, heard + timedelta(hours=4, minutes=1)) == 1
     assert await states(database) == ["planned"]
-    assert await end_overdue(database, store, overdue, AT + timedelta(days=1)) == 0
+    assert await end_overdue(database, store, overdue, heard + timedelta(days=1)) == 0
     assert len(await take(store, call_report("finished", talking_seconds=60))) == 2
     assert await states(database) == ["done"]
+
+
+@pytest.mark.parametrize("off", [-timedelta(hours=5), timedelta(hours=3), timedelta(days=20_000)], ids=str)
+async def test_a_clock_that_is_hours_off_neither_ends_a_call_that_rings_nor_keeps_it_for_ever(
+    database: Database, store: EventStore, off: timedelta
+) -> None:
+    heard = now()
+    told = replace(call_report("ringing", started_at=heard + off), occurred_at=heard + off)
+    await take(store, told)
+    await show(database)
+    assert await end_overdue(database, store, overdue, heard + timedelta(minutes=9)) == 0
+    assert await end_overdue(database, store, overdue, heard + timedelta(minutes=11)) == 1
+    assert await states(database) == ["planned"]
+
+
+async def test_a_clock_that_is_ahead_plans_no_call_back_to_a_client_who_was_reached_since(
+    database: Database, store: EventStore
+) -> None:
+    heard, ahead = now(), now() + timedelta(hours=3)
+    await take(store, replace(call_report("ringing", started_at=ahead), occurred_at=ahead))
+    await take(store, replace(ours("finished", talking_seconds=30), occurred_at=heard + timedelta(minutes=3)))
+    await show(database)
+    assert await end_overdue(database, store, overdue, heard + timedelta(minutes=12)) == 1
+    assert await states(database) == []
+
+
+async def test_a_missed_call_told_with_a_time_to_come_is_not_called_back_if_the_client_was_reached_since(
+    database: Database, store: EventStore
+) -> None:
+    reached = ours("finished", talking_seconds=30)
+    await take(store, reached, call_report("missed", ended_at=AT + timedelta(hours=3)))
+    assert await states(database) == []
+
+
+async def test_who_withheld_the_number_is_not_to_be_called_back_until_it_is_told(
+    database: Database, store: EventStore
+) -> None:
+    known_as = ("call:1",)
+    withheld = replace(call_report("missed"), sender=Address("telephony", "call-1"), known_as=known_as)
+    assert withheld.call is not None
+    await take(store, replace(withheld, call=replace(withheld.call, from_="")))
+    await take(store, call_report("ringing", "other", phone=""))
+    await show(database)
+    assert await end_overdue(database, store, overdue, now() + timedelta(minutes=11)) == 1
+    assert await states(database) == []
+    await take(store, replace(call_report("ringing"), refers_to=known_as, proves=known_as))
+    assert await states(database) == ["planned"]

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Card, Value } from '../src/lib/api/card'
-import { asInput, asText, fieldsOf, isEmpty, valueOf, type FieldType } from '../src/lib/card'
+import { asInput, asText, fieldsOf, formerOf, isEmpty, valueOf, type FieldType } from '../src/lib/card'
 import { card as en } from '../src/lib/i18n/card.en'
 import * as pagesEn from '../src/lib/i18n/card_pages.en'
 import * as pagesRu from '../src/lib/i18n/card_pages.ru'
@@ -18,6 +18,12 @@ test('own fields stand behind those every card has', () => {
   expect([fields[0]?.label, fields.at(-1)]).toEqual(['Name', { name: 'own.size', type: 'choice', label: 'Size', choices: ['S'] }])
   const card = { name: 'Anna', own: { size: 'S' } } as unknown as Card
   expect([valueOf(card, 'name'), valueOf(card, 'own.size'), valueOf(card, 'own.gone')]).toEqual(['Anna', 'S', null])
+})
+
+test('a field that nobody has any more is shown by its key where a card of the past has it', () => {
+  const card = { own: { size: 'S', shoe: 42 } } as unknown as Card
+  const own = [{ key: 'size', label: 'Size', type: 'text' as const, choices: [] }]
+  expect(formerOf(card, own)).toEqual([{ name: 'own.shoe', type: 'text', label: 'shoe', choices: [] }])
 })
 
 describe('a value', () => {

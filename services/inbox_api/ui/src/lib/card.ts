@@ -19,6 +19,12 @@ export function fieldsOf(own: readonly OwnField[], labels: Readonly<Record<strin
   return [...fixed, ...own.map(({ key, type, label, choices }) => ({ name: `own.${key}`, type, label, choices }))]
 }
 
+/** Own fields that a card of the past has and nobody any more: their labels are gone with them, their keys are known. */
+export function formerOf(card: Card, own: readonly OwnField[]): Field[] {
+  const former = Object.keys(card.own).filter((key) => !own.some((field) => field.key === key))
+  return former.map((key) => ({ name: `own.${key}`, type: 'text', label: key, choices: [] }))
+}
+
 export function valueOf(card: Card, name: string): Value {
   return name.startsWith('own.') ? (card.own[name.slice(4)] ?? null) : (card as unknown as Record<string, Value>)[name]!
 }

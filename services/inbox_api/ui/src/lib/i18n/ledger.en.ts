@@ -24,7 +24,7 @@ export const ledgerTexts = {
   holes: 'Holes',
   hole: { when: 'Since', kind: 'What', where: 'Channel', what: 'Which', done: 'What was done' },
   kinds: {
-    not_shown: 'not on the timeline', not_in_log: 'shown, but not in the log', not_in_index: 'could be doubled', raw_missing: 'raw bytes gone', raw_changed: 'raw bytes changed',
+    not_shown: 'not on the timeline', not_in_log: 'shown, but not in the log', not_in_index: 'could be doubled', raw_missing: 'raw bytes gone', raw_changed: 'raw bytes changed', unreadable: 'cannot be read', cut_off: 'end of the log gone',
     file_missing: 'a file is gone', file_owed: 'a file is not fetched yet', stream_gap: 'events removed', not_taken_in: 'not taken in', not_recorded: 'not recorded',
     reply_without_fate: 'an answer without a fate', gap: 'never given to us', away: 'we were away',
   } as Record<string, string>,

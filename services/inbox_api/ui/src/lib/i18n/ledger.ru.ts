@@ -30,7 +30,7 @@ export const ledgerTexts: typeof shape = {
   holes: 'Пробелы',
   hole: { when: 'С какого времени', kind: 'Что', where: 'Канал', what: 'Подробно', done: 'Что сделано' },
   kinds: {
-    not_shown: 'нет в ленте', not_in_log: 'показано, но не записано', not_in_index: 'может задвоиться', raw_missing: 'нет исходных байтов', raw_changed: 'исходные байты изменены',
+    not_shown: 'нет в ленте', not_in_log: 'показано, но не записано', not_in_index: 'может задвоиться', raw_missing: 'нет исходных байтов', raw_changed: 'исходные байты изменены', unreadable: 'нельзя прочитать', cut_off: 'нет конца журнала',
     file_missing: 'нет файла', file_owed: 'файл ещё не получен', stream_gap: 'события удалены', not_taken_in: 'не принято', not_recorded: 'не записано',
     reply_without_fate: 'судьба ответа неизвестна', gap: 'нам не отдали', away: 'нас не было',
   },
