@@ -9,9 +9,8 @@ run: .venv/ready
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest -m alone
-	$(PY) -m pytest -n 3 -m "not alone"
-	$(PY) services/inbox_api/ui/node.py test
+	$(PY) -m pytest -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
+	$(PY) services/inbox_api/ui/node.py test & window=$$!; $(PY) -m pytest -n 3 -m "not alone"; tests=$$?; wait $$window && exit $$tests
 
 check: .venv/dev
 	.venv/bin/ruff check .

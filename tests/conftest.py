@@ -7,7 +7,7 @@ import pytest
 
 from shared import logs
 
-pytest_plugins = ("tests.peers.fixtures", "tests.stores")
+pytest_plugins = ("tests.peers.fixtures", "tests.peers.sharing", "tests.stores")
 
 
 @pytest.fixture(autouse=True)

@@ -234,7 +234,7 @@ def every_event() -> list[e.Event]:
         e.ReplyDelivered(*notice),
         e.ReplyRead(*notice),
         e.ReplyDelayed(*notice),
-        e.ReplyBounced(*notice),
+        e.ReplyBounced(*notice, earlier=True),
         e.ReplyComplained(*notice),
         e.MessageEdited(
             *head, uuid4(), uuid4(), MAILBOX, "7", ANNA, "Привет!", "Привет!\n> раньше", "<p>!</p>", (file,), False, RAW

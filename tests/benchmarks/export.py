@@ -22,9 +22,10 @@ from services.inbox_api.selection import Selection
 from shared.database.schema import create_tables
 from shared.event_store.log import head, read_log
 from shared.event_store.store import EventStore
+from shared.keys.place import Place
 from shared.read_models import live
 from tests.benchmarks.history import record_history
-from tests.benchmarks.sealed import open_sealed
+from tests.benchmarks.sealed import SECRET, open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -98,7 +99,7 @@ async def _export(url: str, keys_url: str, name: str) -> tuple[float, ...]:
     began = time.perf_counter()
     with whole_file(name) as out:
         file = Parquet(out) if name.endswith("parquet") else JsonLines(out, compressed=False)
-        count = await write_events(database, Selection(), file, progress)
+        count = await write_events(database, Selection(), file, progress, Place(url, keys_url, SECRET))
     rate = count / (time.perf_counter() - began)
     await database.close()
     return rate, (peaks[-1] - peaks[-2]) / KB_PER_MB

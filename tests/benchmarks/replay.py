@@ -23,10 +23,11 @@ from shared.database.schema import create_tables
 from shared.domain import events as e
 from shared.event_store.log import head, read_log
 from shared.event_store.store import EventStore
+from shared.keys.place import Place
 from shared.progress import nobody
 from shared.read_models import live
 from tests.benchmarks.history import message, record_history
-from tests.benchmarks.sealed import open_sealed
+from tests.benchmarks.sealed import SECRET, open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
@@ -56,18 +57,22 @@ def _measure(name: str, url: str, keys_url: str, events: int) -> Iterator[Figure
     with database.reading() as tx:
         events = head(tx)
     with seldom_collected():
-        yield from _rebuilt(name, database, events)
+        yield from _rebuilt(name, database, Place(url, keys_url, SECRET), events)
         yield _flat(name, database, store, [events // 100, events // 10, events])
     asyncio.run(database.close())
 
 
-def _rebuilt(name: str, database: Database, events: int) -> Iterator[Figure]:
-    """From the first read to tables that could be switched in, indexes and all."""
+def _rebuilt(name: str, database: Database, place: Place, events: int) -> Iterator[Figure]:
+    """From the first read to tables that could be switched in, indexes and all.
+
+    The limit is measured before and after: a machine shared with others is not as fast all the time.
+    """
     with database.writing() as tx:
         live.move(tx, list(live.models()), events)
-    limit, limit_name = _read(database, events), "read and decode only"
+    after, limit_name = _read(database, events), "read and decode only"
     for what, names in (("the timeline", ["timeline"]), ("all read models", list(live.models()))):
-        rate = _build(database, names, events)
+        before, rate, after = after, _build(database, place, names, events), _read(database, events)
+        limit = (before + after) / 2
         title = f"rebuild of {events:,} events, {what}, {name}"
         yield Figure(title, rate, "/s", GOALS[name], True, limit, limit_name)
         yield Figure(f"the same as a share of {limit_name}", rate / limit, "", 0.3, True)
@@ -82,9 +87,9 @@ def _read(database: Database, events: int) -> float:
     return events / (time.perf_counter() - began)
 
 
-def _build(database: Database, names: Sequence[str], events: int) -> float:
+def _build(database: Database, place: Place, names: Sequence[str], events: int) -> float:
     with database.aside() as aside:
-        work = Rebuild(database, aside, names, Wanted(names), nobody)
+        work = Rebuild(database, aside, names, Wanted(names), nobody, place)
         began = time.perf_counter()
         work.build()
         rate = events / (time.perf_counter() - began)
@@ -102,7 +107,9 @@ def _flat(name: str, database: Database, store: EventStore, sizes: Sequence[int]
         stored.append(f"{_number(database, 'SELECT sum(messages_count) FROM conversations'):,}")
         costs.append(_cost(database, events, clock))
     title = f"a message projected at {', '.join(stored[:-1])} and {stored[-1]} messages, last to first, {name}"
-    return Figure(f"{title} ({costs[0] * 1e6:,.0f} µs)", costs[-1] / costs[0], "", 1.3, False)
+    return Figure(
+        f"{title} ({', '.join(f'{cost * 1e6:,.0f}' for cost in costs)} µs)", costs[-1] / costs[0], "", 1.3, False
+    )
 
 
 def _number(database: Database, sql: str) -> int:

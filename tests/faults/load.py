@@ -17,7 +17,7 @@ from tests.flows.evidence import assert_everything
 from tests.flows.mails import first_mail
 from tests.flows.stage import SUPPORT, Stage
 
-FORM_SECONDS, MAIL_SECONDS, REPLY_SECONDS = 0.02, 0.15, 0.2
+FORM_SECONDS, MAIL_SECONDS, REPLY_SECONDS = 0.06, 0.2, 0.3
 
 
 class Load:

@@ -10,11 +10,14 @@ from tests.flows.evidence import assert_everything
 from tests.flows.mails import parsed
 from tests.flows.stage import Stage, eventually
 
-KILLS = {"embedded": 5, "cluster": 2}
+KILLS = {"embedded": 5, "cluster": 1}
+"""How often each process dies; a cluster has two of each service but the window."""
 SEEDS = (20_261_121,)
+POSTS, MAILS, REPLIES = 50, 20, 5
+"""More of each than this is there when the kills are over: on a loaded machine the kills wait for them."""
 
 
-@pytest.mark.alone
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stage: Stage, seed: int) -> None:
     chance = random.Random(seed)
@@ -22,8 +25,10 @@ def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stag
     order = [service for service in stage.services for _ in range(KILLS[stage.mode])]
     chance.shuffle(order)
     with Load(stage, f"kill{seed}", seed=seed) as load:
-        time.sleep(1.0)
-        for service in order:
+        for number, service in enumerate(order, 1):
+            # Each finds something to break: without a confirmed post there is nothing to lose.
+            enough = POSTS * number // len(order)
+            eventually(lambda enough=enough: len(load.confirmed) > enough, 60, f"post {enough}")  # type: ignore[misc]
             time.sleep(chance.uniform(0.1, 0.8))
             service.process.kill()
             time.sleep(chance.uniform(0.0, 0.5))
@@ -31,11 +36,10 @@ def test_processes_killed_at_random_moments_lose_nothing_and_double_nothing(stag
             if stage.mode == "embedded":
                 time.sleep(1.5)  # it has to live between two deaths, or there is nothing to kill
         stage.wait_until_ready()
-    assert len(load.confirmed) > 50
-    assert len(load.mails) > 20
-    assert len(load.replies) > 5
+        eventually(lambda: len(load.mails) > MAILS and len(load.replies) > REPLIES, 60, "mails and replies")
+    assert len(load.confirmed) > POSTS
     stage.smtp.confirm_seconds = 0.0
-    load.assert_everything(repeats_allowed=True)
+    load.assert_everything(repeats_allowed=True, within_seconds=120)
 
 
 def test_a_reply_whose_sender_died_after_the_handover_goes_again_as_the_same_mail(embedded: Stage) -> None:

@@ -17,7 +17,7 @@ from tests.peers.dovecot import DovecotServer
 from tests.peers.kafka import ExternalKafka, KafkaServer, delete_topics
 from tests.peers.okno import COMMAND, OknoProcess
 from tests.peers.postgres import ExternalPostgres, PostgresServer
-from tests.peers.process import LOGS, Process, live_processes
+from tests.peers.process import LOGS, Process, free_memory, live_processes
 from tests.peers.smtp import SmtpServer
 
 FAILED = pytest.StashKey[bool]()
@@ -144,6 +144,7 @@ async def new_page(browser: Browser, page_errors: list[str], request: pytest.Fix
         for number, page in enumerate(pages):
             await page.screenshot(path=LOGS / f"{request.node.name}-{number}.png")
     for page in pages:
+        await page.unroute_all(behavior="wait")  # what still answers a request would fail in the next test
         await page.context.close()
 
 
@@ -164,10 +165,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Logs of a failed session are kept until the next one."""
+    """Logs of a failed session are kept until the next one, the memory of a killed one as well."""
     for folder in LOGS.parent.glob("*"):
         if not Path(f"/proc/{folder.name}").exists():
             shutil.rmtree(folder, ignore_errors=True)
+    free_memory()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,6 +1,7 @@
 """PostgreSQL 15 or newer, and a fresh database for every test that asks.
 
-Without fsync a killed server loses nothing either, only a machine without power does; its disk is what tests wait for.
+Without fsync a killed server loses nothing either, only a machine without power does: such a one may be in memory.
+A killed one's shared memory stays behind in /dev/shm unless it is in its folder.
 """
 
 import signal
@@ -14,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 from tests.peers.account import server_account
-from tests.peers.process import PeerError, Process, free_port, make_folder, remove_folder
+from tests.peers.process import DISK, PeerError, Process, fastest, free_port, make_folder, remove_folder
 from tests.peers.programs import POSTGRES
 
 USER = PASSWORD = "okno"
@@ -27,6 +28,7 @@ max_connections = 200
 shared_buffers = 64MB
 fsync = {fsync}
 synchronous_commit = on
+dynamic_shared_memory_type = mmap
 """
 
 
@@ -51,7 +53,7 @@ class PostgresServer:
         self._fsync = "on" if fsync else "off"
         self._binaries = POSTGRES.path().parent
         self._account = server_account("postgres")
-        self._folder = make_folder("postgres", self._account)
+        self._folder = make_folder("postgres", self._account, DISK if fsync else fastest())
         self._data = self._folder / "data"
         self._port = free_port()
         self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self._port}/postgres"

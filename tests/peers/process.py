@@ -23,6 +23,8 @@ LOGS = CACHE / "logs" / str(os.getpid())
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 _WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 PORTS = range(20_000, 32_000)[_WORKER::_WORKERS]
+# A container often has 64 MB there; PostgreSQL takes 64 to 200 MB for each process of the tests.
+DISK, MEMORY, PLENTY = Path("/tmp"), Path("/dev/shm"), 2 * 1024**3
 _given: deque[int] = deque(maxlen=300)
 _live: list["Process"] = []
 
@@ -177,17 +179,29 @@ def accepts(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def make_folder(name: str, owner: Account | None = None) -> Path:
+def make_folder(name: str, owner: Account | None = None, under: Path = DISK) -> Path:
     """A new temporary folder with a short path (a unix socket's path holds 107 bytes)."""
-    folder = Path(tempfile.mkdtemp(prefix=f"okno-{name}-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix=f"okno-{name}-{os.getpid()}-", dir=under))
     if owner is not None:
         owner.own(folder)
     return folder
 
 
+def fastest() -> Path:
+    """Where a server may keep what need not outlive the machine: in memory, where there is plenty of it."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= PLENTY else DISK
+
+
 def remove_folder(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def free_memory() -> None:
+    """Remove what tests that were killed have left in memory."""
+    for folder in MEMORY.glob("okno-*-*-*"):
+        if not Path(f"/proc/{folder.name.split('-')[-2]}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _family(pid: int) -> list[int]:
