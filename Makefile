@@ -3,14 +3,16 @@ PYTHON ?= python3
 PY = .venv/bin/python
 # Bytecode is kept whatever the environment says: without it every process compiles all of Okno anew.
 export PYTHONDONTWRITEBYTECODE =
+# What fails once and not again is shown with its traceback: a defect of the code or the test to be mended all the same.
+TEST = $(PY) -m pytest --reruns 1 --reruns-delay 2 --max-suite-reruns 5 --rerun-show-tracebacks
 
 run: .venv/ready
 	$(PY) -m services.cli up --demo
 
 test: .venv/dev
 	$(PY) -m tests.peers.install
-	$(PY) -m pytest -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
-	$(PY) services/inbox_api/ui/node.py test & window=$$!; $(PY) -m pytest -n 3 -m "not alone"; tests=$$?; wait $$window && exit $$tests
+	$(TEST) -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
+	$(PY) services/inbox_api/ui/node.py test & window=$$!; $(TEST) -n 3 -m "not alone"; tests=$$?; wait $$window && exit $$tests
 
 check: .venv/dev
 	.venv/bin/ruff check .
