@@ -100,7 +100,7 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored
     look (`half_restored`).
     """
     database = open_database(settings.database_url)
-    store = EventStore(database)
+    store = EventStore(database, shows=live.take_in_next)
     create_tables(database, SCHEMAS)
     store.create_tables()
     live.create_tables(database)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from services.projector.rebuild import drop_abandoned, rebuild_outdated
 from shared.clock import from_text, now, to_text
-from shared.database.protocol import Database, DatabaseUnavailable
+from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import commands as c
 from shared.domain.events import Actor
+from shared.event_store.log import head
 from shared.event_store.mapper import EventUnreadable
 from shared.event_store.store import EventStore
 from shared.keys.pages import WrongKeyStore
@@ -31,27 +32,39 @@ log = Log("projector")
 
 
 async def follow(database: Database, store: EventStore) -> None:
-    """Keep the live read models at the log's head until cancelled; first rebuild those of an older version."""
+    """Keep the live read models at the log's head until cancelled; first rebuild those of an older version.
+
+    On SQLite they are mostly there already: whoever records applies what follows without a gap (`live.take_in_next`).
+    """
     await rebuild_outdated(database)
     listener, pace = store.listen(), Pace(ROUND_SECONDS)
-    batch = BRIEF_BATCH if database.dialect == "sqlite" else BATCH
+    shown_by_others = database.dialect == "sqlite"
+    batch = BRIEF_BATCH if shown_by_others else BATCH
     position: int | None = None
+    is_whole = False
     while True:
         await pace.keep()
         try:
-            if position is None:
-                position = await database.read(live.position)
-            events = await store.after(position, batch)
+            if position is None or shown_by_others:
+                position, is_whole = await database.read(_standing, brief=True)
+            events = [] if is_whole else await store.after(position, batch)
             if events:
                 await database.write(partial(live.take_in, events=events), brief=True)
                 position = events[-1].position
                 _tell_of(holes.of(events))
             else:
                 await listener.wait(IDLE_SECONDS)
+            is_whole = False
         except (DatabaseUnavailable, WrongKeyStore) as error:
             log.warning("follow_waiting", error=str(error)[:500])
             position = None
             await asyncio.sleep(OUTAGE_SECONDS)
+
+
+def _standing(tx: Transaction) -> tuple[int, bool]:
+    """Return how far the read models are, and whether that is all of the log."""
+    position = live.position(tx)
+    return position, position >= head(tx)
 
 
 def _tell_of(passed_over: Sequence[holes.Hole]) -> None:

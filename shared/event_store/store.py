@@ -29,11 +29,14 @@ from shared.event_store.recorders import Behind, recorder_for, schema_statements
 from shared.event_store.session import TOPIC, Session
 from shared.event_store.streams import refuse_other
 from shared.keys.ring import KeyRing
+from shared.logs import Log
 from shared.values import dataclass
 
 ATTEMPTS = 20
 Decide = Callable[[Transaction], Session]
 Attempt = tuple[Session, list[e.Recorded]]
+Show = Callable[[Transaction, Sequence[e.Recorded]], None]
+log = Log("event_store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,26 @@ class Handled:
     happenings: Sequence[Happening]
 
 
+class NotShown(Exception):
+    """Events could not be shown in the transaction that records them: nothing is recorded yet, the cause says why."""
+
+
 class EventStore:
     """The log of one database."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = now, keys: KeyRing | None = None) -> None:
-        """`keys`: what personal content is sealed with; without them it is stored plain."""
-        self._database, self._clock = database, clock
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = now,
+        keys: KeyRing | None = None,
+        shows: Show | None = None,
+    ) -> None:
+        """`keys`: what personal content is sealed with; without them it is stored plain.
+
+        `shows`: on SQLite called with what is recorded, in the same transaction. What it fails at is recorded all the
+        same, and left to those who follow the log.
+        """
+        self._database, self._clock, self._shows = database, clock, shows
         self._erased: Erased | None = None
         if keys is not None:
             database.keys = keys
@@ -115,12 +132,17 @@ class EventStore:
         `decide` runs again after a Conflict. Raises Behind when the positions are not ahead of the recorded ones.
         """
         tracking = [Tracking(name, position) for name, position in (positions or {}).items()]
-        attempt = self._at_once if self._database.dialect == "sqlite" else self._on_a_snapshot
+        shows = self._shows
         for number in range(ATTEMPTS):
             try:
-                session, recorded = await attempt(partial(self._decide, decide=decide, careful=number > 0), tracking)
+                job = partial(self._decide, decide=decide, careful=number > 0)
+                session, recorded = await self._attempt(job, tracking, shows)
             except Conflict:
                 await self._look_at_erasures()
+                continue
+            except NotShown as error:
+                log.error("recorded_unshown", error)
+                shows = None
                 continue
             self._cache.put(session.states.items())
             self._recent.put(recorded)
@@ -130,6 +152,11 @@ class EventStore:
             position = recorded[-1].position if recorded else await self._database.read(head, brief=True)
             return Handled(position, happenings)
         raise Conflict(f"{ATTEMPTS} attempts, each overtaken by another process")
+
+    async def _attempt(self, decide: Decide, tracking: Sequence[Tracking], shows: Show | None) -> Attempt:
+        if self._database.dialect == "sqlite":
+            return await self._at_once(decide, tracking, shows)
+        return await self._on_a_snapshot(decide, tracking)
 
     async def _on_a_snapshot(self, decide: Decide, tracking: Sequence[Tracking]) -> Attempt:
         """PostgreSQL: decide on a snapshot, then append; what another process did meanwhile is a Conflict."""
@@ -143,18 +170,24 @@ class EventStore:
             self._forget(session)
             raise
 
-    async def _at_once(self, decide: Decide, tracking: Sequence[Tracking]) -> Attempt:
-        """SQLite: there is one writer anyway, and its connection has the pages at hand that deciding looks at."""
+    async def _at_once(self, decide: Decide, tracking: Sequence[Tracking], shows: Show | None) -> Attempt:
+        """SQLite: there is one writer anyway, and its connection has the pages at hand that deciding looks at.
+
+        Shown with it, a message costs one commit instead of two, and is on its timeline once it is recorded.
+        """
 
         def job(tx: Transaction) -> Attempt:
             session = decide(tx)
             if not session.appended and not tracking:
                 return session, []
             try:
-                return session, session.save(tx, self._clock(), tracking)
+                recorded = session.save(tx, self._clock(), tracking)
             except sqlite3.IntegrityError:
                 self._forget(session)
                 raise
+            if shows is not None and recorded:
+                _show(tx, recorded, shows)
+            return session, recorded
 
         return await self._database.write(job, brief=True)
 
@@ -207,6 +240,15 @@ class EventStore:
         session = Session(tx, self._cache, careful=careful, erased=self._erased)
         decide(session, tx)
         return session
+
+
+def _show(tx: Transaction, recorded: Sequence[e.Recorded], shows: Show) -> None:
+    try:
+        shows(tx, recorded)
+    except sqlite3.OperationalError:  # the database's own trouble, as with any other statement
+        raise
+    except Exception as error:
+        raise NotShown(f"{type(error).__name__}: {error}") from error
 
 
 def _positions(tx: Transaction, names: Sequence[str]) -> dict[str, int]:

@@ -99,6 +99,24 @@ def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
     tx.notify(TOPIC)
 
 
+def take_in_next(tx: Transaction, events: Sequence[Recorded]) -> None:
+    """Apply events that were recorded in this transaction if the live models have all that came before them.
+
+    Otherwise it does nothing: those who follow the log take them in.
+    """
+    together = [name for name in models() if not is_apart(name)]
+    before = events[0].position - 1
+    standing = standings(tx, names=together)
+    if len(standing) < len(together) or any(
+        (each.position, each.version) != (before, models()[name].version) for name, each in standing.items()
+    ):
+        return
+    for name in together:
+        models()[name].apply(tx, events, "")
+    move(tx, together, events[-1].position)
+    tx.notify(TOPIC)
+
+
 def take_in_apart(tx: Transaction, name: str, events: Sequence[Recorded]) -> None:
     """Apply events to the live tables of a model that follows by itself."""
     standing = standings(tx, lock=True, names=[name])[name]
