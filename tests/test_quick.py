@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import fields, replace
-from uuid import UUID, uuid5
+from datetime import UTC, datetime, timedelta
+from uuid import NAMESPACE_URL, RFC_4122, UUID, uuid5
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.connector import Parsed
 from shared.contracts.inbound import Address
-from shared.quick import named_uuid
+from shared.quick import named_uuid, ordered_uuid
 from shared.values import dataclass
 from tests.examples import AT, inbound, received
 
@@ -35,6 +36,16 @@ def test_a_named_uuid_is_that_of_the_standard_library(namespace: UUID, name: str
         (known := uuid5(namespace, name)), 5, known.variant, str(known), hash(known), known.is_safe
     )  # fmt: skip
     assert pickle.loads(pickle.dumps(made)) == known
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.text(st.characters(exclude_categories=["Cs"])))
+def test_an_ordered_uuid_begins_with_its_time(at: datetime, name: str) -> None:
+    made = ordered_uuid(at, NAMESPACE_URL, name)
+    assert (made.version, made.variant) == (8, RFC_4122)
+    since = max(at, datetime(1970, 1, 1, tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    assert made.int >> 80 == since // timedelta(milliseconds=1)
+    assert made.int >> 64 & 0xFFF == since.microseconds % 1000 * 4096 // 1000
+    assert ordered_uuid(at, NAMESPACE_URL, name + "x") != made
 
 
 def test_a_value_compares_hashes_and_travels_like_a_frozen_dataclass() -> None:

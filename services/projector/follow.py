@@ -46,7 +46,8 @@ async def follow(database: Database, store: EventStore) -> None:
         await pace.keep()
         try:
             if position is None or shown_by_others:
-                position, is_whole = await database.read(_standing, brief=True)
+                standing = await database.read(_standing, brief=True)
+                position, is_whole = standing
             events = [] if is_whole else await store.after(position, batch)
             if events:
                 await database.write(partial(live.take_in, events=events), brief=True)

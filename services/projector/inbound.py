@@ -242,7 +242,7 @@ def _home(owners: Owners, item: InboundMessage, about: About) -> tuple[Joined, U
     decision, place = home_of(session, known, item, customer_id)
     if place is not None:
         return Joined(place.conversation_id, False, decision), place.customer_id
-    customer_id = customer_id or owners.register(item.sender, about)
+    customer_id = customer_id or owners.register(item.sender, about, item.received_at)
     return Joined(conversation_id_for(customer_id, message_id_of(item)), True, decision), customer_id
 
 

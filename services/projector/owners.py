@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -62,10 +63,10 @@ class Owners:
             self._link(owner, address, about)
         return owner
 
-    def register(self, address: Address, about: About) -> UUID:
-        """Make a customer of an address that nobody has used before."""
+    def register(self, address: Address, about: About, at: datetime) -> UUID:
+        """Make a customer of an address that nobody has used before; `at`: when Okno received something from it."""
         stored = e.Address(address.kind, address.address, address.name)
-        customer_id = self.session.new_customer_id(stored)
+        customer_id = self.session.new_customer_id(stored, at)
         for event in customers.register(customer_id, stored, customers.Customer()):
             self.session.append(customer_id, 1, Happening(event, about))
         if mailbox := self._mailbox(address):

@@ -109,7 +109,7 @@ def _new_place(session: Session, tx: Transaction, message: e.MessageReceived, co
     if customer_id is None:
         if not sender.address:
             raise Refused("erased", "What an erased client wrote belongs to nobody else: it stays where it is")
-        customer_id = session.new_customer_id(sender)
+        customer_id = session.new_customer_id(sender, about.occurred_at)
         events: Sequence[e.CustomerRegistered] = customers.register(customer_id, sender, customers.Customer())
         for event in events:
             session.append(customer_id, 1, Happening(event, about))

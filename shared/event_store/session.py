@@ -14,7 +14,7 @@ from shared.domain import commands as c
 from shared.domain import conversation as conversations
 from shared.domain import events as e
 from shared.domain import next_step, quarantine
-from shared.domain.customer import customer_id_for
+from shared.domain.customer import customer_id_at, customer_id_for
 from shared.domain.errors import Refused
 from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
@@ -187,9 +187,12 @@ class Session:
                 kept.append((index, sealing.raw(happening.event, data) if sealing else data))
         return stored, kept
 
-    def new_customer_id(self, address: e.Address) -> UUID:
-        """Return the id of a customer to be registered from an address; one who was erased comes back as another."""
-        customer_id = customer_id_for(address)
+    def new_customer_id(self, address: e.Address, at: datetime | None = None) -> UUID:
+        """Return the id of a customer to be registered from an address; one who was erased comes back as another.
+
+        `at`: when they wrote; who is imported did not.
+        """
+        customer_id = customer_id_at(at, address) if at else customer_id_for(address)
         while customer_id in self._erasures.customers:
             customer_id = uuid5(customer_id, "after the erasure")
         return customer_id

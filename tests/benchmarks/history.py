@@ -12,7 +12,7 @@ from services.projector import inbound
 from shared.contracts.inbound import Address, InboundMessage, Raw, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
-from shared.domain.customer import customer_id_for
+from shared.domain.customer import customer_id_at
 from shared.domain.events import Actor
 from shared.domain.events import Address as DomainAddress
 from shared.event_store.mapper import About
@@ -73,7 +73,7 @@ async def record_history(store: EventStore, events: int) -> None:
 
 
 def _conversation(first: InboundMessage) -> UUID:
-    customer = customer_id_for(DomainAddress(first.sender.kind, first.sender.address))
+    customer = customer_id_at(first.received_at, DomainAddress(first.sender.kind, first.sender.address))
     return inbound.conversation_id_for(customer, first.id)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import NEW, TAG_LIMIT, Conversation, decide, evolve
-from shared.domain.customer import Customer, customer_id_for, register
+from shared.domain.customer import Customer, customer_id_at, customer_id_for, register
 from shared.domain.errors import NoSuchThing, Refused
 from shared.domain.state import TEXT_LIMIT, THREAD_LIMIT, Reply, with_message
 from tests.examples import (
@@ -457,6 +457,14 @@ def test_a_customer_is_registered_once_and_has_the_same_id_everywhere() -> None:
     assert register(id_, ANNA, Customer(id_)) == []
     assert customer_id_for(e.Address("email", "anna@example.com", "Another name")) == id_
     assert customer_id_for(e.Address("phone", "anna@example.com")) != id_
+
+
+def test_who_writes_later_has_a_later_id_and_the_same_one_everywhere() -> None:
+    later = AT + timedelta(microseconds=250)
+    ids = [customer_id_at(at, address) for at in (AT, later) for address in (ANNA, replace(ANNA, kind="phone"))]
+    assert len(set(ids)) == 4
+    assert max(ids[:2]) < min(ids[2:])
+    assert customer_id_at(AT, replace(ANNA, name="Another name")) == ids[0]
 
 
 def test_a_state_with_a_further_message_keeps_all_else() -> None:

@@ -8,8 +8,6 @@ import psycopg
 import pytest
 
 from services.privacy.certificate import is_genuine
-from shared.domain import events as e
-from shared.domain.customer import customer_id_for
 from tests.peers.kafka import KafkaServer
 from tests.peers.postgres import PostgresServer
 from tests.privacy.life import write_card
@@ -30,7 +28,7 @@ async def test_nothing_of_an_erased_customer_is_left_in_the_folders_of_the_serve
             customer = await made.live_through(anna)
             await write_card(made, anna, customer)
             await made.publish(made.item(boris, "email", "mail"))
-            other = customer_id_for(e.Address("email", boris.email))
+            other = await made.customer_of(boris)
             before, others_timeline = await made.timeline(customer), await made.timeline(other)
             planted = (
                 "mail",

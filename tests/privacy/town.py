@@ -191,9 +191,11 @@ class Town:
         await self.transport.publisher().publish(topics.INBOUND, garbage)
         self.published += 1
         await self.settle()
-        found = await house.database.read(
-            lambda tx: tx.rows("SELECT id FROM customers WHERE address = ?", (who.email,))
-        )
+        return await self.customer_of(who)
+
+    async def customer_of(self, who: Person) -> UUID:
+        find = "SELECT id FROM customers WHERE address = ?"
+        found = await self.house.database.read(lambda tx: tx.rows(find, (who.email,)))
         assert len(found) == 1
         return UUID(found[0][0])
 

@@ -24,7 +24,7 @@ from shared.database.protocol import Row
 from shared.database.sqlite_transaction import SqliteTransaction
 from shared.domain import card as card_rules
 from shared.domain import commands as c
-from shared.domain.customer import customer_id_for
+from shared.domain.customer import customer_id_at
 from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
 from shared.domain.merge import suggestion_id
@@ -183,10 +183,10 @@ class Business:
 
 
 def person(number: int) -> UUID:
-    """Return the id of a customer: of an e-mail address, or of a telephone number."""
+    """Return the id of a customer who is there from the start: of an e-mail address, or of a telephone number."""
     if number < PEOPLE:
-        return customer_id_for(Stored("email", address(number)))
-    return customer_id_for(Stored("phone", f"+49151{number - PEOPLE}"))
+        return customer_id_at(AT + timedelta(minutes=number), Stored("email", address(number)))
+    return customer_id_at(AT, Stored("phone", f"+49151{number - PEOPLE}"))
 
 
 def address(number: int) -> str:
