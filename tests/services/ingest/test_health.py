@@ -106,7 +106,7 @@ async def test_one_channel_handed_over_does_not_make_the_others_news_wait(databa
         reports.report(first, "one")
         reports.report(second, "two")
         await reports.write(first)
-        await until(lambda: not reports._news)
+        await until(lambda: not reports._news and not reports._writing.locked())
     finally:
         writing.cancel()
     assert await shown(database, second) == Health("two", None, None)
