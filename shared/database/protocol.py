@@ -52,7 +52,10 @@ class Transaction(Protocol):
         """Run a statement once for each parameter row."""
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        """Insert rows the fastest way the database has. `tail`: an ON CONFLICT clause."""
+        """Insert rows the fastest way the database has. `tail`: an ON CONFLICT clause.
+
+        When it raises, the transaction is good for nothing but to be rolled back.
+        """
 
     def script(self, sql: str) -> None:
         """Run several statements separated by `;` (schema); one after `/* sqlite */` or `/* postgres */` only there."""

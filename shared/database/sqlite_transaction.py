@@ -16,6 +16,11 @@ KEYS = 100
 KEY_COUNTS = (1, 10, KEYS)
 """Keys per SELECT: few different statements, so that they stay prepared."""
 
+_NO_COPIES = "OR FAIL"
+"""A row that is refused leaves those before it until its job is rolled back, as every job is that raises. To take them
+back at once, SQLite would copy each page to a file before the statement changes it, which costs as much as writing it
+(sqlite.org/tempfiles.html, "Statement journal files")."""
+
 
 class SqliteTransaction:
     """A transaction on a sqlite3 connection; knows which topics to notify after the commit."""
@@ -48,7 +53,7 @@ class SqliteTransaction:
         self.connection.executemany(sql, cast("Any", parameters))
 
     def insert_many(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[object]], tail: str = "") -> None:
-        head = f"INSERT INTO {table} ({','.join(columns)}) VALUES "
+        head = f"INSERT {_NO_COPIES} INTO {table} ({','.join(columns)}) VALUES "
         marks = f"({','.join('?' * len(columns))})"
         start, end = 0, len(rows)
         for size in CHUNKS:

@@ -62,6 +62,7 @@ class SqliteWriter:
         self._rests.set()
         self._connection.execute("PRAGMA busy_timeout=0")
         self._connection.execute(f"PRAGMA journal_size_limit={KEPT_BYTES}")
+        self._connection.execute("PRAGMA temp_store=MEMORY")  # pages to go back to when a job fails, and no large sorts
 
     async def do(self, run: Callable[[SqliteTransaction], Any], *, brief: bool, prompt: bool = False) -> Any:
         """Return what the job returned once it is committed. Raises what it raised, translated."""
