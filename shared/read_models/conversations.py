@@ -49,7 +49,7 @@ _Values = list[Any]
 
 class Conversations:
     name = "conversations"
-    version = 5
+    version = 6
     tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
@@ -67,7 +67,6 @@ class Conversations:
     def indexes(self, prefix: str) -> str:
         return f"""
         CREATE INDEX IF NOT EXISTS {prefix}conversations_status ON {prefix}conversations (status, position);
-        CREATE INDEX IF NOT EXISTS {prefix}conversations_position ON {prefix}conversations (position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_customer ON {prefix}conversations (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}conversations_snoozed ON {prefix}conversations (snoozed_until)
             WHERE snoozed_until IS NOT NULL;
@@ -407,16 +406,15 @@ def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: 
 
     `customer_id`: those of everybody who is shown as one with this customer.
     """
-    given = [
-        (where, value) for where, value in (("c.status = ?", status), ("c.position < ?", before)) if value is not None
-    ]
-    wheres, parameters = [_STANDS, *(where for where, _ in given)], [value for _, value in given]
-    if customer_id is not None:
-        sql = f"{_SELECT} WHERE {' AND '.join(['c.customer_id = ?', *wheres])}"
-        whose = groups.members(tx, customer_id)
-        return [_shown(row) for row in groups.range_of(tx, sql, whose, parameters, "c.position DESC", limit)]
-    sql = f"{_SELECT} WHERE {' AND '.join(wheres)} ORDER BY c.position DESC LIMIT ?"
-    return [_shown(row) for row in tx.rows(sql, [*parameters, limit])]
+    given: list[tuple[str, object]] = [("c.position < ?", before)] if before is not None else []
+    if customer_id is None:  # an index of all by position would be written to for each message
+        whose, each = [status] if status else conversations_past.STATUSES, "c.status = ?"
+    else:
+        whose, each = groups.members(tx, customer_id), "c.customer_id = ?"
+        given += [("c.status = ?", status)] if status else []
+    sql = f"{_SELECT} WHERE {' AND '.join([each, _STANDS, *(where for where, _ in given)])}"
+    found = groups.range_of(tx, sql, whose, [value for _, value in given], "c.position DESC", limit)
+    return [_shown(row) for row in found]
 
 
 def every_one(tx: Transaction) -> list[Body]:

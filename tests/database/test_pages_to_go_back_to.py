@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -59,7 +60,8 @@ async def test_jobs_that_share_a_commit_need_no_file_to_be_taken_back(database: 
         insert(tx, ids, UPSERT)
         open_.append(temporary_files())
 
-    jobs = [database.write(lambda tx, n=n: job(tx, range(n, n + 1000)), brief=brief) for n in (0, ROWS)]
+    some = [range(n, n + 1000) for n in (0, ROWS)]
+    jobs = [database.write(partial(job, ids=ids), brief=brief) for ids in some]
     await asyncio.gather(*jobs)
     assert open_ == [[], []]
 
