@@ -8,12 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Protocol
 
 from services.collector import seldom_collected
 from services.export.parquet import as_arrow
-from services.inbox_api.selection import Selection, is_wanted
+from services.inbox_api.selection import Selection, is_wanted, times
 from shared.apart import Child, Parent, child, cores
 from shared.database.protocol import Transaction
 from shared.event_store.log import Stored, opened, read_stored_window
@@ -106,6 +105,6 @@ def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> 
 def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str) -> tuple[int, bytes]:
     """Return how many of some events are wanted, and what these are in a file."""
     if form == "jsonl":
-        return stored_lines(tx, stored, partial(is_wanted, wanted=wanted))
+        return stored_lines(tx, stored, times(wanted))
     events = [each for each in opened(tx, stored) if is_wanted(each.recorded_at, wanted)]
     return len(events), as_arrow(events)
