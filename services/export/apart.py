@@ -12,11 +12,11 @@ from typing import Protocol
 
 from services.collector import seldom_collected
 from services.export.parquet import as_arrow
-from services.inbox_api.selection import Selection, is_wanted, times
+from services.inbox_api.selection import Selection, times
 from shared.apart import Child, Parent, child, cores
 from shared.database.protocol import Transaction
-from shared.event_store.log import Stored, opened, read_stored_window
-from shared.event_store.shown import stored_lines
+from shared.event_store.log import Stored, read_stored_window
+from shared.event_store.shown import stored_lines, stored_shown
 from shared.keys.place import Place
 
 APART_EVENTS = 50_000
@@ -106,5 +106,4 @@ def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form:
     """Return how many of some events are wanted, and what these are in a file."""
     if form == "jsonl":
         return stored_lines(tx, stored, times(wanted))
-    events = [each for each in opened(tx, stored) if is_wanted(each.recorded_at, wanted)]
-    return len(events), as_arrow(events)
+    return as_arrow(stored_shown(tx, stored, times(wanted)))

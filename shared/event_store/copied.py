@@ -19,16 +19,17 @@ import msgspec
 from shared.domain.events import Actor
 from shared.event_store.mapper import TYPES, Decoders
 from shared.event_store.personal import hints
+from shared.event_store.shapes import shape_of
 
 
 @cache
 def copying() -> Decoders:
-    """Return for each type of event what decodes its envelope; ids and the two times are texts in it."""
+    """Return for each type of event what decodes its envelope; the two times, ids and the actor's are texts."""
     return {name: msgspec.json.Decoder(_envelope_of(event)) for name, event in TYPES.items()}
 
 
 def _envelope_of(event: type) -> type[Any]:
-    around = [("recorded_at", str), ("occurred_at", str), ("cause", str | None), ("actor", _shape_of(Actor))]
+    around = [("recorded_at", str), ("occurred_at", str), ("cause", str | None), ("actor", shape_of(Actor))]
     return msgspec.defstruct("Envelope", [*around, ("event", _shape_of(event))], gc=False)
 
 
