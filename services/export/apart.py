@@ -8,16 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Protocol
 
 from services.collector import seldom_collected
 from services.export.parquet import as_arrow
-from services.inbox_api.selection import Selection, is_wanted
+from services.inbox_api.selection import Selection, times
 from shared.apart import Child, Parent, child, cores
 from shared.database.protocol import Transaction
-from shared.event_store.log import Stored, opened, read_stored_window
-from shared.event_store.shown import stored_lines
+from shared.event_store.log import Stored, read_stored_window
+from shared.event_store.shown import stored_lines, stored_shown
 from shared.keys.place import Place
 
 APART_EVENTS = 50_000
@@ -106,6 +105,5 @@ def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> 
 def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str) -> tuple[int, bytes]:
     """Return how many of some events are wanted, and what these are in a file."""
     if form == "jsonl":
-        return stored_lines(tx, stored, partial(is_wanted, wanted=wanted))
-    events = [each for each in opened(tx, stored) if is_wanted(each.recorded_at, wanted)]
-    return len(events), as_arrow(events)
+        return stored_lines(tx, stored, times(wanted))
+    return as_arrow(stored_shown(tx, stored, times(wanted)))

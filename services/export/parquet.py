@@ -5,17 +5,23 @@ pyarrow takes 170 MB of disk: it is installed and imported only by those who ask
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import IO, Any
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from operator import attrgetter
+from typing import IO, Any, cast
 
 import msgspec
 
 from shared.domain.events import Recorded
+from shared.event_store.mapper import TYPES
+from shared.event_store.shown import ShownEvent, shown
 
 ROWS_PER_GROUP = 10_000
 IDS = ("customer_id", "conversation_id", "channel_id")
 MESSAGE_IDS = ("message_id", "reply_id", "note_id")
 """A reply and a note are messages on the timeline: what tells of them has their id in the same column."""
+CHANNEL_KIND = ("channel_kind",)
+Row = tuple[object, ...]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -36,7 +42,7 @@ class Parquet:
 
     def add(self, events: Sequence[Recorded]) -> None:
         if events:
-            self._add(_table(self._arrow, self._schema, events))
+            self._add(_table(self._arrow, self._schema, _rows([shown(each) for each in events])))
 
     def add_piece(self, piece: bytes) -> None:
         if piece:
@@ -57,22 +63,26 @@ class Parquet:
             self._tables = []
 
 
-def as_arrow(events: Sequence[Recorded]) -> bytes:
-    """Return events as an Arrow stream, empty for none. Raises ParquetMissing."""
-    if not events:
-        return b""
+def as_arrow(pieces: Iterable[Sequence[ShownEvent]]) -> tuple[int, bytes]:
+    """Return how many events there are and these as an Arrow stream, empty for none. Raises ParquetMissing."""
+    rows = [row for events in pieces for row in _rows(events)]
+    if not rows:
+        return 0, b""
     arrow, _ = _pyarrow()
     sink, schema = arrow.BufferOutputStream(), _schema(arrow)
     with arrow.ipc.new_stream(sink, schema) as stream:
-        stream.write_table(_table(arrow, schema, events))
-    piece: bytes = sink.getvalue().to_pybytes()
-    return piece
+        stream.write_table(_table(arrow, schema, rows))
+    return len(rows), sink.getvalue().to_pybytes()
 
 
-def _table(arrow: Any, schema: Any, events: Sequence[Recorded]) -> Any:
-    columns = zip(*map(_row, events), strict=True)
-    arrays = [arrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+def _table(arrow: Any, schema: Any, rows: Sequence[Row]) -> Any:
+    arrays = [_array(arrow, column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
     return arrow.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(arrow: Any, column: Sequence[object], kind: Any) -> Any:
+    """Times come as texts: Arrow reads a column of them faster than it takes Python's."""
+    return arrow.array(column).cast(kind) if arrow.types.is_timestamp(kind) else arrow.array(column, kind)
 
 
 def _pyarrow() -> tuple[Any, Any]:
@@ -107,27 +117,50 @@ def _schema(arrow: Any) -> Any:
     )
 
 
-def _row(recorded: Recorded) -> tuple[object, ...]:
-    event = recorded.event
-    message_id = next((id_ for name in MESSAGE_IDS if (id_ := getattr(event, name, None))), None)
+def _rows(events: Sequence[ShownEvent]) -> list[Row]:
+    streams: list[str] = msgspec.to_builtins([each.stream_id for each in events])  # ten times as fast as str()
+    return [_row(shown, stream_id) for shown, stream_id in zip(events, streams, strict=True)]
+
+
+def _row(shown: ShownEvent, stream_id: str) -> Row:
+    actor = shown.actor
     return (
-        recorded.position,
-        type(event).__name__,
-        str(recorded.stream_id),
-        recorded.version,
-        recorded.recorded_at,
-        recorded.occurred_at,
-        _text(recorded.cause),
-        recorded.actor.kind,
-        recorded.actor.id,
-        recorded.actor.name,
-        *(_text(getattr(event, column, None)) for column in IDS),
-        getattr(event, "channel_kind", None),
-        _text(message_id),
-        _encode(event).decode(),
-        recorded.erased,
+        shown.position,
+        shown.type,
+        stream_id,
+        shown.version,
+        shown.recorded_at,
+        shown.occurred_at,
+        None if shown.cause is None else str(shown.cause),
+        actor.kind,
+        actor.id,
+        actor.name,
+        *[_text(shown.data, sources) for sources in _sources(shown.type)],
+        _encode(shown.data),
+        shown.erased is True,
     )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+@cache
+def _sources(type_: str) -> Sequence[Sequence[Callable[[Any], Any]]]:
+    """Return for each column of what most events have how to ask an event of a type for it."""
+    event = TYPES[type_]
+    columns = (*zip(IDS), CHANNEL_KIND, MESSAGE_IDS)
+    return [[_asking(event, name) for name in names if hasattr(event, name)] for names in columns]
+
+
+def _asking(event: type, name: str) -> Callable[[Any], Any]:
+    """What an event tells by a property is told the same way of a copy, which has its fields only."""
+    told = getattr(event, name)
+    return cast("Callable[[Any], Any]", told.fget) if isinstance(told, property) else attrgetter(name)
+
+
+def _text(event: object, sources: Sequence[Callable[[Any], Any]]) -> str | None:
+    """Return the first that is not None."""
+    for source in sources:
+        value = source(event)
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            return msgspec.json.decode(value, type=str) if isinstance(value, msgspec.Raw) else str(value)
+    return None

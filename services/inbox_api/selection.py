@@ -5,9 +5,10 @@ A customer is looked up in the read models, so of a customer nothing is told bef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from shared.database.protocol import Transaction
@@ -77,3 +78,8 @@ def is_wanted(recorded_at: datetime, wanted: Selection) -> bool:
     return (wanted.since is None or recorded_at >= wanted.since) and (
         wanted.until is None or recorded_at < wanted.until
     )
+
+
+def times(wanted: Selection) -> Callable[[datetime], bool] | None:
+    """Return `is_wanted` of a selection, None where it takes whatever was recorded when."""
+    return partial(is_wanted, wanted=wanted) if wanted.since or wanted.until else None

@@ -29,6 +29,7 @@ from shared.values import dataclass
 E = TypeVar("E")
 Openers = Mapping[bytes, AESGCM | None]
 NO_KEYS: Openers = {}
+Decoders = Mapping[str, "msgspec.json.Decoder[Any]"]
 
 TYPES: dict[str, type[Event]] = {event.__name__: event for event in typing.get_args(Event)}
 
@@ -90,7 +91,7 @@ class _Beginning(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_decoders = {name: msgspec.json.Decoder(_State[shape_of(event)]) for name, event in TYPES.items()}  # type: ignore[misc]
+_decoders: Decoders = {name: msgspec.json.Decoder(_State[shape_of(event)]) for name, event in TYPES.items()}  # type: ignore[misc]
 _values = msgspec.structs.astuple
 _CUSTOMER = Actor("customer")
 
@@ -191,19 +192,21 @@ def decoded(
     state: bytes,
     upcasts: Mapping[str, Upcast] = UPCASTS,
     openers: Openers = NO_KEYS,
+    of_opened: Decoders = _decoders,
 ) -> tuple[str, Any, bool]:
     """Return the type's name today, the envelope with the event's fields as they are shaped, whether it was erased.
 
-    Raises UnknownEvent, ChangedEvent.
+    `of_opened`: for what a key has opened as it was recorded. Raises UnknownEvent, ChangedEvent.
     """
-    erased = False
+    erased, decoders = False, _decoders
     try:
         if state[0] == SEALED:
             state, erased = _opened(topic, state, openers)
+            decoders = _decoders if erased else of_opened
         if topic in upcasts:
-            topic, state = _upcast(state, upcasts[topic])
-        if topic in _decoders:
-            return topic, _decoders[topic].decode(state), erased
+            (topic, state), decoders = _upcast(state, upcasts[topic]), _decoders
+        if topic in decoders:
+            return topic, decoders[topic].decode(state), erased
     except _UNREADABLE as error:
         place = f"at position {position}" if position else f"{version} of stream {stream_id}"
         raise ChangedEvent(

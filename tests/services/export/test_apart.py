@@ -30,6 +30,7 @@ from shared.event_store.store import EventStore
 from shared.keys.place import Place
 from shared.keys.ring import KeyRing
 from tests.read_models.test_read_models import long_history, record
+from tests.services.export.test_files import fill
 
 SECRET = b"s" * 32
 
@@ -77,6 +78,14 @@ async def test_children_write_what_one_process_writes(database: Database, store:
         assert await exported(database, wanted, form, place) == alone
     assert len(lines) == len(states)
     assert any(b'"erased":true' in line for line in lines)
+
+
+async def test_every_kind_of_event_is_written_by_children_as_by_one_process(
+    database: Database, store: EventStore, place: Place
+) -> None:
+    await fill(store)
+    for form in ("jsonl", "parquet"):
+        assert await exported(database, Selection(), form, place) == await exported(database, Selection(), form, None)
 
 
 async def test_a_killed_child_leaves_the_file_as_it_was(
