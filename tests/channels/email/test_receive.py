@@ -39,7 +39,7 @@ async def receiving(channel: Channel, inlet: MemoryInlet) -> AsyncIterator["asyn
             await task
 
 
-async def until(reached: Callable[[], object], seconds: float = 15) -> None:
+async def until(reached: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not reached():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
