@@ -59,7 +59,8 @@ def open_line(stage: Stage) -> Iterator[Line]:
         id_ = stage.add_channel("telephony", f"line-{uuid4().hex[:6]}", settings)
         url = f"{stage.named('ingest')[0].url}/in/telephony/{id_}"
         eventually(
-            lambda: httpx.post(url, content=b"{}", trust_env=False, verify=False).status_code == 401, 30, "the line"
+            lambda: httpx.post(url, content=b"{}", timeout=20, trust_env=False, verify=False).status_code == 401,
+            what="the line",
         )
         yield Line(url, recordings)
     finally:

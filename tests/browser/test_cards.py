@@ -48,6 +48,7 @@ async def test_a_field_is_changed_by_keyboard_and_its_history_shown(
     await expect(field(page, "segment").get_by_test_id("card-value")).to_have_text("B2B")
     await expect(field(page, "segment").get_by_test_id("card-value")).to_be_focused()
     await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("card-input")).to_be_focused()
     await page.keyboard.type("not this")
     await page.keyboard.press("Escape")
     await expect(field(page, "segment").get_by_test_id("card-value")).to_have_text("B2B")

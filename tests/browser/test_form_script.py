@@ -76,7 +76,7 @@ async def fill(page: Page, text: str) -> None:
 
 
 async def expect_state(page: Page, state: str) -> None:
-    await expect(page.locator(f"form[data-state={state}]")).to_be_visible(timeout=15_000)
+    await expect(page.locator(f"form[data-state={state}]")).to_be_visible()
 
 
 async def entries_with(stage: Stage, text: str) -> list[dict[str, object]]:

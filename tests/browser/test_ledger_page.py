@@ -4,7 +4,7 @@ import asyncio
 
 from playwright.async_api import Page, expect
 
-from tests.flows.stage import Stage
+from tests.flows.stage import Stage, eventually
 from tests.flows.window import open_window
 
 
@@ -14,6 +14,7 @@ async def test_an_admin_sees_that_nothing_is_missing_and_verifies_the_chain(
     form = {"email": "ledger@client.example", "message": "count me"}
     assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
     await asyncio.to_thread(embedded.conversation_with, "count me")
+    await asyncio.to_thread(eventually, lambda: embedded.get("/reports/ledger")["complete"], 60, "what others left")
     await open_window(page, embedded)
     await page.get_by_test_id("nav-ledger").click()
     await expect(page.get_by_test_id("ledger-verdict")).to_have_attribute("data-complete", "true")

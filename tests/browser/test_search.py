@@ -18,7 +18,7 @@ async def test_what_is_found_opens_where_it_was_said(embedded: Stage, page: Page
     await expect(box).to_be_focused()
     await box.fill("нет такого слова")
     await expect(page.get_by_test_id("search-nothing")).to_be_visible()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await hit.count() == 0:  # the index follows a second behind
             await box.fill("")
             await box.fill("договор")
@@ -28,5 +28,6 @@ async def test_what_is_found_opens_where_it_was_said(embedded: Stage, page: Page
     await expect(message(page, "Где мои <b>договоры</b> поставки?")).to_be_visible()
     await expect(page.get_by_test_id("search")).to_have_count(0)
     await page.get_by_test_id("nav-search").click()
+    await expect(box).to_be_focused()
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("search")).to_have_count(0)

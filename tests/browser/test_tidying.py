@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.flows.mails import first_mail
 from tests.flows.stage import SUPPORT, Stage
@@ -15,10 +15,15 @@ async def two_forms(stage: Stage) -> tuple[str, str]:
     tag = uuid4().hex[:8]
     texts = f"first {tag}", f"second {tag}"
     for text in texts:
-        form = {"email": f"{tag}@client.example", "subject": text, "message": text}
-        assert (await asyncio.to_thread(stage.post_form, form)).status_code == 200
-        await asyncio.to_thread(stage.conversation_with, text)
+        await fill_in(stage, text)
     return texts
+
+
+async def fill_in(stage: Stage, text: str) -> str:
+    """A client, known by the last word, writes; return the conversation."""
+    form = {"email": f"{text.split()[-1]}@client.example", "subject": text, "message": text}
+    assert (await asyncio.to_thread(stage.post_form, form)).status_code == 200
+    return str((await asyncio.to_thread(stage.conversation_with, text))["id"])
 
 
 async def test_a_conversation_is_merged_by_keys_and_taken_apart_again(
@@ -41,6 +46,31 @@ async def test_a_conversation_is_merged_by_keys_and_taken_apart_again(
     await page.keyboard.press("z")
     await expect(messages).not_to_contain_text(first)
     await expect(row(page, first.split()[1])).to_have_count(2)
+
+
+async def test_the_menu_shows_what_comes_while_it_is_open(embedded: Stage, page: Page) -> None:
+    tag = uuid4().hex[:8]
+    await open_window(page, embedded, f"/c/{await fill_in(embedded, f'alone {tag}')}")
+    await page.keyboard.press("m")
+    await expect(page.get_by_test_id("tidy-none")).to_be_visible()
+    await fill_in(embedded, f"not alone {tag}")
+    await expect(page.get_by_test_id("tidy-into")).to_contain_text(f"not alone {tag}")
+    await expect(page.get_by_test_id("tidy-find")).to_be_focused()
+
+
+async def test_a_key_that_comes_before_its_conversation_waits_for_it(embedded: Stage, page: Page) -> None:
+    conversation, there = await fill_in(embedded, f"slow {uuid4().hex[:8]}"), asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await there.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/conversations*", answer_late)
+    await page.route(f"**/api/v1/conversations/{conversation}", answer_late)
+    await open_window(page, embedded, f"/c/{conversation}")
+    await page.keyboard.press("m")
+    there.set()
+    await expect(page.get_by_test_id("tidy-find")).to_be_focused()
 
 
 async def test_a_merge_of_another_day_is_taken_apart_where_it_goes_on_and_where_it_came_from(
@@ -77,6 +107,7 @@ async def test_messages_are_split_off_from_a_picked_one_on_and_put_back(embedded
     await page.keyboard.press("ArrowUp")
     await expect(shown.nth(0)).to_be_focused()
     await page.keyboard.press("ArrowDown")
+    await expect(shown.nth(1)).to_be_focused()
     await page.keyboard.press("t")
     await expect(shown).to_have_count(1)
     await expect(page).not_to_have_url(f"{embedded.url}/c/{target}")
@@ -84,6 +115,7 @@ async def test_messages_are_split_off_from_a_picked_one_on_and_put_back(embedded
     await expect(page).to_have_url(f"{embedded.url}/c/{target}")
     await expect(shown).to_have_count(2)
     await page.keyboard.press("ArrowDown")
+    await expect(shown.nth(1)).to_be_focused()
     await page.keyboard.press("v")
     await expect(page.get_by_test_id("move-find")).to_be_focused()
 

@@ -23,13 +23,13 @@ async def test_a_window_that_lost_its_server_misses_nothing_when_it_is_back(
     await expect(row(page, "before the restart")).to_be_visible()
     okno = embedded.services[0].process
     await asyncio.to_thread(okno.kill)
-    await expect(page.locator("[data-testid=live-badge][data-state=reconnecting]")).to_be_visible(timeout=10_000)
+    await expect(page.locator("[data-testid=live-badge][data-state=reconnecting]")).to_be_visible()
     await asyncio.to_thread(embedded.start)
     await asyncio.to_thread(write, embedded, "while the window was away")
-    await expect_live(page, 30)
-    await expect(row(page, "while the window was away")).to_be_visible(timeout=10_000)
+    await expect_live(page)
+    await expect(row(page, "while the window was away")).to_be_visible()
     await asyncio.to_thread(write, embedded, "after the restart")
-    await expect(row(page, "after the restart")).to_be_visible(timeout=5_000)
+    await expect(row(page, "after the restart")).to_be_visible()
     page_errors[:] = [each for each in page_errors if "Failed to load resource" not in each and "ERR_" not in each]
 
 
@@ -53,6 +53,7 @@ async def test_an_operator_answers_and_closes_without_a_mouse(embedded: Stage, p
     await page.keyboard.press("j")
     await expect(message(page, "answer me by keyboard")).to_be_visible()
     await page.keyboard.press("r")
+    await expect(page.get_by_test_id("reply-text")).to_be_focused()
     await page.keyboard.type("typed, not clicked")
     await page.keyboard.press("Control+Enter")
     await expect_delivery(page, "typed, not clicked", "sent")
@@ -105,9 +106,9 @@ async def test_an_answer_written_while_the_server_is_away_is_sent_once_when_it_i
     before = len(embedded.smtp.mails)
     await asyncio.to_thread(embedded.services[0].process.kill)
     await answer(page, "written into the void")
-    await expect(page.get_by_test_id("sending-error")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_test_id("sending-error")).to_be_visible()
     await asyncio.to_thread(embedded.start)
-    await expect_live(page, 30)
+    await expect_live(page)
     if await page.get_by_test_id("sending-retry").count():
         await page.get_by_test_id("sending-retry").click()
     await expect_delivery(page, "written into the void", "sent")

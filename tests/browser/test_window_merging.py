@@ -4,7 +4,7 @@ import asyncio
 
 from playwright.async_api import Page, expect
 
-from tests.flows.stage import Stage
+from tests.flows.stage import Stage, eventually
 from tests.flows.window import open_window, row
 
 NUMBER = "+79161110077"
@@ -34,8 +34,7 @@ async def test_a_suggestion_is_accepted_undone_and_refused_by_keys(
     await expect(suggestion).to_be_visible()
     await page.locator("body").press("x")
     await expect(suggestion).to_have_count(0)
-    left = await asyncio.to_thread(embedded.get, "/suggestions")
-    assert left["items"] == []
+    await asyncio.to_thread(eventually, lambda: embedded.get("/suggestions")["items"] == [], 60, "nothing to ask")
 
 
 async def test_a_customer_is_merged_with_another_by_picking_them(embedded: Stage, page: Page) -> None:

@@ -17,7 +17,7 @@ from playwright.async_api import Page, Request, Route, expect
 from tests.browser.test_hostile_texts import OWN
 from tests.browser.test_window import write
 from tests.flows.mails import first_mail
-from tests.flows.stage import SUPPORT, Stage
+from tests.flows.stage import SUPPORT, Stage, eventually
 from tests.flows.window import answer, expect_delivery, message, open_window, row
 from tests.peers.fixtures import NewPage
 
@@ -184,8 +184,8 @@ async def test_who_left_only_a_number_is_called_back_by_a_planned_step(embedded:
     await step.focus()
     await page.keyboard.press("d")
     await expect(step).to_have_count(0)
-    done = await asyncio.to_thread(embedded.get, "/steps", state="done")
-    assert [(each["what"], each["state"]) for each in done["items"]] == [("call_back", "done")]
+    done = await asyncio.to_thread(eventually, lambda: embedded.get("/steps", state="done")["items"], 60, "a done step")
+    assert [(each["what"], each["state"]) for each in done] == [("call_back", "done")]
 
 
 async def test_what_is_due_is_counted_in_the_rail_and_goes_when_another_ends_it(embedded: Stage, page: Page) -> None:
@@ -327,11 +327,10 @@ def add_line(stage: Stage) -> None:
     channel = stage.add_channel("telephony", "phone", {"provider": "generic", "country": "RU", "secret": secret})
 
     def is_open() -> bool:
-        return httpx.post(line(stage, channel), content=b"{}", trust_env=False, verify=False).status_code == 401
+        asked = httpx.post(line(stage, channel), content=b"{}", timeout=20, trust_env=False, verify=False)
+        return asked.status_code == 401
 
-    deadline = time.monotonic() + 30
-    while not is_open() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    eventually(is_open, what="the line")
 
 
 def line(stage: Stage, channel: str) -> str:
@@ -346,6 +345,7 @@ def ring(stage: Stage, state: str, number: str) -> None:
     id_, stamp = uuid4().hex, str(int(time.time()))
     signature = base64.b64encode(hmac.digest(KEY, f"{id_}.{stamp}.".encode() + body, "sha256")).decode()
     headers = {"webhook-id": id_, "webhook-timestamp": stamp, "webhook-signature": f"v1,{signature}"}
-    httpx.post(
-        line(stage, stage.channels["phone"]), content=body, headers=headers, trust_env=False, verify=False
-    ).raise_for_status()
+    told = httpx.post(
+        line(stage, stage.channels["phone"]), content=body, headers=headers, timeout=20, trust_env=False, verify=False
+    )
+    told.raise_for_status()

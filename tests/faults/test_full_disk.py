@@ -48,7 +48,7 @@ def test_posts_to_a_full_disk_are_told_to_come_again_and_nothing_confirmed_is_lo
         assert set(statuses) <= {200, 503}
         ballast.unlink()
         assert shutil.disk_usage(small_disk).free > 1024 * 1024
-        eventually(lambda: post(stage, "after") == 200, 30, "a confirmed post")
+        eventually(lambda: post(stage, "after") == 200, what="a confirmed post")
         assert_everything(stage, confirmed=[*confirmed, "after"], perhaps=[f"full-{len(statuses) - 1} {BIG}"])
 
 

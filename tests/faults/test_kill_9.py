@@ -48,7 +48,7 @@ def test_a_reply_whose_sender_died_after_the_handover_goes_again_as_the_same_mai
     embedded.smtp.confirm_seconds = 30.0
     asked = embedded.api.post(f"/conversations/{conversation['id']}/replies", json={"text": "handover reply"})
     assert asked.status_code == 201
-    eventually(lambda: len(embedded.smtp.mails) == 1, 10, "the mail")
+    eventually(lambda: len(embedded.smtp.mails) == 1, what="the mail")
     embedded.services[0].process.kill()
     embedded.smtp.confirm_seconds = 0.0
     embedded.start()

@@ -99,7 +99,7 @@ class Stage:
                 service.process.start()
         self.wait_until_ready()
 
-    def wait_until_ready(self, timeout_seconds: float = 60) -> None:
+    def wait_until_ready(self, timeout_seconds: float = 90) -> None:
         for service in self.services:
             service.process.wait_for_http(service.url, timeout_seconds=timeout_seconds)
 
@@ -165,7 +165,7 @@ class Stage:
     def messages(self, conversation_id: str) -> list[dict[str, Any]]:
         return list(self.all(f"/conversations/{conversation_id}/messages"))
 
-    def conversation_with(self, text: str, timeout_seconds: float = 20) -> dict[str, Any]:
+    def conversation_with(self, text: str, timeout_seconds: float = 60) -> dict[str, Any]:
         """The conversation that has a message with this text, as soon as there is one."""
 
         def found() -> dict[str, Any] | None:
@@ -176,12 +176,15 @@ class Stage:
 
         return eventually(found, timeout_seconds, f"a message with {text!r}")
 
-    def events_count(self) -> int:
-        """How many events the log has."""
-        count, after = 0, 0
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The whole log, page by page."""
+        after = 0
         while items := self.get("/events", after=after, limit=500)["items"]:
-            count, after = count + len(items), items[-1]["position"]
-        return count
+            yield from items
+            after = items[-1]["position"]
+
+    def events_count(self) -> int:
+        return sum(1 for _ in self.events())
 
     # --- commands -----------------------------------------------------------------------------------------
 
@@ -189,7 +192,7 @@ class Stage:
         """Run a command that ends by itself; what it printed. Raises PeerError at another exit status."""
         command = OknoProcess(args, self.env, name=f"okno-{args[0]}")
         command.start()
-        ended = command.wait(60)
+        ended = command.wait(90)
         printed = command.process.log.read_text(errors="replace")
         if ended != status:
             raise PeerError(f"okno {' '.join(args)} ended with {ended}, not {status}:\n{printed}")
@@ -234,7 +237,7 @@ class Stage:
         self.announced = json.loads(window.process.wait_for_line('"setup"'))
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.announced["setup"]).query)
         first = {"token": query["token"][0], "email": OPERATOR, "name": "Ольга", "password": PASSWORD}
-        httpx.post(f"{self.url}/api/v1/setup", json=first, trust_env=False, verify=False).raise_for_status()
+        httpx.post(f"{self.url}/api/v1/setup", json=first, timeout=30, trust_env=False, verify=False).raise_for_status()
         self.token = self.okno_json("tokens", "create", OPERATOR)["token"]
 
     def _end(self) -> None:
@@ -248,7 +251,7 @@ class Stage:
 
 
 def eventually(
-    ask: Callable[[], T | None], timeout_seconds: float = 20, what: str = "what was awaited", pause: float = 0.05
+    ask: Callable[[], T | None], timeout_seconds: float = 60, what: str = "what was awaited", pause: float = 0.05
 ) -> T:
     """Ask until there is an answer, with so many seconds in between. Raises PeerError when time runs out."""
     deadline = time.monotonic() + timeout_seconds

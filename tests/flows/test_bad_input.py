@@ -107,7 +107,7 @@ def test_a_mail_that_is_none_is_quarantined_with_its_bytes_and_the_next_one_goes
     stage.deliver(raw)
     stage.deliver(first_mail("next@example.com", SUPPORT, "Next", "the next one goes on", f"<{uuid4()}@example.com>"))
     stage.conversation_with("the next one goes on")
-    item = eventually(lambda: next(iter(quarantined(stage)), None), 10, "a quarantined item")
+    item = eventually(lambda: next(iter(quarantined(stage)), None), what="a quarantined item")
     assert (item["state"], item["channel"]["name"], item["reason"]) == ("waiting", "mailbox", "the mail is empty")
     assert stage.api.get(f"{stage.url}{item['raw']['url']}").content == raw
     assert item["raw"]["size"] == len(raw)
@@ -115,11 +115,11 @@ def test_a_mail_that_is_none_is_quarantined_with_its_bytes_and_the_next_one_goes
 
 def test_a_quarantined_mail_that_is_retried_comes_back_with_the_reason_of_today(stage: Stage) -> None:
     stage.deliver(b" \r\n \r\n")
-    item = eventually(lambda: next((i for i in quarantined(stage) if i["raw"]["size"] == 6), None), 10, "the item")
+    item = eventually(lambda: next((i for i in quarantined(stage) if i["raw"]["size"] == 6), None), what="the item")
     assert stage.api.post(f"/quarantine/{item['id']}/retry", json={}).status_code == 202
     expected = ["InboundQuarantined", "QuarantineRetried", "InboundQuarantined"]
-    eventually(lambda: happened(stage, item["id"]) == expected, 15, "the item waiting again")
-    eventually(lambda: bool(one(stage, item["id"])["state"] == "waiting"), 5, "the list to show it")
+    eventually(lambda: happened(stage, item["id"]) == expected, what="the item waiting again")
+    eventually(lambda: bool(one(stage, item["id"])["state"] == "waiting"), what="the list to show it")
     assert one(stage, item["id"])["reason"] == "the mail is empty"
 
 
@@ -156,7 +156,7 @@ def test_a_mail_that_met_a_bug_is_on_the_timeline_once_the_bug_is_mended_and_it_
     (tmp_path / "sitecustomize.py").write_text(BUGGY.format(root=str(ROOT), bug=str(bug)))
     with Stage(settings={"PYTHONPATH": str(tmp_path)}) as stage:
         stage.deliver(first_mail("early@example.com", SUPPORT, "Early", "too early", "<early@example.com>"))
-        item = eventually(lambda: next(iter(quarantined(stage)), None), 10, "a quarantined item")
+        item = eventually(lambda: next(iter(quarantined(stage)), None), what="a quarantined item")
         assert (item["reason"], stage.conversations()) == ("KeyError: 'a bug of today'", [])
         bug.unlink()
         assert stage.api.post(f"/quarantine/{item['id']}/retry", json={}).status_code == 202

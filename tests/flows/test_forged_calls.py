@@ -104,7 +104,7 @@ def test_a_webhook_with_a_wrong_signature_is_401_and_no_event(stage: Stage, prov
         answer = post(url, webhook)
         assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json"), answer.text
     assert post(url, MAKE[provider](url, real, KEY)).status_code == 200
-    eventually(lambda: received(events_after(stage, before)), 20, "the call that was signed")
+    eventually(lambda: received(events_after(stage, before)), what="the call that was signed")
     events = events_after(stage, before)
     assert received(events) == [real]
     assert not any(trace in json.dumps(events) for trace in ("forged", FORGER[1:]))

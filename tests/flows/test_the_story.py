@@ -115,7 +115,7 @@ def timeline_shows_queued_then_sent(stage: Stage) -> None:
 
 async def a_third_message_joins_the_first_conversation(stage: Stage, page: Page, to_mail: Received) -> None:
     stage.deliver(answer_to(to_mail.raw, CLIENT, THIRD_TEXT, "<third@mail.example.com>"))
-    await expect(message(page, THIRD_TEXT)).to_be_visible(timeout=10_000)
+    await expect(message(page, THIRD_TEXT)).to_be_visible()
     await expect(message(page, MAIL_TEXT)).to_be_visible()
     conversation = stage.conversation_with(MAIL_TEXT)
     texts = [entry["text"].strip() for entry in stage.messages(conversation["id"])]

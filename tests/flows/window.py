@@ -14,13 +14,13 @@ async def open_window(page: Page, stage: Stage, path: str = "/") -> None:
 
 
 async def give_session(page: Page, url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
+    async with httpx.AsyncClient(timeout=30, trust_env=False, verify=False) as client:
         answer = await client.post(f"{url}/api/v1/session", json={"email": OPERATOR, "password": PASSWORD})
     token = answer.raise_for_status().cookies["okno_session"]
     await page.context.add_cookies([{"name": "okno_session", "value": token, "url": url}])
 
 
-async def expect_live(page: Page, timeout_seconds: float = 15) -> None:
+async def expect_live(page: Page, timeout_seconds: float = 60) -> None:
     await expect(page.locator("[data-testid=live-badge][data-state=live]")).to_be_visible(timeout=timeout_seconds * 1e3)
 
 
@@ -40,6 +40,6 @@ async def answer(page: Page, text: str) -> None:
     await page.get_by_test_id("reply-send").click()
 
 
-async def expect_delivery(page: Page, text: str, state: str, timeout_seconds: float = 15) -> None:
+async def expect_delivery(page: Page, text: str, state: str, timeout_seconds: float = 60) -> None:
     shown = page.locator(f"[data-testid=message][data-direction=outbound][data-delivery={state}]").filter(has_text=text)
     await expect(shown).to_be_visible(timeout=timeout_seconds * 1e3)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 
 from tests.peers.programs import CHROMIUM
 
@@ -18,6 +18,11 @@ FLAGS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
+
+
+PATIENCE_SECONDS = 30
+"""How long `expect` waits unless told: a page that takes one second here takes ten on a machine that others share."""
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
 @asynccontextmanager

@@ -71,9 +71,9 @@ class KafkaServer:
         if not (self._folder / "data").exists():
             self._format()
         self.process.start()
-        self.process.wait_until(lambda: answers(self.bootstrap), timeout_seconds=60)
+        self.process.wait_until(lambda: answers(self.bootstrap), timeout_seconds=90)
 
-    def stop(self, timeout_seconds: float = 20) -> None:
+    def stop(self, timeout_seconds: float = 60) -> None:
         self.process.stop(timeout_seconds)
 
     def kill(self) -> None:

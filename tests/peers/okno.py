@@ -30,7 +30,7 @@ class OknoProcess:
     def start(self) -> None:
         self.process.start()
 
-    def stop(self, timeout_seconds: float = 20) -> int | None:
+    def stop(self, timeout_seconds: float = 60) -> int | None:
         """Ask it to end (SIGTERM); its exit status."""
         return self.process.stop(timeout_seconds)
 
@@ -49,15 +49,15 @@ class OknoProcess:
         self.stop()
         self.start()
 
-    def wait(self, timeout_seconds: float = 30) -> int | None:
+    def wait(self, timeout_seconds: float = 90) -> int | None:
         """Let a command that ends by itself do so; its exit status."""
         return self.process.wait(timeout_seconds)
 
-    def wait_for_http(self, url: str, path: str = "/readyz", timeout_seconds: float = 20) -> None:
+    def wait_for_http(self, url: str, path: str = "/readyz", timeout_seconds: float = 90) -> None:
         """Return when url + path answers 200. Raises PeerError with the log when it ends or time runs out."""
         self.process.wait_until(lambda: _is_ready(url.rstrip("/") + path), timeout_seconds)
 
-    def wait_for_line(self, text: str, timeout_seconds: float = 20) -> str:
+    def wait_for_line(self, text: str, timeout_seconds: float = 60) -> str:
         """The first line of output that contains the text."""
         deadline = time.monotonic() + timeout_seconds
         while True:

@@ -86,7 +86,7 @@ class Process:
         _live.append(self)
         guard(self._child.pid)
 
-    def stop(self, timeout_seconds: float = 20) -> int | None:
+    def stop(self, timeout_seconds: float = 60) -> int | None:
         """Ask it to end; its exit status. Kills it and raises PeerError when it does not."""
         if not self.alive:
             return self._forget()
@@ -131,7 +131,7 @@ class Process:
         written = self.log.read_bytes()[after_bytes:].decode(errors="replace")
         return "\n".join([f"--- {self.log}", *written.splitlines()[-lines:]])
 
-    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 30) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout_seconds: float = 60) -> None:
         """Ask `ready` until it says yes. Raises PeerError with the log when the process ends first or time runs out."""
         deadline = time.monotonic() + timeout_seconds
         while not ready():

@@ -89,7 +89,7 @@ class SmtpServer:
         self.stop()
         remove_folder(self._folder)
 
-    async def received(self, count: int, timeout_seconds: float = 30) -> list[Received]:
+    async def received(self, count: int, timeout_seconds: float = 60) -> list[Received]:
         """The mails, as soon as there are that many. Raises PeerError when time runs out."""
         deadline = time.monotonic() + timeout_seconds
         while len(self.mails) < count:

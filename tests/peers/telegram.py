@@ -87,7 +87,7 @@ class TelegramServer:
 
         return self._run(once())
 
-    async def until(self, reached: Callable[[], bool], timeout_seconds: float = 20) -> None:
+    async def until(self, reached: Callable[[], bool], timeout_seconds: float = 60) -> None:
         """Return as soon as it is so. Raises PeerError when time runs out."""
         deadline = time.monotonic() + timeout_seconds
         while not reached():

@@ -6,10 +6,12 @@ import base64
 import binascii
 import json
 import quopri
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PIECE = 4096
+SHORTEST, CORE = 6, 12
 
 
 def disguises(text: str) -> set[bytes]:
@@ -20,7 +22,7 @@ def disguises(text: str) -> set[bytes]:
     for offset in range(3):
         begin = 0 if offset == 0 else 4
         found.add(base64.b64encode(bytes(offset) + plain)[begin : (offset + len(plain)) // 3 * 4])
-    return {each for each in found if len(each) >= 6}
+    return {each for each in found if len(each) >= SHORTEST}
 
 
 def files(folders: Iterable[Path]) -> Iterator[Path]:
@@ -34,16 +36,33 @@ def _without_holes(path: Path) -> bytes:
         return b"".join(piece for piece in iter(lambda: file.read(PIECE), b"") if piece.strip(b"\0"))
 
 
+def _cores(shape: bytes) -> set[bytes]:
+    return {shape[start : start + CORE] for start in range(max(1, len(shape) - CORE + 1))}
+
+
+def _by_core(wanted: Iterable[str]) -> dict[bytes, list[tuple[bytes, str]]]:
+    """Return disguises with their texts by a few bytes that they share with many: where these are not, none of them is.
+
+    The texts of a person have words in common, so a file is looked through a hundred times instead of five hundred.
+    """
+    shapes = {(shape, text) for text in wanted for shape in disguises(text)}
+    shared = Counter(core for shape, _ in shapes for core in _cores(shape))
+    found = defaultdict(list)
+    for shape, text in shapes:
+        found[max(_cores(shape), key=lambda core: (shared[core], core))].append((shape, text))
+    return found
+
+
 def found_in(folders: Iterable[Path], texts: Iterable[str]) -> dict[str, list[str]]:
     """Return in which files each text stands, names of files included."""
-    wanted = {text: disguises(text) for text in texts}
+    by_core = _by_core(texts)
     found: dict[str, list[str]] = {}
     for path in files(folders):
         try:
             content = _without_holes(path) + str(path).encode()
         except FileNotFoundError:
             continue
-        for text, shapes in wanted.items():
-            if any(shape in content for shape in shapes):
-                found.setdefault(text, []).append(path.name)
+        perhaps = [each for core, members in by_core.items() if core in content for each in members]
+        for text in {text for shape, text in perhaps if shape in content}:
+            found.setdefault(text, []).append(path.name)
     return found

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from uuid import UUID
 
 import pytest
 
+from services.commands import erase as command
 from services.house import House
+from services.privacy.main import stores_of
 from shared.contracts.inbound import FileRef
 from shared.registry import erasures
 from tests.examples import inbound
@@ -45,6 +49,7 @@ dying("advance"); dying("finish")
 stores_of = main.stores_of
 import services.commands.erase as command
 from dataclasses import replace
+command.LOOK_SECONDS = 0.05
 command.stores_of = lambda *args: replace(stores_of(*args), settle=timedelta(0), spared=timedelta(hours=spared))
 sys.exit(cli.main(sys.argv[1:]))
 """
@@ -113,7 +118,8 @@ def test_a_certificate_is_shown_and_verified(okno: Cli, tmp_path: Path) -> None:
     assert "no id of an erasure" in okno.wrong("erasures", "show", "x")
 
 
-def test_rules_and_holds_are_kept_by_the_command_line(okno: Cli) -> None:
+def test_rules_and_holds_are_kept_by_the_command_line(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "stores_of", lambda *of: replace(stores_of(*of), settle=timedelta(0)))  # not the point
     okno(*MAILBOX)
     customer = customer_of(okno)
     (rule,) = okno.json("retention", "set", "Support", "--days", "30")["items"]

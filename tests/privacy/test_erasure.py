@@ -43,7 +43,7 @@ async def erase(made: Town, customer_id: UUID, reason: str = "asked for it") -> 
     id_ = await made.house.database.write(job)
     async with asyncio.timeout(60):
         while await carry_out(made.stores()):  # noqa: ASYNC110 (it waits for other processes too)
-            await asyncio.sleep(1.0 if made.house.settings.kafka else 0.05)
+            await asyncio.sleep(0.3 if made.house.settings.kafka else 0.05)
     found = await made.house.database.read(partial(erasures.one, id_=id_))
     assert found is not None
     return found

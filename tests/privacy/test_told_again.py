@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from services.house import House, open_house
+from services.outbound import announce
 from services.outbound.ledger import Ledger, Outcome
 from services.privacy import lost, lost_on_the_way
 from services.privacy.job import carry_out
@@ -37,6 +39,13 @@ Meanwhile = Callable[[House, SealedTransport], Awaitable[None]]
 @pytest.fixture
 def url(any_url: str, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
+
+
+@pytest.fixture(autouse=True)
+def others_are_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody owns is told when its owner has not for a while."""
+    monkeypatch.setattr(announce, "OTHERS_AFTER", timedelta(seconds=0.5))
+    monkeypatch.setattr(announce, "IDLE_SECONDS", 0.25)
 
 
 async def asked_and_lost(folder: Path, url: str, meanwhile: Meanwhile) -> tuple[str, int]:

@@ -120,7 +120,7 @@ class Town:
 
         async with asyncio.timeout(120):
             while not await quiet():  # noqa: ASYNC110 (other tasks and servers work)
-                await asyncio.sleep(0.5 if self.house.settings.kafka else 0.01)
+                await asyncio.sleep(0.1 if self.house.settings.kafka else 0.01)
 
     async def _all_is_read(self) -> bool:
         """Kafka takes a new connection for every question; its offsets count, so the database can be asked instead."""

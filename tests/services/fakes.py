@@ -172,7 +172,7 @@ async def problem_of(database: Database, channel_id: UUID) -> str | None:
     return found.problem if found else None
 
 
-async def until(condition: object, seconds: float = 20.0) -> None:
+async def until(condition: object, seconds: float = 60.0) -> None:
     """Wait until a function, plain or async, returns something true."""
     async with asyncio.timeout(seconds):
         while True:

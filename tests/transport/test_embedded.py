@@ -210,10 +210,10 @@ async def test_the_log_works_in_postgresql_too(database_url: str) -> None:
         await consumer.commit(records)
         assert sorted(values(records), key=int) == [str(n) for n in range(200)]
         assert await consumer.lag() == 0
-        waiting = asyncio.create_task(consumer.batch(1, 20))
+        waiting = asyncio.create_task(consumer.batch(1, 60))
         await asyncio.sleep(0.2)
         await transport.publisher().publish_many(house.topic, said("now"))
-        assert values(await asyncio.wait_for(waiting, 8)) == ["now"]
+        assert values(await asyncio.wait_for(waiting, 30)) == ["now"]
     database = open_database(database_url)
     assert await trim(database, LATER) == 200
     await database.close()

@@ -76,7 +76,7 @@ class MemoryInlet:
     def report(self, *, lag: int | None = None, problem: str | None = None) -> None:
         self.reports.append((lag, problem))
 
-    async def have(self, count: int, timeout_seconds: float = 15) -> list[RawItem]:
+    async def have(self, count: int, timeout_seconds: float = 60) -> list[RawItem]:
         """The items, as soon as there are that many."""
         async with asyncio.timeout(timeout_seconds):
             while len(self.items) < count:  # noqa: ASYNC110

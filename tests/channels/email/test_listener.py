@@ -23,7 +23,7 @@ async def listening(kind: str, inlet: MemoryInlet, **settings: str) -> AsyncIter
     channel = mailbox(receive_by=kind, listen_port=port, **settings)
     task = asyncio.create_task(receiver(channel, inlet).run())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await asyncio.to_thread(accepts, port):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         yield port
@@ -120,7 +120,7 @@ async def test_a_mail_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 async def test_more_connections_than_there_may_be_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "CONNECTIONS", 1)
-    async with asyncio.timeout(10), listening("smtp", MemoryInlet()) as port, held(port), greeted(port) as second:
+    async with asyncio.timeout(60), listening("smtp", MemoryInlet()) as port, held(port), greeted(port) as second:
         assert second == b"421"
 
 

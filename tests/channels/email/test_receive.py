@@ -39,7 +39,7 @@ async def receiving(channel: Channel, inlet: MemoryInlet) -> AsyncIterator["asyn
             await task
 
 
-async def until(reached: Callable[[], object], seconds: float = 15) -> None:
+async def until(reached: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not reached():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -47,7 +47,7 @@ async def until(reached: Callable[[], object], seconds: float = 15) -> None:
 
 async def idles(task: "asyncio.Task[None]", inlet: MemoryInlet) -> None:
     """Wait until it has caught up and had the time to say IDLE."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not inlet.reports and not task.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.3)
@@ -127,7 +127,7 @@ async def test_a_mail_told_of_within_another_answer_is_not_waited_for(
     monkeypatch.setattr(imap.Connection, "mails", deliver_then_fetch)
     inlet = MemoryInlet()
     async with receiving(channel(box.port), inlet):
-        await inlet.have(2, timeout_seconds=3)
+        await inlet.have(2, timeout_seconds=8)
 
 
 async def test_nothing_is_marked_as_seen(box: DovecotServer) -> None:
@@ -218,7 +218,7 @@ async def test_a_connection_lost_while_idle_ends_the_run_at_once(box: DovecotSer
         async with receiving(channel(proxy.port), inlet) as task:
             await idles(task, inlet)
             proxy.cut()
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(8):
                 with pytest.raises(imap.ImapError, match="connection was lost"):
                     await task
 

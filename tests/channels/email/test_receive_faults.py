@@ -143,10 +143,10 @@ async def test_one_stuck_mailbox_does_not_delay_another(command: str) -> None:
         receiving(channel(stuck), waiting) as stuck_one,
         receiving(channel(well), served),
     ):
-        await served.have(1, timeout_seconds=5)
+        await served.have(1, timeout_seconds=20)
         await until(lambda: any(command in each for each in stuck.commands))
         well.add(mail(2))
-        await served.have(2, timeout_seconds=5)
+        await served.have(2, timeout_seconds=20)
         assert not stuck_one.done()
     assert len(waiting.items) == (command == "IDLE")
 

@@ -147,7 +147,7 @@ async def test_an_answer_that_does_not_fit_the_question_is_no_consent(
 
 
 async def _question(said: list[str]) -> dict[str, str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(said) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return {name: values[0] for name, values in parse_qs(urlsplit(said[1]).query).items()}

@@ -110,7 +110,7 @@ class MemoryInlet:
     def texts(self) -> list[str]:
         return [parsed.text for parsed in self.parsed.values()]
 
-    async def have(self, count: int, timeout_seconds: float = 30) -> list[str]:
+    async def have(self, count: int, timeout_seconds: float = 60) -> list[str]:
         """The texts, as soon as there are that many."""
         async with asyncio.timeout(timeout_seconds):
             while len(self.parsed) < count:  # noqa: ASYNC110

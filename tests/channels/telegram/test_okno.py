@@ -32,7 +32,7 @@ def test_a_question_in_telegram_is_answered_in_telegram() -> None:
         _until(lambda: len(running.telegram.bot.confirmed_ids()) == 1)
 
 
-def _until(reached: Callable[[], bool], timeout_seconds: float = 40) -> None:
+def _until(reached: Callable[[], bool], timeout_seconds: float = 90) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not reached():
         assert time.monotonic() < deadline

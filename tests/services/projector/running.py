@@ -60,7 +60,7 @@ async def messages(database: Database) -> dict[UUID, e.MessageReceived]:
     return {message.message_id: message for message in found}
 
 
-async def until_recorded(database: Database, count: int, seconds: float = 10.0) -> list[e.Recorded]:
+async def until_recorded(database: Database, count: int, seconds: float = 60.0) -> list[e.Recorded]:
     """Wait until the log has so many events."""
 
     async def enough() -> bool:

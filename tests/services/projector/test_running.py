@@ -360,7 +360,7 @@ async def test_two_projectors_on_one_database_share_the_work_and_lose_nothing(
             await embedded.publisher().publish(topics.INBOUND, outgoing(item, item.sender.address))
             if n % 20 == 0:
                 await asyncio.sleep(0.05)
-        await until_recorded(database, 7 + 2 * 60, seconds=15)
+        await until_recorded(database, 7 + 2 * 60)
         await until(partial(_is_shown, database))
     assert set(await messages(database)) == {item.id for item in items}
     assert await database.read(lambda tx: tx.row("SELECT count(*) FROM timeline")) == (60,)
@@ -382,7 +382,7 @@ async def test_a_projector_outlives_a_restart_of_the_database(
         await asyncio.sleep(0.5)
         own_postgres.start()
         await publish(transport, item_of("after"))
-        await until_recorded(database, 5, seconds=30)
-        await until(partial(_is_shown, database), 30)
+        await until_recorded(database, 5)
+        await until(partial(_is_shown, database))
     assert [m.text for m in (await messages(database)).values()] == ["before", "after"]
     await database.close()

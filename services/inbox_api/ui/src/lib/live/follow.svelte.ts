@@ -7,6 +7,7 @@ import { CHANGES_WHO_IS_ONE, merging } from '../state/merging.svelte'
 import type { Person } from '../state/person.svelte'
 import { steps } from '../state/steps.svelte'
 import { suggestions } from '../state/suggestions.svelte'
+import { tidy } from '../state/tidy.svelte'
 import { loadedThread, markThreads, type Thread } from '../state/thread.svelte'
 import type { StreamListener } from './stream.svelte'
 import { Turns } from './turns'
@@ -25,6 +26,7 @@ export const follower: StreamListener = {
   resync(): void {
     void inbox.reload()
     markThreads()
+    tidy.happened++
     screen.person?.feed.markAll()
     void screen.thread?.refresh()
     if (screen.person?.moment === null) void screen.person.refresh()
@@ -37,7 +39,10 @@ export const follower: StreamListener = {
 function follow(change: Change): void {
   if (change.conversation_id !== null) followConversation(change, change.conversation_id)
   else if (change.customer_id !== null) void inbox.changed(rowsOf(change.customer_id))
-  if (change.customer_id !== null && screen.person?.is(change.customer_id)) void screen.person.changed(change)
+  if (change.customer_id !== null && screen.person?.is(change.customer_id)) {
+    void screen.person.changed(change)
+    if (change.conversation_id !== null) tidy.happened++
+  }
   if (CHANGES_WHO_IS_ONE.test(change.type)) {
     void merging.changed()
     void suggestions.refresh()

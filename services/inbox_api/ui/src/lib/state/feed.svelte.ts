@@ -14,6 +14,7 @@ export class Feed {
 
   readonly #fetches = new Coalescer()
   #changed = new Set<string>()
+  #anew = false
 
   /** `fetchPage` reads newest first, in the reverse of `order`. */
   constructor(
@@ -61,25 +62,30 @@ export class Feed {
     this.#changed.delete(id)
   }
 
-  /** Entries have come and gone in the middle: what is known of the list is forgotten. */
+  /** Entries have come and gone in the middle: the next read replaces what is shown until then, so that a message that
+   *  stays keeps its place and the keys. */
   startAnew(): Promise<void> {
-    this.items = []
-    this.loaded = false
+    this.#anew = true
     return this.refresh()
   }
 
   async #readNewest(): Promise<void> {
-    const known = new Set(this.items.map((item) => item.id))
+    const anew = this.#anew
+    this.#anew = false
+    const before = new Set(this.items.map((item) => item.id))
+    const known = anew ? new Set<string>() : before
     const wanted = new Set([...this.#changed].filter((id) => known.has(id)))
     this.#changed = new Set()
     try {
-      const got = await catchUp(this.fetchPage, (item) => !this.loaded || known.has(item.id), wanted)
-      if (!this.loaded || !got.joined) this.older = got.next
-      if (!got.joined) this.items = []
+      const got = await catchUp(this.fetchPage, (item) => anew || !this.loaded || known.has(item.id), wanted)
+      if (anew || !this.loaded || !got.joined) this.older = got.next
+      if (anew) this.items = this.items.filter((item) => !before.has(item.id))
+      else if (!got.joined) this.items = []
       this.#merge(got.items)
       this.loaded = true
       this.problem = null
     } catch (cause) {
+      this.#anew ||= anew
       wanted.forEach((id) => this.#changed.add(id))
       this.problem = problemOf(cause)
     }

@@ -7,6 +7,8 @@ import { attempt, notices } from './notices.svelte'
 import { loadedThread, type Thread } from './thread.svelte'
 
 class Tidy {
+  /** Grows with each thing that happens in a conversation of the customer on screen. */
+  happened = $state(0)
   #last: { id: string; into: string } | null = null
 
   /** Whether the conversation on screen is the one into which another was merged last. */
