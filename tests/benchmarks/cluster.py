@@ -19,6 +19,7 @@ import psycopg
 from services.house import open_house
 from services.projector import inbound
 from services.projector.intake import IntakeLoop
+from services.projector.main import MEMBERS
 from shared.contracts import codec, topics
 from shared.contracts.inbound import partition_key
 from shared.event_store.log import head
@@ -71,19 +72,21 @@ async def _publish(env: dict[str, str]) -> None:
 
 
 async def _take_in(env: dict[str, str]) -> float:
-    """Return messages a second from Kafka into the log of an empty database."""
+    """Return messages a second from Kafka into the log of an empty database, with as many members as the projector."""
     house = open_house(read_settings(env))
     transport = house.transport()
     await transport.start()
-    intake = asyncio.create_task(IntakeLoop(house.store, transport, inbound.intake()).run())
+    loops = [IntakeLoop(house.store, transport, inbound.intake()) for _ in range(MEMBERS)]
+    intakes = [asyncio.create_task(loop.run()) for loop in loops]
     began, position = time.perf_counter(), 0
     while position < MESSAGES + 2 * CLIENTS:
         await asyncio.sleep(0.05)
         position = await house.database.read(head)
         began = began if position else time.perf_counter()
     rate = MESSAGES / (time.perf_counter() - began)
-    intake.cancel()
-    await asyncio.gather(intake, return_exceptions=True)
+    for intake in intakes:
+        intake.cancel()
+    await asyncio.gather(*intakes, return_exceptions=True)
     await transport.close()
     await house.close()
     return rate
