@@ -96,7 +96,8 @@ async def _take_in(env: dict[str, str]) -> float:
 
 def _done(tx: Transaction) -> int:
     """Return how many records of the topic are in the log; positions may have holes."""
-    row = tx.row("SELECT sum(notification_id + 1) FROM tracking WHERE application_name LIKE ?", (f"{topics.INBOUND}/%",))
+    sql = "SELECT sum(notification_id + 1) FROM tracking WHERE application_name LIKE ?"
+    row = tx.row(sql, (f"{topics.INBOUND}/%",))
     return int(row[0] or 0) if row else 0
 
 
