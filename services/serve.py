@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from services.collector import collect_seldom, leave_alone
+from services.collector import OBJECTS_PER_COLLECTION, OF_A_SERVER, collect_seldom, leave_alone
 from services.house import House
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
@@ -52,9 +52,12 @@ class Part:
     gauges: Mapping[str, Callable[[], Awaitable[float]]] = field(default_factory=dict)
 
 
-def run_loop(main: Awaitable[None]) -> None:
-    """Run a process's main coroutine on uvloop, with a collector tuned for many small objects."""
-    collect_seldom()
+def run_loop(main: Awaitable[None], *, is_waited_for: bool = True) -> None:
+    """Run a process's main coroutine on uvloop, with a collector tuned for many small objects.
+
+    `is_waited_for`: people or channels wait for its answers; else a collection may take longer, and there are fewer.
+    """
+    collect_seldom(OF_A_SERVER if is_waited_for else OBJECTS_PER_COLLECTION)
     sys.setswitchinterval(SWITCH_SECONDS)
 
     async def body() -> None:

@@ -43,7 +43,8 @@ def start(settings: Settings, wanted: Start) -> None:
             stack.enter_context(alone(settings))
         listening = bind(wanted.host, wanted.port)
         host, port = listening.getsockname()[:2]
-        run_loop(_main(settings, wanted, listening, url_of(host, port)))
+        is_waited_for = not {"inbox-api", "ingest"}.isdisjoint(wanted.services)
+        run_loop(_main(settings, wanted, listening, url_of(host, port)), is_waited_for=is_waited_for)
 
 
 async def _main(settings: Settings, wanted: Start, listening: socket.socket, address: str) -> None:

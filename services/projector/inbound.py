@@ -69,6 +69,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
     """Decide a batch of inbound items in order. Raises UndecodableRecord for a contract of another topic."""
     items = [_checked(contract) for contract in contracts]
     known = look_up(tx, _wanted(items))
+    session.foresee(known.conversations())
     owners, alone = Owners(session, tx, known), tx.dialect == "sqlite"
     messages = [item for item in items if isinstance(item, InboundMessage)]
     after = After(steps_of(session, tx), AutoReplies(session, tx, now()), suggesting(owners, messages))

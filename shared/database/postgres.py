@@ -65,11 +65,11 @@ class PostgresTransaction:
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         return self._execute(sql, parameters).fetchone()
 
-    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+    def rows_in(self, sql: str, keys: Sequence[str], tail: str = "") -> list[Row]:
         if not keys:
             return []
         array, parameter = _array("text", keys)
-        return self.rows(f"{sql} = ANY({array})", (parameter,))
+        return self.rows(f"{sql} = ANY({array}) {tail}", (parameter,))
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         return self._execute(sql, parameters).rowcount

@@ -42,8 +42,11 @@ class Transaction(Protocol):
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Run a statement and return its first row, None when there is none."""
 
-    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
-        """Return the rows of `SELECT ... WHERE column` for which the column is one of any number of keys."""
+    def rows_in(self, sql: str, keys: Sequence[str], tail: str = "") -> list[Row]:
+        """Return the rows of `SELECT ... WHERE column` for which the column is one of any number of keys.
+
+        Or of `DELETE FROM ... WHERE column` with a tail of `RETURNING ...`.
+        """
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement and return how many rows it touched."""

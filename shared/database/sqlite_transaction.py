@@ -37,13 +37,13 @@ class SqliteTransaction:
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         return cast("Row | None", self.connection.execute(sql, cast("Any", parameters)).fetchone())
 
-    def rows_in(self, sql: str, keys: Sequence[str]) -> list[Row]:
+    def rows_in(self, sql: str, keys: Sequence[str], tail: str = "") -> list[Row]:
         found: list[Row] = []
         for start in range(0, len(keys), KEYS):
             part = list(keys[start : start + KEYS])
             size = next(size for size in KEY_COUNTS if size >= len(part))
             marks = ",".join("?" * size)
-            found += self.rows(f"{sql} IN ({marks})", part + part[-1:] * (size - len(part)))
+            found += self.rows(f"{sql} IN ({marks}) {tail}", part + part[-1:] * (size - len(part)))
         return found
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:

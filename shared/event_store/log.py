@@ -185,6 +185,20 @@ def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None 
     return sorted(found, key=lambda recorded: recorded.position)
 
 
+def read_short(tx: Transaction, stream_ids: Sequence[UUID], limit: int) -> dict[UUID, list[Recorded]]:
+    """Return the events of those streams that have fewer than so many and can be read, in their order."""
+    among, keys = _among(tx, stream_ids)
+    rows = _rows(tx, f"originator_id {among} AND originator_version <= ? ORDER BY originator_version", (keys, limit))
+    found: dict[UUID, list[Recorded]] = {stream_id: [] for stream_id in stream_ids}
+    for recorded in _recorded(tx, rows, pass_over=True):
+        found[recorded.stream_id].append(recorded)
+    return {
+        id_: past
+        for id_, past in found.items()
+        if len(past) < limit and not any(isinstance(recorded.event, Unreadable) for recorded in past)
+    }
+
+
 def read_versions(tx: Transaction, after: Mapping[UUID, int], until: int, at_once: int = 200) -> list[Recorded]:
     """Return the events of several streams after a version of each, up to a position of the log.
 

@@ -6,7 +6,7 @@ Written in the transaction of the events it is derived from, with unique keys: a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any
@@ -110,6 +110,13 @@ class Entries:
     merged: dict[UUID, Merged | None] = field(default_factory=dict)
     """Customers who are merged into others; None: not any more."""
     claims: Claims = field(default_factory=dict)
+
+    def conversations(self) -> Iterator[UUID]:
+        """Yield the conversations that anything leads to."""
+        for places in self.external.values():
+            yield from (place.conversation_id for _, place in places)
+        yield from (place.conversation_id for place in self.threads.values())
+        yield from (place.conversation_id for place, _ in self.topics.values())
 
     def add(self, happening: Happening) -> None:
         """Take in one event."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID, uuid5
@@ -18,7 +18,7 @@ from shared.domain.customer import customer_id_at, customer_id_for
 from shared.domain.errors import Refused
 from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
-from shared.event_store.log import read_stream
+from shared.event_store.log import read_short, read_stream
 from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import Entries, forget
@@ -28,6 +28,8 @@ from shared.keys.ring import NOBODY
 
 TOPIC = "events"
 UNKNOWN = Versioned(0, conversations.NEW)
+FORESEEN, FORESEEN_EVENTS = 100, 50
+"""So many conversations at once, if they have fewer events: memory stays bounded."""
 _ABOUT_SOMEBODY = (
     e.NoteAdded, e.StepPlanned, e.ConsentGiven, e.ConsentWithdrawn, e.ReplyRetried, e.ActionRequested,
 )  # fmt: skip
@@ -46,6 +48,8 @@ class Session:
         self._tx, self._cache, self._careful = tx, cache, careful
         self._erasures = erased or erasures.read(tx)
         self.states: dict[UUID, Versioned] = {}
+        self._read: dict[UUID, Versioned] = {}
+        """As they are in the log, before what is decided here."""
         self.entries = Entries()
         self.resolved: list[UUID] = []
         self.raw_items: list[tuple[int, bytes]] = []
@@ -55,10 +59,22 @@ class Session:
 
     def conversation(self, conversation_id: UUID, *, is_new: bool = False) -> Versioned:
         """Return the state of a conversation; `is_new`: it cannot have a stream yet."""
-        known = self.states.get(conversation_id) or self._cache.get(conversation_id)
+        known = self.states.get(conversation_id) or self._cache.get(conversation_id) or self._read.get(conversation_id)
+        if known is None and is_new and not self._careful:
+            return UNKNOWN
         if known is None:
-            known = UNKNOWN if is_new and not self._careful else self._fold(conversation_id)
+            known = self._read[conversation_id] = self._fold(conversation_id)
         return known
+
+    def foresee(self, conversation_ids: Iterable[UUID]) -> None:
+        """Read what is not remembered of some conversations, many at once: each by itself costs as much as a message.
+
+        One that is too long for that, or cannot be read, is left to whoever asks for it.
+        """
+        wanted = [id_ for id_ in dict.fromkeys(conversation_ids) if self._cache.get(id_) is None]
+        for start in range(0, len(wanted), FORESEEN):
+            past = read_short(self._tx, wanted[start : start + FORESEEN], FORESEEN_EVENTS)
+            self._read |= {id_: _folded(UNKNOWN, events) for id_, events in past.items()}
 
     def fold(self, conversation_id: UUID) -> conversations.Conversation:
         """Return a conversation as it is in the log, whatever is remembered of it."""
@@ -223,13 +239,17 @@ class Session:
 
     def _fold(self, conversation_id: UUID, known: Versioned = UNKNOWN) -> Versioned:
         """Return `known` brought up to date from the log; what is no conversation stays unknown."""
-        state, version = known.state, known.version
-        for past in read_stream(self._tx, conversation_id, after_version=version):
-            if past.version == 1 and not isinstance(past.event, e.ConversationEvent):
-                return UNKNOWN
-            state = conversations.evolve(state, cast("e.ConversationEvent", past.event))
-            version = past.version
-        return Versioned(version, state)
+        return _folded(known, read_stream(self._tx, conversation_id, after_version=known.version))
+
+
+def _folded(known: Versioned, events: Sequence[e.Recorded]) -> Versioned:
+    state, version = known.state, known.version
+    for past in events:
+        if past.version == 1 and not isinstance(past.event, e.ConversationEvent):
+            return UNKNOWN
+        state = conversations.evolve(state, cast("e.ConversationEvent", past.event))
+        version = past.version
+    return Versioned(version, state)
 
 
 def _decides_nothing(command: c.ConversationCommand, state: conversations.Conversation) -> bool:

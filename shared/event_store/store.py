@@ -20,7 +20,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
 from shared.event_store import chain, erasures, raw_items, resealed, routing
-from shared.event_store.cache import StateCache
+from shared.event_store.cache import SIZE, SIZE_APART, StateCache
 from shared.event_store.erasures import Erased
 from shared.event_store.log import head, read_log
 from shared.event_store.mapper import About, Happening
@@ -70,7 +70,8 @@ class EventStore:
         self._erased: Erased | None = None
         if keys is not None:
             database.keys = keys
-        self._cache, self._recent = StateCache(), Recent()
+        self._cache = StateCache(SIZE if database.dialect == "sqlite" else SIZE_APART)
+        self._recent = Recent()
 
     def create_tables(self) -> None:
         """Create the log and its routing index where they are missing."""

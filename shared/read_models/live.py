@@ -90,8 +90,7 @@ def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:
     moved = []
     holes.note(tx, holes.of(events))
     for name, standing in standings(tx, lock=True, names=together).items():
-        unseen = [event for event in events if event.position > standing.position]
-        if unseen:
+        if unseen := _unseen(events, standing):
             models()[name].apply(tx, unseen, "")
             moved.append(name)
     if moved:
@@ -120,10 +119,16 @@ def take_in_next(tx: Transaction, events: Sequence[Recorded]) -> None:
 def take_in_apart(tx: Transaction, name: str, events: Sequence[Recorded]) -> None:
     """Apply events to the live tables of a model that follows by itself."""
     standing = standings(tx, lock=True, names=[name])[name]
-    unseen = [event for event in events if event.position > standing.position]
+    unseen = _unseen(events, standing)
     if unseen and standing.version == models()[name].version:
         models()[name].apply(tx, unseen, "")
         move(tx, [name], unseen[-1].position)
+
+
+def _unseen(events: Sequence[Recorded], standing: Standing) -> Sequence[Recorded]:
+    if events and events[0].position > standing.position:
+        return events
+    return [event for event in events if event.position > standing.position]
 
 
 def move(tx: Transaction, names: Sequence[str], to: int) -> None:

@@ -51,7 +51,7 @@ def message(number: int, clients: int) -> InboundMessage:
         reply_channel=None,
         cannot_reply="",
         refers_to=(f"<{client}@example.com>",) if number >= clients else (),
-        known_as=(),
+        known_as=(f"<{number}@example.com>",),
         thread_key="",
         fields=(),
         call=None,

@@ -20,7 +20,6 @@ from tests.benchmarks.load import form_post, percentile
 from tests.benchmarks.table import Figure
 
 EVENTS = 50_000
-EVENTS_A_CLIENT = 14
 ROUNDS = 3
 PAUSE_SECONDS = 0.01
 Times = defaultdict[str, list[float]]
@@ -50,7 +49,7 @@ def figures(events: int = EVENTS) -> Iterator[Figure]:
 async def _fill(path: Path, events: int) -> None:
     """From another process than `okno up`, which follows."""
     house = open_house(read_settings({"OKNO_DATA": str(path.parent)}))
-    await record_history(house.store, events * 10 // EVENTS_A_CLIENT)
+    await record_history(house.store, events)
     while await house.database.read(_behind):  # noqa: ASYNC110 (what another process does has no event here)
         await asyncio.sleep(0.1)
     await house.close()

@@ -32,7 +32,7 @@ from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
 EVENTS = 200_000
-EVENTS_A_CLIENT = 14
+EVENTS_A_CLIENT = 10
 BATCH = 1000
 LIVE_BATCH = 200
 LIVE_MESSAGES = 4000
@@ -53,7 +53,7 @@ def _measure(name: str, url: str, keys_url: str, events: int) -> Iterator[Figure
     store = EventStore(database)
     store.create_tables()
     live.create_tables(database)
-    asyncio.run(record_history(store, events * 10 // EVENTS_A_CLIENT))
+    asyncio.run(record_history(store, events))
     with database.reading() as tx:
         events = head(tx)
     with seldom_collected():
