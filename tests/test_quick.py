@@ -43,9 +43,14 @@ def test_an_ordered_uuid_begins_with_its_time(at: datetime, name: str) -> None:
     made = ordered_uuid(at, NAMESPACE_URL, name)
     assert (made.version, made.variant) == (8, RFC_4122)
     since = max(at, datetime(1970, 1, 1, tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    assert made.int >> 80 == since // timedelta(milliseconds=1)
-    assert made.int >> 64 & 0xFFF == since.microseconds % 1000 * 4096 // 1000
+    assert made.int >> 92 == min(since // timedelta(milliseconds=64), 2**36 - 1)
     assert ordered_uuid(at, NAMESPACE_URL, name + "x") != made
+
+
+def test_ordered_uuids_of_one_moment_differ_in_their_first_half_and_in_their_second() -> None:
+    made = [ordered_uuid(AT, NAMESPACE_URL, str(number)).int for number in range(2000)]
+    assert len({id_ >> 64 for id_ in made}) > 1995
+    assert len({id_ & (2**62 - 1) for id_ in made}) == 2000
 
 
 def test_a_value_compares_hashes_and_travels_like_a_frozen_dataclass() -> None:

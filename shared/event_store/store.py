@@ -14,8 +14,9 @@ from uuid import UUID
 from eventsourcing.persistence import Tracking
 
 from shared.clock import now
-from shared.database.protocol import Conflict, Database, Listener, Transaction
+from shared.database.protocol import Conflict, Database, DatabaseUnavailable, Listener, Transaction
 from shared.database.schema import lock_schema
+from shared.database.sqlite_transaction import translated
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.conversation import Conversation
@@ -246,9 +247,9 @@ class EventStore:
 def _show(tx: Transaction, recorded: Sequence[e.Recorded], shows: Show) -> None:
     try:
         shows(tx, recorded)
-    except sqlite3.OperationalError:  # the database's own trouble, as with any other statement
-        raise
     except Exception as error:
+        if isinstance(translated(error), DatabaseUnavailable):  # its own trouble, as with any other statement
+            raise
         raise NotShown(f"{type(error).__name__}: {error}") from error
 
 

@@ -19,6 +19,8 @@ from shared.read_models import holes
 from shared.read_models.model import ReadModel
 
 TOPIC = "views"
+MOST_AT_ONCE = 800
+"""Events that whoever records them applies: it holds the event loop meanwhile, and a merge may be of thousands."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS read_model_positions (
     name TEXT PRIMARY KEY, version BIGINT NOT NULL, generation BIGINT NOT NULL, position BIGINT NOT NULL
@@ -106,8 +108,10 @@ def take_in_next(tx: Transaction, events: Sequence[Recorded]) -> None:
     together = [name for name in models() if not is_apart(name)]
     before = events[0].position - 1
     standing = standings(tx, names=together)
-    if len(standing) < len(together) or any(
-        (each.position, each.version) != (before, models()[name].version) for name, each in standing.items()
+    if (
+        len(events) > MOST_AT_ONCE
+        or len(standing) < len(together)
+        or any((each.position, each.version) != (before, models()[name].version) for name, each in standing.items())
     ):
         return
     for name in together:

@@ -88,5 +88,22 @@ async def test_what_a_read_model_fails_at_is_recorded_and_left_to_the_follower(
     await file.close()
 
 
+@pytest.mark.parametrize("missing", ["timeline", "conversations"])
+async def test_what_a_lost_table_is_to_show_is_recorded(file: Database, missing: str) -> None:
+    store = (create_all_tables(file), EventStore(file, shows=live.take_in_next))[1]
+    await file.write(lambda tx: tx.script(f"DROP TABLE {missing}"))
+    position = await write(store, "first")
+    assert await file.read(lambda tx: (head(tx), live.position(tx))) == (position, 0)
+    await file.close()
+
+
+async def test_what_is_too_much_to_be_shown_at_once_is_left_to_the_follower(file: Database) -> None:
+    store = (create_all_tables(file), EventStore(file, shows=live.take_in_next))[1]
+    items = [inbound("many", external_id=f"<{number}@example.com>") for number in range(live.MOST_AT_ONCE)]
+    await store.record(lambda session, tx: rules.receive(session, tx, items))
+    assert await file.read(shown) == (0, 0)
+    await file.close()
+
+
 def _customer(tx: Transaction) -> Any:
     return next(iter(look_up(tx, Wanted((), [("email", "anna@example.com")], (), ())).addresses.values()))
