@@ -12,7 +12,7 @@ run: .venv/ready
 test: .venv/dev
 	$(PY) -m tests.peers.install
 	$(TEST) -m alone $$(grep -rl --include='test_*.py' 'mark\.alone' tests)
-	$(PY) services/inbox_api/ui/node.py test & window=$$!; $(TEST) -n 3 -m "not alone"; tests=$$?; wait $$window && exit $$tests
+	$(PY) services/inbox_api/ui/node.py test & window=$$!; $(TEST) -n 4 -m "not alone"; tests=$$?; wait $$window && exit $$tests
 
 check: .venv/dev
 	.venv/bin/ruff check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import time
 import zipfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from functools import partial
@@ -43,12 +44,17 @@ _RUNNING = "SELECT application_name FROM pg_stat_activity WHERE datname = curren
 LISTENS, LEADS = "okno-listen", "okno-lead"
 """Every service has such a connection, wherever it runs; the lock of the data folder knows this machine only. Who
 restores leads too."""
+GONE_SECONDS = 3.0
 FILLED = (*KEPT, "transport_log")
 """What a restore fills and does not make anew, as it does read models and the routing index."""
 
 
 class WrongBackup(erasures.WrongErasure):
     """The file cannot be restored here; the text says why."""
+
+
+class StillRunning(WrongBackup):
+    """Some process of Okno is connected to the database."""
 
 
 async def restore(
@@ -67,7 +73,7 @@ async def restore(
     transport = house.transport()
     with archive, alone(house.settings):
         manifest = _manifest(archive, file)
-        await house.database.read(_refuse_what_is_in_use)
+        await _refuse_used(house)
         await asyncio.to_thread(_give_up_what_was_declared, house)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
         _refuse_other_keys(missing, keys_may_lack, whole_store)
@@ -196,6 +202,18 @@ def _refuse_other_keys(missing: Missing, keys_may_lack: bool, whole_store: bool)
         raise WrongKeyStore(f"{missing}: {fitting_keys.ADVICE}, or declare them lost by --keys-may-lack")
 
 
+async def _refuse_used(house: House) -> None:
+    """PostgreSQL may take a moment to see that the last process has gone."""
+    until = time.monotonic() + GONE_SECONDS
+    while True:
+        try:
+            return await house.database.read(_refuse_what_is_in_use)
+        except StillRunning:
+            if time.monotonic() > until:
+                raise
+        await asyncio.sleep(0.1)
+
+
 def _refuse_what_is_in_use(tx: Transaction) -> None:
     """What is there of a restore that was cut short is in nobody's use."""
     in_use = tx.row("SELECT 1 FROM stored_events LIMIT 1") or tx.row("SELECT 1 FROM channels LIMIT 1")
@@ -206,7 +224,7 @@ def _refuse_what_is_in_use(tx: Transaction) -> None:
 
 def _refuse_running(tx: Transaction, names: set[str]) -> None:
     if tx.dialect == "postgres" and names & {name for (name,) in tx.rows(_RUNNING)}:
-        raise WrongBackup("Okno runs on this database: stop all of it first")
+        raise StillRunning("Okno runs on this database: stop all of it first")
 
 
 async def _load(house: House, table: str, stream: BinaryIO | Any, missing: set[str]) -> None:
