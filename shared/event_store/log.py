@@ -32,6 +32,8 @@ STREAMS = 40
 PIECE = 100
 """Events that are read before their bytes are counted."""
 _UNREADABLE = (EventUnreadable, WrongKeyStore, msgspec.MsgspecError, LookupError, ValueError, TypeError)
+TOGETHER = 500
+"""Streams that are read by one statement."""
 _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
 
@@ -173,30 +175,41 @@ def _among(tx: Transaction, stream_ids: Sequence[UUID]) -> tuple[str, object]:
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:
     """Return the events of several streams in the order they were recorded, up to a position."""
-    ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
-    found: list[Recorded] = []
-    for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        where = f"originator_id IN ({','.join('?' * len(part))})"
-        if until is None:
-            found += _recorded(tx, _rows(tx, where, part))
-        else:
-            found += _recorded(tx, _rows(tx, f"{where} AND {{position}} <= ?", [*part, until]))
+    more, parameters = ("", ()) if until is None else ("AND +{position} <= ?", (until,))
+    found = _recorded(tx, _of_streams(tx, stream_ids, more, parameters))
     return sorted(found, key=lambda recorded: recorded.position)
 
 
 def read_short(tx: Transaction, stream_ids: Sequence[UUID], limit: int) -> dict[UUID, list[Recorded]]:
     """Return the events of those streams that have fewer than so many and can be read, in their order."""
-    among, keys = _among(tx, stream_ids)
-    rows = _rows(tx, f"originator_id {among} AND originator_version <= ? ORDER BY originator_version", (keys, limit))
+    rows = _of_streams(tx, stream_ids, "AND originator_version <= ?", (limit,))
     found: dict[UUID, list[Recorded]] = {stream_id: [] for stream_id in stream_ids}
-    for recorded in _recorded(tx, rows, pass_over=True):
+    for recorded in sorted(_recorded(tx, rows, pass_over=True), key=lambda recorded: recorded.version):
         found[recorded.stream_id].append(recorded)
     return {
         id_: past
         for id_, past in found.items()
         if len(past) < limit and not any(isinstance(recorded.event, Unreadable) for recorded in past)
     }
+
+
+def _of_streams(tx: Transaction, stream_ids: Sequence[UUID], more: str, parameters: Sequence[object]) -> list[Row]:
+    """Return the rows of several streams for which `more` holds.
+
+    PostgreSQL looks each of them up by itself: of a table that writers never leave to ANALYZE it believes that a stream
+    has thousands of events, and would read the whole log to find a hundred streams.
+    """
+    found: list[Row] = []
+    for start in range(0, len(stream_ids), TOGETHER):
+        part = stream_ids[start : start + TOGETHER]
+        if tx.dialect == "sqlite":
+            where = f"originator_id IN ({','.join('?' * len(part))}) {more}"
+            found += _rows(tx, where, [*(id_.hex for id_ in part), *parameters])
+        else:
+            one = f"{_SELECT} WHERE originator_id = wanted.id {more} OFFSET 0"  # which keeps it from being joined
+            sql = f"SELECT one.* FROM unnest(?::uuid[]) AS wanted (id) CROSS JOIN LATERAL ({one}) AS one"
+            found += tx.rows(sql.format(position="notification_id"), [list(part), *parameters])
+    return found
 
 
 def read_versions(tx: Transaction, after: Mapping[UUID, int], until: int, at_once: int = 200) -> list[Recorded]:
@@ -235,12 +248,7 @@ def _all_of(where: str, count: int) -> str:
 
 def read_beginnings(tx: Transaction, stream_ids: Sequence[UUID]) -> list[Recorded]:
     """Return the first event of each of several streams."""
-    ids = [stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in stream_ids]
-    found: list[Recorded] = []
-    for start in range(0, len(ids), 500):
-        part = ids[start : start + 500]
-        where = f"originator_version = 1 AND originator_id IN ({','.join('?' * len(part))})"
-        found += _recorded(tx, _rows(tx, where, part))
+    found = _recorded(tx, _of_streams(tx, stream_ids, "AND originator_version = 1", ()))
     return sorted(found, key=lambda recorded: recorded.position)
 
 
