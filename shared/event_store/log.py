@@ -34,6 +34,7 @@ PIECE = 100
 _UNREADABLE = (EventUnreadable, WrongKeyStore, msgspec.MsgspecError, LookupError, ValueError, TypeError)
 TOGETHER = 500
 """Streams that are read by one statement."""
+_EACH_WANTED = "FROM unnest(?::uuid[]) AS wanted (id) CROSS JOIN LATERAL"
 _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
 
@@ -157,20 +158,18 @@ def read_streams_window(
     tx: Transaction, stream_ids: Sequence[UUID], after: int, until: int, limit: int, types: Sequence[str] = ()
 ) -> list[Recorded]:
     """As `read_window`, of some streams only: found by the streams' index, however long the log is."""
-    among, keys = _among(tx, stream_ids)
-    where = f"originator_id {among} AND +{{position}} > ? AND +{{position}} <= ?"
-    where += f" AND topic IN ({','.join('?' * len(types))})" if types else ""
-    found = f"SELECT {{position}} FROM {EVENTS} WHERE {where} ORDER BY +{{position}} LIMIT ?"
-    return _recorded(
-        tx, _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, after, until, *types, limit))
-    )
-
-
-def _among(tx: Transaction, stream_ids: Sequence[UUID]) -> tuple[str, object]:
-    """Return a condition for any number of streams, and its one parameter."""
+    where = "+{position} > ? AND +{position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
+    parameters = (after, until, *types, limit)
     if tx.dialect == "sqlite":
-        return "IN (SELECT value FROM json_each(?))", msgspec.json.encode([i.hex for i in stream_ids]).decode()
-    return "= ANY(?)", list(stream_ids)
+        among = "originator_id IN (SELECT value FROM json_each(?))"
+        found = f"SELECT {{position}} FROM {EVENTS} WHERE {among} AND {where} ORDER BY +{{position}} LIMIT ?"
+        keys = msgspec.json.encode([id_.hex for id_ in stream_ids]).decode()
+        return _recorded(tx, _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, *parameters)))
+    one = f"SELECT {{position}} AS at FROM {EVENTS} WHERE originator_id = wanted.id AND {where} OFFSET 0"
+    found = f"SELECT one.at {_EACH_WANTED} ({one}) AS one ORDER BY one.at LIMIT ?"
+    event = f"{_SELECT} WHERE {{position}} = found.at OFFSET 0"
+    sql = f"SELECT event.* FROM ({found}) AS found CROSS JOIN LATERAL ({event}) AS event ORDER BY found.at"
+    return _recorded(tx, tx.rows(sql.format(position="notification_id"), [list(stream_ids), *parameters]))
 
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:
@@ -207,7 +206,7 @@ def _of_streams(tx: Transaction, stream_ids: Sequence[UUID], more: str, paramete
             found += _rows(tx, where, [*(id_.hex for id_ in part), *parameters])
         else:
             one = f"{_SELECT} WHERE originator_id = wanted.id {more} OFFSET 0"  # which keeps it from being joined
-            sql = f"SELECT one.* FROM unnest(?::uuid[]) AS wanted (id) CROSS JOIN LATERAL ({one}) AS one"
+            sql = f"SELECT one.* {_EACH_WANTED} ({one}) AS one"
             found += tx.rows(sql.format(position="notification_id"), [list(part), *parameters])
     return found
 
@@ -232,7 +231,7 @@ def _versions(tx: Transaction, after: Mapping[UUID, int], until: int, count: int
     wanted = list(after.items())
     for start in range(0, len(wanted), STREAMS):
         some = wanted[start : start + STREAMS]
-        range_ = "originator_id = ? AND originator_version > ? AND originator_version <= ? AND {position} <= ?"
+        range_ = "originator_id = ? AND originator_version > ? AND originator_version <= ? AND +{position} <= ?"
         parameters: list[object] = []
         for stream_id, version in some:
             id_ = stream_id.hex if tx.dialect == "sqlite" else stream_id
@@ -267,7 +266,7 @@ def read_newest(
     """Return the newest events before a position, the last one first, of streams from one id to another."""
     least, most = (stream_id.hex if tx.dialect == "sqlite" else stream_id for stream_id in streams)
     where = f"originator_id >= ? AND originator_id <= ? AND topic IN ({','.join('?' * len(types))})"
-    tail = "AND {position} < ? ORDER BY {position} DESC LIMIT ?"
+    tail = "AND +{position} < ? ORDER BY +{position} DESC LIMIT ?"  # by the streams' index, however long the log is
     return _recorded(tx, _rows(tx, f"{where} {tail}", (least, most, *types, before, limit)))
 
 
