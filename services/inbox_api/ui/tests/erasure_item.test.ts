@@ -9,7 +9,7 @@ vi.stubGlobal('navigator', { language: 'en-GB' })
 const { default: ErasureItem } = await import('../src/parts/ErasureItem.svelte')
 
 const erasure: Erasure = {
-  id: 'e1', kind: 'customer', subject_id: '0f3c2b1a-0000-0000-0000-000000000000', until: null, reason: '', requested_by: 'olga@okno.example',
+  id: 'e1', kind: 'customer', subject_id: '01989d00-0000-8000-8000-00000f3c2b1a', until: null, reason: '', requested_by: 'olga@okno.example',
   requested_at: '2026-11-22T10:00:00Z', state: 'recorded', problem: '', finished_at: null, certificate: null,
 }
 const shown = (changes: Partial<Erasure>, t = en.texts) => render(ErasureItem, { props: { erasure: { ...erasure, ...changes }, channel: 'Support', t } }).body.replace(/<!--.*?-->/g, '')
