@@ -46,10 +46,11 @@ class Offered:
 
 
 def figures() -> Iterator[Figure]:
-    with okno_up() as okno:
-        yield from _beyond_capacity(okno)
+    """The steady ones first: a disk that has just had a minute of overload is slow for some minutes."""
     with okno_up() as okno:
         yield from _steady(okno)
+    with okno_up() as okno:
+        yield from _beyond_capacity(okno)
 
 
 def _beyond_capacity(okno: Running) -> Iterator[Figure]:
