@@ -20,6 +20,7 @@ NAMES = (
     "call_card",
     "cluster",
     "replay",
+    "flat",
     "rebuild",
     "export",
     "audit",

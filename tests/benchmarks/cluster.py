@@ -1,6 +1,6 @@
 """Cluster mode, one process: Kafka to the event log (the intake alone), and on to the timeline's rows (the projector).
 
-Beside each a bare INSERT of the same rows with the same driver.
+Beside each a bare INSERT of the same rows with the same driver, and a chain from Kafka to one table without Okno.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from shared.contracts.inbound import partition_key
 from shared.database.protocol import Transaction
 from shared.settings import read_settings
 from shared.transport.protocol import Outgoing
+from tests.benchmarks import bare
 from tests.benchmarks.history import message
 from tests.benchmarks.table import Figure
 from tests.peers.kafka import KafkaServer
@@ -52,8 +53,13 @@ def figures() -> Iterator[Figure]:
             logged = asyncio.run(_take_in({**env, "OKNO_DATABASE_URL": intake_url}))
         shown = _project({**os.environ, **env}, url)
         bare_log, bare_rows = _bare(url, postgres.create_database())
-    yield Figure("cluster: Kafka to the event log, one process", logged, "msg/s", 8000, True, bare_log, "bare INSERT")
-    yield Figure("cluster: Kafka to the timeline's rows", shown, "msg/s", 5000, True, bare_rows, "bare INSERT")
+        chain = asyncio.run(bare.kafka_chain(kafka.bootstrap, topics.INBOUND, postgres.create_database(), MESSAGES))
+    for what, rate, goal, rows in (
+        ("cluster: Kafka to the event log, one process", logged, 8000, bare_log),
+        ("cluster: Kafka to the timeline's rows", shown, 5000, bare_rows),
+    ):
+        yield Figure(what, rate, "msg/s", goal, True, rows, "bare INSERT of the same rows")
+        yield Figure("the same beside a bare chain", rate, "msg/s", goal, True, chain, "Kafka to one row each")
 
 
 async def _publish(env: dict[str, str]) -> None:

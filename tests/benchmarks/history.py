@@ -27,8 +27,12 @@ BATCH = 500
 
 
 def message(number: int, clients: int) -> InboundMessage:
-    """Return the n-th message: clients write in turn, every later one answers the client's first."""
-    client = number % clients
+    """Return the n-th message: clients write in turn."""
+    return written(number % clients, number)
+
+
+def written(client: int, number: int) -> InboundMessage:
+    """Return a message of a client: their first has their own number, every later one goes on with it."""
     text = f"Здравствуйте! Это сообщение {number} клиента {client}. Когда приедет заказ, и сколько стоит доставка? " * 2
     raw = f"name=Client+{client}&message={number}".encode() * 4
     at = START + timedelta(seconds=number)
@@ -50,7 +54,7 @@ def message(number: int, clients: int) -> InboundMessage:
         reply_to=None,
         reply_channel=None,
         cannot_reply="",
-        refers_to=(f"<{client}@example.com>",) if number >= clients else (),
+        refers_to=(f"<{client}@example.com>",) if number != client else (),
         known_as=(f"<{number}@example.com>",),
         thread_key="",
         fields=(),

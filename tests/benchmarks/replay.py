@@ -1,5 +1,5 @@
-"""Rebuilding read models, beside reading and decoding the same events without applying them; and whether projecting a
-message costs the same however many there are.
+"""Rebuilding read models, beside reading and decoding the same events without applying them, and beside a bare loop
+that makes a row of each.
 
 `python -m tests.benchmarks replay:1000000` takes another number of events than 200,000.
 """
@@ -7,47 +7,46 @@ message costs the same however many there are.
 from __future__ import annotations
 
 import asyncio
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from random import Random
 
 from services.collector import seldom_collected
 from services.house import SCHEMAS
-from services.projector import inbound
-from services.projector.rebuild import Rebuild, Wanted, rebuild
+from services.projector.rebuild import Rebuild, Wanted
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
-from shared.domain import events as e
-from shared.event_store.log import head, read_log
+from shared.event_store.log import Stored, head, read_log
+from shared.event_store.mapper import About, Happening, to_state
 from shared.event_store.store import EventStore
 from shared.keys.place import Place
 from shared.progress import nobody
 from shared.read_models import live
-from tests.benchmarks.history import message, record_history
+from tests.benchmarks import bare
+from tests.benchmarks.history import record_history
 from tests.benchmarks.sealed import SECRET, open_sealed
 from tests.benchmarks.table import Figure
 from tests.peers.postgres import PostgresServer
 
 EVENTS = 200_000
-EVENTS_A_CLIENT = 10
 BATCH = 1000
-LIVE_BATCH = 200
-LIVE_MESSAGES = 4000
+SOME, LOOPS = 10_000, 20
 GOALS = {"SQLite": 40_000, "PostgreSQL": 25_000}
+Loop = Callable[[Sequence[Stored]], float]
 
 
 def figures(events: int = EVENTS) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         urls = [f"sqlite:///{Path(folder) / name}" for name in ("okno.db", "keys.db")]
-        yield from _measure("SQLite", *urls, events)
+        yield from _measure("SQLite", *urls, events, lambda some: bare.sqlite_loop(Path(folder), some, LOOPS))
     with PostgresServer() as postgres:
-        yield from _measure("PostgreSQL", postgres.create_database(), postgres.create_database(), events)
+        empty = postgres.create_database()
+        urls = [postgres.create_database(), postgres.create_database()]
+        yield from _measure("PostgreSQL", *urls, events, lambda some: bare.postgres_loop(empty, some, LOOPS))
 
 
-def _measure(name: str, url: str, keys_url: str, events: int) -> Iterator[Figure]:
+def _measure(name: str, url: str, keys_url: str, events: int, loop: Loop) -> Iterator[Figure]:
     database = open_sealed(url, keys_url)
     create_tables(database, SCHEMAS)
     store = EventStore(database)
@@ -57,12 +56,23 @@ def _measure(name: str, url: str, keys_url: str, events: int) -> Iterator[Figure
     with database.reading() as tx:
         events = head(tx)
     with seldom_collected():
-        yield from _rebuilt(name, database, Place(url, keys_url, SECRET), events)
-        yield _flat(name, database, store, [events // 100, events // 10, events])
+        yield from _rebuilt(name, database, Place(url, keys_url, SECRET), events, loop(_plain(database, events)))
     asyncio.run(database.close())
 
 
-def _rebuilt(name: str, database: Database, place: Place, events: int) -> Iterator[Figure]:
+def _plain(database: Database, events: int) -> list[Stored]:
+    """Return some events of all over the log as they would lie there if nothing were sealed."""
+    found: list[Stored] = []
+    for number in range(SOME // BATCH):
+        with database.reading() as tx:
+            for recorded in read_log(tx, number * events * BATCH // SOME, BATCH):
+                about = About(recorded.occurred_at, recorded.actor, recorded.cause)
+                state = to_state(Happening(recorded.event, about), recorded.recorded_at)
+                found.append(Stored(0, recorded.stream_id, recorded.version, type(recorded.event).__name__, state))
+    return found
+
+
+def _rebuilt(name: str, database: Database, place: Place, events: int, loop: float) -> Iterator[Figure]:
     """From the first read to tables that could be switched in, indexes and all.
 
     The limit is measured before and after: a machine shared with others is not as fast all the time.
@@ -74,8 +84,8 @@ def _rebuilt(name: str, database: Database, place: Place, events: int) -> Iterat
         before, rate, after = after, _build(database, place, names, events), _read(database, events)
         limit = (before + after) / 2
         title = f"rebuild of {events:,} events, {what}, {name}"
-        yield Figure(title, rate, "/s", GOALS[name], True, limit, limit_name)
-        yield Figure(f"the same as a share of {limit_name}", rate / limit, "", 0.3, True)
+        yield Figure(title, rate, "/s", GOALS[name], True, loop, "a bare loop: decode, a row each, 500 a transaction")
+        yield Figure(f"the same as a share of {limit_name} ({limit:,.0f}/s)", rate / limit, "", 0.3, True)
 
 
 def _read(database: Database, events: int) -> float:
@@ -95,56 +105,3 @@ def _build(database: Database, place: Place, names: Sequence[str], events: int) 
         rate = events / (time.perf_counter() - began)
         work.drop_left()
     return rate
-
-
-def _flat(name: str, database: Database, store: EventStore, sizes: Sequence[int]) -> Figure:
-    """Project messages of clients from all over, into tables that contain so many events."""
-    clock = time.process_time if database.dialect == "sqlite" else time.perf_counter
-    stored, costs = [], []
-    for size in sizes:
-        events = asyncio.run(_further(database, store, size))
-        asyncio.run(_fill_to(database, size))
-        stored.append(f"{_number(database, 'SELECT sum(messages_count) FROM conversations'):,}")
-        costs.append(_cost(database, events, clock))
-    title = f"a message projected at {', '.join(stored[:-1])} and {stored[-1]} messages, last to first, {name}"
-    return Figure(
-        f"{title} ({', '.join(f'{cost * 1e6:,.0f}' for cost in costs)} µs)", costs[-1] / costs[0], "", 1.3, False
-    )
-
-
-def _number(database: Database, sql: str) -> int:
-    with database.reading() as tx:
-        row = tx.row(sql)
-    return int(row[0] or 0) if row else 0
-
-
-async def _further(database: Database, store: EventStore, size: int) -> list[e.Recorded]:
-    """Record messages of clients who stand among the first events; return what that made."""
-    chance, clients = Random(size), size // EVENTS_A_CLIENT
-    after = await database.read(head)
-    for _ in range(LIVE_MESSAGES // LIVE_BATCH):
-        numbers = [clients * chance.randrange(10, 10**6) + chance.randrange(clients) for _ in range(LIVE_BATCH)]
-        batch = [message(number, clients) for number in numbers]
-        await store.record(lambda session, tx, batch=batch: inbound.receive(session, tx, batch))  # type: ignore[misc]
-    return await database.read(lambda tx: read_log(tx, after, 10 * LIVE_MESSAGES))
-
-
-async def _fill_to(database: Database, size: int) -> None:
-    def move(tx: object) -> None:
-        live.move(tx, list(live.models()), size)  # type: ignore[arg-type]
-
-    await database.write(move)
-    await rebuild(database, Wanted(shown=0))
-
-
-def _cost(database: Database, events: Sequence[e.Recorded], clock: Callable[[], float]) -> float:
-    """Return the median of what a message costs, in batches as `follow` takes them."""
-    costs = []
-    for start in range(0, len(events), LIVE_BATCH):
-        batch = events[start : start + LIVE_BATCH]
-        messages = sum(isinstance(recorded.event, e.MessageReceived) for recorded in batch)
-        began = clock()
-        with database.writing() as tx:
-            live.take_in(tx, batch)
-        costs.append((clock() - began) / max(messages, 1))
-    return statistics.median(costs)

@@ -29,8 +29,11 @@ def show(figures: Sequence[Figure]) -> None:
     for figure in figures:
         sign = "≥" if figure.at_least else "≤"
         mark = "" if figure.reached else " ✗"
-        limit = f"{figure.limit:,.0f} {figure.unit} ({figure.limit_name})" if figure.limit else ""
+        limit = f"{_rounded(figure.limit, 0)} {figure.unit} ({figure.limit_name})" if figure.limit else ""
         share = f"{figure.value / figure.limit:.2f}" if figure.limit else ""
-        places = 1 if figure.value >= 10 else 2
-        measured, goal = f"{figure.value:,.{places}f} {figure.unit}{mark}", f"{sign} {figure.goal:,.10g}"
+        measured, goal = f"{_rounded(figure.value, 1)} {figure.unit}{mark}", f"{sign} {figure.goal:,.10g}"
         print(f"| {figure.name} | {measured} | {goal} | {limit} | {share} |", flush=True)
+
+
+def _rounded(value: float, places: int) -> str:
+    return f"{value:,.{places if value >= 10 else 2}f}"
