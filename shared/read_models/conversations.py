@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 
-from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
-from shared.domain import told
-from shared.domain.next_step import taken
-from shared.ids import text_of, texts_of
+from shared.ids import texts_of
 from shared.read_models import conversations_past, groups
-from shared.read_models.entries import Body
-
-PREVIEW_CHARACTERS = 200
-_COLUMNS = (
-    "id",
-    "customer_id",
-    "channel_id",
-    "status",
-    "subject",
-    "snoozed_until",
-    "assignee_id",
-    "assignee_name",
-    "tags",
-    "waiting_since",
-    "reply_to",
-    "reply_channel",
-    "cannot_reply",
-    "unreachable",
-    "messages_count",
-    "last_message",
-    "opened_at",
-    "changed_at",
-    "position",
-    "merged_into",
+from shared.read_models.conversation_rows import (
+    CHANGES,
+    COLUMNS,
+    INDEX,
+    MERGED_INTO,
+    POSITION,
+    STATUS,
+    Values,
+    change_row,
+    row_begun,
+    row_opened,
 )
-_INDEX = {name: number for number, name in enumerate(_COLUMNS)}
-_POSITION, _CHANGED_AT = _INDEX["position"], _INDEX["changed_at"]
-_STATUS, _MERGED_INTO, _COUNT = _INDEX["status"], _INDEX["merged_into"], _INDEX["messages_count"]
-_Values = list[Any]
+from shared.read_models.entries import Body
 
 
 class Conversations:
@@ -76,7 +56,7 @@ class Conversations:
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        changes = [recorded for recorded in events if type(recorded.event) in _CHANGES]
+        changes = [recorded for recorded in events if type(recorded.event) in CHANGES]
         ids = texts_of([_conversation_id(recorded) for recorded in changes])
         opened = {id_ for id_, r in zip(ids, changes, strict=True) if isinstance(r.event, e.ConversationOpened)}
         rows = _take_out(tx, set(ids) - opened, prefix)
@@ -84,16 +64,16 @@ class Conversations:
         kept: list[Row] = []
         for id_, recorded in zip(ids, changes, strict=True):
             if isinstance(recorded.event, e.ConversationOpened):
-                rows[id_] = _opened(id_, recorded.event, recorded)
+                rows[id_] = row_opened(id_, recorded.event, recorded)
             elif id_ not in rows:  # how it was opened cannot be read
-                if (begun := _begun(id_, recorded)) is None:
+                if (begun := row_begun(id_, recorded)) is None:
                     continue
                 rows[id_] = begun
                 opened.add(id_)
             else:
                 was = rows[id_]
-                ended.append(conversations_past.ended(was[_POSITION], id_, _listed_as(was), recorded.position))
-            _change(rows[id_], recorded)
+                ended.append(conversations_past.ended(was[POSITION], id_, _listed_as(was), recorded.position))
+            change_row(rows[id_], recorded)
             if recorded.version % conversations_past.KEEP_EVERY == 0:
                 kept.append((recorded.position, id_, recorded.version, orjson.dumps(rows[id_]).decode()))
         conversations_past.note_merges(tx, changes, prefix)
@@ -111,13 +91,13 @@ def _conversation_id(recorded: e.Recorded) -> UUID:
     return conversation_id
 
 
-def _take_out(tx: Transaction, ids: set[str], prefix: str) -> dict[str, _Values]:
+def _take_out(tx: Transaction, ids: set[str], prefix: str) -> dict[str, Values]:
     """Return rows that `_put_back` writes again, every one of them.
 
     PostgreSQL deletes them at once: a row that is changed goes into every index anew in any case, and to copy it there
     costs half of what an update by its key does.
     """
-    table, columns = f"{prefix}conversations", ",".join(_COLUMNS)
+    table, columns = f"{prefix}conversations", ",".join(COLUMNS)
     if tx.dialect == "postgres":
         found = tx.rows_in(f"DELETE FROM {table} WHERE id", list(ids), f"RETURNING {columns}")
     else:
@@ -125,285 +105,28 @@ def _take_out(tx: Transaction, ids: set[str], prefix: str) -> dict[str, _Values]
     return {row[0]: list(row) for row in found}
 
 
-def _put_back(tx: Transaction, rows: dict[str, _Values], opened: set[str], prefix: str) -> None:
+def _put_back(tx: Transaction, rows: dict[str, Values], opened: set[str], prefix: str) -> None:
     table = f"{prefix}conversations"
     if tx.dialect == "postgres":
-        tx.insert_many(table, _COLUMNS, list(rows.values()))
+        tx.insert_many(table, COLUMNS, list(rows.values()))
         return
-    updates = ",".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])
+    updates = ",".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
     new = [values for id_, values in rows.items() if id_ in opened]
     old = [values for id_, values in rows.items() if id_ not in opened]
-    tx.insert_many(table, _COLUMNS, new)
-    tx.insert_many(table, _COLUMNS, old, f"ON CONFLICT (id) DO UPDATE SET {updates}")
+    tx.insert_many(table, COLUMNS, new)
+    tx.insert_many(table, COLUMNS, old, f"ON CONFLICT (id) DO UPDATE SET {updates}")
 
 
-def _listed_as(values: _Values) -> str:
+def _listed_as(values: Values) -> str:
     """Return the status under which lists have a conversation."""
-    status: str = values[_STATUS]
-    return conversations_past.HIDDEN if status == "closed" and values[_MERGED_INTO] is not None else status
-
-
-def _change(values: _Values, recorded: e.Recorded) -> None:
-    for name, value in _CHANGES[type(recorded.event)](recorded.event, recorded, values).items():
-        values[_INDEX[name]] = value
-    values[_CHANGED_AT] = to_text(recorded.recorded_at)
-    values[_POSITION] = recorded.position
-
-
-def _opened(id_: str, event: e.ConversationOpened, recorded: e.Recorded) -> _Values:
-    at = to_text(recorded.recorded_at)
-    head = [id_, text_of(event.customer_id), text_of(event.channel_id), "open", event.subject]
-    return [*head, None, None, None, "[]", None, None, None, None, None, 0, None, at, at, recorded.position, None]
-
-
-def _begun(id_: str, recorded: e.Recorded) -> _Values | None:
-    """Return a conversation by the first event that can be read and says whose it is, on which channel."""
-    event: Any = recorded.event
-    if not (hasattr(event, "customer_id") and hasattr(event, "channel_id")):
-        return None
-    opened = e.ConversationOpened(event.conversation_id, event.customer_id, event.channel_id, "", "", "")
-    return _opened(id_, opened, recorded)
-
-
-def _received(event: e.MessageReceived, recorded: e.Recorded, values: _Values) -> Body:
-    said = (event.message_id, event.direction, event.kind, event.sender.name, event.text)
-    changed = _said(*said, recorded, values, event.call)
-    if event.edited_before:
-        changed = {}  # its new version stands for it already
-    if (event.call is not None and taken(event.call)) or event.answers:
-        changed["waiting_since"] = None
-    if event.direction == "outbound" or (not event.waits and values[_INDEX["reply_to"]] is not None):
-        return changed
-    waiting = values[_INDEX["waiting_since"]]
-    if event.call is not None and taken(event.call):
-        waiting = None
-    elif event.waits and (event.call is None or event.call.state == "missed"):
-        waiting = waiting or to_text(recorded.occurred_at)
-    return {
-        **changed,
-        "waiting_since": waiting,
-        **_target(event),
-        "unreachable": None if event.waits else values[_INDEX["unreachable"]],
-    }
-
-
-def _extended(event: e.MessageExtended, recorded: e.Recorded, values: _Values) -> Body:
-    """A further part is no further message; what stood in for it is none any more."""
-    message = event.message
-    changed: Body = {}
-    if message.edited_before:
-        changed["messages_count"] = values[_COUNT] - 1
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    if last.get("id") == str(message.message_id) and not last["preview"]:
-        changed["last_message"] = orjson.dumps({**last, "preview": _preview(message.text)}).decode()
-    if message.waits:
-        waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
-        changed |= {"waiting_since": waiting, "unreachable": None, **_target(message)}
-    return changed
-
-
-def _said(
-    id_: UUID,
-    direction: str,
-    kind: str,
-    author: str,
-    text: str,
-    recorded: e.Recorded,
-    values: _Values,
-    call: e.Call | None = None,
-) -> Body:
-    last = {
-        "id": text_of(id_),
-        "direction": direction,
-        "kind": kind,
-        "author_name": author or None,
-        "preview": _preview(text),
-        "occurred_at": to_text(recorded.occurred_at),
-        "call": {"state": call.state, "direction": call.direction} if call else None,
-    }
-    return {"last_message": orjson.dumps(last).decode(), "messages_count": values[_COUNT] + 1}
-
-
-def _last(message: e.MessageReceived, said_at: datetime) -> str:
-    call = {"state": message.call.state, "direction": message.call.direction} if message.call else None
-    last = {
-        "id": str(message.message_id),
-        "direction": message.direction,
-        "kind": message.kind,
-        "author_name": message.sender.name or None,
-        "preview": _preview(message.text),
-        "occurred_at": to_text(said_at),
-        "call": call,
-    }
-    return orjson.dumps(last).decode()
-
-
-def _preview(text: str) -> str:
-    return " ".join(text[: PREVIEW_CHARACTERS * 2].split())[:PREVIEW_CHARACTERS]
-
-
-def _progressed(event: e.CallProgressed, recorded: e.Recorded, values: _Values) -> Body:
-    changed: Body = {}
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    if last.get("id") == str(event.message_id):
-        last["call"] = {"state": event.call.state, "direction": event.call.direction}
-        changed["last_message"] = orjson.dumps(last).decode()
-    if event.call.direction == "inbound" and event.call.state == "missed":
-        changed["waiting_since"] = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
-    elif taken(event.call):  # they have spoken
-        changed["waiting_since"] = None
-    return changed
-
-
-def _replied(event: e.ReplyRequested, recorded: e.Recorded, values: _Values) -> Body:
-    """What no person wrote ends no waiting."""
-    if event.automatic:
-        return {"messages_count": values[_COUNT] + 1}
-    said = _said(event.reply_id, "outbound", "text", recorded.actor.name, event.text, recorded, values)
-    return {**said, "waiting_since": None}
-
-
-def _noted(event: e.NoteAdded, recorded: e.Recorded, values: _Values) -> Body:
-    return {"messages_count": values[_COUNT] + 1}
-
-
-def _failed(event: e.ReplyFailed, recorded: e.Recorded, values: _Values) -> Body:
-    """The client still waits: the answer did not arrive."""
-    if event.of_action:
-        return {}
-    return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
-
-
-def _bounced(event: e.ReplyBounced, recorded: e.Recorded, values: _Values) -> Body:
-    if event.earlier:
-        return {}
-    return {"waiting_since": values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)}
-
-
-def _edited(event: e.MessageEdited, recorded: e.Recorded, values: _Values) -> Body:
-    """A version of a message that has not come stands for it; otherwise the newest one is what was said."""
-    if not event.known and event.sender is not None:
-        author = event.sender.name
-        waiting = values[_INDEX["waiting_since"]] or to_text(recorded.occurred_at)
-        said = _said(event.message_id, "inbound", "text", author, event.text, recorded, values)
-        return {**said, "waiting_since": waiting}
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    at = to_text(recorded.occurred_at)
-    if last.get("id") != str(event.message_id) or "deleted_at" in last or last.get("edited_at", "") > at:
-        return {}
-    return {"last_message": orjson.dumps({**last, "preview": _preview(event.text), "edited_at": at}).decode()}
-
-
-def _deleted(event: e.MessageDeleted, recorded: e.Recorded, values: _Values) -> Body:
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    if last.get("id") != str(event.message_id):
-        return {}
-    at = to_text(recorded.occurred_at)
-    return {"last_message": orjson.dumps({**last, "preview": "", "deleted_at": at}).decode()}
-
-
-def _reacted(event: e.MessageReacted, recorded: e.Recorded, values: _Values) -> Body:
-    """Somebody who reacts needs no more words; but what the client wrote after it still waits."""
-    waiting = values[_INDEX["waiting_since"]]
-    ends = event.reactions and waiting is not None and waiting <= to_text(recorded.occurred_at)
-    return {"waiting_since": None} if ends else {}
-
-
-def _reach_changed(event: e.CustomerReachChanged, recorded: e.Recorded, values: _Values) -> Body:
-    return {"unreachable": None if event.reachable else event.reason or told.BLOCKED}
-
-
-def _moved(event: e.MessageMoved, recorded: e.Recorded, values: _Values) -> Body:
-    """What is left is as if the message had never been here."""
-    changed: Body = {"messages_count": values[_COUNT] - 1}
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    if last.get("id") == str(event.message_id):
-        changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
-    if values[_INDEX["waiting_since"]] == to_text(event.said_at):
-        waits = event.left is not None and event.left.waits and event.left_at is not None
-        changed["waiting_since"] = to_text(event.left_at) if waits and event.left_at >= event.said_at else None  # type: ignore[operator]
-    if event.was_to_be_answered:
-        nobody = {"reply_to": None, "reply_channel": None, "cannot_reply": None}
-        changed |= _target(event.left) if event.left else nobody
-    return changed
-
-
-def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: _Values) -> Body:
-    message, at = event.message, to_text(event.said_at)
-    changed: Body = {"messages_count": values[_COUNT] + 1}
-    last = orjson.loads(values[_INDEX["last_message"]] or "{}")
-    is_newest = last.get("occurred_at", "") <= at
-    if is_newest:
-        changed["last_message"] = _last(message, event.said_at)
-        if message.waits and (message.call is None or message.call.state == "missed"):
-            changed["waiting_since"] = values[_INDEX["waiting_since"]] or at
-    is_answered = event.is_newest or values[_INDEX["reply_to"]] is None
-    if message.direction == "inbound" and is_answered and (message.waits or values[_INDEX["reply_to"]] is None):
-        changed |= {**_target(message), "unreachable": None if message.waits else values[_INDEX["unreachable"]]}
-    return changed
-
-
-def _target(message: e.MessageReceived) -> Body:
-    """To whom an answer to this message goes."""
-    return {
-        "reply_to": (message.reply_to or message.sender).address,
-        "reply_channel": text_of(message.reply_channel or message.channel_id),
-        "cannot_reply": message.cannot_reply or None,
-    }
-
-
-def _assigned(event: e.ConversationAssigned, recorded: e.Recorded, values: _Values) -> Body:
-    id_ = str(event.operator_id) if event.operator_id else None
-    return {"assignee_id": id_, "assignee_name": event.operator_name if id_ else None}
-
-
-def _tagged(event: e.ConversationTagged, recorded: e.Recorded, values: _Values) -> Body:
-    tags = (set(orjson.loads(values[_INDEX["tags"]])) | set(event.added)) - set(event.removed)
-    return {"tags": orjson.dumps(sorted(tags)).decode()}
-
-
-_CHANGES: dict[type, Callable[[Any, e.Recorded, _Values], Body]] = {
-    e.ConversationOpened: lambda event, recorded, values: {},
-    e.MessageReceived: _received,
-    e.MessageExtended: _extended,
-    e.CallProgressed: _progressed,
-    e.ReplyRequested: _replied,
-    e.ActionRequested: lambda event, recorded, values: {},
-    e.ReplyRetried: lambda event, recorded, values: {} if event.of_action else {"waiting_since": None},
-    e.ReplySent: lambda event, recorded, values: {},
-    e.ReplyFailed: _failed,
-    e.ReplyFateUnknown: lambda event, recorded, values: {},
-    e.ReplyDelivered: lambda event, recorded, values: {},
-    e.ReplyRead: lambda event, recorded, values: {},
-    e.ReplyDelayed: lambda event, recorded, values: {},
-    e.ReplyBounced: _bounced,
-    e.ReplyComplained: lambda event, recorded, values: {},
-    e.EchoReceived: lambda event, recorded, values: {},
-    e.MessageEdited: _edited,
-    e.MessageDeleted: _deleted,
-    e.MessageReacted: _reacted,
-    e.CustomerReachChanged: _reach_changed,
-    e.ThreadRenamed: lambda event, recorded, values: {},
-    e.FilesAnnounced: lambda event, recorded, values: {},
-    e.FileArrived: lambda event, recorded, values: {},
-    e.FileMissing: lambda event, recorded, values: {},
-    e.MessageMoved: _moved,
-    e.MessageAdopted: _adopted,
-    e.NoteAdded: _noted,
-    e.ConversationAssigned: _assigned,
-    e.ConversationSnoozed: lambda event, _, values: {"status": "snoozed", "snoozed_until": to_text(event.until)},
-    e.ConversationReopened: lambda event, recorded, values: {"status": "open", "snoozed_until": None},
-    e.ConversationClosed: lambda *_: {"status": "closed", "snoozed_until": None, "waiting_since": None},
-    e.ConversationTagged: _tagged,
-    e.ConversationMerged: lambda event, recorded, values: {"merged_into": str(event.into_id)},
-    e.ConversationUnmerged: lambda event, recorded, values: {"merged_into": None},
-}
+    status: str = values[STATUS]
+    return conversations_past.HIDDEN if status == "closed" and values[MERGED_INTO] is not None else status
 
 
 # --- queries ----------------------------------------------------------------------------------------------
 
 _SELECT = (
-    f"SELECT c.position, {','.join('c.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM conversations c"
+    f"SELECT c.position, {','.join('c.' + name for name in COLUMNS)}, u.id, u.name, u.address FROM conversations c"
     " LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
     " JOIN customers u ON u.id = coalesce(g.root_id, c.customer_id)"
 )
@@ -459,12 +182,12 @@ def merged_into(tx: Transaction, conversation_id: UUID) -> list[str]:
 
 def restore(tx: Transaction, bodies: Sequence[str]) -> None:
     """Put versions that were kept whole into an empty table, so that events go on from there."""
-    tx.insert_many("conversations", _COLUMNS, [tuple(orjson.loads(body)) for body in bodies])
+    tx.insert_many("conversations", COLUMNS, [tuple(orjson.loads(body)) for body in bodies])
 
 
 def owner_of(body: str) -> UUID:
     """Return whose conversation a version that was kept whole is."""
-    return UUID(orjson.loads(body)[_INDEX["customer_id"]])
+    return UUID(orjson.loads(body)[INDEX["customer_id"]])
 
 
 def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
@@ -485,7 +208,7 @@ def next_snooze(tx: Transaction) -> str | None:
 
 
 def _shown(row: Row) -> Body:
-    values = dict(zip(_COLUMNS, row[1:], strict=False))
+    values = dict(zip(COLUMNS, row[1:], strict=False))
     values["customer_id"], name, address = row[-3:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
