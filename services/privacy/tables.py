@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.database.protocol import Database, Transaction
 from shared.event_store import raw_items, routing
+from shared.event_store.routing_entries import mailbox_of
 
 TABLES = (
     "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
@@ -87,7 +88,7 @@ def _forget_addresses(tx: Transaction, addresses: Collection[tuple[str, str]]) -
     known = sorted(addresses)
     tx.run_many("DELETE FROM routing_claims WHERE kind = ? AND address = ?", known)
     tx.run_many("DELETE FROM routing_claims WHERE by_kind = ? AND by_address = ?", known)
-    mailboxes = sorted({routing.mailbox_of(address) for kind, address in known if kind == "email"})
+    mailboxes = sorted({mailbox_of(address) for kind, address in known if kind == "email"})
     tx.run_many("DELETE FROM routing_auto_replies WHERE address = ?", [(each,) for each in mailboxes])
 
 

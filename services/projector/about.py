@@ -17,7 +17,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.mapper import About
-from shared.event_store.routing import Place
+from shared.event_store.routing_entries import Place
 from shared.event_store.session import Session
 
 TOLD_ALONE = "tells of something we do not have"

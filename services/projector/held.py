@@ -20,7 +20,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Entries
+from shared.event_store.routing_entries import Entries
 from shared.event_store.session import Session
 
 WAITS = "It tells of a call without saying whose: it waits for the rest of the call"

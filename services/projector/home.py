@@ -9,7 +9,7 @@ from services.projector.targets import is_global
 from shared.clock import from_text
 from shared.contracts.inbound import InboundMessage
 from shared.domain.resolve import Clue, Decision, is_recent, resolve
-from shared.event_store.routing import Entries, Place, topic_id
+from shared.event_store.routing_entries import Entries, Place, topic_id
 from shared.event_store.session import Session
 
 CONVERSATION = "conversation:"

@@ -29,7 +29,8 @@ from shared.domain import customer as customers
 from shared.domain import events as e
 from shared.domain.resolve import SCORES, Decision
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import KEY_BYTES, Entries, Place, Wanted, fits, look_up
+from shared.event_store.routing import Wanted, look_up
+from shared.event_store.routing_entries import KEY_BYTES, Entries, Place, fits
 from shared.event_store.session import Session
 from shared.logs import Log
 from shared.values import dataclass

@@ -13,7 +13,8 @@ from shared.domain import customer as customers
 from shared.domain import events as e
 from shared.domain.identity import REMEMBERED, spellings, without_tag
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Entries, Wanted, look_up
+from shared.event_store.routing import Wanted, look_up
+from shared.event_store.routing_entries import Entries
 from shared.event_store.session import Session
 from shared.registry.business import plus_addresses
 

@@ -15,7 +15,7 @@ from services.projector.home import CONVERSATION
 from services.projector.targets import is_global
 from shared.domain import events as e
 from shared.domain.resolve import Clue, is_recent, resolve
-from shared.event_store.routing import topic_id
+from shared.event_store.routing_entries import topic_id
 
 Key = tuple[str, str]
 

@@ -16,7 +16,8 @@ from shared.contracts.inbound import Address, InboundMessage
 from shared.domain import events as e
 from shared.event_store import merging
 from shared.event_store.mapper import About
-from shared.event_store.routing import Claims, claims_of
+from shared.event_store.routing import claims_of
+from shared.event_store.routing_entries import Claims
 
 MOST_CLAIMANTS = 5
 """An address that more customers have given is a made-up one, or a switchboard's: it says nothing."""

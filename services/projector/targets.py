@@ -10,7 +10,8 @@ from shared.contracts.inbound import InboundMessage, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_stream
-from shared.event_store.routing import Place, Wanted, conversation_of, look_up
+from shared.event_store.routing import Wanted, conversation_of, look_up
+from shared.event_store.routing_entries import Place
 from shared.event_store.session import Session
 from shared.values import dataclass
 

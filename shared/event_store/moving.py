@@ -14,7 +14,8 @@ from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store.log import read_stream
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Place, Wanted, look_up
+from shared.event_store.routing import Wanted, look_up
+from shared.event_store.routing_entries import Place
 from shared.event_store.session import Session
 
 BEGINNING = 400

@@ -9,7 +9,7 @@ from shared.domain import events as e
 from shared.event_store import erasures
 from shared.event_store.log import read_log
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Entries
+from shared.event_store.routing_entries import Entries
 
 TABLES = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",

@@ -21,7 +21,8 @@ from shared.event_store.cache import StateCache, Versioned
 from shared.event_store.log import read_short, read_stream
 from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
-from shared.event_store.routing import Entries, forget
+from shared.event_store.routing import forget
+from shared.event_store.routing_entries import Entries
 from shared.event_store.sealing import Sealing
 from shared.event_store.streams import last_version, past_of
 from shared.keys.ring import NOBODY

@@ -8,7 +8,7 @@ from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.event_store.log import read_log
 from shared.event_store.mapper import About, Happening
-from shared.event_store.routing import Entries
+from shared.event_store.routing_entries import Entries
 
 TABLES = (
     "routing_seen",
