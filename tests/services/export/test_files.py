@@ -111,6 +111,19 @@ async def test_parquet_holds_the_same_in_columns(database: Database, store: Even
         assert row == {**line, **times, **actor, **ids}
 
 
+async def test_only_columns_of_few_words_have_a_dictionary(
+    database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    """One of ids that hardly repeat made the file larger, and took longer."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    await fill(store)
+    await exported(database, tmp_path / "e.parquet")
+    group = parquet.ParquetFile(tmp_path / "e.parquet").metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    words = {each.path_in_schema for each in columns if each.has_dictionary_page}
+    assert words == {"type", "actor_kind", "channel_kind"}
+
+
 async def test_an_empty_log_gives_empty_files(database: Database, store: EventStore, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     for name in ("e.jsonl", "e.parquet"):
