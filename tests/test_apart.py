@@ -45,7 +45,18 @@ def test_messages_of_every_kind_go_both_ways() -> None:
         begin, pid, parent_pid = process.receive()
         assert (begin, parent_pid) == ("begin", os.getpid())
         assert pid == process.process.pid
-        for message in (None, [(1, "ж", None, b"\0", 2.5)], MOMENT, "x" * 3_000_000, {"a": ()}):
+        large = os.urandom(3_000_000)
+        for message in (
+            None,
+            [(1, "ж", None, b"\0", 2.5)],
+            MOMENT,
+            "x" * 3_000_000,
+            {"a": ()},
+            b"",
+            b"m",
+            large,
+            (large,),
+        ):
             process.send(message)
             assert process.receive() == message
         process.send("stop")

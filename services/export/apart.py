@@ -74,8 +74,8 @@ def write_apart(
             at_work = children[number % CHILDREN]
             is_whole = False
             while not is_whole:
-                count, data, is_whole = at_work.receive(goes_on)
-                file.add_piece(data)
+                count, is_whole = at_work.receive(goes_on)
+                file.add_piece(at_work.receive(goes_on))
                 written += count
             _give_next(at_work, pieces, number + CHILDREN * AHEAD)
             progress(reached - first, until - first)
@@ -91,7 +91,7 @@ def _give_next(at_work: Child, pieces: Sequence[tuple[int, int]], number: int) -
 
 
 def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> None:
-    """Answer each piece, in parts: the number of events, what they are in the file, and whether the piece is whole."""
+    """Answer each piece, in parts: the number of events and whether the piece is whole, then what is in the file."""
     database = place.open()
     with seldom_collected():
         while True:
@@ -99,7 +99,9 @@ def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> 
             while after < until:
                 with database.reading() as tx:
                     after, stored = read_stored_window(tx, after, until, PIECE_BYTES, wanted.names)
-                    parent.send((*_part_of(tx, wanted, stored, form), after == until))
+                    count, data = _part_of(tx, wanted, stored, form)
+                    parent.send((count, after == until))
+                    parent.send(data)
 
 
 def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str) -> tuple[int, bytes]:

@@ -6,7 +6,9 @@ import gzip
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, cast
@@ -16,6 +18,7 @@ from shared.event_store.shown import json_lines
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 COMPRESSION = 6
+SYNC_SECONDS = 0.5
 
 
 class EventFile(Protocol):
@@ -70,10 +73,32 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
     number, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
     try:
         with os.fdopen(number, "wb", buffering=1024 * 1024) as out:
-            yield out
+            with _on_disk_early(number):
+                yield out
             out.flush()
-            os.fsync(out.fileno())
+            os.fsync(number)
         os.replace(draft, target)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _on_disk_early(number: int) -> Iterator[None]:
+    """Have the disk write what is there while more is made: the system would begin when a gigabyte waits.
+
+    Raises what writing has failed with: Linux tells that once only (fsync(2)).
+    """
+    ended = threading.Event()
+
+    def sync() -> None:
+        while not ended.wait(SYNC_SECONDS):
+            os.fsync(number)
+
+    with ThreadPoolExecutor(1, "okno-sync") as thread:
+        syncing = thread.submit(sync)
+        try:
+            yield
+        finally:
+            ended.set()
+        syncing.result()

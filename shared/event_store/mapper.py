@@ -39,6 +39,8 @@ part. A plain state begins with a brace.
 """
 _HEADER = struct.Struct(f">B{KEY_ID_BYTES}sII")
 _PACK, _UNPACK, _HEAD = _HEADER.pack, _HEADER.unpack_from, _HEADER.size
+_UNPACK_TO_OPEN = struct.Struct(f">x{KEY_ID_BYTES}s4sI").unpack_from
+_BEFORE_NUMBER = nonce(0)[:-4]
 _END = b"}}"
 _UNREADABLE = (InvalidTag, msgspec.MsgspecError, struct.error, LookupError, ValueError, TypeError)
 """What reading changed bytes may end with."""
@@ -218,12 +220,12 @@ def decoded(
 
 def _opened(topic: str, state: bytes, openers: Openers) -> tuple[bytes, bool]:
     """Return the whole envelope, or what is left of it, and whether its key is gone."""
-    _, id_, number, length = _UNPACK(state)
+    id_, number, length = _UNPACK_TO_OPEN(state)
     cipher, end = openers[id_], _HEAD + length
     beginning = state[_HEAD:end]
     if cipher is None:
         return beginning[:-2] + _blanks(topic) + _END, True
-    return beginning[:-2] + cipher.decrypt(nonce(number), state[end:], beginning), False
+    return beginning[:-2] + cipher.decrypt(_BEFORE_NUMBER + number, state[end:], beginning), False
 
 
 def _upcast(state: bytes, upcast: Upcast) -> tuple[str, bytes]:

@@ -13,7 +13,7 @@ from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.copied import copying
 from shared.event_store.log import Stored, openers_of
-from shared.event_store.mapper import TYPES, Openers, decoded
+from shared.event_store.mapper import TYPES, Decoders, Openers, decoded
 from shared.event_store.upcasts import UPCASTS
 
 
@@ -82,21 +82,22 @@ def stored_shown(
     tx: Transaction, stored: Sequence[Stored], is_wanted: Callable[[datetime], bool] | None = None
 ) -> Iterator[list[ShownEvent]]:
     """As `stored_lines`, some AT_ONCE: events to be encoded. What is in them may be copies of the recorded JSON."""
-    openers = openers_of(tx, [each.state for each in stored])
+    openers, of_opened = openers_of(tx, [each.state for each in stored]), copying()
     for start in range(0, len(stored), AT_ONCE):
-        lines = [_shown(each, openers) for each in stored[start : start + AT_ONCE]]
+        lines = [_shown(each, openers, of_opened) for each in stored[start : start + AT_ONCE]]
         yield [each for each in lines if is_wanted(from_text(each.recorded_at))] if is_wanted else lines
 
 
-def _shown(stored: Stored, openers: Openers) -> ShownEvent:
+def _shown(stored: Stored, openers: Openers, of_opened: Decoders) -> ShownEvent:
+    position, stream_id, version = stored.position, stored.stream_id, stored.version
     name, envelope, erased = decoded(
-        stored.position, stored.stream_id, stored.version, stored.type, stored.state, UPCASTS, openers, copying()
+        position, stream_id, version, stored.type, stored.state, UPCASTS, openers, of_opened
     )
     return ShownEvent(
-        stored.position,
+        position,
         name,
-        stored.stream_id,
-        stored.version,
+        stream_id,
+        version,
         _time_text(envelope.recorded_at),
         _time_text(envelope.occurred_at),
         envelope.cause,
@@ -110,8 +111,11 @@ def _time_text(at: datetime | str) -> str:
     """A text is as msgspec writes it: without microseconds where there are none."""
     if isinstance(at, datetime):
         return to_text(at)
-    if at[-1] == "Z" and len(at) in (_SECONDS, _MICROSECONDS):
-        return at if len(at) == _MICROSECONDS else f"{at[:-1]}.000000Z"
+    if at[-1] == "Z":
+        if (length := len(at)) == _MICROSECONDS:
+            return at
+        if length == _SECONDS:
+            return at[:-1] + ".000000Z"
     return to_text(from_text(at))
 
 

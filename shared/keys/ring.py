@@ -17,13 +17,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
-from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database
 from shared.keys.derive import derived, keyed_hash
+from shared.keys.kept import Kept
 from shared.keys.pages import KEY_BYTES, KEYS, PAGE_ID_BYTES, KeyPages
 
 KEY_ID_BYTES = PAGE_ID_BYTES + 1
@@ -79,8 +79,8 @@ class KeyRing:
         self._making: Future[list[tuple[bytes, bytes]]] | None = None
         self._made = 1
         self._sealing: OrderedDict[tuple[int, int, int], Key] = OrderedDict()
-        self._opening: OrderedDict[bytes, AESGCM | None] = OrderedDict()
-        self._pages: OrderedDict[bytes, bytes] = OrderedDict()
+        self._opening: Kept[AESGCM | None] = Kept(OPENING)
+        self._pages: Kept[bytes] = Kept(PAGES)
         self._destructions, self._looked_at = -1, float("-inf")
 
     def pseudonym(self, text: str) -> str:
@@ -116,7 +116,7 @@ class KeyRing:
         """Return keys by id, None for one that was destroyed. Raises WrongKeyStore."""
         with self._lock:
             self._drop_destroyed()
-            found = {id_: self._opening[id_] for id_ in ids if id_ in self._opening}
+            found = self._opening.of(ids)
             if NOBODY in ids:
                 found[NOBODY] = None
             if missing := set(ids) - found.keys():
@@ -162,18 +162,22 @@ class KeyRing:
             self._free.extend(reversed(list(slots)))
 
     def _load(self, ids: Iterable[bytes]) -> dict[bytes, AESGCM | None]:
-        places = {id_: _place(id_) for id_ in ids}
-        pages = {page: self._pages[page] for page, _ in places.values() if page in self._pages}
-        if missing := {page for page, _ in places.values()} - pages.keys():
+        pages = self._pages_of({id_[:PAGE_ID_BYTES] for id_ in ids})
+        found: dict[bytes, AESGCM | None] = {}
+        for id_ in ids:
+            at = id_[PAGE_ID_BYTES] * KEY_BYTES
+            key = pages[id_[:PAGE_ID_BYTES]][at : at + KEY_BYTES]
+            found[id_] = None if key == _NOTHING else AESGCM(key)
+        self._opening.keep(found)
+        return found
+
+    def _pages_of(self, ids: Collection[bytes]) -> Mapping[bytes, bytes]:
+        pages = self._pages.of(ids)
+        if missing := set(ids) - pages.keys():
             loaded = self.pages.load(sorted(missing))
             pages |= loaded
-            _keep(self._pages, loaded, PAGES)
-        found: dict[bytes, AESGCM | None] = {}
-        for id_, (page, slot) in places.items():
-            key = pages[page][slot * KEY_BYTES : (slot + 1) * KEY_BYTES]
-            found[id_] = None if key == _NOTHING else AESGCM(key)
-        _keep(self._opening, found, OPENING)
-        return found
+            self._pages.keep(loaded)
+        return pages
 
     def _drop_destroyed(self) -> None:
         at = time.monotonic()
@@ -188,9 +192,3 @@ class KeyRing:
 
 def _place(id_: bytes) -> tuple[bytes, int]:
     return id_[:PAGE_ID_BYTES], id_[PAGE_ID_BYTES]
-
-
-def _keep(cache: OrderedDict[bytes, Any], new: Mapping[bytes, Any], most: int) -> None:
-    cache.update(new)
-    while len(cache) > most:
-        cache.popitem(last=False)

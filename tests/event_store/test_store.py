@@ -19,7 +19,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store import log as reading
-from shared.event_store.log import head, read_log, read_log_within, read_stream, read_streams
+from shared.event_store.log import head, read_log, read_log_within, read_stored, read_stream, read_streams
 from shared.event_store.mapper import Happening
 from shared.event_store.recorders import Behind
 from shared.event_store.routing import Wanted, customer_of, look_up, seen
@@ -112,6 +112,20 @@ async def test_a_part_of_the_log_ends_where_its_events_are_large(
     assert len(await part(100, 15_000)) == 4
     assert await part(100, 1, whole[3].position) == whole[4:6]
     assert await part(100, 1, whole[-1].position) == []
+
+
+async def test_an_event_whose_bytes_became_a_text_keeps_no_other_from_being_read(
+    database: Database, store: EventStore
+) -> None:
+    await open_conversation(store)
+    before = await database.read(lambda tx: read_stored(tx, 0, 10))
+    if database.dialect == "postgres":
+        return  # whose columns have one type
+    await database.write(lambda tx: tx.run("UPDATE stored_events SET state = CAST(state AS TEXT) WHERE rowid = 2"))
+    after = await database.read(lambda tx: read_stored(tx, 0, 10))
+    changed = before[1].state.decode()
+    assert [each.state for each in after] == [before[0].state, changed, *(each.state for each in before[2:])]
+    assert [(each.position, each.stream_id) for each in after] == [(each.position, each.stream_id) for each in before]
 
 
 async def test_streams_are_read_up_to_a_position(database: Database, store: EventStore) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
 import sys
+import threading
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from uuid import UUID
 
 import pytest
 
+from services.export import files
 from services.export.files import JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.write import write_events
@@ -111,6 +114,19 @@ async def test_parquet_holds_the_same_in_columns(database: Database, store: Even
         assert row == {**line, **times, **actor, **ids}
 
 
+async def test_only_columns_of_few_words_have_a_dictionary(
+    database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    """One of ids that hardly repeat made the file larger, and took longer."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    await fill(store)
+    await exported(database, tmp_path / "e.parquet")
+    group = parquet.ParquetFile(tmp_path / "e.parquet").metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    words = {each.path_in_schema for each in columns if each.has_dictionary_page}
+    assert words == {"type", "actor_kind", "channel_kind"}
+
+
 async def test_an_empty_log_gives_empty_files(database: Database, store: EventStore, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     for name in ("e.jsonl", "e.parquet"):
@@ -129,6 +145,24 @@ def test_a_file_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
         assert (tmp_path / "e.jsonl").read_text() == "of yesterday"
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
     assert os.stat(tmp_path / "e.jsonl").st_mode & 0o777 == 0o600
+
+
+def test_a_disk_that_fails_while_more_is_made_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = threading.Event()
+
+    def fsync(number: int) -> None:
+        if not told.is_set():  # Linux tells it once
+            told.set()
+            raise OSError(errno.EIO, "a bad sector")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(files, "SYNC_SECONDS", 0.001)
+    (tmp_path / "e.jsonl").write_text("of yesterday")
+    with pytest.raises(OSError, match="a bad sector"), whole_file(str(tmp_path / "e.jsonl")):
+        told.wait(10)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["of yesterday"]
 
 
 def test_without_pyarrow_the_command_that_installs_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
