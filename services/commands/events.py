@@ -34,10 +34,11 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     export.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON lines, or Parquet (needs pyarrow)")
     export.add_argument("--out", required=True, metavar="FILE", help="-: stdout; JSON lines as *.gz are compressed")
     export.add_argument("--until", metavar="TIME", help="only what was recorded before then; RFC 3339")
+    export.add_argument("--pass-over", action="store_true", help="leave out and name events that cannot be read")
     export.set_defaults(run=in_house(_export))
     tail = actions.add_parser("tail", help="print events as they are recorded, until interrupted")
     tail.add_argument("--after", type=int, metavar="POSITION", help="begin after a position; 0: at the beginning")
-    tail.set_defaults(run=in_house(_tail), until=None)
+    tail.set_defaults(run=in_house(_tail), until=None, pass_over=False)
     for action in (export, tail):
         action.add_argument("--since", metavar="TIME", help="only what was recorded then or later; RFC 3339")
         action.add_argument("--customer", metavar="ID", help="only what a customer's timeline is made of")
@@ -45,7 +46,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 async def _export(options: argparse.Namespace, house: House) -> int:
-    """Raises WrongRequest, also where Parquet cannot be written."""
+    """Return 1 where something was left out. Raises WrongRequest, also where Parquet cannot be written."""
     wanted = _wanted(options)
     if options.format == "parquet" and options.out in STDOUT:
         raise WrongRequest("Parquet cannot be written to stdout: name a file")
@@ -54,14 +55,16 @@ async def _export(options: argparse.Namespace, house: House) -> int:
     _cancel_on(signal.SIGTERM)
     try:
         with whole_file(options.out) as out, shown_events() as progress, seldom_collected():
-            count = await write_events(house.database, wanted, _file(options, out), progress, house.place)
+            written = await write_events(house.database, wanted, _file(options, out), progress, house.place)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
     except ChildEnded as error:
         raise WrongRequest(f"{error}: the export is not whole, export again") from error
+    for each in written.left_out:
+        print(f"left out: {each}", file=sys.stderr)
     if options.json and options.out not in STDOUT:
-        print_json({"events": count, "file": options.out})
-    return 0
+        print_json({"events": written.events, "file": options.out, "left_out": list(written.left_out)})
+    return 1 if written.left_out else 0
 
 
 def _file(options: argparse.Namespace, out: IO[bytes]) -> EventFile:
@@ -100,7 +103,8 @@ def _wanted(options: argparse.Namespace) -> Selection:
     if since and until and since >= until:
         raise WrongRequest("--since is not before --until")
     try:
-        return Selection(stored_names(options.type), UUID(options.customer) if options.customer else None, since, until)
+        customer_id = UUID(options.customer) if options.customer else None
+        return Selection(stored_names(options.type), customer_id, since, until, options.pass_over)
     except UnknownType as error:
         raise WrongRequest(str(error)) from error
     except ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Protocol
 
 from services.collector import seldom_collected
@@ -38,6 +39,14 @@ class PieceFile(Protocol):
     def add_piece(self, piece: bytes) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many events, and in words which could not be read and why."""
+
+    events: int
+    left_out: Sequence[str]
+
+
 class Stopped(Exception):
     """The export was cancelled."""
 
@@ -54,8 +63,8 @@ def write_apart(
     file: PieceFile,
     progress: Callable[[int, int], None],
     stop: threading.Event,
-) -> int:
-    """Return how many events were written. Raises Stopped, ChildEnded, or what a child raised."""
+) -> Written:
+    """Raises Stopped, ChildEnded, or what a child raised."""
 
     def goes_on() -> None:
         if stop.is_set():
@@ -69,17 +78,17 @@ def write_apart(
         children = [stack.enter_context(child(job, place, wanted, file.form)) for _ in range(CHILDREN)]
         for number, piece in enumerate(pieces[: CHILDREN * AHEAD]):
             children[number % CHILDREN].send(piece)
-        written = 0
+        written, left_out = 0, list[str]()
         for number, (_, reached) in enumerate(pieces):
             at_work = children[number % CHILDREN]
             is_whole = False
             while not is_whole:
-                count, is_whole = at_work.receive(goes_on)
+                count, is_whole, named = at_work.receive(goes_on)
                 file.add_piece(at_work.receive(goes_on))
-                written += count
+                written, left_out = written + count, [*left_out, *named]
             _give_next(at_work, pieces, number + CHILDREN * AHEAD)
             progress(reached - first, until - first)
-    return written
+    return Written(written, left_out)
 
 
 def _give_next(at_work: Child, pieces: Sequence[tuple[int, int]], number: int) -> None:
@@ -91,7 +100,9 @@ def _give_next(at_work: Child, pieces: Sequence[tuple[int, int]], number: int) -
 
 
 def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> None:
-    """Answer each piece, in parts: the number of events and whether the piece is whole, then what is in the file."""
+    """Answer each piece, in parts: the number of events, whether the piece is whole and what was left out; then what
+    stands in the file.
+    """
     database = place.open()
     with seldom_collected():
         while True:
@@ -99,13 +110,16 @@ def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> 
             while after < until:
                 with database.reading() as tx:
                     after, stored = read_stored_window(tx, after, until, PIECE_BYTES, wanted.names)
-                    count, data = _part_of(tx, wanted, stored, form)
-                    parent.send((count, after == until))
+                    left_out: list[str] | None = [] if wanted.pass_over else None
+                    count, data = _part_of(tx, wanted, stored, form, left_out)
+                    parent.send((count, after == until, left_out or []))
                     parent.send(data)
 
 
-def _part_of(tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str) -> tuple[int, bytes]:
+def _part_of(
+    tx: Transaction, wanted: Selection, stored: Sequence[Stored], form: str, left_out: list[str] | None
+) -> tuple[int, bytes]:
     """Return how many of some events are wanted, and what these are in a file."""
     if form == "jsonl":
-        return stored_lines(tx, stored, times(wanted))
-    return as_arrow(stored_shown(tx, stored, times(wanted)))
+        return stored_lines(tx, stored, times(wanted), left_out)
+    return as_arrow(stored_shown(tx, stored, times(wanted), left_out))

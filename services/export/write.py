@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from services.export import apart
+from services.export.apart import Written
 from services.export.files import EventFile
 from services.inbox_api.selection import Page, Selection, bounds, page
 from shared.database.protocol import Database
@@ -22,18 +23,19 @@ async def write_events(
     file: EventFile,
     progress: Callable[[int, int], None],
     place: Place | None = None,
-) -> int:
-    """Return how many events were written. Where reading is another process's work, it runs a page ahead of writing.
+) -> Written:
+    """Return what was written. Where reading is another process's work, it runs a page ahead of writing.
 
     `place`: where the database is, if child processes may read it too: then a long export uses two cores. Raises
     ChildEnded when one of them was killed.
     """
     first, until = await database.read(partial(bounds, wanted=wanted))
     if place is not None and apart.is_worth_it(wanted, until - first):
-        count = await _in_thread(partial(apart.write_apart, place, wanted, (first, until), file, progress))
+        written = await _in_thread(partial(apart.write_apart, place, wanted, (first, until), file, progress))
         file.end()
-        return count
+        return written
     ahead, count, more = asyncio.create_task(_page(database, wanted, first, until)), 0, first < until
+    left_out: list[str] = []
     try:
         while more:
             found = await ahead
@@ -41,15 +43,16 @@ async def write_events(
                 ahead = asyncio.create_task(_page(database, wanted, found.until, until))
             file.add(found.events)
             count += len(found.events)
+            left_out += found.left_out
             progress(found.until - first, until - first)
     finally:
         ahead.cancel()
         await asyncio.gather(ahead, return_exceptions=True)
     file.end()
-    return count
+    return Written(count, left_out)
 
 
-async def _in_thread(write: Callable[[threading.Event], int]) -> int:
+async def _in_thread(write: Callable[[threading.Event], Written]) -> Written:
     """A cancelled export ends its children before it ends itself."""
     stop = threading.Event()
     writing = asyncio.ensure_future(asyncio.to_thread(write, stop))

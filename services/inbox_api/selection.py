@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
+from shared.domain.unreadable import Unreadable
 from shared.event_store.log import head, read_streams_window, read_window
 from shared.event_store.moments import position_before
 from shared.read_models import conversations, groups, live, steps
@@ -25,21 +27,29 @@ CLOCKS = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`names`: stored names, none for every type. `since` and `until` are times of recording, `until` is left out."""
+    """`names`: stored names, none for every type. `since` and `until` are times of recording, `until` is left out.
+
+    `pass_over`: leave out and name what cannot be read; else that raises EventUnreadable.
+    """
 
     names: tuple[str, ...] = ()
     customer_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    pass_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in order. Up to `until` none is left out; `more`: the log goes on behind it."""
+    """Events in order. Up to `until` none is left out; `more`: the log goes on behind it.
+
+    `left_out`: in words, which were passed over and why.
+    """
 
     events: Sequence[Recorded]
     until: int
     more: bool
+    left_out: Sequence[str] = ()
 
 
 def bounds(tx: Transaction, wanted: Selection) -> tuple[int, int]:
@@ -54,12 +64,16 @@ def page(tx: Transaction, wanted: Selection, after: int, limit: int, until: int 
     end = _end(tx, wanted) if until is None else until
     reach = end if wanted.customer_id or not wanted.names else min(end, after + WINDOW)
     if wanted.customer_id is None:
-        events = read_window(tx, after, reach, limit, wanted.names)
+        events = read_window(tx, after, reach, limit, wanted.names, pass_over=wanted.pass_over)
     else:
         streams = _streams(tx, wanted.customer_id)
-        events = read_streams_window(tx, streams, after, reach, limit, wanted.names)
+        events = read_streams_window(tx, streams, after, reach, limit, wanted.names, pass_over=wanted.pass_over)
     reached = events[-1].position if len(events) == limit else max(after, reach)
-    return Page([each for each in events if is_wanted(each.recorded_at, wanted)], reached, reached < end)
+    found = [each for each in events if is_wanted(each.recorded_at, wanted)]
+    unreadable = [event for each in found if isinstance(event := cast("object", each.event), Unreadable)]
+    if unreadable:
+        found = [each for each in found if not isinstance(each.event, Unreadable)]
+    return Page(found, reached, reached < end, tuple(each.why for each in unreadable))
 
 
 def _end(tx: Transaction, wanted: Selection) -> int:

@@ -151,14 +151,27 @@ def read_some(tx: Transaction, after: int, limit: int, types: Sequence[str]) -> 
     return (events[-1].position if len(events) == limit else max(after, until)), events
 
 
-def read_window(tx: Transaction, after: int, until: int, limit: int, types: Sequence[str] = ()) -> list[Recorded]:
-    """Return up to `limit` events after a position up to another, of some stored names (none: all)."""
+def read_window(
+    tx: Transaction, after: int, until: int, limit: int, types: Sequence[str] = (), *, pass_over: bool = False
+) -> list[Recorded]:
+    """Return up to `limit` events after a position up to another, of some stored names (none: all).
+
+    `pass_over` as `read_log` has it.
+    """
     where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
-    return _recorded(tx, _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit)))
+    rows = _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit))
+    return _recorded(tx, rows, pass_over)
 
 
 def read_streams_window(
-    tx: Transaction, stream_ids: Sequence[UUID], after: int, until: int, limit: int, types: Sequence[str] = ()
+    tx: Transaction,
+    stream_ids: Sequence[UUID],
+    after: int,
+    until: int,
+    limit: int,
+    types: Sequence[str] = (),
+    *,
+    pass_over: bool = False,
 ) -> list[Recorded]:
     """As `read_window`, of some streams only: found by the streams' index, however long the log is."""
     where = "+{position} > ? AND +{position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
@@ -167,12 +180,13 @@ def read_streams_window(
         among = "originator_id IN (SELECT value FROM json_each(?))"
         found = f"SELECT {{position}} FROM {EVENTS} WHERE {among} AND {where} ORDER BY +{{position}} LIMIT ?"
         keys = msgspec.json.encode([id_.hex for id_ in stream_ids]).decode()
-        return _recorded(tx, _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, *parameters)))
+        rows = _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, *parameters))
+        return _recorded(tx, rows, pass_over)
     one = f"SELECT {{position}} AS at FROM {EVENTS} WHERE originator_id = wanted.id AND {where} OFFSET 0"
     found = f"SELECT one.at {_EACH_WANTED} ({one}) AS one ORDER BY one.at LIMIT ?"
     event = f"{_SELECT} WHERE {{position}} = found.at OFFSET 0"
     sql = f"SELECT event.* FROM ({found}) AS found CROSS JOIN LATERAL ({event}) AS event ORDER BY found.at"
-    return _recorded(tx, tx.rows(sql.format(position="notification_id"), [list(stream_ids), *parameters]))
+    return _recorded(tx, tx.rows(sql.format(position="notification_id"), [list(stream_ids), *parameters]), pass_over)
 
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:

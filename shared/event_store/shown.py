@@ -13,7 +13,7 @@ from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.copied import copying
 from shared.event_store.log import Stored, openers_of
-from shared.event_store.mapper import TYPES, Decoders, Openers, decoded
+from shared.event_store.mapper import TYPES, Decoders, EventUnreadable, Openers, decoded
 from shared.event_store.upcasts import UPCASTS
 
 
@@ -65,27 +65,50 @@ def json_lines(events: Iterable[Recorded]) -> bytes:
 
 
 def stored_lines(
-    tx: Transaction, stored: Sequence[Stored], is_wanted: Callable[[datetime], bool] | None = None
+    tx: Transaction,
+    stored: Sequence[Stored],
+    is_wanted: Callable[[datetime], bool] | None = None,
+    left_out: list[str] | None = None,
 ) -> tuple[int, bytes]:
     """Return what was read undecoded as `json_lines` would, without making the events: that takes thrice as long.
 
-    `is_wanted` by the time of recording, None: all are; returned is also how many they are.
+    `is_wanted` by the time of recording, None: all are; returned is also how many they are. `left_out` takes in words
+    what cannot be read, None: that raises EventUnreadable.
     """
     count, pieces = 0, list[bytes]()
-    for lines in stored_shown(tx, stored, is_wanted):
+    for lines in stored_shown(tx, stored, is_wanted, left_out):
         count += len(lines)
         pieces.append(_encoder.encode_lines(lines))
     return count, b"".join(pieces)
 
 
 def stored_shown(
-    tx: Transaction, stored: Sequence[Stored], is_wanted: Callable[[datetime], bool] | None = None
+    tx: Transaction,
+    stored: Sequence[Stored],
+    is_wanted: Callable[[datetime], bool] | None = None,
+    left_out: list[str] | None = None,
 ) -> Iterator[list[ShownEvent]]:
     """As `stored_lines`, some AT_ONCE: events to be encoded. What is in them may be copies of the recorded JSON."""
     openers, of_opened = openers_of(tx, [each.state for each in stored]), copying()
     for start in range(0, len(stored), AT_ONCE):
-        lines = [_shown(each, openers, of_opened) for each in stored[start : start + AT_ONCE]]
+        some = stored[start : start + AT_ONCE]
+        try:
+            lines = [_shown(each, openers, of_opened) for each in some]
+        except EventUnreadable:
+            if left_out is None:
+                raise
+            lines = list(_what_can_be_shown(some, openers, of_opened, left_out))
         yield [each for each in lines if is_wanted(from_text(each.recorded_at))] if is_wanted else lines
+
+
+def _what_can_be_shown(
+    stored: Sequence[Stored], openers: Openers, of_opened: Decoders, left_out: list[str]
+) -> Iterator[ShownEvent]:
+    for each in stored:
+        try:
+            yield _shown(each, openers, of_opened)
+        except EventUnreadable as error:
+            left_out.append(str(error))
 
 
 def _shown(stored: Stored, openers: Openers, of_opened: Decoders) -> ShownEvent:

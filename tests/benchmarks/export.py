@@ -99,7 +99,7 @@ async def _export(url: str, keys_url: str, name: str) -> tuple[float, ...]:
     began = time.perf_counter()
     with whole_file(name) as out:
         file = Parquet(out) if name.endswith("parquet") else JsonLines(out, compressed=False)
-        count = await write_events(database, Selection(), file, progress, Place(url, keys_url, SECRET))
-    rate = count / (time.perf_counter() - began)
+        written = await write_events(database, Selection(), file, progress, Place(url, keys_url, SECRET))
+    rate = written.events / (time.perf_counter() - began)
     await database.close()
     return rate, (peaks[-1] - peaks[-2]) / KB_PER_MB

@@ -50,8 +50,8 @@ def place(database: Database, any_url: str, tmp_path: Path, monkeypatch: pytest.
 async def exported(database: Database, wanted: Selection, form: str, place: Place | None) -> tuple[int, Any]:
     out = BytesIO()
     file = Parquet(out) if form == "parquet" else JsonLines(out, compressed=False)
-    count = await write_events(database, wanted, file, lambda done, total: None, place)
-    return count, pyarrow.parquet.read_table(out).to_pylist() if form == "parquet" else out.getvalue()
+    written = await write_events(database, wanted, file, lambda done, total: None, place)
+    return written.events, pyarrow.parquet.read_table(out).to_pylist() if form == "parquet" else out.getvalue()
 
 
 async def _into(target: Path, database: Database, place: Place, progress: Any) -> None:
@@ -161,8 +161,8 @@ async def test_a_piece_of_large_events_is_handed_over_in_parts(
     with pytest.raises(BrokenPipeError):
         await asyncio.to_thread(apart.write_pieces, parent, place, Selection(), "jsonl")
     told, data = parent.sent[::2], parent.sent[1::2]
-    assert told[:3] == [(10, False), (10, False), (5, True)]
-    assert [is_whole for _, is_whole in told].count(True) == 2
+    assert told[:3] == [(10, False, []), (10, False, []), (5, True, [])]
+    assert [is_whole for _, is_whole, _ in told].count(True) == 2
     assert b"".join(data) == alone[1]
 
 

@@ -43,7 +43,7 @@ async def fill(store: EventStore) -> None:
 async def exported(database: Database, path: Path, progress: Any = lambda done, total: None) -> int:
     with whole_file(str(path)) as out:
         file = Parquet(out) if path.suffix == ".parquet" else JsonLines(out, compressed=path.suffix == ".gz")
-        return await write_events(database, Selection(), file, progress)
+        return (await write_events(database, Selection(), file, progress)).events
 
 
 def test_a_link_stays_and_what_it_names_is_written(tmp_path: Path) -> None:
