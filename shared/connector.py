@@ -200,6 +200,8 @@ class Inlet(Protocol):
     """What ingest gives a receiver."""
 
     cursor: Cursor
+    public_url: str
+    """Where the world reaches this process, as its settings say, without a slash at the end; empty if they do not."""
 
     async def accept(self, item: RawItem) -> UUID:
         """Understand, keep and publish `item`; return its inbound id once it is durable.

@@ -53,7 +53,7 @@ class Ingest:
         self._fetcher = Fetcher(self._fetches, self._directory, load, blobs, self._publisher)
         reconciler = Reconciler(self._publisher, blobs, self._fetches)
         self._reconciling = Reconciling(database, self._directory, load, reconciler)
-        self._alone = settings.embedded
+        self._alone, self._public_url = settings.embedded, settings.public_url
         self._retries = Retries(transport, self._publisher, self._directory, load, blobs, self._fetches)
         self._supervisor = Supervisor(self._directory, load, self._inlet, self._lease, self._health, self._kept)
         self._tasks: list[asyncio.Task[None]] = []
@@ -96,7 +96,7 @@ class Ingest:
 
     def _inlet(self, channel: Channel, kind: Kind) -> Inlet:
         cursor = DatabaseCursor(self._database, channel.id)
-        to = self._publisher, self._blobs, self._health, self._kept, self._fetches
+        to = self._publisher, self._blobs, self._health, self._kept, self._fetches, self._public_url
         return ChannelInlet(channel, kind.parse, cursor, *to)
 
     def _lease(self, channel_id: UUID) -> Lease:

@@ -39,8 +39,9 @@ class ChannelInlet:
         health: HealthReports,
         kept: KeptSettings,
         fetches: FetchQueue | None = None,
+        public_url: str = "",
     ) -> None:
-        self.cursor = cursor
+        self.cursor, self.public_url = cursor, public_url
         self._channel, self._parse = channel, parse
         self._publisher, self._blobs, self._fetches = publisher, blobs, fetches
         self._health, self._kept = health, kept

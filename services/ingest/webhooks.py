@@ -130,7 +130,8 @@ class InTime:
     """An inlet that has ACCEPT_SECONDS to keep an item."""
 
     def __init__(self, inlet: Inlet, accepting: Waiting) -> None:
-        self._inlet, self._accepting, self.cursor = inlet, accepting, inlet.cursor
+        self._inlet, self._accepting = inlet, accepting
+        self.cursor, self.public_url = inlet.cursor, inlet.public_url
 
     def accept(self, item: RawItem) -> Coroutine[Any, Any, UUID]:
         return self._accepting.for_(self._inlet.accept(item))

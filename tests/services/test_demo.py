@@ -80,6 +80,8 @@ class Okno:
 class OneRequest:
     """The inlet of one request."""
 
+    public_url = ""
+
     def __init__(self) -> None:
         self.items: list[RawItem] = []
 

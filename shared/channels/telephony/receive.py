@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from starlette.requests import Request
@@ -22,15 +21,15 @@ _SAFE = {"X-Content-Type-Options": "nosniff"}
 
 
 class CallWebhooks:
-    """Answers the webhooks of all telephony channels. `clock` gives the time, `public_url` is this process's own."""
+    """Answers the webhooks of all telephony channels; `clock` gives the time."""
 
-    def __init__(self, clock: Callable[[], datetime] = now, public_url: str = "") -> None:
-        self._clock, self._public_url = clock, public_url
+    def __init__(self, clock: Callable[[], datetime] = now) -> None:
+        self._clock = clock
 
     async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
         name, settings = channel.settings["provider"], channel.settings
         provider = PROVIDERS[name]
-        webhook = await self._received(request, settings)
+        webhook = await self._received(request, settings["public_url"], inlet.public_url)
         if webhook.event and not provider.has_paths:
             raise BadInput(404, "No such address", "This provider posts to the channel's own address.")
         if webhook.method == "GET":
@@ -46,7 +45,7 @@ class CallWebhooks:
         answered = answered or Answered(b'{"ok":true,"id":"%s"}' % str(inbound_id).encode(), "application/json")
         return Response(answered.body, media_type=answered.media_type)
 
-    async def _received(self, request: Request, settings: Mapping[str, str]) -> Received:
+    async def _received(self, request: Request, of_channel: str, of_process: str) -> Received:
         return Received(
             request.headers,
             await _body(request),
@@ -54,11 +53,11 @@ class CallWebhooks:
             request.method,
             request.path_params.get("event", "").rstrip("/"),
             request.scope["query_string"].decode("latin-1"),
-            _urls(request, settings["public_url"], self._public_url),
+            _urls(request, of_channel, of_process),
         )
 
 
-handle: Webhook = CallWebhooks(public_url=os.environ.get("OKNO_PUBLIC_URL", ""))
+handle: Webhook = CallWebhooks()
 
 
 def _greeted(answered: Answered | None) -> Response:

@@ -34,10 +34,10 @@ class Phone:
     """Takes a provider's webhooks at ADDRESS of `base`."""
 
     def __init__(self, channel: Channel, at: datetime = AT, base: str = "http://okno.test", public: str = "") -> None:
-        self.channel, self.base = channel, base
+        self.channel, self.base, self.public_url = channel, base, public
         self.items: list[RawItem] = []
         self.broken = False
-        self._handle = receive.CallWebhooks(lambda: at, public)
+        self._handle = receive.CallWebhooks(lambda: at)
         self._app = Starlette(routes=[Route(path, self._answer, methods=["GET", "POST"]) for path in receive.PATH])
 
     @property

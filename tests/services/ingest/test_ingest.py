@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import httpx
@@ -43,6 +44,7 @@ class Site:
         self.transport = MemoryTransport()
         self.raises: BaseException | None = None
         self.gate: asyncio.Event | None = None
+        self.public_url, self.told = "", []
         self.kind = lines_kind()
         self.kind.modules["receive"] = SimpleNamespace(
             PATH="/in/lines/{channel}", METHODS=("POST",), handle=self.handle
@@ -50,6 +52,7 @@ class Site:
 
     async def handle(self, request, channel, inlet):
         body = await request.body()
+        self.told.append(inlet.public_url)
         if self.raises:
             raise self.raises
         if self.gate:
@@ -58,7 +61,7 @@ class Site:
 
     @asynccontextmanager
     async def running(self):
-        load, settings = loader(self.kind), settings_of(self.folder)
+        load, settings = loader(self.kind), replace(settings_of(self.folder), public_url=self.public_url)
         registry = registry_of(self.database)
         self.ingest = Ingest(settings, self.database, self.transport, registry, self.blobs, load, lambda: ["lines"])
         await self.ingest.start()
@@ -92,6 +95,14 @@ async def test_post_is_answered_after_it_was_published(site):
     assert (by_name.status_code, by_id.status_code) == (200, 200)
     assert [str(m.id) for m in site.published()] == [by_name.text, by_id.text]
     assert await problem_of(site.database, channel.id) == ""
+
+
+async def test_a_webhook_is_told_the_public_address_that_the_settings_have(site):
+    await add_channel(site.database, name="site")
+    for site.public_url in ("https://okno.example", ""):
+        async with site.running() as client:
+            assert (await client.post("/in/lines/site", content="a@b.c|one")).status_code == 200
+    assert site.told == ["https://okno.example", ""]
 
 
 async def test_channel_added_a_moment_ago_works_and_an_unknown_one_does_not(site):

@@ -36,7 +36,7 @@ class OneForm:
 class Broken:
     """An inlet that keeps nothing; `error` is why."""
 
-    cursor = None
+    cursor, public_url = None, ""
 
     def __init__(self, error: Exception) -> None:
         self.error = error

@@ -256,8 +256,3 @@ async def test_the_examples_answer_their_questions(
         names, rows = await asyncio.to_thread(replay.select, replay.projection.query)
     assert names == columns
     assert [tuple(int(v) if not isinstance(v, str) else v for v in row) for row in rows] == expected
-
-
-def test_each_example_is_short() -> None:
-    for file in EXAMPLES.glob("*.py"):
-        assert len(file.read_text().splitlines()) <= 40, file
