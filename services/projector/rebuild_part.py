@@ -99,8 +99,10 @@ class Part:
 
     def _read(self, after: int, pace: Pace) -> list[Recorded]:
         with self.aside.reading() as tx:
-            events = pace.least if self.aside.in_the_way() else pace.events
-            return read_log_within(tx, after, events, BATCH_BYTES)
+            return read_log_within(tx, after, self._events(pace), BATCH_BYTES)
+
+    def _events(self, pace: Pace) -> int:
+        return pace.among_others(waits_long=self.aside.waits_long()) if self.aside.in_the_way() else pace.events
 
 
 def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:

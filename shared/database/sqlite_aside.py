@@ -26,6 +26,9 @@ RESTS = 5
 REST_SECONDS = 0.025
 """At most, so that the work outpaces others who never stop."""
 MOMENT_SECONDS = 0.005
+LONG_SECONDS = 0.02
+"""To wait for the lock, in the mean; a small step of a rebuild takes about as much with its rest."""
+MEAN_OF = 8
 READERS_MILLISECONDS = 100
 """Longer than a step of a rebuild reads: two processes would else keep the log from ever beginning anew."""
 ANY = ""
@@ -43,6 +46,7 @@ class LateTransaction(SqliteTransaction):
     def __init__(self, connection: sqlite3.Connection, lock: Callable[[], None], keys: Any = None) -> None:
         super().__init__(connection, keys)
         self.locked_at: float | None = None
+        self.waited_seconds = 0.0
         self._lock = lock
         self._kept: list[tuple[str, Callable[[], object]]] = []
 
@@ -80,8 +84,10 @@ class LateTransaction(SqliteTransaction):
     def _begin(self) -> None:
         if not self.connection.in_transaction:
             self._lock()
+            began = time.monotonic()
             self.connection.execute("BEGIN IMMEDIATE")
             self.locked_at = time.monotonic()
+            self.waited_seconds = self.locked_at - began
         kept, self._kept = self._kept, []
         for _, write in kept:
             write()
@@ -101,6 +107,7 @@ class SqliteAside:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._turns, self._has_turn = turns, False
         self._version, self._others_wrote = self._data_version(), False
+        self._waited_seconds = 0.0
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
         writer.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
@@ -108,6 +115,9 @@ class SqliteAside:
 
     def in_the_way(self) -> bool:
         return self._turns.others_wrote_lately()
+
+    def waits_long(self) -> bool:
+        return self._waited_seconds > LONG_SECONDS
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -123,6 +133,7 @@ class SqliteAside:
                     self._writer.execute("ROLLBACK")
                 raise
             if transaction.locked_at is not None:
+                self._waited_seconds += (transaction.waited_seconds - self._waited_seconds) / MEAN_OF
                 self._after(time.monotonic() - transaction.locked_at)
         except sqlite3.Error as error:
             raise translated(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,14 @@ from shared.database import sqlite_aside, sqlite_checkpoint
 from shared.database.drop import drop_gradually
 from shared.database.protocol import Aside, Transaction
 from shared.database.sqlite import SqliteDatabase
-from shared.database.sqlite_aside import MOMENT_SECONDS, REST_SECONDS, RESTS, rest_seconds
+from shared.database.sqlite_aside import (
+    LONG_SECONDS,
+    MEAN_OF,
+    MOMENT_SECONDS,
+    REST_SECONDS,
+    RESTS,
+    rest_seconds,
+)
 
 KEPT_BYTES = 100_000
 
@@ -88,12 +96,29 @@ async def test_the_log_keeps_little_after_work_beside(
         assert size_of(log) <= KEPT_BYTES
 
 
+async def test_who_waits_long_for_the_lock_says_so_until_it_comes_at_once_again(database: SqliteDatabase) -> None:
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    with database.aside() as aside:
+        add_aside(aside)
+        assert not aside.waits_long()
+        other.execute("BEGIN IMMEDIATE")
+        leaving = threading.Timer(2 * MEAN_OF * LONG_SECONDS, other.rollback)
+        leaving.start()
+        add_aside(aside)
+        assert aside.waits_long()
+        leaving.join()
+        for _ in range(5 * MEAN_OF):
+            add_aside(aside)
+        assert not aside.waits_long()
+    other.close()
+
+
 class Rests:
     """Rests, by a clock of its own, after every transaction."""
 
     def __init__(self, aside: Aside, rest: Callable[[], None]) -> None:
         self._aside, self._rest = aside, rest
-        self.reading, self.in_the_way = aside.reading, aside.in_the_way
+        self.reading, self.in_the_way, self.waits_long = aside.reading, aside.in_the_way, aside.waits_long
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:

@@ -32,6 +32,9 @@ class Watching:
     def in_the_way(self) -> bool:
         return self._others_write
 
+    def waits_long(self) -> bool:
+        return False
+
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         if threading.current_thread().name.startswith(READER):
