@@ -6,6 +6,8 @@ Processor time tells large events from a busy machine: steps of large ones are s
 from __future__ import annotations
 
 FIRST, LEAST = 500, 100
+WAITED_FOR = 500
+"""While others write without a pause it is waiting that takes time: a step of these takes little more than of a few."""
 STEP_SECONDS = 0.25
 """Of processor time; the lock is held for a third of it."""
 
@@ -19,8 +21,12 @@ class Pace:
 
     @property
     def least(self) -> int:
-        """So many while somebody else wants to write."""
+        """So few at least."""
         return min(LEAST, self._most)
+
+    def among_others(self, *, waits_long: bool) -> int:
+        """So many while somebody else wants to write; `waits_long`: so much that steps wait longer than they work."""
+        return min(WAITED_FOR, self.events) if waits_long else self.least
 
     def took(self, seconds: float) -> None:
         """A step took this much processor time."""

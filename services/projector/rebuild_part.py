@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from services.projector.rebuild_pace import Pace
@@ -80,7 +80,11 @@ class Part:
             self.watcher(Progress("events", reached, total, first))
 
     def _batches(self, after: int, total: int, pace: Pace) -> Iterator[tuple[list[Recorded], int]]:
-        """Yield events and the position up to which they are all; the next are read while these are written."""
+        """Yield events and the position up to which they are all; the next are read while these are written.
+
+        While others want to write they are read before: two threads would take turns at the interpreter, and whoever
+        holds SQLite's lock would wait for the other.
+        """
         with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
             ahead = threads.submit(self._read, after, pace)
             while after < total:
@@ -89,12 +93,16 @@ class Part:
                 after = events[-1].position if events else total
                 if after < total:
                     ahead = threads.submit(self._read, after, pace)
+                    if self.aside.in_the_way():
+                        wait([ahead])
                 yield events, min(after, total)
 
     def _read(self, after: int, pace: Pace) -> list[Recorded]:
         with self.aside.reading() as tx:
-            events = pace.least if self.aside.in_the_way() else pace.events
-            return read_log_within(tx, after, events, BATCH_BYTES)
+            return read_log_within(tx, after, self._events(pace), BATCH_BYTES)
+
+    def _events(self, pace: Pace) -> int:
+        return pace.among_others(waits_long=self.aside.waits_long()) if self.aside.in_the_way() else pace.events
 
 
 def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:

@@ -22,7 +22,7 @@ def drop_gradually(aside: Aside, table: str, goes_on: Callable[[], None]) -> Non
         with aside.writing() as tx:
             sql = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT {rows})"
             by_rows = tx.run(sql) == rows
-        took = time.monotonic() - began
+            took = time.monotonic() - began  # without the rest that follows
         rows = max(FIRST_ROWS // 10, min(FIRST_ROWS * 50, int(rows * HOLD_SECONDS / max(took, HOLD_SECONDS / 2))))
     with aside.writing() as tx:
         tx.run(f"DROP TABLE IF EXISTS {table}")

@@ -281,6 +281,9 @@ class PostgresAside:
     def in_the_way(self) -> bool:
         return False
 
+    def waits_long(self) -> bool:
+        return False
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._database.writing() as transaction:

@@ -81,6 +81,9 @@ class Aside(Protocol):
     def in_the_way(self) -> bool:
         """Whether somebody else has written lately who has to wait while this writes: then write in small pieces."""
 
+    def waits_long(self) -> bool:
+        """Whether it waits so long to write that only larger pieces let it get on."""
+
     def writing(self) -> AbstractContextManager[Transaction]:
         """A write transaction that stands in nobody's way for long: SQLite's lock is held only to carry out writes.
 

@@ -15,14 +15,20 @@ from functools import lru_cache, partial
 from typing import Any
 
 from shared.database.protocol import Row, Transaction
-from shared.database.sqlite_checkpoint import Checkpoints, emptied
+from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints, emptied
 from shared.database.sqlite_transaction import SqliteTransaction, begun, translated
 from shared.database.sqlite_turns import Turns
 from shared.logs import Log
 
 CACHE_KIBIBYTES = 64_000
-REST_SECONDS = 0.05
-LEAST_REST_SECONDS = 0.005
+RESTS = 5
+"""Times as long as the lock was held, while others want it: who finds it taken at all, finds it so but seldom."""
+REST_SECONDS = 0.025
+"""At most, so that the work outpaces others who never stop."""
+MOMENT_SECONDS = 0.005
+LONG_SECONDS = 0.02
+"""To wait for the lock, in the mean; a small step of a rebuild takes about as much with its rest."""
+MEAN_OF = 8
 READERS_MILLISECONDS = 100
 """Longer than a step of a rebuild reads: two processes would else keep the log from ever beginning anew."""
 ANY = ""
@@ -40,6 +46,7 @@ class LateTransaction(SqliteTransaction):
     def __init__(self, connection: sqlite3.Connection, lock: Callable[[], None], keys: Any = None) -> None:
         super().__init__(connection, keys)
         self.locked_at: float | None = None
+        self.waited_seconds = 0.0
         self._lock = lock
         self._kept: list[tuple[str, Callable[[], object]]] = []
 
@@ -77,8 +84,10 @@ class LateTransaction(SqliteTransaction):
     def _begin(self) -> None:
         if not self.connection.in_transaction:
             self._lock()
+            began = time.monotonic()
             self.connection.execute("BEGIN IMMEDIATE")
             self.locked_at = time.monotonic()
+            self.waited_seconds = self.locked_at - began
         kept, self._kept = self._kept, []
         for _, write in kept:
             write()
@@ -98,12 +107,17 @@ class SqliteAside:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._turns, self._has_turn = turns, False
         self._version, self._others_wrote = self._data_version(), False
+        self._waited_seconds = 0.0
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
         writer.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
+        writer.execute(f"PRAGMA journal_size_limit={KEPT_BYTES}")
 
     def in_the_way(self) -> bool:
         return self._turns.others_wrote_lately()
+
+    def waits_long(self) -> bool:
+        return self._waited_seconds > LONG_SECONDS
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -119,6 +133,7 @@ class SqliteAside:
                     self._writer.execute("ROLLBACK")
                 raise
             if transaction.locked_at is not None:
+                self._waited_seconds += (transaction.waited_seconds - self._waited_seconds) / MEAN_OF
                 self._after(time.monotonic() - transaction.locked_at)
         except sqlite3.Error as error:
             raise translated(error) from error
@@ -155,14 +170,13 @@ class SqliteAside:
             self._turns.give_back(others_wrote=others_wrote)
 
     def _after(self, held_seconds: float) -> None:
-        """Leave the lock alone as long as it was held when others want it, who look for it at intervals; else a moment.
-
-        Somebody who never gets it commits nothing, so that nobody seems to want it.
-        """
+        """Leave the lock alone for a while; what was written goes to the disk meanwhile when others write, too."""
         self._watch_others()
         self._look()
         wanted = self._others_wrote or self.in_the_way()
-        time.sleep(min(REST_SECONDS if wanted else LEAST_REST_SECONDS, held_seconds))
+        if wanted:
+            self._checkpoints.sync()
+        time.sleep(rest_seconds(held_seconds, wanted=wanted))
         self._watch_others()
 
     def _watch_others(self) -> None:
@@ -180,6 +194,14 @@ class SqliteAside:
         self._writer.execute(f"PRAGMA busy_timeout={waits}")
         self._checkpoints.look(self._writer)
         self._writer.execute(f"PRAGMA busy_timeout={self._waits}")
+
+
+def rest_seconds(held_seconds: float, *, wanted: bool) -> float:
+    """Return how long to leave the lock alone after it was held; others who want it look for it at intervals.
+
+    Somebody who never gets it commits nothing, so that nobody seems to want it: a moment there is always.
+    """
+    return min(RESTS * held_seconds, REST_SECONDS) if wanted else min(held_seconds, MOMENT_SECONDS)
 
 
 @lru_cache(maxsize=256)

@@ -25,6 +25,7 @@ MOST_PASSES = 8
 BOUND_BYTES = 512 * 1024 * 1024
 LOOK_COMMITS = 16
 log = Log("database")
+_sync = getattr(os, "fdatasync", os.fsync)
 
 
 class Checkpoints:
@@ -58,6 +59,14 @@ class Checkpoints:
     def is_beyond(self) -> bool:
         """Whether the log is so large that readers are waited for."""
         return self._size() > BOUND_BYTES
+
+    def sync(self) -> None:
+        """Bring the log to the disk: else whoever commits next, and waits for the disk, waits for all of it.
+
+        SQLite has no lock on this file that would be given up as it is closed (sqlite.org/howtocorrupt.html, 2.2).
+        """
+        with self._wal.open("rb") as log_file:
+            _sync(log_file.fileno())
 
     def stop(self) -> None:
         """Return when no copy runs any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.projector.rebuild_pace import STEP_SECONDS, Pace
+from services.projector.rebuild_pace import LEAST, STEP_SECONDS, WAITED_FOR, Pace
 
 
 def sizes(most: int, *seconds: float) -> list[int]:
@@ -28,3 +28,16 @@ def test_a_step_that_takes_about_as_long_as_it_may_stays() -> None:
 def test_few_are_allowed() -> None:
     assert sizes(20, 0.01, 1.0) == [20, 20, 20]
     assert Pace(20).least == 20
+
+
+def test_steps_among_others_are_few_events_but_more_where_each_waits_long() -> None:
+    pace = Pace(2000)
+    pace.took(0.01)
+    assert (pace.among_others(waits_long=False), pace.among_others(waits_long=True)) == (LEAST, WAITED_FOR)
+
+
+def test_steps_of_large_events_stay_small_however_long_they_wait() -> None:
+    pace = Pace(2000)
+    pace.took(2 * STEP_SECONDS)
+    pace.took(2 * STEP_SECONDS)
+    assert pace.among_others(waits_long=True) == 125

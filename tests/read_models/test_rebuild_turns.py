@@ -1,0 +1,67 @@
+"""What a rebuild does while it holds the lock that others want: nothing but write."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from services.projector import rebuild_part
+from services.projector.rebuild import Rebuild, Wanted
+from shared.database.protocol import Aside, Database, Transaction
+from shared.event_store.store import EventStore
+from shared.progress import nobody
+from shared.read_models import live
+from tests.read_models.test_read_models import long_history, record
+
+READER = "okno-rebuild-read"
+WAIT_SECONDS = 0.2
+"""So long the reading ahead waits to be overtaken by a writing."""
+
+
+class Watching:
+    """Counts what is read ahead while something is written; that waits for a writing, as long as there may be one."""
+
+    def __init__(self, aside: Aside, *, others_write: bool) -> None:
+        self._aside, self._others_write = aside, others_write
+        self._writes = threading.Event()
+        self.readings = self.at_once = 0
+
+    def in_the_way(self) -> bool:
+        return self._others_write
+
+    def waits_long(self) -> bool:
+        return False
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        if threading.current_thread().name.startswith(READER):
+            self.readings += 1
+            self.at_once += self._writes.wait(WAIT_SECONDS)
+        with self._aside.reading() as tx:
+            yield tx
+
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        self._writes.set()
+        with self._aside.writing() as tx:
+            yield tx
+        self._writes.clear()
+
+
+@pytest.mark.parametrize("others_write", [True, False])
+async def test_events_are_read_while_others_are_written_unless_somebody_wants_to_write(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch, others_write: bool
+) -> None:
+    monkeypatch.setattr(rebuild_part, "BATCH", 20)
+    await record(store, long_history())
+    await database.write(lambda tx: live.move(tx, list(live.models()), 100))
+    with database.aside() as aside:
+        watching = Watching(aside, others_write=others_write)
+        work = Rebuild(database, watching, list(live.models()), Wanted(), nobody)
+        work.build()
+        work.drop_left()
+    assert watching.readings == 5
+    assert (watching.at_once == 0) == others_write
