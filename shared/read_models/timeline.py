@@ -49,13 +49,15 @@ class Timeline:
         CREATE TABLE IF NOT EXISTS {prefix}{LEFT} (
             left_at BIGINT PRIMARY KEY, replaced BIGINT, position BIGINT NOT NULL, {_DEFINITIONS}
         );
-        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
+        {"" if prefix else _by_conversation(prefix)};
         {facets.schema(prefix)};
         {changes.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
         return f"""
+        {_by_conversation(prefix)};
+        {changes.indexes(prefix)};
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_occurred ON {prefix}timeline (customer_id, occurred, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_facet ON {prefix}timeline (customer_id, facet, position);
@@ -94,11 +96,20 @@ class Timeline:
         tx.insert_many(f"{prefix}timeline", _COLUMNS, entries)
         facets.keep(tx, prefix, combinations)
         tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
+        if prefix and any(to is not None for *_, to in placings):
+            tx.script(_by_conversation(prefix))
         for placing in placings:
             _place(tx, prefix, *placing)
 
 
 READ_MODEL = Timeline()
+
+
+def _by_conversation(prefix: str) -> str:
+    """What is moved is found by it: a rebuild needs it from the first such event on, which most logs do not have."""
+    return f"CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)"
+
+
 _PLACING = {e.MessageMoved, e.CustomerUnmerged, e.MessageReceived, e.MessageExtended}
 
 
