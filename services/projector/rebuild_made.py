@@ -25,7 +25,9 @@ from shared.read_models.holes import Hole
 from shared.read_models.model import InTwo, is_in_two
 
 AHEAD = 2
-"""Pieces of the log that the child may have in hand, and that the parent may have made before it can write them."""
+"""Pieces of the log that the child may have in hand."""
+MADE_BEFORE = 4
+"""Pieces that the parent may have made before it can write them; then it waits for the child."""
 PIECE_BYTES = 2 * 1024 * 1024
 """As it is stored; what is larger comes in several steps. A dozen of them may be in memory, as rows."""
 log = Log("projector")
@@ -104,7 +106,7 @@ class MadeAhead:
     def _go_on(self, part: Part, total: int, pace: Pace) -> None:
         """Make a piece that comes later, or wait for the next where enough of them are made."""
         after = self._pieces[-1].until
-        if after == total or sum(piece.is_whole for piece in self._pieces) >= AHEAD:
+        if after == total or sum(piece.is_whole for piece in self._pieces) >= MADE_BEFORE:
             self._receive(part)
         else:
             step = self._made_here(part, after, total, pace.events)
