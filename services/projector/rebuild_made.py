@@ -27,7 +27,7 @@ from shared.read_models.model import InTwo, is_in_two
 AHEAD = 2
 """Pieces of the log that the child may have in hand."""
 MADE_BEFORE = 4
-"""Pieces that the parent may have made before it can write them; then it waits for the child."""
+"""Steps that the parent has before it can write them; then it makes no more, and takes no more than the next."""
 PIECE_BYTES = 2 * 1024 * 1024
 """As it is stored; what is larger comes in several steps. A dozen of them may be in memory, as rows."""
 log = Log("projector")
@@ -86,7 +86,7 @@ class MadeAhead:
             self._forget()
             return self._made_here(part, after, total, pace.least)
         while True:
-            while self._child.has_something():
+            while self._child.has_something() and self._made() < MADE_BEFORE:
                 self._receive(part)
             self._hand_out(after, total, pace.events)
             if not self._pieces:
@@ -106,11 +106,14 @@ class MadeAhead:
     def _go_on(self, part: Part, total: int, pace: Pace) -> None:
         """Make a piece that comes later, or wait for the next where enough of them are made."""
         after = self._pieces[-1].until
-        if after == total or sum(piece.is_whole for piece in self._pieces) >= MADE_BEFORE:
+        if after == total or self._made() >= MADE_BEFORE:
             self._receive(part)
         else:
             step = self._made_here(part, after, total, pace.events)
             self._pieces.append(_Piece(after, step.reached, deque([step]), is_whole=True))
+
+    def _made(self) -> int:
+        return sum(len(piece.steps) for piece in self._pieces)
 
     def _hand_out(self, after: int, total: int, positions: int) -> None:
         while self._is_ready and len(self._asked) < AHEAD:
@@ -135,7 +138,12 @@ class MadeAhead:
             self._asked.popleft()
 
     def _forget(self) -> None:
-        """What is in hand would be written in large steps: leave it, to begin anew where the tables are."""
+        """What is in hand would be written in large steps: leave it, to begin anew where the tables are.
+
+        What the child still makes of it is taken from it, and not kept.
+        """
+        for piece in self._asked:
+            piece.steps = deque(maxlen=0)
         self._pieces.clear()
 
     def _made_here(self, part: Part, after: int, total: int, events: int) -> Step:

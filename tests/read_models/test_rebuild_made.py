@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import marshal
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from services.projector import rebuild_beside, rebuild_made, rebuild_part
 from services.projector.rebuild import Wanted, rebuild
+from services.projector.rebuild_made import MadeAhead
+from services.projector.rebuild_pace import Pace
 from shared.apart import Child
 from shared.apart import child as begun
 from shared.database.postgres import PostgresAside
@@ -219,6 +223,37 @@ async def test_what_the_child_cannot_read_is_told_as_it_is(
     wrong = Place(place.database_url, place.keys_url, b"x" * 32)
     with pytest.raises(WrongKeyStore, match="OKNO_SECRET_KEY is not the one"):
         await rebuild(database, TIMELINE, WhenReady(children), wrong)
+
+
+class Ready:
+    """A child that has made every position of the log by itself, before anybody takes anything."""
+
+    def __init__(self) -> None:
+        self.made: deque[object] = deque([None])
+
+    def send(self, piece: tuple[int, int, int]) -> None:
+        self.made.extend((position + 1, [], position) for position in range(*piece[:2]))
+
+    def has_something(self) -> bool:
+        return bool(self.made)
+
+    def receive(self, goes_on: object) -> object:
+        return self.made.popleft()
+
+    def in_the_way(self) -> bool:
+        return False
+
+    def goes_on(self) -> None:
+        return
+
+
+def test_of_what_the_child_has_made_little_is_taken_before_it_can_be_written() -> None:
+    child: Any = Ready()
+    part: Any = SimpleNamespace(aside=child, goes_on=child.goes_on)
+    steps = MadeAhead("timeline", child).steps(part, 0, 2 * 100, Pace(100))
+    assert next(steps).reached == 1
+    assert len(child.made) == 200 - rebuild_made.MADE_BEFORE
+    assert [step.reached for step in steps] == list(range(2, 201))
 
 
 def test_what_is_made_goes_between_processes_the_fast_way() -> None:
