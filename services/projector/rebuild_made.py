@@ -26,7 +26,7 @@ from shared.read_models.model import InTwo, is_in_two
 
 AHEAD = 2
 """Pieces of the log that the child may have in hand."""
-MADE_BEFORE = 4
+MADE_BEFORE = 6
 """Steps that the parent has before it can write them; then it makes no more, and takes no more than the next."""
 PIECE_BYTES = 2 * 1024 * 1024
 """As it is stored; what is larger comes in several steps. A dozen of them may be in memory, as rows."""
