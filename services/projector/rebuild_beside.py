@@ -13,12 +13,16 @@ from dataclasses import replace
 from functools import partial
 
 from services.collector import seldom_collected
+from services.projector import rebuild_made
+from services.projector.rebuild_made import MadeAhead
 from services.projector.rebuild_part import Part
 from shared.apart import Child, ChildEnded, Parent, child, cores
 from shared.database.protocol import Aside
 from shared.keys.place import Place
 from shared.logs import Log
 from shared.progress import Progress
+from shared.read_models import live
+from shared.read_models.model import is_in_two
 from shared.read_models.rebuilds import Begun
 
 APART_EVENTS = 20_000
@@ -37,12 +41,17 @@ def beside(whole: Part, place: Place | None) -> Iterator[tuple[Part, Callable[[]
     Without a place, a second core or much to do there is no child, and all of it is done here.
     """
     own, other = shares(whole.names)
-    if place is None or not other or cores() < 2 or whole.left() < APART_EVENTS:
+    if place is None or cores() < 2 or whole.left() < APART_EVENTS:
         yield whole, _nothing
-        return
-    with child(f"{__name__}:fill", place, whole.begun, other) as process:
-        both = _Both(whole, process)
-        yield replace(whole, names=own, watcher=both.watch), both.wait
+    elif other:
+        with child(f"{__name__}:fill", place, whole.begun, other) as process:
+            both = _Both(whole, process)
+            yield replace(whole, names=own, watcher=both.watch), both.wait
+    elif is_in_two(live.models()[own[0]]):
+        with child(f"{rebuild_made.__name__}:make", place, own[0]) as process:
+            yield replace(whole, ahead=MadeAhead(own[0], process)), _nothing
+    else:
+        yield whole, _nothing
 
 
 def shares(names: Sequence[str]) -> tuple[list[str], list[str]]:

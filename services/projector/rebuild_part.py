@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from services.projector.rebuild_pace import Pace
 from shared.database.protocol import Aside, Transaction
@@ -16,6 +18,7 @@ from shared.domain.events import Recorded
 from shared.event_store.log import read_log_within
 from shared.progress import Progress, Watcher
 from shared.read_models import holes, live, rebuilds
+from shared.read_models.holes import Hole
 from shared.read_models.rebuilds import Begun
 
 BATCH = 2000
@@ -23,15 +26,40 @@ BATCH_BYTES = 8 * 1024 * 1024
 """Two steps are in memory at once, decoded and as rows."""
 
 
+class Step(Protocol):
+    """A piece of the log, or what was made of it, for tables that are at its beginning or beyond."""
+
+    @property
+    def reached(self) -> int:
+        """The position up to which it has everything."""
+
+    @property
+    def holes(self) -> Sequence[Hole]: ...
+
+    def apply(self, tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
+        """Take what is after a position and not beyond another into the new tables of a model."""
+
+
+class Ahead(Protocol):
+    """Who makes the steps of a part, one ahead of those that are written."""
+
+    def steps(self, part: Part, after: int, total: int, pace: Pace) -> Iterator[Step]:
+        """Return the steps from a position of the log to another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some models of a rebuild that has begun. `goes_on` is called between the steps and may raise."""
+    """Some models of a rebuild that has begun. `goes_on` is called between the steps and may raise.
+
+    `ahead`: who makes the steps; None: they are read here.
+    """
 
     aside: Aside
     begun: Begun
     names: Sequence[str]
     watcher: Watcher
     goes_on: Callable[[], None]
+    ahead: Ahead | None = None
 
     def left(self) -> int:
         """Return how many positions of the log the model that is furthest behind has before it."""
@@ -67,20 +95,21 @@ class Part:
     def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int) -> None:
         """Move `at` up to `until`."""
         total, pace = max(until.values()), Pace(BATCH)
-        for events, reached in self._batches(min(at[name] for name in until), total, pace):
+        steps = self.steps if self.ahead is None else partial(self.ahead.steps, self)
+        for step in steps(min(at[name] for name in until), total, pace):
             began = time.thread_time()
-            moved = {name: max(at[name], min(reached, until[name])) for name in until}
+            moved = {name: max(at[name], min(step.reached, until[name])) for name in until}
             with self.aside.writing() as tx:
-                holes.note(tx, holes.of(events))
+                holes.note(tx, step.holes)
                 for name in until:
-                    apply(tx, name, self.begun.prefix, events, at[name], until[name])
+                    step.apply(tx, name, self.begun.prefix, at[name], until[name])
                 rebuilds.move(tx, self.begun, at, {name: to for name, to in moved.items() if to > at[name]})
             at |= moved
             pace.took(time.thread_time() - began)
-            self.watcher(Progress("events", reached, total, first))
+            self.watcher(Progress("events", step.reached, total, first))
 
-    def _batches(self, after: int, total: int, pace: Pace) -> Iterator[tuple[list[Recorded], int]]:
-        """Yield events and the position up to which they are all; the next are read while these are written.
+    def steps(self, after: int, total: int, pace: Pace) -> Iterator[Step]:
+        """Yield the log from a position to another; the next events are read while these are written.
 
         While others want to write they are read before: two threads would take turns at the interpreter, and whoever
         holds SQLite's lock would wait for the other.
@@ -95,14 +124,30 @@ class Part:
                     ahead = threads.submit(self._read, after, pace)
                     if self.aside.in_the_way():
                         wait([ahead])
-                yield events, min(after, total)
+                yield Events(events, min(after, total))
 
     def _read(self, after: int, pace: Pace) -> list[Recorded]:
         with self.aside.reading() as tx:
-            return read_log_within(tx, after, self._events(pace), BATCH_BYTES)
+            return read_log_within(tx, after, self.most(pace), BATCH_BYTES)
 
-    def _events(self, pace: Pace) -> int:
+    def most(self, pace: Pace) -> int:
+        """Return how many events a step may have just now."""
         return pace.among_others(waits_long=self.aside.waits_long()) if self.aside.in_the_way() else pace.events
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A step as it is read."""
+
+    events: Sequence[Recorded]
+    reached: int
+
+    @property
+    def holes(self) -> Sequence[Hole]:
+        return holes.of(self.events)
+
+    def apply(self, tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
+        apply(tx, name, prefix, self.events, after, until)
 
 
 def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:

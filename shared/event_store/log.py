@@ -33,6 +33,7 @@ PIECE = 100
 _UNREADABLE = (EventUnreadable, WrongKeyStore, msgspec.MsgspecError, LookupError, ValueError, TypeError)
 TOGETHER = 500
 """Streams that are read by one statement."""
+LAST_POSITION = 2**63 - 1
 _EACH_WANTED = "FROM unnest(?::uuid[]) AS wanted (id) CROSS JOIN LATERAL"
 _SELECT = f"SELECT {{position}}, originator_id, originator_version, topic, state FROM {EVENTS}"
 
@@ -71,8 +72,11 @@ def _one_by_one(tx: Transaction, rows: Sequence[Row]) -> tuple[list[Recorded], d
     return events, unreadable
 
 
-def read_log_within(tx: Transaction, after: int, limit: int, most_bytes: int) -> list[Recorded]:
-    """Return as `read_log` that passes over, fewer where so many have that many bytes as they are stored.
+def read_log_within(
+    tx: Transaction, after: int, limit: int, most_bytes: int, until: int = LAST_POSITION
+) -> list[Recorded]:
+    """Return as `read_log` that passes over, up to a position, fewer where so many have that many bytes as they are
+    stored.
 
     By some PIECE at most.
     """
@@ -80,7 +84,7 @@ def read_log_within(tx: Transaction, after: int, limit: int, most_bytes: int) ->
     size = 0
     while size < most_bytes and len(rows) < limit:
         asked = min(PIECE, limit - len(rows))
-        piece = _rows(tx, "{position} > ? ORDER BY {position} LIMIT ?", (after, asked))
+        piece = _rows(tx, "{position} > ? AND {position} <= ? ORDER BY {position} LIMIT ?", (after, until, asked))
         rows += piece
         if len(piece) < asked:
             break

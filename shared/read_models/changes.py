@@ -31,9 +31,12 @@ def schema(prefix: str) -> str:
     return f"""
     CREATE TABLE IF NOT EXISTS {prefix}{TABLE} (
         position BIGINT PRIMARY KEY, message_id TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL
-    );
-    CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_message ON {prefix}{TABLE} (message_id)
+    )
     """
+
+
+def indexes(prefix: str) -> str:
+    return f"CREATE INDEX IF NOT EXISTS {prefix}{TABLE}_message ON {prefix}{TABLE} (message_id)"
 
 
 def change_of(recorded: e.Recorded) -> Row | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from shared.database.protocol import Transaction
+from shared.database.protocol import Row, Transaction
 from shared.domain.events import Actor
 from shared.read_models.entries import Body
 
@@ -79,13 +79,17 @@ def number(facet: Facet) -> int:
     return int.from_bytes(hashlib.blake2b("\n".join(facet).encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def keep(tx: Transaction, prefix: str, facets: Iterable[Facet]) -> None:
+def rows(facets: Iterable[Facet]) -> list[Row]:
+    """Return the rows of some combinations, always in the same order."""
+    return [(number(facet), *facet) for facet in sorted(facets)]
+
+
+def keep(tx: Transaction, prefix: str, rows: Sequence[Row]) -> None:
     """Add those combinations that are new."""
-    rows = [(number(facet), *facet) for facet in facets]
     tx.insert_many(f"{prefix}{TABLE}", COLUMNS, rows, "ON CONFLICT (facet) DO NOTHING")
 
 
 def numbers_that_fit(tx: Transaction, wanted: Filter) -> set[int]:
     """Return the numbers of all known combinations that a filter lets through."""
-    rows = tx.rows(f"SELECT {','.join(COLUMNS)} FROM {TABLE}")
-    return {facet for facet, *rest in rows if wanted.fits(Facet(*rest))}
+    known = tx.rows(f"SELECT {','.join(COLUMNS)} FROM {TABLE}")
+    return {facet for facet, *rest in known if wanted.fits(Facet(*rest))}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeGuard
 
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
@@ -34,3 +34,17 @@ class ReadModel(Protocol):
 
         By the methods of `tx` only, not by its `connection`: a rebuild keeps writes back until a batch is whole.
         """
+
+
+class InTwo(ReadModel, Protocol):
+    """One whose `apply` is `write` of what `made` returns: in a rebuild another process may make it."""
+
+    def made(self, events: Sequence[Recorded]) -> Any:
+        """PURE: return what the tables get of events, whatever stands in them: of values that `marshal` takes."""
+
+    def write(self, tx: Transaction, made: Any, prefix: str) -> None:
+        """Put it into the tables, in the order of the log, each once."""
+
+
+def is_in_two(model: ReadModel) -> TypeGuard[InTwo]:
+    return hasattr(model, "made")

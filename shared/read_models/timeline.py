@@ -33,6 +33,8 @@ _DEFINITIONS = """
     changes BIGINT NOT NULL, facet BIGINT NOT NULL, occurred BIGINT NOT NULL, came_at BIGINT, body TEXT NOT NULL
 """
 """`occurred`: microseconds since 1970; `came_at`: the position at which it was moved to where it is."""
+Made = tuple[list[Row], list[Row], list[Row], list[Row]]
+"""Entries, combinations of what is filtered by, what became of entries, and what is moved or ended."""
 
 
 class Timeline:
@@ -47,13 +49,15 @@ class Timeline:
         CREATE TABLE IF NOT EXISTS {prefix}{LEFT} (
             left_at BIGINT PRIMARY KEY, replaced BIGINT, position BIGINT NOT NULL, {_DEFINITIONS}
         );
-        CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position);
+        {"" if prefix else _by_conversation(prefix)};
         {facets.schema(prefix)};
         {changes.schema(prefix)}
         """
 
     def indexes(self, prefix: str) -> str:
         return f"""
+        {_by_conversation(prefix)};
+        {changes.indexes(prefix)};
         CREATE INDEX IF NOT EXISTS {prefix}timeline_customer ON {prefix}timeline (customer_id, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_occurred ON {prefix}timeline (customer_id, occurred, position);
         CREATE INDEX IF NOT EXISTS {prefix}timeline_facet ON {prefix}timeline (customer_id, facet, position);
@@ -62,6 +66,9 @@ class Timeline:
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
+        self.write(tx, self.made(events), prefix)
+
+    def made(self, events: Sequence[e.Recorded]) -> Made:
         heads: list[tuple[UUID, UUID, UUID | str]] = []
         rests: list[Row] = []
         combinations: set[facets.Facet] = set()
@@ -79,52 +86,66 @@ class Timeline:
                 numbers = (is_looked_up, facets.number(facet), microseconds(recorded.occurred_at))
                 rests.append((recorded.position, kind, *numbers, None, dumps(body)))
         texts = msgspec.to_builtins(heads)  # str() of each id costs more than all else here
-        tx.insert_many(f"{prefix}timeline", _COLUMNS, [(*h, *r) for h, r in zip(texts, rests, strict=True)])
-        facets.keep(tx, prefix, sorted(combinations))
+        entries = [(*h, *r) for h, r in zip(texts, rests, strict=True)]
         became = [row for recorded in events if (row := changes.change_of(recorded))]
+        placings = [row for recorded in told(events, _PLACING) if (row := _placing(recorded))]
+        return entries, facets.rows(combinations), became, placings
+
+    def write(self, tx: Transaction, made: Made, prefix: str) -> None:
+        entries, combinations, became, placings = made
+        tx.insert_many(f"{prefix}timeline", _COLUMNS, entries)
+        facets.keep(tx, prefix, combinations)
         tx.insert_many(f"{prefix}{changes.TABLE}", changes.COLUMNS, became)
-        for recorded in told(events, _PLACING):
-            _place(tx, recorded, prefix)
+        if prefix and any(to is not None for *_, to in placings):
+            tx.script(_by_conversation(prefix))
+        for placing in placings:
+            _place(tx, prefix, *placing)
 
 
 READ_MODEL = Timeline()
+
+
+def _by_conversation(prefix: str) -> str:
+    """What is moved is found by it: a rebuild needs it from the first such event on, which most logs do not have."""
+    return f"CREATE INDEX IF NOT EXISTS {prefix}timeline_conversation ON {prefix}timeline (conversation_id, position)"
+
+
 _PLACING = {e.MessageMoved, e.CustomerUnmerged, e.MessageReceived, e.MessageExtended}
 
 
-def _place(tx: Transaction, recorded: e.Recorded, prefix: str) -> None:
-    """Move an entry that stands already, or end one that does not stand any more."""
+def _placing(recorded: e.Recorded) -> Row | None:
+    """Return what an event moves or ends of what stands already, None for nothing: as `_place` takes it."""
     match recorded.event:
         case e.MessageMoved() as event:
-            where, ids = "conversation_id = ? AND id = ?", (str(event.conversation_id), str(event.message_id))
-            _keep_as_it_stood(tx, prefix, recorded.position, "NULL", where, ids)
-            to = (str(event.to_conversation_id), str(event.to_customer_id), recorded.position)
-            sql = f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ?, came_at = ? WHERE {where}"
-            tx.run(sql, (*to, *ids))
+            ids = (str(event.conversation_id), str(event.message_id))
+            return recorded.position, "NULL", ids, (str(event.to_conversation_id), str(event.to_customer_id))
         case e.CustomerUnmerged() as event:  # what was merged by mistake was never one
-            _end(tx, prefix, recorded, "NULL", event.merge_id)
+            return recorded.position, "NULL", (str(event.merge_id),), None
         case e.MessageReceived() as event if event.edited_before:
-            _end_standing_in(tx, prefix, recorded, event)
+            return _standing_in(recorded, event)
         case e.MessageExtended() as event if event.message.edited_before:
-            _end_standing_in(tx, prefix, recorded, event.message)
+            return _standing_in(recorded, event.message)
+    return None
 
 
-def _end_standing_in(tx: Transaction, prefix: str, recorded: e.Recorded, message: e.MessageReceived) -> None:
+def _standing_in(recorded: e.Recorded, message: e.MessageReceived) -> Row:
     """A new version stood there before what it changes came."""
-    _end(tx, prefix, recorded, str(microseconds(recorded.occurred_at)), message.said_id)
+    return recorded.position, str(microseconds(recorded.occurred_at)), (str(message.said_id),), None
 
 
-def _end(tx: Transaction, prefix: str, recorded: e.Recorded, replaced: str, entry_id: UUID) -> None:
-    where, id_ = "id = ? AND changes = 1", (str(entry_id),)
-    _keep_as_it_stood(tx, prefix, recorded.position, replaced, where, id_)
-    tx.run(f"DELETE FROM {prefix}timeline WHERE {where}", id_)
-
-
-def _keep_as_it_stood(
-    tx: Transaction, prefix: str, position: int, replaced: str, where: str, parameters: Sequence[str]
+def _place(
+    tx: Transaction, prefix: str, position: int, replaced: str, ids: Sequence[str], to: Sequence[str] | None
 ) -> None:
+    """Move an entry that stands already, or end one that does not stand any more."""
+    where = "id = ? AND changes = 1" if to is None else "conversation_id = ? AND id = ?"
     columns = ",".join(_COLUMNS)
-    sql = f"INSERT INTO {prefix}{LEFT} (left_at, replaced, {columns}) SELECT {position}, {replaced}, {columns}"
-    tx.run(f"{sql} FROM {prefix}timeline WHERE {where}", parameters)
+    kept = f"INSERT INTO {prefix}{LEFT} (left_at, replaced, {columns}) SELECT {position}, {replaced}, {columns}"
+    tx.run(f"{kept} FROM {prefix}timeline WHERE {where}", ids)
+    if to is None:
+        tx.run(f"DELETE FROM {prefix}timeline WHERE {where}", ids)
+    else:
+        sql = f"UPDATE {prefix}timeline SET conversation_id = ?, customer_id = ?, came_at = ? WHERE {where}"
+        tx.run(sql, (*to, position, *ids))
 
 
 # --- queries ----------------------------------------------------------------------------------------------

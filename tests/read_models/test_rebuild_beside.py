@@ -122,17 +122,19 @@ async def test_what_the_child_cannot_read_is_told_as_it_is(database: Database, s
     assert [each for each in await rebuild(database, Wanted(), place=place) if not each.equal] == []
 
 
-async def test_little_work_and_one_model_need_no_child(
+async def test_little_work_and_one_model_that_is_not_in_two_need_no_child(
     database: Database, store: EventStore, place: Place, children: list[Child], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(store, long_history(50))
     await show(database)
-    await rebuild(database, Wanted(["timeline"]), place=place)
+    await rebuild(database, Wanted(["conversations"]), place=place)
     monkeypatch.setattr(rebuild_beside, "APART_EVENTS", 1000)
     await rebuild(database, Wanted(), place=place)
+    await rebuild(database, Wanted(["timeline"]), place=place)
     monkeypatch.setattr(rebuild_beside, "APART_EVENTS", 10)
     monkeypatch.setattr(rebuild_beside, "cores", lambda: 1)
     await rebuild(database, Wanted(), place=place)
+    await rebuild(database, Wanted(["timeline"]), place=place)
     assert children == []
 
 
