@@ -32,6 +32,8 @@ COLUMNS = (
     "unknown", "sending", "lag", "problem",
 )  # fmt: skip
 
+ERASED = "records of the intake could not be compared any more: an erasure destroyed the key they were sealed with"
+
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="only what was recorded from then on; without a zone: UTC")
@@ -133,7 +135,8 @@ async def _compare_transport(
     house: House, ledger: Ledger, since: datetime | None, at: datetime, patience: timedelta
 ) -> None:
     letters = await unrecorded.buried(look(house.settings, house.database, topics.DEAD_LETTERS, since))
-    records = opening(look(house.settings, house.database, topics.INBOUND, since), house.wire_keys)
+    sealed = look(house.settings, house.database, topics.INBOUND, since)
+    records = opening(sealed, house.wire_keys, lambda record: ledger.pass_over())
     await unrecorded.compare(house.database, house.store, records, letters, ledger, at, patience)
 
 
@@ -150,9 +153,12 @@ def _answer(options: argparse.Namespace, ledger: Ledger, rows: list[dict[str, An
     holes = [{**hole.shown(), "channel": names.get(str(hole.channel_id))} for hole in ledger.holes]
     if options.json:
         print_json({"complete": ledger.complete, "events": ledger.events, "position": ledger.position,
-                    "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds)})  # fmt: skip
+                    "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds),
+                    "erased_records": ledger.erased_records})  # fmt: skip
         return 0 if ledger.complete else 1
     show(False, rows, COLUMNS)
+    if ledger.erased_records:
+        print(f"{ledger.erased_records} {ERASED}")
     if ledger.complete:
         print(f"nothing is missing in {ledger.events} events")
         return 0
