@@ -27,11 +27,13 @@ from shared.transport.look import look
 from shared.transport.sealed import opening
 
 COMMANDS = {"audit": "prove that nothing is missing and nothing was changed"}
-COLUMNS = (
-    "name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way", "asked", "sent", "failed",
-    "unknown", "sending", "lag", "problem",
-)  # fmt: skip
-
+_REPLIES = {f"replies_{name}": name for name in ("asked", "sent", "failed", "unknown", "sending")}
+COLUMNS = {
+    **{name: name for name in ("name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way")},
+    **_REPLIES, "lag": "lag", "problem": "problem",
+}  # fmt: skip
+"""How people read it, and its name in a row."""
+LEAVE_BY = "replies stand at the channel they leave by: those to a form at the mailbox that answers it"
 ERASED = "records of the intake could not be compared any more: an erasure destroyed the key they were sealed with"
 
 
@@ -156,7 +158,9 @@ def _answer(options: argparse.Namespace, ledger: Ledger, rows: list[dict[str, An
                     "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds),
                     "erased_records": ledger.erased_records})  # fmt: skip
         return 0 if ledger.complete else 1
-    show(False, rows, COLUMNS)
+    show(False, [{said: row[name] for said, name in COLUMNS.items()} for row in rows], tuple(COLUMNS))
+    if any(row["kind"] == "web_form" for row in rows):
+        print(LEAVE_BY)
     if ledger.erased_records:
         print(f"{ledger.erased_records} {ERASED}")
     if ledger.complete:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from services.commands.audit import LEAVE_BY
 from services.house import House
 from services.projector.chain import link_next
 from shared.contracts import topics
@@ -55,6 +56,16 @@ def test_nothing_is_missing_until_something_is(okno: Cli) -> None:
     assert (hole["kind"], hole["position"]) == ("raw_missing", 3)
     assert "1 holes" in okno("audit", status=1)
     assert okno.json("audit", "--since", "2999-01-01T00:00:00Z")["complete"]
+
+
+def test_what_is_told_of_replies_cannot_be_taken_for_what_still_waits(okno: Cli) -> None:
+    okno.receive(item_of("Hello"))
+    heading, *rest = okno("audit").splitlines()
+    assert "  replies_asked  replies_sent  replies_failed  replies_unknown  replies_sending  " in heading
+    assert LEAVE_BY not in rest
+    okno("channels", "add", "web_form", "Site", "--no-check")
+    assert LEAVE_BY in okno("audit").splitlines()
+    assert okno.json("audit")["channels"][0]["asked"] == 0
 
 
 def test_records_that_an_erasure_closed_are_counted_and_told_once(okno: Cli, caplog: pytest.LogCaptureFixture) -> None:
