@@ -135,6 +135,20 @@ def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: 
         assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
 
 
+def test_tables_that_begin_later_than_history_go_on_and_say_so(okno: Cli, tmp_path: Path) -> None:
+    okno.receive(item_of())
+    later, file = "2999-01-01T00:00:00.000000Z", tmp_path / "answer.csv"
+    assert okno.json("replay", FUNNEL)["since"] is None
+    assert "begin" not in okno("replay", FUNNEL)
+    assert okno.json("replay", FUNNEL, "--since", later, "--restart") == {"items": [], "next": None, "since": later}
+    assert "begin" not in okno("replay", FUNNEL, "--since", later)
+    line = f"the tables of funnel begin at {later}: --restart makes them of the whole history"
+    assert okno("replay", FUNNEL).splitlines()[0] == line
+    assert okno("replay", FUNNEL, "--out", str(file)).splitlines() == [line, f"0 rows in {file}"]
+    assert okno.json("replay", FUNNEL, "--out", str(file)) == {"rows": 0, "file": str(file), "since": later}
+    assert len(okno.json("replay", FUNNEL, "--restart")["items"]) == 1
+
+
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
     assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
     assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
