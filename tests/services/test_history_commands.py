@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import sqlite3
 from contextlib import closing
@@ -45,6 +46,18 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
 def test_a_customer_is_named_by_any_spelling_of_their_address(okno: Cli, spelling: str) -> None:
     okno.receive(item_of("first", sender="anna@пример.рф"))
     assert [entry["text"] for entry in okno.json("timeline", spelling)["items"]] == ["first"]
+
+
+def test_a_merge_says_who_is_one_with_whom_and_who_did_it(okno: Cli) -> None:
+    ids = []
+    for name in ("Anna", "Dora"):
+        *_, last = okno.receive(item_of(sender=f"{name.lower()}@example.com", name=name))
+        ids.append(str(last.event.customer_id))
+    okno("identities", "merge", ids[1], ids[0])
+    *_, line = okno("timeline", ids[0]).splitlines()
+    assert " merged " in line
+    assert line.endswith("Dora <dora@example.com> is one with Anna <anna@example.com>")
+    assert f"  command line ({getpass.getuser()})  " in line
 
 
 def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
