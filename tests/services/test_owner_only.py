@@ -11,6 +11,7 @@ import pytest
 
 from services.demo_page.mailbox import HOST, Mailbox
 from services.house import alone, open_house
+from services.privacy.backup import back_up
 from shared.registry.operators import Operators
 from shared.settings import read_settings
 
@@ -51,6 +52,14 @@ async def test_an_installation_is_its_owners_alone(tmp_path: Path) -> None:
     assert {
         name: mode for name, mode in found.items() if mode != (0o700 if (tmp_path / name).is_dir() else 0o600)
     } == {}
+
+
+async def test_a_backup_is_its_owners_alone_whatever_an_interrupted_one_left(tmp_path: Path) -> None:
+    (tmp_path / ".backup.zip.draft").touch()
+    house = open_house(read_settings({}, tmp_path / "data"))
+    await back_up(house, tmp_path / "backup.zip")
+    await house.close()
+    assert (tmp_path / "backup.zip").stat().st_mode & 0o777 == 0o600
 
 
 async def test_what_was_there_keeps_its_rights(tmp_path: Path) -> None:
