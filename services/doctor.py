@@ -22,9 +22,11 @@ from services.privacy import lost, lost_on_the_way
 from services.privacy.seal_old import any_plain
 from shared.clock import from_text, now, to_text
 from shared.connector import load
+from shared.database.open import file_of
 from shared.database.protocol import Transaction
 from shared.event_store import fitting_keys
 from shared.event_store.log import head
+from shared.owner_only import make_folder, others_read
 from shared.read_models import holes, live, quarantine
 from shared.registry import restoring
 from shared.registry.health import health_of_channels
@@ -64,6 +66,8 @@ async def look_over(house: House) -> AsyncIterator[Finding]:
         yield _folder(name, folder)
     if (key := house.settings.data / "secret.key").exists():
         yield _secret(key)
+    if seen := [str(file) for file in _databases(house) if file.exists() and others_read(file)]:
+        yield Finding("files", "warning", f"others can read {', '.join(seen)}: chmod 600 {' '.join(seen)}")
     for name, check in CHECKS.items():
         try:
             for state, found in await check(house):
@@ -74,7 +78,7 @@ async def look_over(house: House) -> AsyncIterator[Finding]:
 
 def _folder(name: str, folder: Path) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"okno")
     except OSError as error:
@@ -88,6 +92,12 @@ def _secret(key: Path) -> Finding:
     if os.name == "posix" and stat.S_IMODE(key.stat().st_mode) & 0o077:
         return Finding("secret key", "warning", f"others can read {key}: chmod 600 it")
     return Finding("secret key", "ok", f"{key}: keep a copy elsewhere, nothing secret can be read without it")
+
+
+def _databases(house: House) -> list[Path]:
+    """What is in the log of writes is not in the file yet."""
+    urls = (house.settings.database_url, house.settings.keys_url)
+    return [Path(f"{file}{end}") for url in urls if (file := file_of(url)) for end in ("", "-wal")]
 
 
 # --- what the checks look at --------------------------------------------------------------------------------

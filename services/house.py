@@ -24,6 +24,7 @@ from shared.keys.pages import WrongKeyStore
 from shared.keys.place import Place
 from shared.keys.ring import KeyRing
 from shared.keys.wire import WireKeys
+from shared.owner_only import make_folder, opener
 from shared.read_models import live
 from shared.registry import (
     business,
@@ -132,8 +133,8 @@ def _refuse(database: Database, keys: KeyRing, *, keys_may_lack: bool, half_rest
 @contextmanager
 def alone(settings: Settings) -> Iterator[None]:
     """Hold the data directory: a second `okno up` on it is refused. Raises WrongSettings."""
-    settings.data.mkdir(parents=True, exist_ok=True)
-    with (settings.data / "okno.lock").open("a+") as file:
+    make_folder(settings.data)
+    with open(settings.data / "okno.lock", "a+", opener=opener) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

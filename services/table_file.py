@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from shared.owner_only import opener
+
 KINDS = (".csv", ".json")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What begins a formula in spreadsheets (owasp.org/www-community/attacks/CSV_Injection)."""
@@ -19,7 +21,7 @@ def write_table(file: Path, columns: Sequence[str], rows: Sequence[Mapping[str, 
     """Write rows to a file whose name ends in one of KINDS. Raises OSError."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with draft.open("w", encoding="utf-8", newline="") as out:
+        with open(draft, "w", encoding="utf-8", newline="", opener=opener) as out:
             if file.suffix == ".json":
                 out.write(orjson.dumps(rows, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
             else:

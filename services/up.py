@@ -16,7 +16,7 @@ from services.serve import Part, bind, run_loop, serve
 from shared.database.protocol import DatabaseUnavailable
 from shared.registry import restoring
 from shared.registry.listening import Listening, reached_at, url_of
-from shared.registry.operators import first_setup_token
+from shared.registry.operators import FIRST_ADMIN, Operators, first_setup_token
 from shared.settings import Settings, WrongSettings
 
 EVERYTHING = tuple(parts.ALL)
@@ -32,6 +32,14 @@ class Start:
     port: int
     demo: bool = False
     as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A one-time link for the first operator, while nobody has a password; `email` is whose it is."""
+
+    token: str
+    email: str
 
 
 def start(settings: Settings, wanted: Start) -> None:
@@ -57,26 +65,39 @@ async def _main(settings: Settings, wanted: Start, listening: socket.socket, add
             chosen.append(_beside_a_restore(house))
         if wanted.demo:
             chosen.append(_demo(house, reached_at(address)))
-        token = await first_setup_token(house.database) if "inbox-api" in wanted.services else None
+        setup = await _first_setup(house) if "inbox-api" in wanted.services else None
         await Listening(house.database).note(wanted.services, settings.public_url or address)
         announced = settings.public_url or reached_at(address)
-        await serve(house, chosen, listening, _announcement(wanted, announced, token))
+        await serve(house, chosen, listening, _announcement(wanted, announced, setup))
     finally:
         await transport.close()
         await house.close()
 
 
-def _announcement(wanted: Start, address: str, token: str | None) -> Callable[[], None]:
+async def _first_setup(house: House) -> Setup | None:
+    token = await first_setup_token(house.database)
+    whose = await Operators(house.database).of_token(token, ("setup",)) if token else None
+    return Setup(token, whose.email) if token and whose else None
+
+
+def _announcement(wanted: Start, address: str, first: Setup | None) -> Callable[[], None]:
     """Return what prints where to go; the setup link works once, and only until somebody has a password."""
-    setup = f"{address}/setup?token={token}" if token else None
+    setup = f"{address}/setup?token={first.token}" if first else None
     demo = f"{address}/demo" if wanted.demo else None
+    whose = first.email if first and first.email != FIRST_ADMIN else None
     if wanted.as_json:
-        line = orjson.dumps({"address": address, "setup": setup, "demo": demo}).decode()
+        line = orjson.dumps({"address": address, "setup": setup, "setup_for": whose, "demo": demo}).decode()
         return lambda: print(line, flush=True)
     lines = [f"Okno: {address}"]
-    lines += [f"First operator (this link works once): {setup}"] if setup else []
+    lines += [f"No operator has a password yet. {_setting_up(whose)}: {setup}"] if setup else []
     lines += [f"Demo: {demo}"] if demo else []
     return lambda: print("\n".join(lines), flush=True)
+
+
+def _setting_up(whose: str | None) -> str:
+    if whose is None:
+        return "The first one, an admin, gives an address and a password here (this link works once)"
+    return f"{whose}, an admin, sets one here (this link works once, and earlier ones no more)"
 
 
 def _beside_a_restore(house: House) -> Part:

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.durable import sync
+from shared.owner_only import make_folder, opener
 
 CHUNK_BYTES = 64 * 1024
 """Each is sealed by itself, so that any part of a long recording can be read alone."""
@@ -186,10 +187,10 @@ def _touched(path: Path, at: float) -> bool:
 
 def _write_durably(path: Path, pieces: Iterator[bytes]) -> None:
     """Write beside, fsync, rename, fsync the folder: after a crash the file is whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(6).hex()}")
     try:
-        with draft.open("wb") as file:
+        with open(draft, "wb", opener=opener) as file:
             for piece in pieces:
                 file.write(piece)
             file.flush()

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from shared.owner_only import make_folder
+
 
 class WrongSettings(Exception):
     """A setting is missing or cannot be used; the text says which and what would be right."""
@@ -103,7 +105,7 @@ def _secret_key(given: str, file: Path) -> bytes:
 
 def _create_key_file(file: Path) -> None:
     """Write a new key that only the owner can read; when two processes start at once, the first one's key stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     draft = file.with_name(f".secret.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() + "\n")

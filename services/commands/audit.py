@@ -27,10 +27,14 @@ from shared.transport.look import look
 from shared.transport.sealed import opening
 
 COMMANDS = {"audit": "prove that nothing is missing and nothing was changed"}
-COLUMNS = (
-    "name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way", "asked", "sent", "failed",
-    "unknown", "sending", "lag", "problem",
-)  # fmt: skip
+_REPLIES = {f"replies_{name}": name for name in ("asked", "sent", "failed", "unknown", "sending")}
+COLUMNS = {
+    **{name: name for name in ("name", "kind", "state", "received", "stored", "shown", "quarantined", "on_the_way")},
+    **_REPLIES, "lag": "lag", "problem": "problem",
+}  # fmt: skip
+"""How people read it, and its name in a row."""
+LEAVE_BY = "replies stand at the channel they leave by: those to a form at the mailbox that answers it"
+ERASED = "records of the intake could not be compared any more: an erasure destroyed the key they were sealed with"
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -133,7 +137,8 @@ async def _compare_transport(
     house: House, ledger: Ledger, since: datetime | None, at: datetime, patience: timedelta
 ) -> None:
     letters = await unrecorded.buried(look(house.settings, house.database, topics.DEAD_LETTERS, since))
-    records = opening(look(house.settings, house.database, topics.INBOUND, since), house.wire_keys)
+    sealed = look(house.settings, house.database, topics.INBOUND, since)
+    records = opening(sealed, house.wire_keys, lambda record: ledger.pass_over())
     await unrecorded.compare(house.database, house.store, records, letters, ledger, at, patience)
 
 
@@ -150,9 +155,14 @@ def _answer(options: argparse.Namespace, ledger: Ledger, rows: list[dict[str, An
     holes = [{**hole.shown(), "channel": names.get(str(hole.channel_id))} for hole in ledger.holes]
     if options.json:
         print_json({"complete": ledger.complete, "events": ledger.events, "position": ledger.position,
-                    "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds)})  # fmt: skip
+                    "channels": rows, "holes": holes, "holes_by_kind": dict(ledger.kinds),
+                    "erased_records": ledger.erased_records})  # fmt: skip
         return 0 if ledger.complete else 1
-    show(False, rows, COLUMNS)
+    show(False, [{said: row[name] for said, name in COLUMNS.items()} for row in rows], tuple(COLUMNS))
+    if any(row["kind"] == "web_form" for row in rows):
+        print(LEAVE_BY)
+    if ledger.erased_records:
+        print(f"{ledger.erased_records} {ERASED}")
     if ledger.complete:
         print(f"nothing is missing in {ledger.events} events")
         return 0

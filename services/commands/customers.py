@@ -28,6 +28,7 @@ from shared.event_store.mapper import About
 from shared.read_models import live
 from shared.registry.operators import Operators
 
+Column = dict[str, str | None]
 COMMANDS = {"customers": "import and export customers"}
 
 
@@ -55,11 +56,14 @@ async def _import(options: argparse.Namespace, house: House) -> int:
     try:
         with options.file.open("rb") as file:
             plan = await importing.plan(house.database, await _wanted(options, house, file))
+            columns = _columns(plan)
+            if not options.json:
+                _say_columns(columns)
             if options.dry_run:
-                return await _report(options, importing.dry_run(house.database, plan), None)
+                return await _report(options, columns, importing.dry_run(house.database, plan), None)
             import_id: UUID = options.id or uuid4()
             print(f"import {import_id}", file=sys.stderr)
-            return await _report(options, importing.run(house.store, plan, import_id, _about()), import_id)
+            return await _report(options, columns, importing.run(house.store, plan, import_id, _about()), import_id)
     except FileNotFoundError as error:
         raise WrongRequest(f"there is no file {options.file}") from error
     except WrongFile as error:
@@ -78,7 +82,28 @@ async def _wanted(options: argparse.Namespace, house: House, file: Any) -> impor
     return importing.Wanted(file, options.file.name, mapping, operators, country)
 
 
-async def _report(options: argparse.Namespace, steps: AsyncIterator[importing.Progress], import_id: UUID | None) -> int:
+def _columns(plan: importing.Plan) -> list[Column]:
+    """Return to which field each column goes, in the order of the file; None: to no field."""
+    fields = {column.index: column.field for column in plan.columns}
+    return [
+        {"column": heading or f"#{number + 1}", "field": fields.get(number)}
+        for number, heading in enumerate(plan.shape.headings)
+    ]
+
+
+def _say_columns(columns: list[Column]) -> None:
+    taken = [f"{each['column']} -> {each['field']}" for each in columns if each["field"]]
+    print(_plain(f"columns: {', '.join(taken)}"))
+    if left := [str(each["column"]) for each in columns if not each["field"]]:
+        print(_plain(f"left out: {', '.join(left)} (--map COLUMN=FIELD for each that is wanted says otherwise)"))
+
+
+async def _report(
+    options: argparse.Namespace,
+    columns: list[Column],
+    steps: AsyncIterator[importing.Progress],
+    import_id: UUID | None,
+) -> int:
     """Print rows (of an import those with something to tell), progress to a terminal, the totals; 1 if any failed."""
     totals: dict[str, int] = {}
     async for step in steps:
@@ -92,7 +117,8 @@ async def _report(options: argparse.Namespace, steps: AsyncIterator[importing.Pr
         _progress(f"{_rows(totals)} rows")
     _progress("")
     if options.json:
-        print(orjson.dumps({"id": str(import_id) if import_id else None, "counts": totals}).decode())
+        told = {"id": str(import_id) if import_id else None, "counts": totals, "columns": columns}
+        print(orjson.dumps(told).decode())
     else:
         verb = "would be" if import_id is None else "are"
         print(f"{totals['new']} {verb} new, {totals['known']} known ({totals['changed']} with changes), "

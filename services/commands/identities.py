@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -77,4 +78,4 @@ def _say(options: argparse.Namespace, text: str) -> None:
 
 
 def _about() -> About:
-    return About(now(), Actor("system"))
+    return About(now(), Actor("system", "", f"command line ({getpass.getuser()})"))

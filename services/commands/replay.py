@@ -50,12 +50,15 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         try:
             replay = Replay(projection, house.database, target)
             position = await replay.begin(since, restart=options.restart)
+            begins = await replay.begins()
+            if begins and not (since or options.json):
+                print(f"the tables of {projection.name} begin at {begins}: --restart makes them of the whole history")
             with shown_progress(options.json) as watcher, seldom_collected():
                 position = await replay.run(position, until, watcher)
             if options.follow:
                 await replay.follow(position, house.store, since)
             if query:
-                _answer(options, *await asyncio.to_thread(replay.select, query))
+                _answer(options, begins, *await asyncio.to_thread(replay.select, query))
         finally:
             await target.close()
     except (BrokenProjection, OtherProjection) as error:
@@ -83,11 +86,13 @@ def _file(into: str | None, house: House, projection: Projection) -> Path:
     return Path(into).absolute() if into else house.settings.data / "replay" / f"{projection.name}.db"
 
 
-def _answer(options: argparse.Namespace, columns: Sequence[str], rows: Sequence[Row]) -> None:
+def _answer(options: argparse.Namespace, begins: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     items: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
     if options.out:
         write_table(options.out, columns, items)
-        told = {"rows": len(items), "file": str(options.out)}
+        told = {"rows": len(items), "file": str(options.out), "since": begins or None}
         print_json(told) if options.json else print("{rows} rows in {file}".format(**told))
+    elif options.json:
+        print_json({"items": items, "next": None, "since": begins or None})
     else:
-        show(options.json, items, columns)
+        show(False, items, columns)

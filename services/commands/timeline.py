@@ -42,7 +42,8 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         print_json({"items": found, "next": None})
     else:
         columns = ("recorded_at", "kind", "direction", "channel", "author", "delivery", "text")
-        show(False, [_row(entry) for entry in found], columns)
+        people = await house.database.read(partial(_merged_people, found=found))
+        show(False, [_row(entry, people) for entry in found], columns)
 
 
 def customer_named(tx: Transaction, wanted: str) -> UUID:
@@ -60,12 +61,22 @@ def customer_named(tx: Transaction, wanted: str) -> UUID:
     return found[0]
 
 
-def _row(entry: dict[str, Any]) -> dict[str, Any]:
+def _merged_people(tx: Transaction, found: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what those are called of whom a timeline says that they are one, each by themselves."""
+    ids = {entry[side] for entry in found if entry["kind"] == "merged" for side in ("customer", "into")}
+    rows = tx.rows_in("SELECT id, name, address FROM customers WHERE id", sorted(ids))
+    return {id_: f"{name} <{address}>" if name and address else name or address or id_ for id_, name, address in rows}
+
+
+def _row(entry: dict[str, Any], people: dict[str, str]) -> dict[str, Any]:
     channel, delivery, call = entry.get("channel"), entry.get("delivery"), entry.get("call")
+    words = f"call {call['state']}" if call else ""
+    if entry["kind"] == "merged":
+        words = " is one with ".join(people.get(entry[side], entry[side]) for side in ("customer", "into"))
     return {
         **entry,
         "channel": channel["name"] if channel else None,
         "author": entry["author"]["name"] or entry["author"]["address"] or entry["author"]["kind"],
         "delivery": delivery["state"] if delivery else None,
-        "text": entry["text"] or (f"call {call['state']}" if call else ""),
+        "text": entry["text"] or words,
     }

@@ -16,6 +16,7 @@ from weakref import WeakSet
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from shared.clock import now, to_text
+from shared.owner_only import make_folder, opener
 
 HOST = "127.0.0.1"
 PORTS = range(20_000, 30_000)
@@ -43,7 +44,7 @@ class Mailbox:
 
     async def start(self, port: int) -> int:
         """Listen on `port`, or for 0 on a free one; return it. Raises OSError if it is taken."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         self._mails = [_read(file.read_bytes()) for file in sorted(self._folder.glob("*.eml"))[-KEPT:]]
         self._server = await self._listen(port)
         bound: int = self._server.sockets[0].getsockname()[1]
@@ -63,7 +64,7 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         data = envelope.original_content or b""
-        (self._folder / f"{time.time_ns():020}-{next(self._number)}.eml").write_bytes(data)
+        _keep(self._folder / f"{time.time_ns():020}-{next(self._number)}.eml", data)
         for old in sorted(self._folder.glob("*.eml"))[:-KEPT]:
             old.unlink()
         self._mails = [*self._mails[1 - KEPT :], _read(data)]
@@ -83,6 +84,11 @@ class Mailbox:
         connection = SMTP(self, hostname="okno.example", enable_SMTPUTF8=True)
         self._connections.add(connection)
         return connection
+
+
+def _keep(file: Path, data: bytes) -> None:
+    with open(file, "wb", opener=opener) as out:
+        out.write(data)
 
 
 def _read(data: bytes) -> Mail:

@@ -23,6 +23,7 @@ from shared.database.protocol import Row, Transaction
 from shared.durable import replace_durably
 from shared.event_store.log import head
 from shared.keys.items import ItemKeys
+from shared.owner_only import make_file
 from shared.registry.erasures import WrongErasure
 from shared.transport.sealed import SealedTransport
 
@@ -68,7 +69,9 @@ async def back_up(house: House, file: Path) -> dict[str, Any]:
     it is begun anew.
     """
     draft = file.with_name(f".{file.name}.draft")
+    draft.unlink(missing_ok=True)
     try:
+        make_file(draft)
         for _ in range(TRIES):
             before = await asyncio.to_thread(house.keys.pages.destructions)
             contents = await _written(house, draft)

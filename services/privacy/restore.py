@@ -33,6 +33,7 @@ from shared.event_store import fitting_keys
 from shared.event_store.log import read_streams
 from shared.event_store.reindex import reindex
 from shared.keys.pages import WrongKeyStore
+from shared.owner_only import make_folder, opener
 from shared.registry import erasures, restoring
 from shared.transport.sealed import SealedTransport
 
@@ -270,14 +271,14 @@ def _events(tx: Transaction, names: Sequence[str], rows: Sequence[list[Any]]) ->
 def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
     """Return once they are on the disk: the log, which is, speaks of them."""
     folders = set[Path]()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name in archive.namelist():
         parts = Path(name).parts
         if len(parts) != 3 or parts[0] != "blobs" or ".." in parts:
             continue
         target = folder / parts[1] / parts[2]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(name) as source, target.open("wb") as out:
+        make_folder(target.parent)
+        with archive.open(name) as source, open(target, "wb", opener=opener) as out:
             shutil.copyfileobj(source, out)
             out.flush()
             os.fsync(out.fileno())

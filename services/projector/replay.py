@@ -113,6 +113,11 @@ class Replay:
             except Exception as error:
                 raise _broken(error, "the query") from error
 
+    async def begins(self) -> str:
+        """Return since when the tables have history, as text; empty: from its first event."""
+        row = await asyncio.to_thread(self._stands)
+        return str(row[1]) if row else ""
+
     @property
     def _namespace(self) -> str:
         return f"replay_{self.projection.name}"
@@ -127,10 +132,13 @@ class Replay:
             yield tx
 
     def _position(self) -> int:
+        row = self._stands()
+        return int(row[0]) if row else 0
+
+    def _stands(self) -> Row | None:
         with self.target.reading() as tx:
             _enter(tx, self._namespace)
-            row = tx.row("SELECT position FROM replay_position WHERE name = ?", (self.projection.name,))
-        return int(row[0]) if row else 0
+            return tx.row("SELECT position, since FROM replay_position WHERE name = ?", (self.projection.name,))
 
     def _begin(self, since: str, start: int, restart: bool, erasures: int) -> int:
         wanted = self.projection

@@ -71,6 +71,11 @@ class Ledger:
     events: int = 0
     position: int = 0
     """How far in the log it was compared."""
+    erased_records: int = 0
+    """On the topic, sealed with a key that an erasure destroyed: nobody can compare them any more."""
+
+    def pass_over(self) -> None:
+        self.erased_records += 1
 
     def of(self, channel_id: UUID) -> Counts:
         return self.counts.setdefault(channel_id, Counts())

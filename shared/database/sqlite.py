@@ -25,6 +25,7 @@ from shared.database.sqlite_transaction import SqliteTransaction, begun
 from shared.database.sqlite_turns import Turns
 from shared.database.sqlite_writer import SqliteWriter
 from shared.database.wakeups import Wakeups
+from shared.owner_only import make_file, make_folder, opener
 
 T = TypeVar("T")
 BUSY_SECONDS = 30.0
@@ -42,7 +43,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make()
         self._wakeups = Wakeups()
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
@@ -136,6 +137,14 @@ class SqliteDatabase:
         for connection in self._opened:
             connection.close()
 
+    def _make(self) -> None:
+        """The files beside it are made with the rights of the database (sqlite.org/src, findCreateFileMode)."""
+        make_folder(self.path.parent)
+        try:
+            make_file(self.path)
+        except OSError as error:
+            raise DatabaseUnavailable(f"{self.path}: {error}") from error
+
     def _read(self, job: Callable[[Transaction], T]) -> T:
         with self.reading() as transaction:
             return job(transaction)
@@ -170,7 +179,7 @@ async def _forever() -> None:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Hold a file, which the kernel gives up when the process dies. Raises Occupied."""
-    with path.open("a") as file:
+    with open(path, "a", opener=opener) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

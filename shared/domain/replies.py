@@ -21,6 +21,8 @@ from shared.domain.state import (
     text_within_limit,
 )
 
+ERASED = "The client was erased: there is nobody to write to"
+
 # --- decide -----------------------------------------------------------------------------------------------
 
 
@@ -59,7 +61,7 @@ def _answerable(state: Conversation) -> Answerable:
     if state.answerable is None:
         raise Refused("nothing_to_answer", "The client has not written in this conversation yet")
     if not state.answerable.to.address:
-        raise Refused("erased", "The client was erased: there is nobody to write to")
+        raise Refused("erased", ERASED)
     if why := state.unreachable or state.answerable.cannot_reply:
         raise Refused("cannot_reply", why)
     return state.answerable

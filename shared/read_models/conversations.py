@@ -10,6 +10,7 @@ import orjson
 
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
+from shared.domain.replies import ERASED
 from shared.ids import texts_of
 from shared.read_models import conversations_past, groups
 from shared.read_models.conversation_rows import (
@@ -126,8 +127,8 @@ def _listed_as(values: Values) -> str:
 # --- queries ----------------------------------------------------------------------------------------------
 
 _SELECT = (
-    f"SELECT c.position, {','.join('c.' + name for name in COLUMNS)}, u.id, u.name, u.address FROM conversations c"
-    " LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
+    f"SELECT c.position, {','.join('c.' + name for name in COLUMNS)}, u.id, u.name, u.address, u.erased"
+    " FROM conversations c LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
     " JOIN customers u ON u.id = coalesce(g.root_id, c.customer_id)"
 )
 """With whoever stands for the customer it belongs to."""
@@ -209,19 +210,19 @@ def next_snooze(tx: Transaction) -> str | None:
 
 def _shown(row: Row) -> Body:
     values = dict(zip(COLUMNS, row[1:], strict=False))
-    values["customer_id"], name, address = row[-3:]
+    values["customer_id"], name, address, erased = row[-4:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")
     unreachable = values.pop("unreachable")
     return {
         **values,
-        "customer": {"id": values["customer_id"], "name": name or None, "address": address},
+        "customer": {"id": values["customer_id"], "name": name or None, "address": address, "erased": bool(erased)},
         "assignee": {"id": assignee, "name": assignee_name} if assignee else None,
         "tags": orjson.loads(values["tags"]),
         "unanswered": values["waiting_since"] is not None,
         "last_message": orjson.loads(last) if last else None,
         "reply_to": [reply_to] if reply_to else None,
         "reply_channel_id": reply_channel,
-        "cannot_reply": unreachable or values["cannot_reply"],
+        "cannot_reply": unreachable or values["cannot_reply"] or (ERASED if reply_to == "" else None),
     }

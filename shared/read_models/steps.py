@@ -17,7 +17,9 @@ _COLUMNS = (
     "id", "customer_id", "conversation_id", "what", "note", "state", "due_at", "operator_id", "planned_at", "ended_at",
     "position",
 )  # fmt: skip
-_SELECT = f"SELECT s.position, {','.join('s.' + name for name in _COLUMNS)}, u.id, u.name, u.address FROM steps s"
+_SELECT = (
+    f"SELECT s.position, {','.join('s.' + name for name in _COLUMNS)}, u.id, u.name, u.address, u.erased FROM steps s"
+)
 _JOIN = (
     "LEFT JOIN customer_groups g ON g.member_id = s.customer_id"
     " LEFT JOIN customers u ON u.id = coalesce(g.root_id, s.customer_id)"
@@ -158,6 +160,7 @@ def ids_of_customer(tx: Transaction, customer_id: UUID) -> list[UUID]:
 
 def _shown(row: Row) -> Body:
     values = dict(zip(_COLUMNS, row[1:], strict=False))
-    id_, name, address = row[-3:]
+    id_, name, address, erased = row[-4:]
     values["customer_id"] = id_ or values["customer_id"]
-    return {**values, "customer": {"id": values["customer_id"], "name": name or None, "address": address}}
+    who = {"id": values["customer_id"], "name": name or None, "address": address, "erased": bool(erased)}
+    return {**values, "customer": who}

@@ -136,10 +136,16 @@ def letter_id(headers: Mapping[str, str], digest: str) -> str:
     return f"{LETTER}{source} {offset} {digest}" if source and offset else f"{LETTER}{uuid4()}"
 
 
-async def opening(batches: AsyncIterator[list[Record]], keys: WireKeys) -> AsyncIterator[list[Record]]:
-    """Yield batches of records as they were published, without those whose keys are destroyed."""
+def _logged(record: Record) -> None:
+    log.warning("record_erased", source=record.source, offset=record.offset)
+
+
+async def opening(
+    batches: AsyncIterator[list[Record]], keys: WireKeys, passed_over: Callable[[Record], None] = _logged
+) -> AsyncIterator[list[Record]]:
+    """Yield batches of records as they were published; `passed_over` is told those whose keys are destroyed."""
     async for records in batches:
-        yield await _all_opened(records, keys)
+        yield await _all_opened(records, keys, passed_over)
 
 
 class OpeningConsumer:
@@ -176,29 +182,36 @@ class OpeningConsumer:
 
     async def _opened(self, records: Sequence[Record]) -> list[Record]:
         try:
-            return await _all_opened(records, self._keys)
+            return await _all_opened(records, self._keys, _logged)
         except (DatabaseUnavailable, WrongKeyStore) as error:
             await self._consumer.rewind()
             raise TransportUnavailable(f"no key to open records with: {error}") from error
 
 
-async def _all_opened(records: Sequence[Record], keys: WireKeys) -> list[Record]:
+async def _all_opened(records: Sequence[Record], keys: WireKeys, passed_over: Callable[[Record], None]) -> list[Record]:
     ids = {id_ for record in records if (id_ := record.headers.get(KEY))}
     letters = {id_ for record in records if (id_ := record.headers.get(ITEM))}
     ciphers = await keys.openers(ids) if ids else {}
     items = await asyncio.to_thread(keys.items.openers, letters) if letters else {}
-    found = (_opened(record, ciphers, items) for record in records)
-    return [record for record in found if record is not None]
+    found: list[Record] = []
+    for record in records:
+        if opened := _opened(record, ciphers, items):
+            found.append(opened)
+        else:
+            passed_over(record)
+    return found
 
 
 def _opened(record: Record, ciphers: Mapping[str, AESGCM | None], items: Mapping[str, AESGCM | None]) -> Record | None:
-    """Return the record as it was published; one that was not sealed, or was changed on the way, as it is."""
+    """Return the record as it was published; one that was not sealed, or was changed on the way, as it is.
+
+    None: its key is destroyed.
+    """
     name = KEY if KEY in record.headers else ITEM
     id_ = record.headers.get(name)
     if not id_:
         return record
     if (cipher := (ciphers if name == KEY else items)[id_]) is None:
-        log.warning("record_erased", source=record.source, offset=record.offset)
         return None
     try:
         value = unseal(cipher, id_, record.value)

@@ -18,6 +18,8 @@ async def test_a_customer_is_erased_for_good_and_shown_as_erased(
     await give_session(page, embedded.url)
     await page.goto(embedded.url)
     await page.get_by_text(SAID).first.click()
+    await expect(page.get_by_test_id("reply-text")).to_be_visible()
+    conversation = page.url
     await page.get_by_test_id("customer-name").click()
     await expect(page.get_by_test_id("timeline")).to_contain_text(SAID)
     customer = await page.get_by_test_id("customer").get_attribute("data-id")
@@ -42,6 +44,12 @@ async def test_a_customer_is_erased_for_good_and_shown_as_erased(
     await expect(page.get_by_test_id("entry-erased")).to_have_count(1)
     await expect(page.get_by_text(SAID)).to_have_count(0)
     await expect(page.locator("[data-testid=timeline-entry][data-kind=erased]")).to_contain_text("asked for it")
+    await expect(page.get_by_test_id("merge")).to_have_count(0)
+    await expect(page.get_by_test_id("consent-add")).to_have_count(0)
+    await page.goto(conversation)
+    await expect(page.get_by_test_id("conversation-customer")).to_have_text("Erased client")
+    await expect(page.get_by_test_id("cannot-reply")).to_contain_text("The client was erased")
+    await expect(page.get_by_test_id("reply-text")).to_have_count(0)
     page_errors.clear()  # the browser counts the refusal as one
 
 

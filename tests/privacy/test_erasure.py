@@ -27,6 +27,7 @@ from shared.domain import events as e
 from shared.domain.errors import Refused
 from shared.event_store import moving
 from shared.event_store.mapper import About, Happening
+from shared.read_models import conversations
 from shared.registry import erasures
 from tests.privacy.life import decide
 from tests.privacy.planted import found_in
@@ -121,6 +122,22 @@ async def test_who_was_erased_comes_back_as_somebody_else_and_old_copies_stay_kn
         assert [entry["text"] for entry in await made.timeline(back)] == [anna.say("second")]
         await erase(made, back)
         assert [entry["text"] for entry in await made.timeline(back)] == ["", "asked for it"]
+
+
+async def test_a_conversation_of_somebody_erased_says_so_and_why_it_cannot_be_answered(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Molchashchaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        (before,) = await made.house.database.read(conversations.every_one)
+        await erase(made, UUID(before["customer_id"]))
+        (shown,) = await made.house.database.read(conversations.every_one)
+        with pytest.raises(Refused) as refused:
+            await made.house.store.handle(UUID(shown["id"]), c.RequestReply(uuid4(), "Hello"), OLGA)
+    assert (before["customer"]["erased"], before["cannot_reply"]) == (False, None)
+    assert shown["customer"] == {"id": before["customer_id"], "name": None, "address": "", "erased": True}
+    assert shown["cannot_reply"] == str(refused.value) == "The client was erased: there is nobody to write to"
 
 
 async def test_what_comes_while_the_erasure_is_under_way_belongs_to_somebody_new_and_stays(

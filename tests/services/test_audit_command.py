@@ -6,9 +6,12 @@ import os
 
 import pytest
 
+from services.commands.audit import LEAVE_BY
 from services.house import House
 from services.projector.chain import link_next
+from shared.contracts import topics
 from tests.examples import inbound as item_of
+from tests.examples import outgoing
 from tests.services.command_line import Cli, okno
 
 __all__ = ["okno"]
@@ -28,6 +31,16 @@ async def lose_one(house: House) -> None:
     await house.database.write(lambda tx: tx.run("DELETE FROM raw_items"))
 
 
+async def take_in_and_destroy_the_key(house: House) -> None:
+    """As an erasure does with the key of whatever was on its way until then."""
+    transport = house.transport()
+    await transport.start()
+    records = [outgoing(item_of(text), text) for text in ("Hello", "Hello again")]
+    await transport.publisher().publish_many(topics.INBOUND, records)
+    await transport.close()
+    await house.wire_keys.destroy(await house.wire_keys.rotate())
+
+
 async def change_one_byte(house: House) -> None:
     sql = "UPDATE stored_events SET state = CAST(substr(state, 1, length(state) - 1) || x'00' AS BLOB) WHERE rowid = 3"
     await house.database.write(lambda tx: tx.run(sql))
@@ -43,6 +56,26 @@ def test_nothing_is_missing_until_something_is(okno: Cli) -> None:
     assert (hole["kind"], hole["position"]) == ("raw_missing", 3)
     assert "1 holes" in okno("audit", status=1)
     assert okno.json("audit", "--since", "2999-01-01T00:00:00Z")["complete"]
+
+
+def test_what_is_told_of_replies_cannot_be_taken_for_what_still_waits(okno: Cli) -> None:
+    okno.receive(item_of("Hello"))
+    heading, *rest = okno("audit").splitlines()
+    assert "  replies_asked  replies_sent  replies_failed  replies_unknown  replies_sending  " in heading
+    assert LEAVE_BY not in rest
+    okno("channels", "add", "web_form", "Site", "--no-check")
+    assert LEAVE_BY in okno("audit").splitlines()
+    assert okno.json("audit")["channels"][0]["asked"] == 0
+
+
+def test_records_that_an_erasure_closed_are_counted_and_told_once(okno: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    assert okno.json("audit")["erased_records"] == 0
+    assert "compared" not in okno("audit")
+    okno.in_house(take_in_and_destroy_the_key)
+    found = okno.json("audit")
+    assert (found["complete"], found["erased_records"]) == (True, 2)
+    assert okno("audit").count("2 records of the intake could not be compared any more: an erasure") == 1
+    assert [record.message for record in caplog.records if record.message == "record_erased"] == []
 
 
 def test_one_channel_is_asked_for_alone(okno: Cli) -> None:

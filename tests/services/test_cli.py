@@ -96,6 +96,27 @@ def test_one_service_alone_needs_postgresql(okno: Cli, service: str) -> None:
     assert "`okno up` runs all four" in okno.wrong(service, "--port", "0")
 
 
+def up_once(start_okno: StartOkno, data: Path, *more: str) -> str:
+    running = start_okno(["up", "--port", "0", *more], {"OKNO_DATA": str(data)})
+    line = running.wait_for_line("/setup?token=")
+    assert running.stop() == 0
+    return line
+
+
+def test_up_says_for_whom_its_link_is_while_nobody_has_a_password(okno: Cli, start_okno: StartOkno) -> None:
+    okno("operators", "add", "ben@okno.example")
+    first = "No operator has a password yet. The first one, an admin, gives an address and a password here"
+    assert up_once(start_okno, okno.data).startswith(f"{first} (this link works once): http://127.0.0.1:")
+
+
+def test_up_names_the_admin_who_was_added_and_has_no_password_yet(okno: Cli, start_okno: StartOkno) -> None:
+    okno("operators", "add", "anna@okno.example", "--role", "admin")
+    why = "No operator has a password yet. anna@okno.example, an admin, sets one here"
+    line = up_once(start_okno, okno.data)
+    assert line.startswith(f"{why} (this link works once, and earlier ones no more): http://127.0.0.1:")
+    assert json.loads(up_once(start_okno, okno.data, "--json"))["setup_for"] == "anna@okno.example"
+
+
 def test_up_prints_where_it_is_and_a_second_one_is_refused(okno: Cli, start_okno: StartOkno, tmp_path: Path) -> None:
     running = start_okno(["up", "--port", "0", "--json"], {"OKNO_DATA": str(okno.data)})
     told = json.loads(running.wait_for_line('"address"'))

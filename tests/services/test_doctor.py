@@ -84,6 +84,19 @@ async def test_a_database_that_goes_away_is_told_and_the_rest_goes_on(
     assert found["quarantine"][0].state == "ok"
 
 
+async def test_databases_that_others_can_read_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    house = open_house(read_settings({}, folder))
+    assert "files" not in await findings(house)
+    keys = folder / "keys.db"
+    keys.chmod(0o644)
+    assert "files" not in await findings(house)  # nobody else comes so far
+    folder.chmod(0o755)
+    found = (await findings(house))["files"]
+    await house.close()
+    assert found == [Finding("files", "warning", f"others can read {keys}: chmod 600 {keys}")]
+
+
 async def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     house = open_house(read_settings({}, tmp_path))
     for number in range(200):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import sqlite3
 from contextlib import closing
@@ -45,6 +46,18 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
 def test_a_customer_is_named_by_any_spelling_of_their_address(okno: Cli, spelling: str) -> None:
     okno.receive(item_of("first", sender="anna@пример.рф"))
     assert [entry["text"] for entry in okno.json("timeline", spelling)["items"]] == ["first"]
+
+
+def test_a_merge_says_who_is_one_with_whom_and_who_did_it(okno: Cli) -> None:
+    ids = []
+    for name in ("Anna", "Dora"):
+        *_, last = okno.receive(item_of(sender=f"{name.lower()}@example.com", name=name))
+        ids.append(str(last.event.customer_id))
+    okno("identities", "merge", ids[1], ids[0])
+    *_, line = okno("timeline", ids[0]).splitlines()
+    assert " merged " in line
+    assert line.endswith("Dora <dora@example.com> is one with Anna <anna@example.com>")
+    assert f"  command line ({getpass.getuser()})  " in line
 
 
 def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
@@ -133,6 +146,20 @@ def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: 
         assert file.read_bytes().decode() == expected
     with closing(sqlite3.connect(okno.data / "replay" / "funnel.db")) as file_of_its_own:
         assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
+
+
+def test_tables_that_begin_later_than_history_go_on_and_say_so(okno: Cli, tmp_path: Path) -> None:
+    okno.receive(item_of())
+    later, file = "2999-01-01T00:00:00.000000Z", tmp_path / "answer.csv"
+    assert okno.json("replay", FUNNEL)["since"] is None
+    assert "begin" not in okno("replay", FUNNEL)
+    assert okno.json("replay", FUNNEL, "--since", later, "--restart") == {"items": [], "next": None, "since": later}
+    assert "begin" not in okno("replay", FUNNEL, "--since", later)
+    line = f"the tables of funnel begin at {later}: --restart makes them of the whole history"
+    assert okno("replay", FUNNEL).splitlines()[0] == line
+    assert okno("replay", FUNNEL, "--out", str(file)).splitlines() == [line, f"0 rows in {file}"]
+    assert okno.json("replay", FUNNEL, "--out", str(file)) == {"rows": 0, "file": str(file), "since": later}
+    assert len(okno.json("replay", FUNNEL, "--restart")["items"]) == 1
 
 
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:

@@ -89,21 +89,26 @@ def test_there_are_five_questions_in_both_languages() -> None:
     assert (len(SQL), len(PYTHON)) == (5, 1)
 
 
+def duckdb_answers(events: list[e.Recorded]) -> list[list[Any]]:
+    """Ask the README's questions to an export in the working directory."""
+    import duckdb
+
+    with whole_file("events.parquet") as out:
+        file = Parquet(out)
+        file.add(events)
+        file.end()
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'America/New_York'")  # where the analyst sits must not matter
+        return [database.execute(query).fetchall() for query in SQL]
+
+
 def test_duckdb_answers_the_five_questions(
     history: list[e.Recorded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("duckdb")
     needs("pyarrow")
-    import duckdb
-
     monkeypatch.chdir(tmp_path)
-    with whole_file("events.parquet") as out:
-        file = Parquet(out)
-        file.add(history)
-        file.end()
-    with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'America/New_York'")  # where the analyst sits must not matter
-        requests, first, busiest, missed, who = (database.execute(query).fetchall() for query in SQL)
+    requests, first, busiest, missed, who = duckdb_answers(history)
     day = MONDAY.date()
     assert requests == [
         ("email", day, 3), ("telephony", day, 3), ("web_form", day + timedelta(days=7), 1)
@@ -114,17 +119,23 @@ def test_duckdb_answers_the_five_questions(
     assert who == [("Ольга", 3, 3), ("Иван", 2, 2)]
 
 
+def pandas_answers(events: list[e.Recorded]) -> dict[str, Any]:
+    """Run the README's lines on an export in the working directory; return the variables that they leave."""
+    with whole_file("events.jsonl") as out:
+        file = JsonLines(out, compressed=False)
+        file.add(events)
+        file.end()
+    found: dict[str, Any] = {}
+    exec(PYTHON[0], found)
+    return found
+
+
 def test_pandas_answers_the_five_questions(
     history: list[e.Recorded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs("pandas")
     monkeypatch.chdir(tmp_path)
-    with whole_file("events.jsonl") as out:
-        file = JsonLines(out, compressed=False)
-        file.add(history)
-        file.end()
-    found: dict[str, Any] = {}
-    exec(PYTHON[0], found)
+    found = pandas_answers(history)
     day = MONDAY.date()
     requests = {(kind, week.date()): count for (kind, week), count in found["requests"].items()}
     assert requests == {("email", day): 3, ("telephony", day): 3, ("web_form", day + timedelta(days=7)): 1}
@@ -132,3 +143,44 @@ def test_pandas_answers_the_five_questions(
     assert dict(found["busiest"]) == {10: 5, 9: 3}
     assert dict(found["missed"]) == {day: 1, day + timedelta(days=1): 1}
     assert dict(found["who"]) == {"Ольга": 3, "Иван": 2}
+
+
+def without(history: list[e.Recorded], what: str) -> list[e.Recorded]:
+    def left_out(event: e.Event) -> bool:
+        match what:
+            case "calls":
+                return isinstance(event, e.CallProgressed) or getattr(event, "call", None) is not None
+            case "replies":
+                return isinstance(event, e.ReplyRequested)
+            case "messages":
+                return isinstance(event, e.MessageReceived)
+            case _:
+                return True
+
+    return [recorded for recorded in history if not left_out(recorded.event)]
+
+
+ANSWERS = {"requests", "first_answer", "busiest", "missed", "who"}
+LACKING = {"calls": {"missed"}, "replies": {"first_answer", "who"}, "messages": ANSWERS - {"who", "missed"}}
+
+
+@pytest.mark.parametrize("what", ["calls", "replies", "messages", "anything"])
+def test_pandas_answers_a_business_that_lacks(
+    what: str, history: list[e.Recorded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("pandas")
+    monkeypatch.chdir(tmp_path)
+    found = pandas_answers(without(history, what))
+    assert {name for name in ANSWERS if not len(found[name])} == LACKING.get(what, ANSWERS)
+
+
+@pytest.mark.parametrize("what", ["calls", "replies", "messages", "anything"])
+def test_duckdb_answers_a_business_that_lacks(
+    what: str, history: list[e.Recorded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs("duckdb")
+    needs("pyarrow")
+    monkeypatch.chdir(tmp_path)
+    answers = duckdb_answers(without(history, what))
+    names = ("requests", "first_answer", "busiest", "missed", "who")
+    assert {name for name, rows in zip(names, answers, strict=True) if not rows} == LACKING.get(what, ANSWERS)

@@ -29,7 +29,7 @@ async def test_a_conversation_as_the_list_and_its_own_address_show_it(office: Of
     assert shown == {
         "id": str(message.conversation_id),
         "customer_id": str(message.customer_id),
-        "customer": {"id": str(message.customer_id), "name": "Anna", "address": "anna@example.com"},
+        "customer": {"id": str(message.customer_id), "name": "Anna", "address": "anna@example.com", "erased": False},
         "channel": CHANNEL,
         "subject": "Question",
         "status": "open",

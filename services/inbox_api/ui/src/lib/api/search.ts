@@ -1,5 +1,5 @@
 /** What GET /search answers. */
-import type { Channel } from './types'
+import type { Channel, Whose } from './types'
 
 export interface Piece {
   text: string
@@ -10,7 +10,7 @@ export interface Hit {
   kind: 'text' | 'form' | 'call' | 'note' | 'customer' | 'quarantine'
   id: string
   customer_id: string | null
-  customer: { id: string; name: string | null; address: string | null } | null
+  customer: Whose | null
   conversation_id: string | null
   channel: Pick<Channel, 'id' | 'kind' | 'name'> | null
   direction: 'inbound' | 'outbound' | null

@@ -37,10 +37,19 @@ export interface ChannelRef {
   name: string
 }
 
+/** The customer that something belongs to. */
+export interface Whose {
+  id: string
+  name: string | null
+  address: string | null
+  /** Their content was destroyed for good. */
+  erased?: boolean
+}
+
 export interface Conversation {
   id: string
   customer_id: string
-  customer: { id: string; name: string | null; address: string | null }
+  customer: Whose
   channel: ChannelRef
   subject: string | null
   status: Status
@@ -231,7 +240,7 @@ export interface Answered {
 export interface Step {
   id: string
   customer_id: string
-  customer: { id: string; name: string | null; address: string | null }
+  customer: Whose
   conversation_id: string | null
   what: string
   note: string

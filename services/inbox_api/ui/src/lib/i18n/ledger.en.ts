@@ -12,14 +12,15 @@ export const ledgerTexts = {
   empty: 'No channel yet.',
   unnamed: 'Removed channel',
   columns: {
-    channel: 'Channel', received: 'Received', stored: 'Stored', shown: 'Shown', quarantined: 'Quarantined', asked: 'To answer', sent: 'Sent', failed: 'Failed',
-    unknown: 'Unknown', on_the_way: 'On the way',
+    channel: 'Channel', received: 'Received', stored: 'Stored', shown: 'Shown', quarantined: 'Quarantined', asked: 'Replies requested', sent: 'Replies sent',
+    failed: 'Replies failed', unknown: 'Replies unknown', on_the_way: 'On the way',
   },
   meaning: {
     received: 'Items that the channel gave us', stored: 'in the log', shown: 'on a timeline', quarantined: 'not understood, raw bytes kept',
-    asked: 'Answers that operators asked for', sent: 'accepted by the provider', failed: 'not sent, with a reason', unknown: 'the channel could not tell',
+    asked: 'Replies that operators asked for, at the channel they leave by', sent: 'accepted by the provider', failed: 'not sent, with a reason', unknown: 'the channel could not tell',
     on_the_way: 'received, not in the log yet',
   },
+  replies: 'Replies stand at the channel they leave by: those to a form at the mailbox that answers it.',
   lag: (items: number) => `behind by ${many(items, 'item', 'items')}`,
   holes: 'Holes',
   hole: { when: 'Since', kind: 'What', where: 'Channel', what: 'Which', done: 'What was done' },

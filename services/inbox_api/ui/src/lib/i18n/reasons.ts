@@ -8,6 +8,7 @@ const RUSSIAN: [RegExp, string][] = [
   [/^The form gave no e-mail address to answer to\.$/, 'В форме не указана почта, на которую можно ответить.'],
   [/^The form gave a phone number only: call (.+)\.$/, 'В форме указан только телефон: позвоните на $1.'],
   [/^No mailbox is set for answers to this form: set reply_channel of the channel\.$/, 'Для ответов на эту форму не задан ящик: укажите reply_channel у канала.'],
+  [/^The client was erased: there is nobody to write to$/, 'Клиент стёрт: писать некому'],
   [/^The client has blocked us$/, 'Клиент нас заблокировал'],
   [/^blocked the bot$/, 'Клиент заблокировал бота'],
   [/^started or unblocked the bot$/, 'Клиент запустил или разблокировал бота'],

@@ -1,5 +1,10 @@
 /** Initials, colours and sizes: how a person or file is shown when all we have is a name. */
 
+/** What a person is called: one who was erased, and one of whom nothing is known, by the words for that. */
+export function nameOf(who: { name: string | null; address?: string | null; erased?: boolean }, words: { privacy: { person: string }; unknown_person: string }): string {
+  return who.name || who.address || (who.erased ? words.privacy.person : words.unknown_person)
+}
+
 export function initials(name: string): string {
   const words = name.replace(/[^\p{L}\p{N}\s+@.-]/gu, '').split(/[\s.@-]+/u).filter(Boolean)
   const letters = words.slice(0, 2).map((word) => [...word][0] ?? '')
