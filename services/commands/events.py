@@ -60,10 +60,13 @@ async def _export(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(str(error)) from error
     except ChildEnded as error:
         raise WrongRequest(f"{error}: the export is not whole, export again") from error
-    for each in written.left_out:
+    for each in written.named:
         print(f"left out: {each}", file=sys.stderr)
+    if more := written.left_out - len(written.named):
+        print(f"left out: {more:,} more", file=sys.stderr)
     if options.json and options.out not in STDOUT:
-        print_json({"events": written.events, "file": options.out, "left_out": list(written.left_out)})
+        told = {"left_out": written.left_out, "named": list(written.named)}
+        print_json({"events": written.events, "file": options.out, **told})
     return 1 if written.left_out else 0
 
 

@@ -27,6 +27,7 @@ AHEAD = 2
 PIECE = 1000
 PIECE_OF_SOME = 5000
 """Positions of a piece; more where only some types are wanted."""
+MOST_NAMED = 1000
 PIECE_BYTES = 8 * 1024 * 1024
 """What is larger as it is stored is handed over in parts."""
 
@@ -41,10 +42,11 @@ class PieceFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many events, and in words which could not be read and why."""
+    """How many events, how many could not be read, and in words why of the first MOST_NAMED of them."""
 
     events: int
-    left_out: Sequence[str]
+    left_out: int
+    named: Sequence[str]
 
 
 class Stopped(Exception):
@@ -78,17 +80,19 @@ def write_apart(
         children = [stack.enter_context(child(job, place, wanted, file.form)) for _ in range(CHILDREN)]
         for number, piece in enumerate(pieces[: CHILDREN * AHEAD]):
             children[number % CHILDREN].send(piece)
-        written, left_out = 0, list[str]()
+        written = left_out = 0
+        named: list[str] = []
         for number, (_, reached) in enumerate(pieces):
             at_work = children[number % CHILDREN]
             is_whole = False
             while not is_whole:
-                count, is_whole, named = at_work.receive(goes_on)
+                count, is_whole, passed_over = at_work.receive(goes_on)
                 file.add_piece(at_work.receive(goes_on))
-                written, left_out = written + count, [*left_out, *named]
+                written, left_out = written + count, left_out + len(passed_over)
+                named += passed_over[: MOST_NAMED - len(named)]
             _give_next(at_work, pieces, number + CHILDREN * AHEAD)
             progress(reached - first, until - first)
-    return Written(written, left_out)
+    return Written(written, left_out, named)
 
 
 def _give_next(at_work: Child, pieces: Sequence[tuple[int, int]], number: int) -> None:

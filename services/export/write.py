@@ -35,7 +35,7 @@ async def write_events(
         file.end()
         return written
     ahead, count, more = asyncio.create_task(_page(database, wanted, first, until)), 0, first < until
-    left_out: list[str] = []
+    named, left_out = list[str](), 0
     try:
         while more:
             found = await ahead
@@ -43,13 +43,14 @@ async def write_events(
                 ahead = asyncio.create_task(_page(database, wanted, found.until, until))
             file.add(found.events)
             count += len(found.events)
-            left_out += found.left_out
+            left_out += len(found.left_out)
+            named += found.left_out[: apart.MOST_NAMED - len(named)]
             progress(found.until - first, until - first)
     finally:
         ahead.cancel()
         await asyncio.gather(ahead, return_exceptions=True)
     file.end()
-    return Written(count, left_out)
+    return Written(count, left_out, named)
 
 
 async def _in_thread(write: Callable[[threading.Event], Written]) -> Written:

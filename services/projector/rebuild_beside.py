@@ -17,7 +17,7 @@ from services.projector import rebuild_made
 from services.projector.rebuild_made import MadeAhead
 from services.projector.rebuild_part import Part
 from shared.apart import Child, ChildEnded, Parent, child, cores
-from shared.database.protocol import Aside
+from shared.database.protocol import Aside, DatabaseUnavailable
 from shared.keys.place import Place
 from shared.logs import Log
 from shared.progress import Progress
@@ -87,7 +87,7 @@ class _Both:
     def wait(self) -> None:
         """Return when the child is done, or not needed any more: one that rests is no help.
 
-        Raises what was raised in it, unless it was killed.
+        Raises what was raised in it, unless it was killed, or found no memory or no connection.
         """
         while not self._is_over and not self._whole.aside.in_the_way():
             self._receive()
@@ -96,7 +96,7 @@ class _Both:
     def _receive(self) -> None:
         try:
             progress = self._process.receive(self._whole.goes_on)
-        except ChildEnded as error:  # killed, perhaps for want of memory: the parent goes on alone
+        except (ChildEnded, DatabaseUnavailable, MemoryError) as error:  # the parent goes on alone
             log.warning("rebuild_goes_on_alone", reason=str(error))
             self._is_over = True
         else:

@@ -6,8 +6,9 @@ rows cost to make and to write. Only the parent writes, so a child that is kille
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from services.collector import seldom_collected
 from services.projector.rebuild_pace import Pace
 from services.projector.rebuild_part import Part, Step
 from shared.apart import Child, ChildEnded, Parent
-from shared.database.protocol import Transaction
+from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import read_log_within
 from shared.keys.place import Place
@@ -30,6 +31,8 @@ MADE_BEFORE = 6
 """Steps that the parent has before it can write them; then it makes no more, and takes no more than the next."""
 PIECE_BYTES = 2 * 1024 * 1024
 """As it is stored; what is larger comes in several steps. A dozen of them may be in memory, as rows."""
+SILENT_SECONDS = 60.0
+"""A piece takes a fraction of a second: who says nothing for so long is stopped, or waits for what never comes."""
 log = Log("projector")
 
 
@@ -73,7 +76,7 @@ class MadeAhead:
             part.goes_on()
             try:
                 step = self._next(part, after, total, pace)
-            except ChildEnded as error:  # killed, perhaps for want of memory: the parent goes on alone
+            except (ChildEnded, DatabaseUnavailable, MemoryError) as error:  # the parent goes on alone
                 log.warning("rebuild_goes_on_alone", reason=str(error))
                 self._is_over = True
             else:
@@ -126,7 +129,7 @@ class MadeAhead:
             self._pieces.append(piece)
 
     def _receive(self, part: Part) -> None:
-        answer = self._child.receive(part.goes_on)
+        answer = self._child.receive(_patient(part.goes_on))
         if answer is None:
             self._is_ready = True
             return
@@ -150,6 +153,18 @@ class MadeAhead:
         with part.aside.reading() as tx:
             found = read_log_within(tx, after, events, PIECE_BYTES, total)
         return Made(self._model, found[-1].position if found else total, holes.of(found), self._model.made(found))
+
+
+def _patient(goes_on: Callable[[], None]) -> Callable[[], None]:
+    """Return what is called while the child is waited for. Raises ChildEnded when that has taken too long."""
+    deadline = time.monotonic() + SILENT_SECONDS
+
+    def still() -> None:
+        goes_on()
+        if time.monotonic() > deadline:
+            raise ChildEnded(f"the child process has not answered for {SILENT_SECONDS:.0f} s")
+
+    return still
 
 
 # --- the child's side -------------------------------------------------------------------------------------

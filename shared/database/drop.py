@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from shared.database.protocol import Aside, Transaction
@@ -18,12 +17,11 @@ def drop_gradually(aside: Aside, table: str, goes_on: Callable[[], None]) -> Non
     rows = FIRST_ROWS
     while by_rows:
         goes_on()
-        began = time.monotonic()
         with aside.writing() as tx:
             sql = f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} ORDER BY rowid LIMIT {rows})"
             by_rows = tx.run(sql) == rows
-            took = time.monotonic() - began  # without the rest that follows
-        rows = max(FIRST_ROWS // 10, min(FIRST_ROWS * 50, int(rows * HOLD_SECONDS / max(took, HOLD_SECONDS / 2))))
+        held = max(aside.held_seconds(), HOLD_SECONDS / 2)
+        rows = max(FIRST_ROWS // 10, min(FIRST_ROWS * 50, int(rows * HOLD_SECONDS / held)))
     with aside.writing() as tx:
         tx.run(f"DROP TABLE IF EXISTS {table}")
 

@@ -284,6 +284,9 @@ class PostgresAside:
     def waits_long(self) -> bool:
         return False
 
+    def held_seconds(self) -> float:
+        return 0.0
+
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._database.writing() as transaction:

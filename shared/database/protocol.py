@@ -84,6 +84,9 @@ class Aside(Protocol):
     def waits_long(self) -> bool:
         """Whether it waits so long to write that only larger pieces let it get on."""
 
+    def held_seconds(self) -> float:
+        """Return for how long the last transaction kept other writers waiting: 0 where it kept none."""
+
     def writing(self) -> AbstractContextManager[Transaction]:
         """A write transaction that stands in nobody's way for long: SQLite's lock is held only to carry out writes.
 

@@ -107,7 +107,7 @@ class SqliteAside:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._turns, self._has_turn = turns, False
         self._version, self._others_wrote = self._data_version(), False
-        self._waited_seconds = 0.0
+        self._waited_seconds = self._held_seconds = 0.0
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
         writer.execute(f"PRAGMA cache_size=-{CACHE_KIBIBYTES}")
@@ -118,6 +118,9 @@ class SqliteAside:
 
     def waits_long(self) -> bool:
         return self._waited_seconds > LONG_SECONDS
+
+    def held_seconds(self) -> float:
+        return self._held_seconds
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -134,7 +137,8 @@ class SqliteAside:
                 raise
             if transaction.locked_at is not None:
                 self._waited_seconds += (transaction.waited_seconds - self._waited_seconds) / MEAN_OF
-                self._after(time.monotonic() - transaction.locked_at)
+                self._held_seconds = time.monotonic() - transaction.locked_at
+                self._after(self._held_seconds)
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:

@@ -65,8 +65,11 @@ class Checkpoints:
 
         SQLite has no lock on this file that would be given up as it is closed (sqlite.org/howtocorrupt.html, 2.2).
         """
-        with self._wal.open("rb") as log_file:
-            _sync(log_file.fileno())
+        try:
+            with self._wal.open("rb") as log_file:
+                _sync(log_file.fileno())
+        except OSError as error:  # nobody has been told that it is durable: who tells so syncs by SQLite
+            log.warning("sync_failed", reason=str(error))
 
     def stop(self) -> None:
         """Return when no copy runs any more."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Row, Transaction
 from shared.domain.events import Actor, Recorded
@@ -160,11 +162,11 @@ def read_window(
 ) -> list[Recorded]:
     """Return up to `limit` events after a position up to another, of some stored names (none: all).
 
-    `pass_over` as `read_log` has it.
+    `pass_over`: in the place of one that cannot be read, also for want of its key, stands an `Unreadable`.
     """
     where = "{position} > ? AND {position} <= ?" + (f" AND topic IN ({','.join('?' * len(types))})" if types else "")
     rows = _rows(tx, f"{where} ORDER BY {{position}} LIMIT ?", (after, until, *types, limit))
-    return _recorded(tx, rows, pass_over)
+    return _what_can_be_read(tx, rows) if pass_over else _recorded(tx, rows)
 
 
 def read_streams_window(
@@ -185,12 +187,13 @@ def read_streams_window(
         found = f"SELECT {{position}} FROM {EVENTS} WHERE {among} AND {where} ORDER BY +{{position}} LIMIT ?"
         keys = msgspec.json.encode([id_.hex for id_ in stream_ids]).decode()
         rows = _rows(tx, f"{{position}} IN ({found}) ORDER BY +{{position}}", (keys, *parameters))
-        return _recorded(tx, rows, pass_over)
+        return _what_can_be_read(tx, rows) if pass_over else _recorded(tx, rows)
     one = f"SELECT {{position}} AS at FROM {EVENTS} WHERE originator_id = wanted.id AND {where} OFFSET 0"
     found = f"SELECT one.at {_EACH_WANTED} ({one}) AS one ORDER BY one.at LIMIT ?"
     event = f"{_SELECT} WHERE {{position}} = found.at OFFSET 0"
     sql = f"SELECT event.* FROM ({found}) AS found CROSS JOIN LATERAL ({event}) AS event ORDER BY found.at"
-    return _recorded(tx, tx.rows(sql.format(position="notification_id"), [list(stream_ids), *parameters]), pass_over)
+    rows = tx.rows(sql.format(position="notification_id"), [list(stream_ids), *parameters])
+    return _what_can_be_read(tx, rows) if pass_over else _recorded(tx, rows)
 
 
 def read_streams(tx: Transaction, stream_ids: Sequence[UUID], until: int | None = None) -> list[Recorded]:
@@ -307,6 +310,22 @@ def openers_of(tx: Transaction, states: Sequence[bytes]) -> Openers:
     return openers
 
 
+def openers_found(tx: Transaction, states: Sequence[bytes]) -> Openers:
+    """As `openers_of`, without the keys that are not there. Raises WrongKeyStore where none of them is."""
+    try:
+        return openers_of(tx, states)
+    except WrongKeyStore:
+        if tx.keys is None:
+            raise
+        found: dict[bytes, AESGCM | None] = {}
+        for id_ in keys_of(states):
+            with suppress(WrongKeyStore):
+                found |= tx.keys.to_open({id_})
+        if not found:
+            raise
+        return found
+
+
 def head(tx: Transaction) -> int:
     """Return the position of the last event, 0 when there is none."""
     return recorder_for(tx).max_notification_id() or 0
@@ -326,9 +345,16 @@ def _stream_ids(rows: Sequence[Row]) -> list[UUID]:
     return msgspec.convert([row[1] for row in rows], list[UUID])
 
 
-def _recorded(tx: Transaction, rows: Sequence[Row], pass_over: bool = False) -> list[Recorded]:
+def _what_can_be_read(tx: Transaction, rows: Sequence[Row]) -> list[Recorded]:
+    """As `_recorded` that passes over, also what names a key that is not there."""
+    return _recorded(tx, rows, pass_over=True, openers=openers_found(tx, [row[4] for row in rows]))
+
+
+def _recorded(
+    tx: Transaction, rows: Sequence[Row], pass_over: bool = False, openers: Openers | None = None
+) -> list[Recorded]:
     streams = _stream_ids(rows)
-    openers = openers_of(tx, [row[4] for row in rows])
+    openers = openers_of(tx, [row[4] for row in rows]) if openers is None else openers
     try:
         return [
             from_state(position, stream, version, topic, state, openers=openers)
@@ -345,7 +371,7 @@ def _read_or_not(tx: Transaction, row: Row, stream: UUID, openers: Openers) -> R
     try:
         return from_state(position, stream, version, topic, state, openers=openers)
     except EventUnreadable as error:
-        at = _told_time(state) or _time_before(tx, position)
+        at = told_time(state) or _time_before(tx, position)
         nothing = cast("Any", Unreadable(topic, str(error)))
         return Recorded(position, stream, version, at, at, None, Actor("system"), nothing)
 
@@ -354,7 +380,8 @@ class _Time(msgspec.Struct):
     recorded_at: datetime
 
 
-def _told_time(state: bytes) -> datetime | None:
+def told_time(state: bytes) -> datetime | None:
+    """Return when an event was recorded by what can be read of its bytes."""
     try:
         return msgspec.json.decode(plain_part(state), type=_Time).recorded_at
     except (*_UNREADABLE, IndexError, struct.error):
@@ -364,4 +391,4 @@ def _told_time(state: bytes) -> datetime | None:
 def _time_before(tx: Transaction, position: int) -> datetime:
     """Times in the log rise: what does not tell its own was recorded about when the one before it was."""
     rows = _rows(tx, "{position} < ? ORDER BY {position} DESC LIMIT ?", (position, PIECE))
-    return next((at for row in rows if (at := _told_time(row[4]))), datetime.min.replace(tzinfo=UTC))
+    return next((at for row in rows if (at := told_time(row[4]))), datetime.min.replace(tzinfo=UTC))

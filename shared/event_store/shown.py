@@ -12,7 +12,7 @@ from shared.clock import from_text, to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.copied import copying
-from shared.event_store.log import Stored, openers_of
+from shared.event_store.log import Stored, openers_found, openers_of, told_time
 from shared.event_store.mapper import TYPES, Decoders, EventUnreadable, Openers, decoded
 from shared.event_store.upcasts import UPCASTS
 
@@ -89,7 +89,8 @@ def stored_shown(
     left_out: list[str] | None = None,
 ) -> Iterator[list[ShownEvent]]:
     """As `stored_lines`, some AT_ONCE: events to be encoded. What is in them may be copies of the recorded JSON."""
-    openers, of_opened = openers_of(tx, [each.state for each in stored]), copying()
+    states, of_opened = [each.state for each in stored], copying()
+    openers = openers_of(tx, states) if left_out is None else openers_found(tx, states)
     for start in range(0, len(stored), AT_ONCE):
         some = stored[start : start + AT_ONCE]
         try:
@@ -97,18 +98,24 @@ def stored_shown(
         except EventUnreadable:
             if left_out is None:
                 raise
-            lines = list(_what_can_be_shown(some, openers, of_opened, left_out))
+            lines = list(_what_can_be_shown(some, openers, of_opened, is_wanted, left_out))
         yield [each for each in lines if is_wanted(from_text(each.recorded_at))] if is_wanted else lines
 
 
 def _what_can_be_shown(
-    stored: Sequence[Stored], openers: Openers, of_opened: Decoders, left_out: list[str]
+    stored: Sequence[Stored],
+    openers: Openers,
+    of_opened: Decoders,
+    is_wanted: Callable[[datetime], bool] | None,
+    left_out: list[str],
 ) -> Iterator[ShownEvent]:
     for each in stored:
         try:
             yield _shown(each, openers, of_opened)
         except EventUnreadable as error:
-            left_out.append(str(error))
+            at = told_time(each.state)
+            if is_wanted is None or at is None or is_wanted(at):
+                left_out.append(str(error))
 
 
 def _shown(stored: Stored, openers: Openers, of_opened: Decoders) -> ShownEvent:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shared.database.protocol import Database
 from shared.keys.derive import derived, keyed_hash
 from shared.keys.kept import Kept
-from shared.keys.pages import KEY_BYTES, KEYS, PAGE_ID_BYTES, KeyPages
+from shared.keys.pages import KEY_BYTES, KEYS, PAGE_ID_BYTES, KeyPages, WrongKeyStore
 
 KEY_ID_BYTES = PAGE_ID_BYTES + 1
 WEEK_SECONDS = 7 * 24 * 3600
@@ -165,6 +165,8 @@ class KeyRing:
         pages = self._pages_of({id_[:PAGE_ID_BYTES] for id_ in ids})
         found: dict[bytes, AESGCM | None] = {}
         for id_ in ids:
+            if id_[PAGE_ID_BYTES] >= KEYS:
+                raise WrongKeyStore(f"the key store has no key {id_.hex()}: were bytes of the log changed?")
             at = id_[PAGE_ID_BYTES] * KEY_BYTES
             key = pages[id_[:PAGE_ID_BYTES]][at : at + KEY_BYTES]
             found[id_] = None if key == _NOTHING else AESGCM(key)

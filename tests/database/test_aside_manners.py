@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from shared.database import sqlite_aside, sqlite_checkpoint
-from shared.database.drop import drop_gradually
+from shared.database.drop import HOLD_SECONDS, drop_gradually
 from shared.database.protocol import Aside, Transaction
 from shared.database.sqlite import SqliteDatabase
 from shared.database.sqlite_aside import (
@@ -113,30 +112,47 @@ async def test_who_waits_long_for_the_lock_says_so_until_it_comes_at_once_again(
     other.close()
 
 
-class Rests:
-    """Rests, by a clock of its own, after every transaction."""
+class Holds:
+    """Holds the lock for so long in every transaction, as it says itself."""
 
-    def __init__(self, aside: Aside, rest: Callable[[], None]) -> None:
-        self._aside, self._rest = aside, rest
-        self.reading, self.in_the_way, self.waits_long = aside.reading, aside.in_the_way, aside.waits_long
-
-    @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        with self._aside.writing() as tx:
-            yield tx
-        self._rest()
+    def __init__(self, aside: Aside, seconds: float) -> None:
+        self.reading, self.writing = aside.reading, aside.writing
+        self.in_the_way, self.waits_long = aside.in_the_way, aside.waits_long
+        self.held_seconds = lambda: seconds
 
 
-async def test_a_table_is_dropped_in_no_smaller_steps_for_the_rests_between_them(
-    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("held", "steps"), [(0.0, 5), (HOLD_SECONDS, 16), (4 * HOLD_SECONDS, 140)])
+async def test_a_table_is_dropped_in_steps_as_large_as_the_lock_may_be_held(
+    database: SqliteDatabase, held: float, steps: int
 ) -> None:
     await database.write(lambda tx: add(tx, 3000))
-    clock, steps = [0.0], list[float]()
+    done: list[None] = []
+    with database.aside() as aside:
+        drop_gradually(Holds(aside, held), "heaps", lambda: done.append(None))
+    assert len(done) == steps  # of 200, 400, 800, 1600 rows; of 200; of 200, 50, 20
 
-    def rest() -> None:
-        clock[0] += 1.0
 
-    with database.aside() as aside, monkeypatch.context() as patched:
-        patched.setattr("shared.database.drop.time.monotonic", lambda: clock[0])
-        drop_gradually(Rests(aside, rest), "heaps", lambda: steps.append(clock[0]))
-    assert len(steps) == 5  # of 200, 400, 800, 1600 rows
+async def test_for_how_long_the_lock_was_held_is_told_without_the_wait_for_it(database: SqliteDatabase) -> None:
+    other = sqlite3.connect(database.path, isolation_level=None, check_same_thread=False)
+    with database.aside() as aside:
+        other.execute("BEGIN IMMEDIATE")
+        leaving = threading.Timer(0.5, other.rollback)
+        leaving.start()
+        add_aside(aside)
+        leaving.join()
+        assert 0 < aside.held_seconds() < 0.4
+    other.close()
+
+
+async def test_a_log_that_cannot_be_brought_to_the_disk_ends_nothing(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(number: int) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(sqlite_checkpoint, "_sync", broken)
+    with database.aside() as aside:
+        monkeypatch.setattr(aside, "in_the_way", lambda: True)
+        add_aside(aside)
+    with database.reading() as tx:
+        assert tx.rows("SELECT count(*) FROM heaps")[0][0] > 0

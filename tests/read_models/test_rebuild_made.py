@@ -21,7 +21,7 @@ from services.projector.rebuild_pace import Pace
 from shared.apart import Child
 from shared.apart import child as begun
 from shared.database.postgres import PostgresAside
-from shared.database.protocol import Database, Row
+from shared.database.protocol import Database, DatabaseUnavailable, Row
 from shared.database.sqlite_aside import SqliteAside
 from shared.domain.events import Recorded
 from shared.domain.unreadable import Unreadable
@@ -254,6 +254,35 @@ def test_of_what_the_child_has_made_little_is_taken_before_it_can_be_written() -
     assert next(steps).reached == 1
     assert len(child.made) == 200 - rebuild_made.MADE_BEFORE
     assert [step.reached for step in steps] == list(range(2, 201))
+
+
+class Mute(Ready):
+    """A child that has begun, and then says nothing or what its last words are."""
+
+    def __init__(self, last_words: Exception | None) -> None:
+        super().__init__()
+        self._last_words = last_words
+
+    def send(self, piece: tuple[int, int, int]) -> None:
+        return
+
+    def receive(self, goes_on: Any) -> object:
+        if self.made:
+            return self.made.popleft()
+        while self._last_words is None:
+            goes_on()
+        raise self._last_words
+
+
+@pytest.mark.parametrize("last_words", [None, DatabaseUnavailable("no connection"), MemoryError()])
+def test_a_child_that_does_not_answer_or_has_nothing_to_work_with_is_left_alone(
+    last_words: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild_made, "SILENT_SECONDS", 0.0)
+    child: Any = Mute(last_words)
+    alone = [SimpleNamespace(reached=100), SimpleNamespace(reached=200)]
+    part: Any = SimpleNamespace(aside=child, goes_on=child.goes_on, steps=lambda after, total, pace: iter(alone))
+    assert [step.reached for step in MadeAhead("timeline", child).steps(part, 0, 200, Pace(200))] == [100, 200]
 
 
 def test_what_is_made_goes_between_processes_the_fast_way() -> None:

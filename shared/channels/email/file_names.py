@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-import os.path
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -53,7 +53,7 @@ def all_different(files: list[ParsedFile]) -> Iterator[ParsedFile]:
     taken: set[str] = set()
     counts: dict[str, int] = {}
     for each in files:
-        stem, extension = os.path.splitext(each.name)
+        stem, extension = posixpath.splitext(each.name)
         name = each.name
         while name.lower() in taken:
             count = counts[each.name.lower()] = counts.get(each.name.lower(), 1) + 1

@@ -65,7 +65,7 @@ async def test_an_export_is_what_the_log_has(
     recorded = await log_of(database)
     target, messages = tmp_path / "e.jsonl", ("--type", "MessageReceived", "--customer", str(recorded[0].stream_id))
     assert await ran(settings, "export", "--out", str(target), "--json", *messages) == (
-        0, json.dumps({"events": len(WORDS), "file": str(target), "left_out": []}, indent=2) + "\n", ""
+        0, json.dumps({"events": len(WORDS), "file": str(target), "left_out": 0, "named": []}, indent=2) + "\n", ""
     )  # fmt: skip
     assert [json.loads(line)["data"]["text"] for line in target.read_text().splitlines()] == list(WORDS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection
 from shared.database.protocol import Database
-from shared.event_store.mapper import EventUnreadable
+from shared.event_store.log import read_log, read_stored
+from shared.event_store.mapper import EventUnreadable, key_of
 from shared.event_store.store import EventStore
+from shared.keys.pages import WrongKeyStore
 from shared.keys.place import Place
+from shared.keys.ring import KEY_ID_BYTES
 from tests.examples import inbound as item_of
+from tests.read_models.test_read_models import long_history, record
 from tests.services.command_line import Cli
 from tests.services.command_line import okno as okno
 from tests.services.export.test_apart import place as place
@@ -26,10 +31,39 @@ from tests.services.export.test_files import fill
 SPOILT = 7
 
 
-async def spoil(database: Database, position: int) -> None:
+async def spoil(database: Database, position: int, state: bytes = b'{"recorded_at":') -> None:
     column = "rowid" if database.dialect == "sqlite" else "notification_id"
     sql = f"UPDATE stored_events SET state = ? WHERE {column} = ?"
-    await database.write(lambda tx: tx.run(sql, (b'{"recorded_at":', position)))
+    await database.write(lambda tx: tx.run(sql, (state, position)))
+
+
+@pytest.mark.parametrize("byte", [3, KEY_ID_BYTES])
+@pytest.mark.parametrize("children", [False, True])
+async def test_one_that_names_a_key_that_is_not_there_is_left_out_too(
+    database: Database, store: EventStore, place: Place, children: bool, byte: int
+) -> None:
+    await record(store, long_history(20))
+    sealed = [each for each in await database.read(lambda tx: read_stored(tx, 0, 1000)) if key_of(each.state)]
+    spoilt = sealed[len(sealed) // 2]
+    await spoil(database, spoilt.position, spoilt.state[:byte] + b"\xfe" + spoilt.state[byte + 1 :])
+    with pytest.raises(WrongKeyStore):
+        await _exported(database, place if children else None, "jsonl", Selection())
+    found = await _exported(database, place if children else None, "jsonl", Selection(pass_over=True))
+    assert spoilt.position not in found[0]
+    assert [f"at position {spoilt.position} " in each for each in found[1]] == [True]
+
+
+@pytest.mark.parametrize("children", [False, True])
+async def test_what_was_not_recorded_in_the_wanted_time_is_not_missed(
+    database: Database, store: EventStore, place: Place, children: bool
+) -> None:
+    await record(store, long_history(20))
+    stored = await database.read(lambda tx: read_stored(tx, 0, 1000))
+    last = (await database.read(lambda tx: read_log(tx, stored[-2].position, 1)))[0].recorded_at
+    spoilt = next(each for each in stored if key_of(each.state))
+    await spoil(database, spoilt.position, spoilt.state[:-1] + bytes([spoilt.state[-1] ^ 1]))
+    wanted = Selection(since=last + timedelta(seconds=1), pass_over=True)
+    assert await _exported(database, place if children else None, "jsonl", wanted) == ([], [])
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
@@ -59,8 +93,8 @@ async def _exported(
         import pyarrow.parquet
 
         positions = pyarrow.parquet.read_table(out)["position"].to_pylist()
-    assert written.events == len(positions)
-    return positions, list(written.left_out)
+    assert (written.events, written.left_out) == (len(positions), len(written.named))
+    return positions, list(written.named)
 
 
 async def _spoil_the_third(house: House) -> None:
@@ -73,4 +107,5 @@ def test_the_command_names_what_it_left_out_and_ends_with_1(okno: Cli, tmp_path:
     out = ("events", "export", "--out", str(tmp_path / "e.jsonl"))
     assert "position 3" in okno.wrong(*out, status=3)
     told = okno.json(*out, "--pass-over", status=1)
-    assert (told["events"], ["the event at position 3 " in each for each in told["left_out"]]) == (2, [True])
+    assert (told["events"], told["left_out"]) == (2, 1)
+    assert ["the event at position 3 " in each for each in told["named"]] == [True]
