@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +19,7 @@ from services.house import House
 from shared.clock import to_text
 from tests.examples import AT, Clock
 from tests.examples import inbound as item_of
+from tests.peers.okno import OknoProcess
 from tests.services.command_line import Cli
 
 
@@ -133,6 +136,26 @@ def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: 
         assert file.read_bytes().decode() == expected
     with closing(sqlite3.connect(okno.data / "replay" / "funnel.db")) as file_of_its_own:
         assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
+
+
+def test_a_projection_that_follows_takes_in_what_comes_until_it_is_ended(okno: Cli) -> None:
+    okno.receive(item_of())
+    tables = okno.data / "replay" / "funnel.db"
+    with OknoProcess(["replay", FUNNEL, "--follow", "--data", str(okno.data)], {}) as following:
+        following.process.wait_until(lambda: _opened(tables) == 1)
+        okno.receive(item_of("again", "boris@example.com"))
+        following.process.wait_until(lambda: _opened(tables) == 2)
+        os.kill(following.process.pid, signal.SIGINT)
+        assert (following.wait(), following.lines()) == (130, [])
+
+
+def _opened(tables: Path) -> int:
+    """Return how many conversations the funnel has; none as long as its tables are not there."""
+    if not tables.exists():
+        return 0
+    with closing(sqlite3.connect(tables)) as file, suppress(sqlite3.OperationalError):
+        return int(file.execute("SELECT count(*) FROM funnel").fetchone()[0])
+    return 0
 
 
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
