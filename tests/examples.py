@@ -247,7 +247,7 @@ def every_event() -> list[e.Event]:
         e.FilesAnnounced(*head, uuid4(), uuid4(), (e.RemoteFile("f1", "голос.ogg", "audio/ogg", 7, "cid-2"),), True),
         e.FileArrived(*head, uuid4(), uuid4(), "f1", file),
         e.FileMissing(*head, uuid4(), uuid4(), "f1", "larger than 20 MB"),
-        e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True),
+        e.MessageMoved(*head, uuid4(), uuid4(), uuid4(), moment, ("<a@b>",), message, moment, True, moment),
         e.MessageAdopted(*head, message, uuid4(), moment, False),
         e.ConversationMerged(*head, uuid4(), CUSTOMER, ((MAILBOX, "chat-1"),), "snoozed"),
         e.ConversationUnmerged(*head, uuid4(), ((MAILBOX, "chat-1"),)),

@@ -156,6 +156,7 @@ class MoveAway:
     known_as: tuple[str, ...]
     left: MessageReceived | None
     left_at: datetime | None
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def _move_away(command: c.MoveAway, state: Conversation) -> list[e.ConversationE
         command.left,
         command.left_at,
         state.answerable is not None and state.answerable.message_id == command.message_id,
+        command.waits_since,
     )
     closes = command.left is None and state.status != "closed"
     return [moved, e.ConversationClosed(*head)] if closes else [moved]

@@ -235,6 +235,8 @@ class MessageMoved:
     left_at: datetime | None = None
     was_to_be_answered: bool = False
     """An answer would have gone to it: now it goes to whoever wrote `left`."""
+    waits_since: datetime | None = None
+    """When the first was said that stays, is not older than this one and waits for an answer; None: nothing such."""
 
 
 @dataclass(frozen=True, slots=True)

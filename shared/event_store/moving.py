@@ -28,7 +28,6 @@ class Stay:
 
     message: e.MessageReceived
     said_at: datetime
-    came_from: UUID | None = None
 
 
 def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | None], about: About) -> UUID:
@@ -71,6 +70,7 @@ def _move(session: Session, moved: Stay, here: list[Stay], place: Place, is_newe
         moved.message.known_as,
         _beginning(left.message) if left else None,
         left.said_at if left else None,
+        min((stay.said_at for stay in waiting if stay.said_at >= moved.said_at), default=None),
     )
     session.decide(source, away, about)
     message = replace(
@@ -89,7 +89,7 @@ def stays(session: Session, tx: Transaction, conversation_id: UUID) -> list[Stay
             case e.MessageReceived() as message:
                 found[message.message_id] = Stay(message, occurred_at)
             case e.MessageAdopted():
-                found[event.message.message_id] = Stay(event.message, event.said_at, event.from_conversation_id)
+                found[event.message.message_id] = Stay(event.message, event.said_at)
             case e.MessageMoved():
                 found.pop(event.message_id, None)
     return sorted(found.values(), key=lambda stay: stay.said_at)

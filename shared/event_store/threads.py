@@ -5,7 +5,7 @@ What we have said stays where it was said, since its fate is told there; it is s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import datetime
 from uuid import UUID
 
 from shared.database.protocol import Transaction
@@ -13,7 +13,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.domain.merge import root_of
-from shared.event_store.log import read_stream
+from shared.event_store.log import read_stream, read_streams
 from shared.event_store.mapper import About
 from shared.event_store.moving import Stay, move_all, stays
 from shared.event_store.routing import Wanted, look_up, merged_into
@@ -54,27 +54,59 @@ def unmerge(session: Session, tx: Transaction, source: UUID, about: About) -> No
     session.decide(source, c.GoOnAlone(), about)
     assert merged is not None
     there = stays(session, tx, merged.into_id)
-    is_ours = _belongs(tx, source, merged, there)
-    back = [stay.message.message_id for stay in there if is_ours(stay)]
+    ours = _ours(tx, source, merged, there)
+    back = [stay.message.message_id for stay in there if stay.message.message_id in ours]
     if back:
         move_all(session, tx, merged.into_id, back, source, about)
 
 
-def _belongs(tx: Transaction, source: UUID, merged: e.ConversationMerged, there: list[Stay]) -> Callable[[Stay], bool]:
-    """Return what tells a message of the conversation: it came from there, by its thread, or answers one that did."""
-    came = [stay for stay in there if stay.came_from == source]
-    known = {external_id for stay in came for external_id in stay.message.known_as}
-    ours = (recorded.event for recorded in read_stream(tx, source))
-    known |= {id_ for event in ours if isinstance(event, e.ReplySent) for id_ in (event.external_id, *event.known_as)}
+def _ours(tx: Transaction, source: UUID, merged: e.ConversationMerged, there: list[Stay]) -> set[UUID]:
+    """Return the messages of the conversation: merged with it, or come since by its thread or as answers.
 
-    def belongs(stay: Stay) -> bool:
-        if stay.came_from is not None:
-            return stay.came_from == source
-        message = stay.message
-        by_thread = bool(message.thread_key) and (message.channel_id, message.thread_key) in merged.threads
-        return by_thread or not known.isdisjoint(message.refers_to)
+    An answer may have been answered too, by a mail that names nothing but that answer.
+    """
+    past = read_streams(tx, [source, merged.into_id])
+    at = max(r.position for r in past if r.stream_id == source and isinstance(r.event, e.ConversationMerged))
+    own = [recorded for recorded in past if recorded.stream_id == source]
+    moved = {r.event.message_id for r in own if isinstance(r.event, e.MessageMoved) and r.position > at}
+    came = _came_since(at, [recorded for recorded in past if recorded.stream_id == merged.into_id])
+    replies = [recorded.event for recorded in own if isinstance(recorded.event, e.ReplySent)]
+    known = {id_ for reply in replies for id_ in (reply.external_id, *reply.known_as)}
+    found = [stay.message for stay in there if stay.message.message_id in moved]
+    since = [stay.message for stay in there if stay.message.message_id in came - moved]
+    found += [each for each in since if (each.channel_id, each.thread_key) in merged.threads]
+    found += [each for each in since if not known.isdisjoint(each.refers_to)]
+    return _with_answers(found, since)
 
-    return belongs
+
+def _came_since(position: int, past: list[e.Recorded]) -> set[UUID]:
+    """Return the messages that clients have written to a conversation, whose events these are, after a position.
+
+    Those too that reached it where it went on itself meanwhile; not those that somebody has moved there.
+    """
+    first: dict[UUID, bool] = {}
+    alone_again: tuple[UUID, datetime] | None = None
+    for recorded in past:
+        match recorded.event:
+            case e.MessageReceived() as event:
+                first.setdefault(event.message_id, recorded.position > position)
+            case e.ConversationUnmerged() as event:
+                alone_again = (event.from_id, recorded.recorded_at)
+            case e.MessageAdopted() as event:
+                comes_back = (event.from_conversation_id, recorded.recorded_at) == alone_again
+                first.setdefault(event.message.message_id, comes_back and recorded.position > position)
+    return {message_id for message_id, is_new in first.items() if is_new}
+
+
+def _with_answers(found: list[e.MessageReceived], others: list[e.MessageReceived]) -> set[UUID]:
+    """Return the ids of messages and of those others that answer one of them, or an answer."""
+    complete: set[UUID] = set()
+    while found:
+        complete |= {each.message_id for each in found}
+        known = {id_ for each in found for id_ in each.known_as}
+        others = [each for each in others if each.message_id not in complete]
+        found = [each for each in others if not known.isdisjoint(each.refers_to)]
+    return complete
 
 
 def _kind(tx: Transaction, conversation_id: UUID) -> str:

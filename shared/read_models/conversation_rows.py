@@ -224,12 +224,17 @@ def _moved(event: e.MessageMoved, recorded: e.Recorded, values: Values) -> Body:
     if last.get("id") == str(event.message_id):
         changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
     if values[INDEX["waiting_since"]] == to_text(event.said_at):
-        waits = event.left is not None and event.left.waits and event.left_at is not None
-        changed["waiting_since"] = to_text(event.left_at) if waits and event.left_at >= event.said_at else None  # type: ignore[operator]
+        changed["waiting_since"] = to_text(since) if (since := event.waits_since or _waits_since(event)) else None
     if event.was_to_be_answered:
         nobody = {"reply_to": None, "reply_channel": None, "cannot_reply": None}
         changed |= _target(event.left) if event.left else nobody
     return changed
+
+
+def _waits_since(event: e.MessageMoved) -> datetime | None:
+    """Of an event that does not tell, as it was recorded before it did: what it tells of the last one that stays."""
+    waits = event.left is not None and event.left.waits
+    return event.left_at if waits and event.left_at and event.left_at >= event.said_at else None
 
 
 def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: Values) -> Body:

@@ -36,6 +36,8 @@ _ODD = re.compile(r"[\u0300-\u036f\u00ad\u200b-\u200d]")
 """What may stand within a word and is no letter: where there is none, words are found in half the time."""
 _WORD = re.compile(r"(?:[^\W_]++[\u0300-\u036f\u00ad\u200b-\u200d]*+)++")
 _DIGITS = re.compile(r"\+?\d(?:[ \u00a0().\-]{0,3}\d){3,18}")
+_TYPED = re.compile(rf"(?<![^\W_])(?<!{_ODD.pattern}){_DIGITS.pattern}(?![^\W_]|{_ODD.pattern})")
+"""Digits that stand alone: 1234AB is one word, as in the texts."""
 _MANY_DIGITS = re.compile(r"\d(?:[ \u00a0().\-]{0,3}+\d){9,18}+")
 """As many as a number has: what begins with a digit is found in half the time."""
 _LONG = re.compile(r"[0-9][0-9 \u00a0().\-]{9}")
@@ -163,7 +165,7 @@ def parse(text: str) -> Query:
     composed = _composed(text[:QUERY_CHARACTERS])
     phrases = [tuple(words(found)) for found in _QUOTED.findall(composed)]
     loose = _QUOTED.sub(" ", composed)
-    terms = [*_numbers(loose), *_words(_DIGITS.sub(" ", loose), unfinished=composed[-1:].isalnum())]
+    terms = [*_numbers(loose), *_words(_TYPED.sub(" ", loose), unfinished=composed[-1:].isalnum())]
     exact = [((Wanted(stem(word)),),) for phrase in phrases for word in phrase]
     return Query(tuple([*exact, *terms][:TERMS]), tuple(filter(None, phrases)))
 
@@ -180,7 +182,7 @@ def _words(text: str, *, unfinished: bool) -> list[Alternatives]:
 def _numbers(text: str) -> list[Alternatives]:
     """Groups of digits are a telephone number, or the beginning of one; or numbers of their own."""
     terms: list[Alternatives] = []
-    for found in _DIGITS.findall(text):
+    for found in _TYPED.findall(text):
         digits = "".join(filter(str.isdigit, found))
         forms = {digits, *([f"7{digits[1:]}"] if digits[0] == "8" else [])}
         groups = tuple(Wanted(stem(word)) for word in words(found))

@@ -35,7 +35,7 @@ from shared.registry.health import report
 from shared.transport.embedded import EmbeddedTransport
 from shared.transport.embedded_look import look_embedded
 from shared.transport.protocol import Outgoing
-from tests.examples import AT, LINE, MAILBOX, OLGA, SYSTEM, about, call_report, inbound, unreadable
+from tests.examples import AT, LINE, MAILBOX, OLGA, SYSTEM, Clock, about, call_report, inbound, unreadable
 from tests.examples import outgoing as record_of
 from tests.read_models.contents import show
 from tests.services.fakes import until
@@ -155,6 +155,33 @@ async def test_what_is_taken_away_is_named(
     position = await position_of(database, event)
     await change(database, sql, position)
     assert await holes(database, blobs, patience=2 * LATER) == [(kind, position)]
+
+
+async def test_a_hole_says_since_when_whose_and_what_became_of_it(
+    database: Database, store: EventStore, blobs: Blobs
+) -> None:
+    clock = Clock(AT)
+    at_that_time = EventStore(database, clock)
+    (_, _, message) = await take_in(database, at_that_time, inbound())
+    assert isinstance(message, e.MessageReceived)
+    clock.forward(60)
+    reply = c.RequestReply(uuid4(), "Hello")
+    await at_that_time.handle(message.conversation_id, reply, OLGA)
+    await show(database)
+    await change(database, "DELETE FROM timeline WHERE position = 3")
+    whose = {"channel_id": str(MAILBOX), "conversation_id": str(message.conversation_id)}
+    assert [hole.shown() for hole in (await ledger_of(database, blobs)).holes] == [
+        {
+            "kind": "not_shown", **whose, "at": to_text(AT), "position": 3,
+            "what": "MessageReceived is in the log and not on the timeline",
+            "done": "okno rebuild timeline puts it there",
+        },
+        {
+            "kind": "reply_without_fate", **whose, "at": to_text(clock.at), "position": 4,
+            "what": f"reply {reply.reply_id} has no known fate",
+            "done": "it was never taken up for sending",
+        },
+    ]  # fmt: skip
 
 
 async def test_a_quarantined_item_that_is_not_listed_is_named(
@@ -324,7 +351,7 @@ async def test_an_item_that_was_published_and_never_recorded_is_named(
     await change(database, "DELETE FROM routing_seen WHERE id = ?", str(mails[2].id))
     await database.write(lambda tx: tx.run("DELETE FROM stored_events WHERE topic = 'MessageReceived'"))
     ledger = await compared(database, store)
-    assert [hole.what.split()[1] for hole in ledger.holes] == [str(mails[2].id)]
+    assert [(hole.what.split()[1], hole.at) for hole in ledger.holes] == [(str(mails[2].id), mails[2].received_at)]
     assert ledger.counts[MAILBOX].not_recorded == 1
 
 

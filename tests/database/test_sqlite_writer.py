@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,24 @@ async def test_brief_jobs_of_one_moment_share_a_commit_and_only_the_bad_one_fail
     assert [n for n, outcome in enumerate(outcomes) if isinstance(outcome, Conflict)] == [7]
     assert seen == {thread}
     assert await database.read(ids) == list(range(10))
+
+
+@pytest.mark.parametrize(("brief", "prompt"), [(True, True), (True, False), (False, False)])
+async def test_what_is_confirmed_was_committed_with_the_disk_waited_for(
+    database: SqliteDatabase, brief: bool, prompt: bool
+) -> None:
+    """FULL is 2 (sqlite.org/pragma.html#pragma_synchronous); work aside does not wait, on connections of its own."""
+    with database.aside() as aside, aside.writing() as tx:
+        add(tx, 1)
+    wanted = {"synchronous": 2, "journal_mode": "wal"}
+    found = {name: await database.write(partial(pragma, name=name), brief=brief, prompt=prompt) for name in wanted}
+    with database.writing() as tx:
+        assert {name: pragma(tx, name) for name in wanted} == found == wanted
+
+
+def pragma(tx: Transaction, name: str) -> object:
+    (value,) = tx.row(f"PRAGMA {name}") or ()
+    return value
 
 
 async def test_brief_and_long_jobs_keep_their_order(database: SqliteDatabase) -> None:

@@ -1,6 +1,6 @@
 """Okno as processes among real servers: embedded, or a cluster of seven; a mailbox, a mail server, a form.
 
-`restart_all` and the ports stay the same over any kill, so that clients find what they lost.
+The ports stay the same over any kill, `restart_all` too, so that clients find what they lost.
 """
 
 import asyncio
@@ -98,6 +98,14 @@ class Stage:
             if not service.process.process.alive:
                 service.process.start()
         self.wait_until_ready()
+
+    def restart_all(self) -> None:
+        """kill -9 of every process at one moment, and start them all again."""
+        for service in self.services:
+            service.process.pause()  # so that none sees another die
+        for service in self.services:
+            service.process.kill()
+        self.start()
 
     def wait_until_ready(self, timeout_seconds: float = 90) -> None:
         for service in self.services:

@@ -14,6 +14,7 @@ import pytest
 from tests.flows.evidence import bugs, gather
 from tests.flows.mails import first_mail
 from tests.flows.stage import SUPPORT, Stage, corpora, eventually
+from tests.flows.traces import logged, traces
 from tests.peers.okno import ROOT
 
 FORM, API = "/in/forms/{form}", "/api/v1"
@@ -87,19 +88,32 @@ BAD = [
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_bad_request_is_a_problem_and_leaves_nothing(stage: Stage, bad: Bad) -> None:
-    events, errors = stage.events_count(), bugs(stage)
-    path = bad.path.format(**stage.channels)
-    base = stage.form_url().partition("/in/")[0] if path.startswith("/in/") else stage.url
-    headers = {**bad.headers, **({"authorization": f"Bearer {stage.token}"} if bad.signed_in else {})}
-    answer = httpx.request(
-        bad.method, base + path, content=bad.body, headers=headers, timeout=30, trust_env=False, verify=False
-    )
+    before, errors = traces(stage), bugs(stage)
+    answer = ask(stage, bad)
     assert (answer.status_code, answer.headers["content-type"]) == (bad.status, "application/problem+json")
     problem = answer.json()
     assert problem["status"] == bad.status
     assert problem["title"]
-    assert stage.events_count() == events
+    assert traces(stage) == before
     assert bugs(stage) == errors
+
+
+def ask(stage: Stage, bad: Bad) -> httpx.Response:
+    path = bad.path.format(**stage.channels)
+    base = stage.form_url().partition("/in/")[0] if path.startswith("/in/") else stage.url
+    headers = {**bad.headers, **({"authorization": f"Bearer {stage.token}"} if bad.signed_in else {})}
+    return httpx.request(
+        bad.method, base + path, content=bad.body, headers=headers, timeout=30, trust_env=False, verify=False
+    )
+
+
+def test_a_bad_request_is_logged_once_at_most(stage: Stage) -> None:
+    """Asked so often that a line which is nobody's answer does not count."""
+    before, asked = len(logged(stage)), [bad for bad in BAD if bad.status in (400, 405, 415, 422)] * 3
+    for bad in asked:
+        assert ask(stage, bad).status_code == bad.status
+    time.sleep(0.2)  # for a line that is written once the answer has gone
+    assert len(logged(stage)) - before <= len(asked)
 
 
 def test_a_mail_that_is_none_is_quarantined_with_its_bytes_and_the_next_one_goes_on(stage: Stage) -> None:

@@ -13,12 +13,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.privacy import retention
+from services.privacy import main, retention
 from services.privacy.job import carry_out
+from services.privacy.main import Privacy
 from services.projector import inbound
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts.files import FileFetched, fetch_id
 from shared.contracts.inbound import FileRef, RemoteFile, inbound_id
+from shared.database.lead import lead_forever
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store.store import EventStore
@@ -26,6 +28,8 @@ from shared.registry import erasures
 from tests.examples import call_report, raw
 from tests.privacy.planted import found_in
 from tests.privacy.town import Person, Town, settings_of, town
+from tests.services.fakes import until
+from tests.services.projector.running import running
 
 NOW = datetime.now(UTC)
 
@@ -98,6 +102,27 @@ async def test_a_channel_on_hold_is_left_alone(url: str, tmp_path: Path) -> None
         assert not await database.read(retention.has_new_rule)
         assert await apply(made) == []
         assert anna.say("old-mail") in await texts(made)
+
+
+async def test_a_rule_is_gone_by_again_and_again_though_nobody_asks(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "RULES_SECONDS", 0.1)
+    monkeypatch.setattr(main, "IDLE_SECONDS", 0.05)
+    anna = Person("Vremennaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        for days_ago in (100, 60, 3):
+            await said(made, anna, "email", f"mail-{days_ago}", days_ago)
+        database, mail = made.house.database, made.channels["email"].id
+
+        async def shows(*days_ago: int) -> bool:
+            return await texts(made) == {anna.say(f"mail-{days}") for days in days_ago} | {""}
+
+        async with running(lead_forever(database, "privacy", Privacy(made.stores()).work)):
+            await database.write(partial(erasures.set_rule, channel_id=mail, days=90, by="o"))
+            await until(partial(shows, 60, 3))
+            await database.write(lambda tx: tx.run("UPDATE retention_rules SET days = 30"))  # as if 60 days had gone by
+            await until(partial(shows, 3))
 
 
 @pytest.mark.parametrize("released", [True, False])

@@ -1,13 +1,13 @@
 """Two businesses that live through the same, but for merges: once nobody is merged any more, they show the same.
 
-But for call-backs: whoever is merged with a caller ends theirs, and being reached is not undone by un-merging.
-Everything is decided by the real rules and stored in real tables, in memory.
+But for call-backs of those who were ever merged: whoever is merged with a caller ends theirs, and being reached is not
+undone by un-merging. Everything is decided by the real rules and stored in real tables, in memory.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 from services.house import SCHEMAS
 from services.projector import inbound as intake
 from shared.contracts.inbound import Address
-from shared.database.protocol import Row
+from shared.database.protocol import Row, Transaction
 from shared.database.sqlite_transaction import SqliteTransaction
 from shared.domain import card as card_rules
 from shared.domain import commands as c
 from shared.domain.customer import customer_id_at
 from shared.domain.errors import Refused
 from shared.domain.events import Address as Stored
+from shared.domain.events import CustomersMerged, CustomerUnmerged, MergeEvent, Recorded
 from shared.domain.merge import suggestion_id
 from shared.domain.next_step import CALL_BACK
 from shared.event_store import erasures, merging, raw_items, routing
@@ -50,6 +51,8 @@ from tests.read_models.contents import contents
 
 Step = tuple[str, int, int]
 """What happens, to whom of a few, and a number that makes it vary."""
+Said = tuple[UUID, UUID, str]
+"""Conversation, message and external id of what a client has said."""
 PEOPLE = 5
 PHONES = 2
 LIVED = ("mail", "answer", "form", "call", "vouched", "note", "tag", "close", "step", "move", "refuse", "card", "told")
@@ -75,10 +78,9 @@ class Business:
     """`merges`: whether merges and un-merges happen here, or are let be."""
 
     merges: bool
-    tx: SqliteTransaction
+    tx: Transaction
     cache: StateCache = field(default_factory=StateCache)
-    said: list[tuple[UUID, UUID, str]] = field(default_factory=list)
-    """Conversation, message and external id of what clients have said."""
+    said: list[Said] = field(default_factory=list)
     now: datetime = AT
     merged: int = 0
     stood: dict[UUID, UUID] = field(default_factory=dict)
@@ -87,33 +89,51 @@ class Business:
     def live(self, life: list[Step]) -> None:
         for number, step in enumerate(life, len(self.said)):
             self.now = AT + timedelta(minutes=number)
-            self._do(step, uuid5(MAILBOX, f"step {number}"))
-        self._show()
+            self.do(step, uuid5(MAILBOX, f"step {number}"))
+        self.show()
 
     def part(self) -> None:
         """Un-merge everybody who is merged."""
         for member, into in self.merged_pairs():
-            self._record(partial(merging.unmerge, group_of=into, customer_id=member, about=self._about()))
-        self._show()
+            self.record(partial(merging.unmerge, group_of=into, customer_id=member, about=self.about()))
+        self.show()
+
+    def ever_merged(self) -> set[str]:
+        """Return the ids of those who were ever merged with anybody."""
+        return {str(r.stream_id) for r in self.events() if isinstance(r.event, MergeEvent)}
+
+    def farthest(self) -> int:
+        """Return how many events lie between a merge and the end of it, at most."""
+        begun, found = dict[UUID, int](), [0]
+        for recorded in self.events():
+            match recorded.event:
+                case CustomersMerged():
+                    begun[recorded.stream_id] = recorded.position
+                case CustomerUnmerged():
+                    found.append(recorded.position - begun[recorded.stream_id] - 1)
+        return max(found)
+
+    def events(self) -> list[Recorded]:
+        return read_log(self.tx, 0, 1_000_000)
 
     def merged_pairs(self) -> list[tuple[UUID, UUID]]:
         rows = self.tx.rows("SELECT customer_id, into_id FROM routing_merges ORDER BY customer_id")
         return [(UUID(member), UUID(into)) for member, into in rows]
 
-    def _do(self, step: Step, fresh: UUID) -> None:
+    def do(self, step: Step, fresh: UUID) -> None:
         kind, who, number = step
         one, other = person(who), person(number)
         match kind:
             case "mail" | "answer" | "vouched" | "form" | "call":
                 self._receive(kind, who, number, fresh)
             case "merge" if self.merges:
-                self.merged += self._record(lambda s, tx: merging.merge(s, tx, one, other, self._about())) > 0
+                self.merged += self.record(lambda s, tx: merging.merge(s, tx, one, other, self.about())) > 0
             case "unmerge" if self.merges and (merged := self.merged_pairs()):
                 member, into = merged[who % len(merged)]
-                self._record(lambda s, tx: merging.unmerge(s, tx, into, member, self._about()))
+                self.record(lambda s, tx: merging.unmerge(s, tx, into, member, self.about()))
             case "refuse":
                 pair = suggestion_id(one, other)
-                self._record(lambda s, tx: merging.refuse(s, tx, pair, self._about()))
+                self.record(lambda s, tx: merging.refuse(s, tx, pair, self.about()))
             case "card" | "told":
                 self._write(kind, one, number, fresh)
             case "note" | "tag" | "close" | "step" | "move" if self.said:
@@ -132,34 +152,34 @@ class Business:
             answers = (self.said[number % len(self.said)][2],) if kind == "answer" and self.said else ()
             vouched = (phone,) if kind == "vouched" else ()
             item = inbound(f"mail {number}", address(who), f"P{who}", refers_to=answers, vouched=vouched, **said)
-        self._record(lambda s, tx: intake.receive(s, tx, [item]))
+        self.record(lambda s, tx: intake.receive(s, tx, [item]))
 
     def _write(self, kind: str, one: UUID, number: int, fresh: UUID) -> None:
-        self._show()
+        self.show()
         whose = self.stood.setdefault(fresh, groups.root(self.tx, one))
         on = one if self.merges else whose
         if kind == "card":
             wanted = [card_rules.Wanted(("segment", "notes", "organisation")[number % 3], str(fresh))]
-            self._record(lambda s, tx: change_card(s, tx, on, wanted, {}, self._about()))
+            self.record(lambda s, tx: change_card(s, tx, on, wanted, {}, self.about()))
         else:
             said = card_rules.Said("email", "withdrawn" if number % 2 else "given", "", self.now, "by telephone")
-            self._record(lambda s, tx: note_consent(s, tx, on, said, self._about()))
+            self.record(lambda s, tx: note_consent(s, tx, on, said, self.about()))
 
     def _work(self, kind: str, number: int, fresh: UUID) -> None:
         conversation, message, _ = self.said[number % len(self.said)]
-        about = self._about()
+        about = self.about()
         commands = {"note": c.AddNote(fresh, "note"), "tag": c.Tag((f"t{number}",), ()), "close": c.Close()}
         if kind == "move":
-            self._record(lambda s, tx: move(s, tx, (conversation, message, self.said[0][0]), about))
+            self.record(lambda s, tx: move(s, tx, (conversation, message, self.said[0][0]), about))
         elif kind == "step":
             state = Session(self.tx, self.cache).conversation(conversation).state
             assert state.customer_id is not None
             plan = c.PlanStep(fresh, state.customer_id, conversation, "write", self.now)
-            self._record(lambda s, tx: s.decide_step(fresh, plan, about))
+            self.record(lambda s, tx: s.decide_step(fresh, plan, about))
         else:
-            self._record(lambda s, tx: s.decide(conversation, commands[kind], about))
+            self.record(lambda s, tx: s.decide(conversation, commands[kind], about))
 
-    def _record(self, decide: Callable[[Session, SqliteTransaction], object]) -> int:
+    def record(self, decide: Callable[[Session, Transaction], object]) -> int:
         """Return how many events that made: none when it was refused."""
         session = Session(self.tx, self.cache)
         try:
@@ -174,12 +194,20 @@ class Business:
                 self.said.append((event.conversation_id, event.message_id, event.external_id))
         return len(recorded)
 
-    def _show(self) -> None:
+    def show(self) -> None:
         while events := read_log(self.tx, live.position(self.tx), 20):
             live.take_in(self.tx, events)
 
-    def _about(self) -> About:
+    def about(self) -> About:
         return About(self.now, OLGA)
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """How many merges there were, and how many events between one and the end of it, at most."""
+
+    merges: int
+    farthest: int
 
 
 def person(number: int) -> UUID:
@@ -194,7 +222,7 @@ def address(number: int) -> str:
 
 
 @cache
-def _beginning() -> Business:
+def _beginning() -> tuple[sqlite3.Connection, list[Said]]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     tx = SqliteTransaction(connection)
     for statement in schema_statements(tx):
@@ -207,31 +235,38 @@ def _beginning() -> Business:
         tx.run("INSERT INTO read_model_positions VALUES (?, ?, 0, 0)", (model.name, model.version))
     business = Business(False, tx)
     business.live(BEGINNING)
-    return business
+    return connection, business.said
 
 
 @contextmanager
 def begun(merges: bool) -> Iterator[Business]:
     """Yield a business in which everybody is known already."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        _beginning().tx.connection.backup(connection)
-        yield Business(merges, SqliteTransaction(connection), said=list(_beginning().said))
+        beginning, said = _beginning()
+        beginning.backup(connection)
+        yield Business(merges, SqliteTransaction(connection), said=list(said))
 
 
 # --- what is shown ----------------------------------------------------------------------------------------
 
 
-def shown(business: Business) -> dict[str, Any]:
-    """Return everything that is shown of everybody, but where in the log it stands."""
+def shown(business: Business, reached: Collection[str] = ()) -> dict[str, Any]:
+    """Return everything that is shown of everybody, but where in the log it stands.
+
+    `reached`: whose call-backs are left out.
+    """
     tx = business.tx
+
+    def leaves(table: str, row: Row) -> bool:
+        return table == "routing_call_backs" and row[0] in reached
+
     found: dict[str, Any] = {
         "customers": customers.page(tx, None, 1000),
         "steps": due.page(tx, due.Wanted(None), None, 1000),
         "suggestions": suggestions.page(tx, None, 1000),
         "routing": {
-            table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr)
+            table: sorted((row for row in tx.rows(f"SELECT * FROM {table}") if not leaves(table, row)), key=repr)
             for table in ROUTING
-            if table != "routing_call_backs"
         },
     }
     for status in (None, "open", "closed", "snoozed"):
@@ -244,11 +279,11 @@ def shown(business: Business) -> dict[str, Any]:
         found[f"steps {id_}"] = due.page(tx, due.Wanted(None, id_), None, 1000)
         found[f"suggestions {id_}"] = suggestions.of_customer(tx, id_)
     found |= found_in_search(tx)
-    without: dict[str, Any] = _without_positions(found)
+    without: dict[str, Any] = _without_positions(found, reached)
     return without
 
 
-def found_in_search(tx: SqliteTransaction) -> dict[str, Any]:
+def found_in_search(tx: Transaction) -> dict[str, Any]:
     """Return what a search for each word finds, of everybody and of each customer as they are shown."""
     live.take_in_apart(tx, SEARCH.name, read_log(tx, 0, 1_000_000))
     found: dict[str, Any] = {}
@@ -260,12 +295,13 @@ def found_in_search(tx: SqliteTransaction) -> dict[str, Any]:
     return found
 
 
-def _without_positions(value: Any) -> Any:
+def _without_positions(value: Any, reached: Collection[str]) -> Any:
     if isinstance(value, dict):
         without = ("position", "raw", "id") if value.get("kind") in WRITTEN else ("position", "raw")
-        return {name: _without_positions(each) for name, each in value.items() if name not in without}
+        return {name: _without_positions(each, reached) for name, each in value.items() if name not in without}
     if isinstance(value, list):
-        return [_without_positions(each) for each in value if not _is_call_back(each)]
+        left = (each for each in value if not (_is_call_back(each) and each["customer_id"] in reached))
+        return [_without_positions(each, reached) for each in left]
     return value
 
 
@@ -354,21 +390,27 @@ def _all_of(business: Business, customer_id: UUID) -> list[Body]:
 
 def tables(business: Business) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
     """Return the read models as they are, and as they are built anew from the log."""
-    with tables_of(read_log(business.tx, 0, 1_000_000)) as rebuilt:
+    with tables_of(business.events()) as rebuilt:
         return contents(business.tx), contents(rebuilt)
 
 
-def compare(life: list[Step]) -> int:
-    """Live a life with and without merges and compare; return how many merges there were."""
+def compare(life: list[Step], *, call_backs: bool = False) -> Lived:
+    """Live a life with and without merges and compare; `call_backs`: also those of people who were merged."""
     with begun(True) as merged, begun(False) as alone:
-        merged.live(life)
-        alone.stood = merged.stood
-        alone.live(life)
-        check_groups(merged, alone)
-        as_it_is, rebuilt = tables(merged)
-        assert as_it_is == rebuilt
-        merged.part()
-        assert shown(merged) == shown(alone)
-        as_it_is, rebuilt = tables(merged)
-        assert as_it_is == rebuilt
-        return merged.merged
+        lived = live_both(life, merged, alone)
+        reached = () if call_backs else merged.ever_merged()
+        assert shown(merged, reached) == shown(alone, reached)
+        return lived
+
+
+def live_both(life: list[Step], merged: Business, alone: Business) -> Lived:
+    merged.live(life)
+    alone.stood = merged.stood
+    alone.live(life)
+    check_groups(merged, alone)
+    as_it_is, rebuilt = tables(merged)
+    assert as_it_is == rebuilt
+    merged.part()
+    as_it_is, rebuilt = tables(merged)
+    assert as_it_is == rebuilt
+    return Lived(merged.merged, merged.farthest())

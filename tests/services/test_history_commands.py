@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
+import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +20,7 @@ from services.house import House
 from shared.clock import to_text
 from tests.examples import AT, Clock
 from tests.examples import inbound as item_of
+from tests.peers.okno import OknoProcess
 from tests.services.command_line import Cli
 
 
@@ -160,6 +163,26 @@ def test_tables_that_begin_later_than_history_go_on_and_say_so(okno: Cli, tmp_pa
     assert okno("replay", FUNNEL, "--out", str(file)).splitlines() == [line, f"0 rows in {file}"]
     assert okno.json("replay", FUNNEL, "--out", str(file)) == {"rows": 0, "file": str(file), "since": later}
     assert len(okno.json("replay", FUNNEL, "--restart")["items"]) == 1
+
+
+def test_a_projection_that_follows_takes_in_what_comes_until_it_is_ended(okno: Cli) -> None:
+    okno.receive(item_of())
+    tables = okno.data / "replay" / "funnel.db"
+    with OknoProcess(["replay", FUNNEL, "--follow", "--data", str(okno.data)], {}) as following:
+        following.process.wait_until(lambda: _opened(tables) == 1)
+        okno.receive(item_of("again", "boris@example.com"))
+        following.process.wait_until(lambda: _opened(tables) == 2)
+        os.kill(following.process.pid, signal.SIGINT)
+        assert (following.wait(), following.lines()) == (130, [])
+
+
+def _opened(tables: Path) -> int:
+    """Return how many conversations the funnel has; none as long as its tables are not there."""
+    if not tables.exists():
+        return 0
+    with closing(sqlite3.connect(tables)) as file, suppress(sqlite3.OperationalError):
+        return int(file.execute("SELECT count(*) FROM funnel").fetchone()[0])
+    return 0
 
 
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:

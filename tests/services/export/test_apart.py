@@ -166,6 +166,37 @@ async def test_a_piece_of_large_events_is_handed_over_in_parts(
     assert b"".join(data) == alone[1]
 
 
+async def test_no_more_than_a_few_pieces_are_in_hand_however_long_the_log_is(
+    database: Database, store: EventStore, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "PIECE", 10)
+    in_hand, most = [0], [0]
+
+    @contextmanager
+    def child(*given: Any) -> Iterator[Child]:
+        with begun(*given) as process:
+            send, receive = process.send, process.receive
+
+            def sent(message: object) -> None:
+                in_hand[0] += 1
+                most[0] = max(most[0], in_hand[0])
+                send(message)
+
+            def received(goes_on: Any) -> Any:
+                answer = receive(goes_on)
+                if isinstance(answer, tuple):
+                    in_hand[0] -= answer[1]  # whether the piece is whole: what is in it comes next
+                return answer
+
+            process.send, process.receive = sent, received  # type: ignore[method-assign]
+            yield process
+
+    monkeypatch.setattr(apart, "child", child)
+    await record(store, long_history())
+    assert (await exported(database, Selection(), "jsonl", place))[0] > 300
+    assert (most[0], in_hand[0]) == (apart.CHILDREN * apart.AHEAD, 0)
+
+
 async def test_one_core_makes_an_export_alone(
     database: Database, store: EventStore, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import json
 import os
 import sys
 import threading
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -27,6 +29,7 @@ from shared.event_store.mapper import Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from tests.examples import AT, OLGA, about, every_event
+from tests.read_models.test_read_models import long_history, record
 from tests.services.projector.running import events as log_of
 
 
@@ -190,3 +193,36 @@ def test_memory_does_not_grow_with_the_number_of_events(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+class Forgetful:
+    """A file that keeps nothing of what it is given, and counts the events that are anywhere in memory then."""
+
+    form = "jsonl"
+
+    def __init__(self) -> None:
+        self._before, self.most = events_in_memory(), 0
+
+    def add(self, events: Sequence[e.Recorded]) -> None:
+        self.most = max(self.most, events_in_memory() - self._before)
+
+    def add_piece(self, piece: bytes) -> None:
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """There is no file."""
+
+
+def events_in_memory() -> int:
+    return sum(type(each) is e.Recorded for each in gc.get_objects())
+
+
+async def test_an_export_holds_two_pages_of_the_log_at_once(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.export.write.BATCH", 20)
+    await record(store, long_history(300))
+    gc.collect()
+    file = Forgetful()
+    assert (await write_events(database, Selection(), file, lambda done, total: None)).events > 200
+    assert 20 <= file.most <= 40

@@ -115,9 +115,11 @@ async def test_what_a_field_cannot_hold_is_refused_with_words(
 
 
 async def test_history_tells_who_when_and_what_was_before(office: Office) -> None:
-    customer = await anna(office)
-    await change(office, customer, segment=(None, "B2B"))
-    await change(office, customer, segment=("B2B", "B2C"), name=("Anna", "Анна"))
+    customer, moments = await anna(office), [to_text(office.clock.at)]
+    for changes in ({"segment": (None, "B2B")}, {"segment": ("B2B", "B2C"), "name": ("Anna", "Анна")}):
+        office.clock.forward(60)
+        moments.append(to_text(office.clock.at))
+        await change(office, customer, **changes)
     items = (await office.get(f"/customers/{customer}/card/history"))["items"]
     assert [(i["field"], i["before"], i["after"], i["by"]["name"]) for i in items] == [
         ("segment", "B2B", "B2C", office.olga.name),
@@ -125,6 +127,7 @@ async def test_history_tells_who_when_and_what_was_before(office: Office) -> Non
         ("segment", None, "B2B", office.olga.name),
         ("name", None, "Anna", "Anna"),
     ]
+    assert [item["at"] for item in items] == [moments[2], moments[2], moments[1], moments[0]]
     only = await office.get(f"/customers/{customer}/card/history", field="segment", limit=1)
     rest = await office.get(f"/customers/{customer}/card/history", field="segment", cursor=only["next"])
     assert only["items"] == [items[0]]

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from services.projector.calls import end_overdue
-from shared.clock import now
+from shared.clock import now, to_text
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.call import overdue
@@ -137,6 +137,25 @@ async def test_messages_split_off_together_and_merged_back(office: Office) -> No
     assert (await office.get(path))["last_message"]["preview"] == "z"
     assert (await office.post(f"{path}/split", {"messages": [str(shown["id"])]}, 404))["code"] == "no_such_message"
     await office.post(f"{path}/split", {"messages": []}, 422)
+
+
+async def test_what_stays_when_others_are_split_off_waits_for_an_answer_as_long_as_before(office: Office) -> None:
+    (first,) = await office.receive(said("first", 0))
+    more = [(await office.receive(said(t, n, refers_to=(first.external_id,))))[0] for n, t in enumerate("xyz", 1)]
+    chosen = [str(first.message_id), str(more[2].message_id)]
+    new = await office.post(f"/conversations/{first.conversation_id}/split", {"messages": chosen})
+    stays = await office.get(f"/conversations/{first.conversation_id}")
+    assert [shown["waiting_since"] for shown in (new, stays)] == [to_text(AT), to_text(AT + timedelta(minutes=1))]
+
+
+async def test_an_answer_to_an_answer_that_came_meanwhile_goes_back_too(office: Office) -> None:
+    older, newer = await two(office)
+    path = f"/conversations/{older.conversation_id}"
+    await office.post(f"{path}/merge", {"into": str(newer.conversation_id)})
+    (answer,) = await office.receive(said("to the first", 7, refers_to=(older.external_id,)))
+    await office.receive(said("to the answer", 8, refers_to=(answer.external_id,)))
+    await office.post(f"{path}/unmerge")
+    assert await texts(office, newer.conversation_id) == ["second"]
 
 
 def told(state: str, **facts: Any) -> Any:
