@@ -23,6 +23,8 @@ CHANNEL = UUID("0b5e0f0e-0000-4000-8000-00000000c0de")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPERATOR = Actor("operator", str(UUID(int=1)), "Анна")
 MESSAGES_A_CLIENT = 5
+AT_A_TIME = 500
+"""Clients who are in the midst of something: what a desk has open."""
 BATCH = 500
 
 
@@ -31,11 +33,14 @@ def message(number: int, clients: int) -> InboundMessage:
     return written(number % clients, number)
 
 
-def written(client: int, number: int) -> InboundMessage:
-    """Return a message of a client: their first has their own number, every later one goes on with it."""
+def written(client: int, number: int, second: int | None = None) -> InboundMessage:
+    """Return a message of a client: their first has their own number, every later one goes on with it.
+
+    `second`: when it is written, from START; None: by its number.
+    """
     text = f"Здравствуйте! Это сообщение {number} клиента {client}. Когда приедет заказ, и сколько стоит доставка? " * 2
     raw = f"name=Client+{client}&message={number}".encode() * 4
-    at = START + timedelta(seconds=number)
+    at = START + timedelta(seconds=number if second is None else second)
     return InboundMessage(
         id=inbound_id(CHANNEL, str(number)),
         channel_id=CHANNEL,
@@ -65,15 +70,22 @@ def written(client: int, number: int) -> InboundMessage:
     )
 
 
-async def record_history(store: EventStore, events: int) -> None:
-    """Fill a store with about that many events: each client gives 2 + 5 messages + reply, sent, closed."""
-    clients = events // (MESSAGES_A_CLIENT + 5)
-    messages = [message(number, clients) for number in range(clients * MESSAGES_A_CLIENT)]
-    for batch in _batches(messages):
-        await store.record(lambda session, tx, batch=batch: inbound.receive(session, tx, batch))  # type: ignore[misc]
-    conversations = [_conversation(messages[client]) for client in range(clients)]
-    for part in _batches(conversations):
-        await store.record(lambda session, tx, part=part: _answer(session, tx, part))  # type: ignore[misc]
+async def record_history(store: EventStore, events: int, at_a_time: int = AT_A_TIME) -> None:
+    """Fill a store with about that many events: each client gives 2 + 5 messages + reply, sent, closed.
+
+    So many clients write at a time, in turn; when they are answered, the next ones come.
+    """
+    clients, second = events // (MESSAGES_A_CLIENT + 5), 0
+    for begin in range(0, clients, at_a_time):
+        some = range(begin, min(begin + at_a_time, clients))
+        numbers = [(client, clients * turn + client) for turn in range(MESSAGES_A_CLIENT) for client in some]
+        messages = [written(*each, second) for second, each in enumerate(numbers, second)]
+        second += len(numbers)
+        for batch in _batches(messages):
+            await store.record(lambda session, tx, batch=batch: inbound.receive(session, tx, batch))  # type: ignore[misc]
+        conversations = [_conversation(message) for message in messages[: len(some)]]
+        for part in _batches(conversations):
+            await store.record(lambda session, tx, part=part, at=second: _answer(session, tx, part, at))  # type: ignore[misc]
 
 
 def _conversation(first: InboundMessage) -> UUID:
@@ -81,8 +93,8 @@ def _conversation(first: InboundMessage) -> UUID:
     return inbound.conversation_id_for(customer, first.id)
 
 
-def _answer(session: Session, tx: Transaction, conversations: Sequence[UUID]) -> None:
-    about = About(START, OPERATOR)
+def _answer(session: Session, tx: Transaction, conversations: Sequence[UUID], second: int) -> None:
+    about = About(START + timedelta(seconds=second), OPERATOR)
     for conversation in conversations:
         reply = uuid5(conversation, "reply")
         session.decide(conversation, c.RequestReply(reply, "Добрый день! Доставка бесплатна."), about)

@@ -35,6 +35,9 @@ class Watching:
     def waits_long(self) -> bool:
         return False
 
+    def held_seconds(self) -> float:
+        return self._aside.held_seconds()
+
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         if threading.current_thread().name.startswith(READER):
