@@ -47,17 +47,24 @@ def figures(events: int = EVENTS) -> Iterator[Figure]:
 
 
 def _measure(name: str, url: str, keys_url: str, events: int, loop: Loop) -> Iterator[Figure]:
+    asyncio.run(_fill(url, keys_url, events))
     database = open_sealed(url, keys_url)
-    create_tables(database, SCHEMAS)
-    store = EventStore(database)
-    store.create_tables()
-    live.create_tables(database)
-    asyncio.run(record_history(store, events))
     with database.reading() as tx:
         events = head(tx)
     with seldom_collected():
         yield from _rebuilt(name, database, Place(url, keys_url, SECRET), events, loop(_plain(database, events)))
     asyncio.run(database.close())
+
+
+async def _fill(url: str, keys_url: str, events: int) -> None:
+    """By connections that are closed afterwards: what they have written is in its place when the rebuild begins."""
+    database = open_sealed(url, keys_url)
+    create_tables(database, SCHEMAS)
+    store = EventStore(database)
+    store.create_tables()
+    live.create_tables(database)
+    await record_history(store, events)
+    await database.close()
 
 
 def _plain(database: Database, events: int) -> list[Stored]:
