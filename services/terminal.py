@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -30,6 +31,14 @@ def moment(option: str, text: str) -> datetime:
         return from_text(text)
     except ValueError as error:
         raise WrongRequest(f"{option} wants a time such as 2026-11-21T14:05:00Z, not {text!r}") from error
+
+
+def person() -> str:
+    """Return what stands for whoever gave the command; a container's user may have a number only."""
+    try:
+        return f"command line ({getpass.getuser()})"
+    except (KeyError, OSError):
+        return f"command line (user {os.getuid()})"
 
 
 def typed(question: str) -> str:

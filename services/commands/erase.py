@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import json
 import time
 from functools import partial
@@ -16,7 +15,7 @@ from services.house import House, alone
 from services.privacy.certificate import is_genuine
 from services.privacy.job import carry_out, members
 from services.privacy.main import stores_of
-from services.terminal import WrongRequest, in_house, print_json, show, typed
+from services.terminal import WrongRequest, in_house, person, print_json, show, typed
 from shared.registry import erasures
 from shared.settings import WrongSettings
 
@@ -47,7 +46,7 @@ async def _erase(options: argparse.Namespace, house: House) -> int | None:
     customer_id = await house.database.read(partial(customer_named, wanted=options.customer))
     if not options.yes and await asyncio.to_thread(_asked, customer_id) != str(customer_id):
         raise WrongRequest("not confirmed: nothing was erased")
-    by = f"command line ({getpass.getuser()})"
+    by = person()
     whole = await house.database.read(partial(members, customer_id=customer_id))
     job = partial(erasures.request, customer_id=customer_id, reason=options.reason, by=by, members=sorted(whole))
     id_ = await house.database.write(job)

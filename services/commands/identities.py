@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from services.house import House
-from services.terminal import in_house, print_json, show
+from services.terminal import in_house, person, print_json, show
 from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor
@@ -78,4 +77,4 @@ def _say(options: argparse.Namespace, text: str) -> None:
 
 
 def _about() -> About:
-    return About(now(), Actor("system", "", f"command line ({getpass.getuser()})"))
+    return About(now(), Actor("system", "", person()))

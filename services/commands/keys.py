@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +12,7 @@ from services.house import House
 from services.privacy import lost, lost_on_the_way
 from services.privacy.lost_on_the_way import OnTheWay
 from services.privacy.seal_old import seal_old
-from services.terminal import WrongRequest, in_house, print_json, show, typed
+from services.terminal import WrongRequest, in_house, person, print_json, show, typed
 
 COMMANDS = {"keys": "keys that are missing, and what is older than keys"}
 WORD = "LOST"
@@ -62,7 +61,7 @@ async def _declare(options: argparse.Namespace, house: House) -> int | None:
     is_any = found.pages or on_the_way.any
     if is_any and not options.yes and await asyncio.to_thread(_asked, found, on_the_way) != WORD:
         raise WrongRequest("not confirmed: nothing was declared lost")
-    by = f"command line ({getpass.getuser()})"
+    by = person()
     id_ = await lost.declare(house, found, on_the_way, options.reason, by, options.whole_store)
     request = await finished(house, id_, options.wait)
     if options.json:

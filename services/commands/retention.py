@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 from functools import partial
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from services.commands.erase import carry_out_here
 from services.commands.timeline import customer_named
 from services.house import House
 from services.privacy import retention
-from services.terminal import WrongRequest, in_house, print_json, show
+from services.terminal import WrongRequest, in_house, person, print_json, show
 from shared.registry import erasures
 
 COMMANDS = {"retention": "how long content is kept, by channel; holds"}
@@ -44,7 +43,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 async def _set(options: argparse.Namespace, house: House) -> None:
     channel = (await house.registry.find(options.channel)).channel
-    await house.database.write(partial(erasures.set_rule, channel_id=channel.id, days=options.days, by=_by()))
+    await house.database.write(partial(erasures.set_rule, channel_id=channel.id, days=options.days, by=person()))
     await _list(options, house)
 
 
@@ -72,7 +71,7 @@ async def _hold(options: argparse.Namespace, house: House) -> None:
         kind, subject_id = "customer", await house.database.read(partial(customer_named, wanted=options.customer))
     else:
         kind, subject_id = "channel", (await house.registry.find(options.channel)).channel.id
-    job = partial(erasures.hold, kind=kind, subject_id=subject_id, reason=options.reason, by=_by())
+    job = partial(erasures.hold, kind=kind, subject_id=subject_id, reason=options.reason, by=person())
     id_ = await house.database.write(job)
     print_json({"id": str(id_)}) if options.json else print(id_)
 
@@ -86,9 +85,5 @@ async def _release(options: argparse.Namespace, house: House) -> None:
         id_ = UUID(options.id)
     except ValueError:
         raise WrongRequest(f"{options.id!r} is no id of a hold: see `okno retention holds`") from None
-    await house.database.write(partial(erasures.release, id_=id_, by=_by()))
+    await house.database.write(partial(erasures.release, id_=id_, by=person()))
     await _holds(options, house)
-
-
-def _by() -> str:
-    return f"command line ({getpass.getuser()})"

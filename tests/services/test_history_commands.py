@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from services import cli
+from services import cli, terminal
 from services.house import House
 from shared.clock import to_text
 from tests.examples import AT, Clock
@@ -149,6 +149,14 @@ def test_a_projection_of_ones_own_is_run_shown_and_written(okno: Cli, tmp_path: 
         assert file.read_bytes().decode() == expected
     with closing(sqlite3.connect(okno.data / "replay" / "funnel.db")) as file_of_its_own:
         assert file_of_its_own.execute("SELECT count(*) FROM funnel").fetchone() == (2,)
+
+
+def test_who_has_a_number_and_no_name_can_give_commands_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert terminal.person() == f"command line (user {os.getuid()})"
 
 
 def test_tables_that_begin_later_than_history_go_on_and_say_so(okno: Cli, tmp_path: Path) -> None:
