@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any
@@ -106,6 +107,8 @@ class SqliteAside:
     ) -> None:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._turns, self._has_turn = turns, False
+        self._threads, self._moment = ThreadPoolExecutor(1, "okno-aside"), Future[None]()
+        self._moment.set_result(None)
         self._version, self._others_wrote = self._data_version(), False
         self._waited_seconds = self._held_seconds = 0.0
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
@@ -142,12 +145,15 @@ class SqliteAside:
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:
-            self._end_turn()
+            if self._moment.done():
+                self._end_turn()
 
     def leave(self) -> None:
         """Copy what is left of the write-ahead log, and empty it where nobody reads or writes in it just now."""
+        self._threads.shutdown()
         self._writer.execute("PRAGMA busy_timeout=0")
         try:
+            self._moment.result()
             emptied(self._writer)
         except sqlite3.Error as error:  # whoever writes next does it
             log.debug("write_ahead_log_left", reason=str(error))
@@ -160,6 +166,7 @@ class SqliteAside:
 
     def _take_turn(self) -> None:
         """What changed since our own last turn was changed by others only if nobody else had one meanwhile."""
+        self._moment.result()
         was_ours = self._turns.take()
         self._has_turn = True
         if was_ours:
@@ -174,14 +181,28 @@ class SqliteAside:
             self._turns.give_back(others_wrote=others_wrote)
 
     def _after(self, held_seconds: float) -> None:
-        """Leave the lock alone for a while; what was written goes to the disk meanwhile when others write, too."""
+        """Leave the lock alone for a while, and to others who write the processor too: what was written goes to the
+        disk meanwhile. Where there are none, what is written next is made in that moment.
+        """
         self._watch_others()
         self._look()
         wanted = self._others_wrote or self.in_the_way()
+        seconds = rest_seconds(held_seconds, wanted=wanted)
         if wanted:
             self._checkpoints.sync()
-        time.sleep(rest_seconds(held_seconds, wanted=wanted))
+            self._rest(seconds)
+        else:
+            self._moment = self._threads.submit(self._rest_and_end, seconds)
+
+    def _rest(self, seconds: float) -> None:
+        time.sleep(seconds)
         self._watch_others()
+
+    def _rest_and_end(self, seconds: float) -> None:
+        try:
+            self._rest(seconds)
+        finally:
+            self._end_turn()
 
     def _watch_others(self) -> None:
         """Look at a number that changes when others commit (sqlite.org/pragma.html#pragma_data_version)."""

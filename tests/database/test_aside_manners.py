@@ -80,6 +80,40 @@ async def test_whoever_commits_next_need_not_wait_for_what_was_written_aside(
         assert len(synced) == 2
 
 
+async def test_where_others_want_nothing_the_next_work_is_made_while_the_lock_is_left_alone(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests, is_over = threading.Event(), threading.Event()
+
+    def sleep(seconds: float) -> None:
+        rests.set()
+        assert is_over.wait(10)
+
+    monkeypatch.setattr(sqlite_aside.time, "sleep", sleep)
+    with database.aside() as aside:
+        add_aside(aside)
+        assert rests.wait(10)
+        with aside.writing() as tx:
+            assert tx.rows("SELECT count(*) FROM heaps") == [(1,)]
+        writing = threading.Thread(target=add_aside, args=(aside,))
+        writing.start()
+        writing.join(0.1)
+        assert writing.is_alive()
+        is_over.set()
+        writing.join(10)
+        assert not writing.is_alive()
+
+
+async def test_what_was_written_before_the_first_turn_is_nobody_who_is_at_work(database: SqliteDatabase) -> None:
+    with database.aside() as aside:
+        await database.write(add)
+        add_aside(aside)
+        assert not aside.in_the_way()
+        await database.write(add)
+        add_aside(aside)
+        assert aside.in_the_way()
+
+
 async def test_the_log_keeps_little_after_work_beside(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
