@@ -14,7 +14,7 @@ from typing import Any
 
 from services.collector import seldom_collected
 from services.projector.rebuild_pace import Pace
-from services.projector.rebuild_part import Part, Step
+from services.projector.rebuild_part import Into, Part, Step
 from shared.apart import Child, ChildEnded, Parent
 from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.domain.events import Recorded
@@ -45,8 +45,9 @@ class Made:
     holes: Sequence[Hole]
     rows: Any
 
-    def apply(self, tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
-        self.model.write(tx, self.rows, prefix)
+    def apply(self, tx: Transaction, name: str, into: Into, after: int, until: int) -> None:
+        assert isinstance(into, str), name  # what is made is whole rows
+        self.model.write(tx, self.rows, into)
 
 
 @dataclass(slots=True)

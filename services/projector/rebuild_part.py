@@ -19,11 +19,16 @@ from shared.event_store.log import read_log_within
 from shared.progress import Progress, Watcher
 from shared.read_models import holes, live, rebuilds
 from shared.read_models.holes import Hole
+from shared.read_models.model import Gathered, is_gathering
 from shared.read_models.rebuilds import Begun
 
 BATCH = 2000
 BATCH_BYTES = 8 * 1024 * 1024
 """Two steps are in memory at once, decoded and as rows."""
+GATHERED = 20_000
+"""Rows that are written together, where a model gathers: some 10 MB, which keep the lock for less than a step does."""
+Into = str | Gathered
+"""The prefix of tables, or what is gathered of them."""
 
 
 class Step(Protocol):
@@ -36,7 +41,7 @@ class Step(Protocol):
     @property
     def holes(self) -> Sequence[Hole]: ...
 
-    def apply(self, tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
+    def apply(self, tx: Transaction, name: str, into: Into, after: int, until: int) -> None:
         """Take what is after a position and not beyond another into the new tables of a model."""
 
 
@@ -93,20 +98,36 @@ class Part:
             self.watcher(Progress("indexes", number, len(statements)))
 
     def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int) -> None:
-        """Move `at` up to `until`."""
-        total, pace = max(until.values()), Pace(BATCH)
+        """Move `at` up to `until`: the tables of a model that gathers follow in larger steps."""
+        total, pace, reached = max(until.values()), Pace(BATCH), {name: at[name] for name in until}
+        into = {name: self._into(name) for name in until}
         steps = self.steps if self.ahead is None else partial(self.ahead.steps, self)
-        for step in steps(min(at[name] for name in until), total, pace):
-            began = time.thread_time()
-            moved = {name: max(at[name], min(step.reached, until[name])) for name in until}
+        for step in steps(min(reached.values()), total, pace):
+            began, before = time.thread_time(), reached
+            reached = {name: max(before[name], min(step.reached, until[name])) for name in until}
             with self.aside.writing() as tx:
                 holes.note(tx, step.holes)
                 for name in until:
-                    step.apply(tx, name, self.begun.prefix, at[name], until[name])
+                    step.apply(tx, name, into[name], before[name], until[name])
+                written = [name for name in until if self._is_written(tx, into[name], reached[name] == until[name])]
+                moved = {name: reached[name] for name in written}
                 rebuilds.move(tx, self.begun, at, {name: to for name, to in moved.items() if to > at[name]})
             at |= moved
             pace.took(time.thread_time() - began)
             self.watcher(Progress("events", step.reached, total, first))
+
+    def _into(self, name: str) -> Into:
+        model = live.models()[name]
+        return model.gathered(self.begun.prefix) if is_gathering(model) else self.begun.prefix
+
+    def _is_written(self, tx: Transaction, into: Into, is_end: bool) -> bool:
+        """Write what is gathered when it is time to; return whether the tables have everything."""
+        if isinstance(into, str):
+            return True
+        is_time = is_end or into.size >= GATHERED or self.aside.in_the_way()
+        if is_time:
+            into.write(tx)
+        return is_time
 
     def steps(self, after: int, total: int, pace: Pace) -> Iterator[Step]:
         """Yield the log from a position to another; the next events are read while these are written.
@@ -146,8 +167,8 @@ class Events:
     def holes(self) -> Sequence[Hole]:
         return holes.of(self.events)
 
-    def apply(self, tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:
-        apply(tx, name, prefix, self.events, after, until)
+    def apply(self, tx: Transaction, name: str, into: Into, after: int, until: int) -> None:
+        apply(tx, name, into, self.events, after, until)
 
 
 def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
@@ -156,9 +177,14 @@ def goals(tx: Transaction, names: Sequence[str]) -> dict[str, int]:
     return {name: standings[name].position for name in names}
 
 
-def apply(tx: Transaction, name: str, prefix: str, events: Sequence[Recorded], after: int, until: int) -> None:
-    """Apply to the new tables of a model those events that are after a position and not beyond another."""
+def apply(tx: Transaction, name: str, into: Into, events: Sequence[Recorded], after: int, until: int) -> None:
+    """Take into the new tables of a model, or into what is gathered of them, those events that are after a position and
+    not beyond another."""
     if events and (events[0].position <= after or events[-1].position > until):
         events = [recorded for recorded in events if after < recorded.position <= until]
-    if events:
-        live.models()[name].apply(tx, events, prefix)
+    if not events:
+        return
+    if isinstance(into, str):
+        live.models()[name].apply(tx, events, into)
+    else:
+        into.take(tx, events)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -11,20 +10,9 @@ import orjson
 from shared.database.protocol import Row, Transaction
 from shared.domain import events as e
 from shared.domain.replies import ERASED
-from shared.ids import texts_of
 from shared.read_models import conversations_past, groups
-from shared.read_models.conversation_rows import (
-    CHANGES,
-    COLUMNS,
-    INDEX,
-    MERGED_INTO,
-    POSITION,
-    STATUS,
-    Values,
-    change_row,
-    row_begun,
-    row_opened,
-)
+from shared.read_models.conversation_rows import COLUMNS, INDEX
+from shared.read_models.conversations_gathered import Gathered
 from shared.read_models.entries import Body
 
 
@@ -57,71 +45,15 @@ class Conversations:
         """
 
     def apply(self, tx: Transaction, events: Sequence[e.Recorded], prefix: str) -> None:
-        changes = [recorded for recorded in events if type(recorded.event) in CHANGES]
-        ids = texts_of([_conversation_id(recorded) for recorded in changes])
-        opened = {id_ for id_, r in zip(ids, changes, strict=True) if isinstance(r.event, e.ConversationOpened)}
-        rows = _take_out(tx, set(ids) - opened, prefix)
-        ended: list[Row] = []
-        kept: list[Row] = []
-        for id_, recorded in zip(ids, changes, strict=True):
-            if isinstance(recorded.event, e.ConversationOpened):
-                rows[id_] = row_opened(id_, recorded.event, recorded)
-            elif id_ not in rows:  # how it was opened cannot be read
-                if (begun := row_begun(id_, recorded)) is None:
-                    continue
-                rows[id_] = begun
-                opened.add(id_)
-            else:
-                was = rows[id_]
-                ended.append(conversations_past.ended(was[POSITION], id_, _listed_as(was), recorded.position))
-            change_row(rows[id_], recorded)
-            if recorded.version % conversations_past.KEEP_EVERY == 0:
-                kept.append((recorded.position, id_, recorded.version, orjson.dumps(rows[id_]).decode()))
-        conversations_past.note_merges(tx, changes, prefix)
-        tx.insert_many(f"{prefix}{conversations_past.TABLE}", conversations_past.COLUMNS, ended)
-        tx.insert_many(f"{prefix}{conversations_past.KEPT}", conversations_past.KEPT_COLUMNS, kept)
-        _put_back(tx, rows, opened, prefix)
+        gathered = Gathered(prefix, takes_out=True)
+        gathered.take(tx, events)
+        gathered.write(tx)
+
+    def gathered(self, prefix: str) -> Gathered:
+        return Gathered(prefix)
 
 
 READ_MODEL = Conversations()
-
-
-def _conversation_id(recorded: e.Recorded) -> UUID:
-    event: Any = recorded.event
-    conversation_id: UUID = event.conversation_id
-    return conversation_id
-
-
-def _take_out(tx: Transaction, ids: set[str], prefix: str) -> dict[str, Values]:
-    """Return rows that `_put_back` writes again, every one of them.
-
-    PostgreSQL deletes them at once: a row that is changed goes into every index anew in any case, and to copy it there
-    costs half of what an update by its key does.
-    """
-    table, columns = f"{prefix}conversations", ",".join(COLUMNS)
-    if tx.dialect == "postgres":
-        found = tx.rows_in(f"DELETE FROM {table} WHERE id", list(ids), f"RETURNING {columns}")
-    else:
-        found = tx.rows_in(f"SELECT {columns} FROM {table} WHERE id", list(ids))
-    return {row[0]: list(row) for row in found}
-
-
-def _put_back(tx: Transaction, rows: dict[str, Values], opened: set[str], prefix: str) -> None:
-    table = f"{prefix}conversations"
-    if tx.dialect == "postgres":
-        tx.insert_many(table, COLUMNS, list(rows.values()))
-        return
-    updates = ",".join(f"{name} = excluded.{name}" for name in COLUMNS[1:])
-    new = [values for id_, values in rows.items() if id_ in opened]
-    old = [values for id_, values in rows.items() if id_ not in opened]
-    tx.insert_many(table, COLUMNS, new)
-    tx.insert_many(table, COLUMNS, old, f"ON CONFLICT (id) DO UPDATE SET {updates}")
-
-
-def _listed_as(values: Values) -> str:
-    """Return the status under which lists have a conversation."""
-    status: str = values[STATUS]
-    return conversations_past.HIDDEN if status == "closed" and values[MERGED_INTO] is not None else status
 
 
 # --- queries ----------------------------------------------------------------------------------------------

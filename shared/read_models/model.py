@@ -46,5 +46,30 @@ class InTwo(ReadModel, Protocol):
         """Put it into the tables, in the order of the log, each once."""
 
 
+class Gathered(Protocol):
+    """What events have made of rows that are not written yet."""
+
+    @property
+    def size(self) -> int:
+        """How many rows that are."""
+
+    def take(self, tx: Transaction, events: Sequence[Recorded]) -> None:
+        """Take in events in the order of the log, each once."""
+
+    def write(self, tx: Transaction) -> None:
+        """Put the rows into the tables; then none is left."""
+
+
+class Gathering(ReadModel, Protocol):
+    """One whose rows change often. `apply` writes what it gathers; a rebuild gathers more before it writes."""
+
+    def gathered(self, prefix: str) -> Gathered:
+        """Return what is empty yet."""
+
+
+def is_gathering(model: ReadModel) -> TypeGuard[Gathering]:
+    return hasattr(model, "gathered")
+
+
 def is_in_two(model: ReadModel) -> TypeGuard[InTwo]:
     return hasattr(model, "made")

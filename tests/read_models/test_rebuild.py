@@ -15,10 +15,11 @@ from services.projector.follow import follow
 from services.projector.rebuild import Wanted, drop_abandoned, drop_left, rebuild, rebuild_outdated
 from shared.clock import now
 from shared.database.protocol import Database, Occupied, Transaction
+from shared.database.sqlite_aside import SqliteAside
 from shared.event_store.log import head, read_log
 from shared.event_store.store import EventStore
 from shared.progress import Progress
-from shared.read_models import live
+from shared.read_models import live, rebuilds
 from shared.read_models.compare import Compared, Difference
 from shared.read_models.rebuilds import Overtaken
 from tests.read_models.contents import EVERY_TABLE, TABLES, contents, show
@@ -62,6 +63,7 @@ async def leftovers(database: Database) -> list[str]:
 
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebuild_part, "BATCH", 20)
+    monkeypatch.setattr(rebuild_part, "GATHERED", 1)
 
 
 async def test_rebuilt_tables_equal_the_live_ones_twice_over(database: Database, store: EventStore) -> None:
@@ -213,6 +215,24 @@ async def test_a_rebuild_that_was_broken_off_goes_on_where_it_was(
     assert events == [] or (events[0].done, events[-1].done) == (after + 20, total)
     assert await database.read(contents) == before
     assert await leftovers(database) == []
+
+
+async def test_what_was_gathered_and_not_written_when_it_was_broken_off_is_gathered_again(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_batches(monkeypatch)
+    monkeypatch.setattr(rebuild_part, "GATHERED", 30)
+    monkeypatch.setattr(SqliteAside, "in_the_way", lambda self: False)  # the test itself has written a moment ago
+    await record(store, long_history())
+    await show(database)
+    before = await database.read(contents)
+    with pytest.raises(Broken):
+        await rebuild(database, Wanted(), Watched("events", 140))
+    at = await database.read(rebuilds.positions)
+    assert 0 < at["conversations"] < at["timeline"] == 140
+    outcome = await rebuild(database, Wanted())
+    assert all(compared.equal for compared in outcome)
+    assert await database.read(contents) == before
 
 
 @pytest.mark.parametrize("wanted", [Wanted(["timeline"]), Wanted(afresh=True)])
