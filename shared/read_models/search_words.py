@@ -85,7 +85,7 @@ def words(text: str) -> list[str]:
 def stems(text: str) -> set[str]:
     """Return what a text is found by."""
     composed = _composed(text)
-    found = set[str]().union(*map(_stems_of.__getitem__, composed.split()))
+    found = _NONE.union(*map(_stems_of.__getitem__, composed.split()))
     if sum(map(len, filter(str.isdecimal, found))) >= PHONE_GROUPS and _LONG.search(composed):
         for digits in set(_MANY_DIGITS.findall(composed)):
             found |= numbers(digits)
@@ -148,6 +148,7 @@ class _StemsOf(dict[str, frozenset[str]]):
 
 
 _stems_of = _StemsOf()
+_NONE: set[str] = set()
 
 
 def stem(word: str) -> str:
