@@ -1,8 +1,9 @@
 """What a message costs to project into tables that already contain 10,000, 100,000 and 1,000,000 messages.
 
 Twice: for clients as they come, nine of ten messages from those of the last days and one from anybody who ever wrote;
-and for the worst there is, every message from anybody. Beside that stands what the database alone does: the same rows
-inserted into a table with the timeline's indexes, and nothing else.
+and for the worst there is, every message from anybody. Beside each stands what the database alone does: the same rows
+inserted into a table with the timeline's indexes, and nothing else. The sizes take turns, as a machine that is shared
+with others is not as fast all the time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from services.collector import seldom_collected
 from services.house import SCHEMAS
 from services.projector import inbound
 from shared.contracts.inbound import InboundMessage
-from shared.database.protocol import Database
+from shared.database.protocol import Database, Row
 from shared.database.schema import create_tables
 from shared.domain import events as e
 from shared.event_store.log import head, read_log
@@ -35,7 +36,7 @@ MESSAGES = 1_000_000
 MESSAGES_A_CLIENT = 5
 BATCH = 200
 FILLED = 2000
-MEASURED = 4000
+MEASURED, ROUNDS = 1000, 4
 ANYBODY = 0.1
 AT_A_TIME = 40
 """So many clients are in the midst of something."""
@@ -44,39 +45,48 @@ _COLUMNS = (
     "position", "id", "customer_id", "conversation_id", "kind", "changes", "facet", "occurred", "came_at", "body",
 )  # fmt: skip
 _NAMES = ", ".join(_COLUMNS)
+_GROWN = f"SELECT {_NAMES} FROM timeline WHERE position <= ? ORDER BY position"
 
 
 def figures(messages: int = MESSAGES) -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield from _measure(
-            "SQLite", messages, *(f"sqlite:///{Path(folder) / name}" for name in ("okno.db", "keys.db"))
-        )
-    with PostgresServer() as postgres:
-        yield from _measure("PostgreSQL", messages, postgres.create_database(), postgres.create_database())
-
-
-def _measure(name: str, messages: int, url: str, keys_url: str) -> Iterator[Figure]:
-    database = open_sealed(url, keys_url)
-    create_tables(database, SCHEMAS)
-    EventStore(database).create_tables()
-    live.create_tables(database)
-    grown, clients = _Grown(database, messages // MESSAGES_A_CLIENT), _Clients()
-    costs: list[tuple[float, float, float]] = []
     sizes = (messages // 100, messages // 10, messages)
+    with tempfile.TemporaryDirectory() as folder:
+        names = ((f"{size}.db", f"keys{size}.db") for size in sizes)
+        urls = [(f"sqlite:///{Path(folder) / log}", f"sqlite:///{Path(folder) / keys}") for log, keys in names]
+        yield from _measure("SQLite", sizes, urls)
+    with PostgresServer() as postgres:
+        yield from _measure(
+            "PostgreSQL", sizes, [(postgres.create_database(), postgres.create_database()) for _ in sizes]
+        )
+
+
+def _measure(name: str, sizes: Sequence[int], urls: Sequence[tuple[str, str]]) -> Iterator[Figure]:
     with seldom_collected():
-        for size in sizes:
-            grown.to(size)
-            known = min(size, grown.clients)
-            came = grown.cost([clients.as_they_come(known, grown.clients) for _ in range(MEASURED)])
-            before = grown.shown()
-            anybody = grown.cost([clients.anybody(known, grown.clients) for _ in range(MEASURED)])
-            costs.append((came, anybody, grown.bare_cost(before)))
-    asyncio.run(database.close())
-    title = f"a message projected at {', '.join(f'{size:,}' for size in sizes)} messages, {name}"
-    as_they_come, from_anybody, alone = ([each[kind] for each in costs] for kind in range(3))
-    yield Figure(f"{title}, clients as they come: {_told(as_they_come)}", _growth(as_they_come), "×", GROWS, False)
-    worst, limit_name = f"{title}, each from anybody: {_told(from_anybody)}", f"the rows alone: {_told(alone)}"
-    yield Figure(worst, _growth(from_anybody), "×", GROWS, False, _growth(alone), limit_name)
+        grown = [_Grown(size, *each) for size, each in zip(sizes, urls, strict=True)]
+        title = f"a message projected at {', '.join(f'{size:,}' for size in sizes)} messages, {name}"
+        for who in ("clients as they come", "each from anybody"):
+            costs, alone = _costs(grown, who)
+            limit, limit_name = _growth(alone), f"the rows alone: {_told(alone)}"
+            yield Figure(f"{title}, {who}: {_told(costs)}", _growth(costs), "×", GROWS, False, limit, limit_name)
+    for each in grown:
+        asyncio.run(each.database.close())
+
+
+def _costs(grown: Sequence[_Grown], who: str) -> tuple[list[float], list[float]]:
+    """Return the median of what a message costs at each size, and of what its rows alone do, in seconds."""
+    before = [each.shown() for each in grown]
+    costs: list[list[float]] = [[] for _ in grown]
+    for _ in range(ROUNDS):
+        for each, found in zip(grown, costs, strict=True):
+            found += each.costs(who)
+    bare = [each.bare(after) for each, after in zip(grown, before, strict=True)]
+    alone: list[list[float]] = [[] for _ in grown]
+    for rows in zip(*(each.batches() for each in bare), strict=False):
+        for table, found, batch in zip(bare, alone, rows, strict=True):
+            found.append(table.insert(batch))
+    for table in bare:
+        table.drop()
+    return [statistics.median(found) for found in costs], [statistics.median(found) for found in alone]
 
 
 def _told(costs: Sequence[float]) -> str:
@@ -113,43 +123,36 @@ class _Clients:
 
 
 class _Grown:
-    """Log and tables that grow together, as those of `okno up` do."""
+    """Log and tables that have grown together to a size, as those of `okno up` do."""
 
-    def __init__(self, database: Database, clients: int) -> None:
-        self.database, self.clients = database, clients
-        self._clock: Callable[[], float] = time.process_time if database.dialect == "sqlite" else time.perf_counter
-        self._size = 0
+    def __init__(self, size: int, url: str, keys_url: str) -> None:
+        self.database = open_sealed(url, keys_url)
+        create_tables(self.database, SCHEMAS)
+        EventStore(self.database).create_tables()
+        live.create_tables(self.database)
+        self._clients, self._who = max(1, size // MESSAGES_A_CLIENT), _Clients()
+        self._clock: Callable[[], float] = time.process_time if self.database.dialect == "sqlite" else time.perf_counter
+        self._grow(size)
 
-    def to(self, size: int) -> None:
+    def _grow(self, size: int) -> None:
         """Let clients write in turn until so many messages are there."""
         store = EventStore(self.database, shows=live.take_in_next)
-        for start in range(self._size, size, FILLED):
-            self._record(store, [message(number, self.clients) for number in range(start, min(start + FILLED, size))])
+        for start in range(0, size, FILLED):
+            self._record(store, [message(number, self._clients) for number in range(start, min(start + FILLED, size))])
             for events in self._batches(self.shown(), FILLED):  # PostgreSQL's are shown by who follows the log
                 self._take_in(events)
-        self._size = size
         assert self.shown() == self._head()
 
-    def cost(self, messages: Sequence[InboundMessage]) -> float:
-        """Return the median of what one of them costs, in seconds, in batches as `follow` takes them."""
+    def costs(self, who: str) -> list[float]:
+        """Return what one of some more messages costs, in seconds, by batches as `follow` takes them."""
+        next_one = self._who.as_they_come if who == "clients as they come" else self._who.anybody
         after = self._head()
-        self._record(EventStore(self.database), messages)
-        return statistics.median(self._take_in(batch) for batch in self._batches(after, BATCH))
+        self._record(EventStore(self.database), [next_one(self._clients, self._clients) for _ in range(MEASURED)])
+        return [self._take_in(batch) for batch in self._batches(after, BATCH)]
 
-    def bare_cost(self, after: int) -> float:
-        """Return the same of the timeline's rows after a position, into a copy of it as it was."""
-        with self.database.writing() as tx:
-            schema, indexes = (live.models()["timeline"].schema("bare_"), live.models()["timeline"].indexes("bare_"))
-            tx.script(schema)
-            tx.run(f"INSERT INTO bare_timeline ({_NAMES}) SELECT {_NAMES} FROM timeline WHERE position <= ?", (after,))
-            tx.script(indexes)
-        with self.database.reading() as tx:
-            rows = tx.rows(f"SELECT {_NAMES} FROM timeline WHERE position > ? ORDER BY position", (after,))
-        median = statistics.median(self._insert(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
-        with self.database.writing() as tx:
-            for table in live.models()["timeline"].tables:
-                tx.run(f"DROP TABLE bare_{table}")
-        return median
+    def bare(self, after: int) -> _Bare:
+        """Return a copy of the timeline as it was at a position."""
+        return _Bare(self.database, after, self._clock)
 
     def shown(self) -> int:
         """Return how far the tables are."""
@@ -184,8 +187,33 @@ class _Grown:
             live.take_in(tx, events)
         return (self._clock() - began) / max(messages, 1)
 
-    def _insert(self, rows: Sequence[Sequence[object]]) -> float:
+
+class _Bare:
+    """The timeline's rows alone, in a table that has grown as it has: an index made at once would have full pages,
+    which the next rows split."""
+
+    def __init__(self, database: Database, after: int, clock: Callable[[], float]) -> None:
+        self._database, self._after, self._clock = database, after, clock
+        model = live.models()["timeline"]
+        with database.writing() as tx:
+            tx.script(model.schema("bare_"))
+            tx.script(model.indexes("bare_"))
+            tx.run(f"INSERT INTO bare_timeline ({_NAMES}) {_GROWN}", (after,))
+
+    def batches(self) -> list[list[Row]]:
+        """Return the rows that came since."""
+        with self._database.reading() as tx:
+            rows = tx.rows(f"SELECT {_NAMES} FROM timeline WHERE position > ? ORDER BY position", (self._after,))
+        return [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+
+    def insert(self, rows: Sequence[Row]) -> float:
+        """Return what one of these rows costs, in seconds."""
         began = self._clock()
-        with self.database.writing() as tx:
+        with self._database.writing() as tx:
             tx.insert_many("bare_timeline", _COLUMNS, rows)
         return (self._clock() - began) / len(rows)
+
+    def drop(self) -> None:
+        with self._database.writing() as tx:
+            for table in live.models()["timeline"].tables:
+                tx.run(f"DROP TABLE bare_{table}")
