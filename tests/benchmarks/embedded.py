@@ -6,12 +6,13 @@ import asyncio
 import json
 import signal
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.benchmarks.load import Outcome, flood, form_post, percentile, steady,
 from tests.benchmarks.table import Figure
 from tests.peers.process import free_port
 
-POSTS, SKETCH_POSTS, CONNECTIONS = 20_000, 20_000, 50
+POSTS, CONNECTIONS, ROUNDS = 10_000, 50, 3
 STEADY_PER_SECOND, STEADY_SECONDS = 500, 20
 REFERENCE_PER_SECOND = 7_900
 """What the same sketch reached on the machine for which the goals were set: 500 posts/s were 6.3 % of it."""
@@ -43,13 +44,14 @@ class Running:
 
 
 def figures() -> Iterator[Figure]:
-    sketch = _sketch()
-    with okno_up() as okno:
-        yield _flood(okno, sketch)
+    rates, sketches = zip(*_floods(), strict=True)
+    rate, sketch = statistics.median(rates), statistics.median(sketches)
+    title = f"embedded: posts/s onto the timeline, {CONNECTIONS} connections ({_told(rates)})"
+    yield Figure(title, rate, "/s", 3000, True, sketch, f"bare sketch ({_told(sketches)})")
     with okno_up() as okno:
         yield from _steady(okno, STEADY_PER_SECOND)
     with okno_up() as okno:
-        per_second = round(STEADY_PER_SECOND * sketch.value / REFERENCE_PER_SECOND)
+        per_second = round(STEADY_PER_SECOND * sketch / REFERENCE_PER_SECOND)
         yield from _steady(okno, per_second, f" ({STEADY_PER_SECOND / REFERENCE_PER_SECOND:.1%} of the sketch)")
 
 
@@ -90,16 +92,27 @@ def _okno(folder: str, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _flood(okno: Running, sketch: Figure) -> Figure:
+def _floods() -> list[tuple[float, float]]:
+    """Return posts a second of Okno and of the sketch, which take turns: the machine is not as fast all the time."""
+    found = []
+    for _ in range(ROUNDS):
+        sketch = _sketch()
+        with okno_up() as okno:
+            found.append((_flood(okno), sketch))
+    return found
+
+
+def _told(rates: Sequence[float]) -> str:
+    return ", ".join(f"{rate:,.0f}" for rate in sorted(rates))
+
+
+def _flood(okno: Running) -> float:
     posts = [form_post(okno.host, f"/in/forms/{okno.form}", number) for number in range(POSTS)]
     began = time.perf_counter()
     outcome = _run(flood((okno.host, okno.port), posts, CONNECTIONS))
     assert outcome.statuses == {200: POSTS}, outcome.statuses
     _until(lambda: _count(okno.database, "timeline") == POSTS)
-    rate = POSTS / (time.perf_counter() - began)
-    return Figure(
-        "embedded: posts/s onto the timeline, 50 connections", rate, "/s", 3000, True, sketch.value, "bare sketch"
-    )
+    return POSTS / (time.perf_counter() - began)
 
 
 def _steady(okno: Running, per_second: int, words: str = "") -> Iterator[Figure]:
@@ -127,23 +140,21 @@ def _steady(okno: Running, per_second: int, words: str = "") -> Iterator[Figure]
     yield Figure(f"embedded: p99 of the answer {offer}", percentile(answers, 0.99), "ms", 100, False)
 
 
-def _sketch() -> Figure:
+def _sketch() -> float:
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.sketch", folder, str(port)])
         try:
             database = Path(folder) / "sketch.db"
             _until(lambda: _answers(port))
-            posts = [form_post("127.0.0.1", "/", number) for number in range(SKETCH_POSTS)]
+            posts = [form_post("127.0.0.1", "/", number) for number in range(POSTS)]
             began = time.perf_counter()
-            outcome = _run(flood(("127.0.0.1", port), posts, CONNECTIONS))
-            _until(lambda: _count(database, "timeline") == SKETCH_POSTS)
-            rate = SKETCH_POSTS / (time.perf_counter() - began)
+            _run(flood(("127.0.0.1", port), posts, CONNECTIONS))
+            _until(lambda: _count(database, "timeline") == POSTS)
+            return POSTS / (time.perf_counter() - began)
         finally:
             process.kill()
             process.wait()
-    p99 = 1000 * percentile(outcome.answered_after, 0.99)
-    return Figure(f"bare sketch (p99 of the answer {p99:.0f} ms)", rate, "/s", 0, True)
 
 
 def _answers(port: int) -> bool:
