@@ -27,6 +27,8 @@ BATCH_BYTES = 8 * 1024 * 1024
 """Two steps are in memory at once, decoded and as rows."""
 GATHERED = 20_000
 """Rows that are written together, where a model gathers: some 10 MB, which keep the lock for less than a step does."""
+EARLY = 20_000
+"""Positions of the log that are in tables so small that SQLite makes an index of one in some 20 ms."""
 Into = str | Gathered
 """The prefix of tables, or what is gathered of them."""
 
@@ -87,9 +89,9 @@ class Part:
                 return
             self._catch_up(at, {name: until[name] for name in behind}, first)
 
-    def make_indexes(self) -> None:
-        """Make the indexes of the queries that are missing."""
-        scripts = (live.models()[name].indexes(self.begun.prefix) for name in self.names)
+    def make_indexes(self, names: Sequence[str] | None = None) -> None:
+        """Make the indexes of the queries that are missing; `names`: of some models only."""
+        scripts = (live.models()[name].indexes(self.begun.prefix) for name in names or self.names)
         statements = [statement for script in scripts for statement in script.split(";") if statement.strip()]
         for number, statement in enumerate(statements, 1):
             self.goes_on()
@@ -101,6 +103,7 @@ class Part:
         """Move `at` up to `until`: the tables of a model that gathers follow in larger steps."""
         total, pace, reached = max(until.values()), Pace(BATCH), {name: at[name] for name in until}
         into = {name: self._into(name) for name in until}
+        small = {name for name, position in reached.items() if position < EARLY}
         steps = self.steps if self.ahead is None else partial(self.ahead.steps, self)
         for step in steps(min(reached.values()), total, pace):
             began, before = time.thread_time(), reached
@@ -115,6 +118,19 @@ class Part:
             at |= moved
             pace.took(time.thread_time() - began)
             self.watcher(Progress("events", step.reached, total, first))
+            small = self._index_early({name for name in small if reached[name] < EARLY})
+
+    def _index_early(self, small: set[str]) -> set[str]:
+        """Make indexes now where others write: of a large table that keeps SQLite's lock for seconds, and all of them
+        waiting. Return those whose indexes are still to be made early.
+        """
+        if not small or not self.aside.in_the_way():
+            return small
+        with self.aside.reading() as tx:
+            locks = tx.dialect == "sqlite"
+        if locks:
+            self.make_indexes(sorted(small))
+        return set()
 
     def _into(self, name: str) -> Into:
         model = live.models()[name]

@@ -12,8 +12,8 @@ from services.projector import rebuild_part
 from services.projector.rebuild import Rebuild, Wanted
 from shared.database.protocol import Aside, Database, Transaction
 from shared.event_store.store import EventStore
-from shared.progress import nobody
-from shared.read_models import live
+from shared.progress import Progress, nobody
+from shared.read_models import live, rebuilds
 from tests.read_models.test_read_models import long_history, record
 
 READER = "okno-rebuild-read"
@@ -68,3 +68,25 @@ async def test_events_are_read_while_others_are_written_unless_somebody_wants_to
         work.drop_left()
     assert watching.readings == 5
     assert (watching.at_once == 0) == others_write
+
+
+@pytest.mark.parametrize("others_write", [True, False])
+async def test_where_others_write_sqlite_makes_indexes_while_the_tables_are_small(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch, others_write: bool
+) -> None:
+    monkeypatch.setattr(rebuild_part, "BATCH", 20)
+    monkeypatch.setattr(rebuild_part, "EARLY", 30)
+    await record(store, long_history())
+    await database.write(lambda tx: live.move(tx, list(live.models()), 100))
+    at: list[int] = []
+
+    def note(progress: Progress) -> None:
+        if progress.step == "indexes":
+            with database.reading() as tx:
+                at.append(rebuilds.positions(tx)["timeline"])
+
+    with database.aside() as aside:
+        work = Rebuild(database, Watching(aside, others_write=others_write), list(live.models()), Wanted(), note)
+        work.build()
+        work.drop_left()
+    assert min(at) == (20 if others_write and database.dialect == "sqlite" else 100)
