@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any, Literal, cast
 
 from shared.database.protocol import Conflict, DatabaseUnavailable, Row
@@ -61,7 +62,7 @@ class SqliteTransaction:
                 continue
             sql = f"{head}{','.join([marks] * size)} {tail}"
             while end - start >= size:
-                self.connection.execute(sql, [value for row in rows[start : start + size] for value in row])
+                self.connection.execute(sql, list(chain.from_iterable(rows[start : start + size])))
                 start += size
 
     def script(self, sql: str) -> None:
