@@ -109,7 +109,8 @@ class SqliteAside:
         self._turns, self._has_turn = turns, False
         self._threads, self._moment = ThreadPoolExecutor(1, "okno-aside"), Future[None]()
         self._moment.set_result(None)
-        self._version, self._others_wrote = self._data_version(), False
+        self._version: int | None = None
+        self._others_wrote = False
         self._waited_seconds = self._held_seconds = 0.0
         self._waits = int(writer.execute("PRAGMA busy_timeout").fetchone()[0])
         writer.execute("PRAGMA synchronous=NORMAL")
@@ -129,6 +130,8 @@ class SqliteAside:
     def writing(self) -> Iterator[Transaction]:
         transaction = LateTransaction(self._writer, self._take_turn, self._keys)
         try:
+            if self._version is None:  # what was written before there was any work is in nobody's way
+                self._version = self._data_version()
             try:
                 yield transaction
                 transaction.carry_out()

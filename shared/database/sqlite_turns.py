@@ -21,7 +21,7 @@ class Turns:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._own: int | None = None
+        self._own = 0
 
     def take(self) -> bool:
         """Wait for the turn; return whether the last one was ours too."""
