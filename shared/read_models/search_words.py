@@ -127,6 +127,9 @@ def _folded(word: str) -> str:
 
 
 def _key(word: str) -> str:
+    """Numbers and codes have no stem; nearly every one is new, so none is remembered by itself."""
+    if word.isascii() and not word.isalpha():
+        return word.lower()[:WORD_CHARACTERS]
     return _stem_of(word[:WRITTEN_CHARACTERS])
 
 
@@ -192,7 +195,7 @@ def _numbers(text: str) -> list[Alternatives]:
 
 
 def _found(text: str) -> list[str]:
-    return _WORD.findall(text) if _ODD.search(text) else _PLAIN.findall(text.replace("_", " "))
+    return _WORD.findall(text) if not text.isascii() and _ODD.search(text) else _PLAIN.findall(text.replace("_", " "))
 
 
 def _composed(text: str) -> str:
