@@ -9,7 +9,8 @@ from itertools import takewhile
 
 from shared.domain.events import MessageReceived, Recorded
 
-KEPT = 12_000
+KEPT = 36_000
+"""Some 80 MB at most, after as many; eight seconds of a burst, for which the search index waits."""
 CHARACTERS = 8_000_000
 """Of texts in all: memory stays bounded however long the messages are."""
 OVERTAKING = 3

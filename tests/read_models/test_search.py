@@ -15,6 +15,7 @@ from services.projector.rebuild import Wanted, rebuild
 from services.projector.search import index_forever
 from shared.database.protocol import Database, Row, Transaction
 from shared.domain import events as e
+from shared.event_store.log import head
 from shared.event_store.mapper import Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
@@ -291,6 +292,91 @@ async def test_the_follower_brings_the_index_to_the_head(
         await take_in()
         await until(at_head)
     assert await found(database, "вопрос") != []
+
+
+class Watched(EventStore):
+    """Tells how many events the follower asked for, each time."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.asked: list[int] = []
+
+    async def after(self, position: int, limit: int) -> list[e.Recorded]:
+        self.asked.append(limit)
+        return await super().after(position, limit)
+
+
+async def test_on_sqlite_what_a_burst_has_left_is_indexed_in_larger_batches(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect != "sqlite":
+        pytest.skip("PostgreSQL indexes beside the event loop, always in large batches")
+    monkeypatch.setattr(follower, "BURST_EVENTS", 60)
+    events, watched = long_history(100), Watched(database)
+    await record(watched, events)
+    await database.write(partial(live.take_in, events=await store.after(0, 1000)))
+    async with running(index_forever(database, watched, 0.01)):
+        await until(partial(_is_at, database, len(events)))
+    assert set(watched.asked) == {follower.BURST_BATCH}
+
+
+async def test_on_sqlite_the_index_waits_while_a_burst_goes_on(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect != "sqlite":
+        pytest.skip("on PostgreSQL the index has processors of its own")
+    monkeypatch.setattr(follower, "BURST_EVENTS", 10)
+    async with running(record_forever(database, store)):
+        await until(partial(_is_recorded, database, 50))
+        async with running(index_forever(database, store, 0.2)):
+            await until(partial(_is_recorded, database, 500))
+            assert await found(database, "скворечник") == []
+
+
+async def test_the_index_goes_on_while_there_is_no_end_of_a_burst(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def found_any() -> bool:
+        return await found(database, "скворечник") != []
+
+    monkeypatch.setattr(follower, "BURST_EVENTS", 10)
+    monkeypatch.setattr(follower, "PATIENCE_SECONDS", 0.5)
+    async with running(record_forever(database, store)), running(index_forever(database, store, 0.2)):
+        await until(found_any)
+
+
+async def test_the_index_waits_for_no_more_than_is_at_hand(
+    database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def found_any() -> bool:
+        return await found(database, "скворечник") != []
+
+    monkeypatch.setattr(follower, "BURST_EVENTS", 10)
+    monkeypatch.setattr(follower, "PATIENCE_SECONDS", 1000.0)
+    monkeypatch.setattr(follower, "PATIENCE_EVENTS", 200)
+    async with running(record_forever(database, store)), running(index_forever(database, store, 0.2)):
+        await until(found_any)
+
+
+async def record_forever(database: Database, store: EventStore) -> None:
+    """Messages that the other read models have at once."""
+
+    def decide(session: Session, tx: Transaction) -> None:
+        for _ in range(20):
+            session.add(CONVERSATION, Happening(message("скворечник"), about()))
+
+    await say(database, store, opened())
+    while True:
+        before = (await store.record(decide)).position - 20
+        await database.write(partial(live.take_in, events=await store.after(before, 20)))
+
+
+async def _is_recorded(database: Database, count: int) -> bool:
+    return await database.read(head) >= count
+
+
+async def _is_at(database: Database, position: int) -> bool:
+    return (await database.read(live.standings))[follower.NAME].position == position
 
 
 async def test_a_message_of_ours_that_comes_after_its_edit_takes_the_place_of_what_stood_for_it(
