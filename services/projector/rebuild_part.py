@@ -25,8 +25,8 @@ from shared.read_models.rebuilds import Begun
 BATCH = 2000
 BATCH_BYTES = 8 * 1024 * 1024
 """Two steps are in memory at once, decoded and as rows."""
-GATHERED = 20_000
-"""Rows that are written together, where a model gathers: some 10 MB, which keep the lock for less than a step does."""
+GATHERED = 8_000
+"""Rows that are written together, where a model gathers: some 4 MB, which keep the lock for 60 ms at most."""
 EARLY = 20_000
 """Positions of the log that are in tables so small that SQLite makes an index of one in some 20 ms."""
 Into = str | Gathered
@@ -100,9 +100,13 @@ class Part:
             self.watcher(Progress("indexes", number, len(statements)))
 
     def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int) -> None:
-        """Move `at` up to `until`: the tables of a model that gathers follow in larger steps."""
+        """Move `at` up to `until`: the tables of a model that gathers follow in larger steps.
+
+        Where others write, indexes are made as soon as that is seen: while SQLite makes one of a large table, everybody
+        would wait for seconds.
+        """
         total, pace, reached = max(until.values()), Pace(BATCH), {name: at[name] for name in until}
-        into = {name: self._into(name) for name in until}
+        into = {name: self._into(name, alone=len(until) == 1) for name in until}
         small = {name for name, position in reached.items() if position < EARLY}
         steps = self.steps if self.ahead is None else partial(self.ahead.steps, self)
         for step in steps(min(reached.values()), total, pace):
@@ -113,28 +117,20 @@ class Part:
                 for name in until:
                     step.apply(tx, name, into[name], before[name], until[name])
                 written = [name for name in until if self._is_written(tx, into[name], reached[name] == until[name])]
-                moved = {name: reached[name] for name in written}
+                moved, locks = {name: reached[name] for name in written}, tx.dialect == "sqlite"
                 rebuilds.move(tx, self.begun, at, {name: to for name, to in moved.items() if to > at[name]})
             at |= moved
             pace.took(time.thread_time() - began)
             self.watcher(Progress("events", step.reached, total, first))
-            small = self._index_early({name for name in small if reached[name] < EARLY})
+            small = {name for name in small if reached[name] < EARLY}
+            if small and locks and self.aside.in_the_way():
+                self.make_indexes(sorted(small))
+                small = set()
 
-    def _index_early(self, small: set[str]) -> set[str]:
-        """Make indexes now where others write: of a large table that keeps SQLite's lock for seconds, and all of them
-        waiting. Return those whose indexes are still to be made early.
-        """
-        if not small or not self.aside.in_the_way():
-            return small
-        with self.aside.reading() as tx:
-            locks = tx.dialect == "sqlite"
-        if locks:
-            self.make_indexes(sorted(small))
-        return set()
-
-    def _into(self, name: str) -> Into:
+    def _into(self, name: str, *, alone: bool) -> Into:
+        """One that is alone writes in every step: by its turns it sees whether others write."""
         model = live.models()[name]
-        return model.gathered(self.begun.prefix) if is_gathering(model) else self.begun.prefix
+        return model.gathered(self.begun.prefix) if is_gathering(model) and not alone else self.begun.prefix
 
     def _is_written(self, tx: Transaction, into: Into, is_end: bool) -> bool:
         """Write what is gathered when it is time to; return whether the tables have everything."""

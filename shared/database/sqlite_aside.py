@@ -107,8 +107,8 @@ class SqliteAside:
     ) -> None:
         self._writer, self._reader, self._checkpoints, self._keys = writer, reader, checkpoints, keys
         self._turns, self._has_turn = turns, False
-        self._threads, self._moment = ThreadPoolExecutor(1, "okno-aside"), Future[None]()
-        self._moment.set_result(None)
+        self._threads = ThreadPoolExecutor(1, "okno-aside")
+        self._moment: Future[None] | None = None
         self._version: int | None = None
         self._others_wrote = False
         self._waited_seconds = self._held_seconds = 0.0
@@ -148,7 +148,7 @@ class SqliteAside:
         except sqlite3.Error as error:
             raise translated(error) from error
         finally:
-            if self._moment.done():
+            if self._moment is None:
                 self._end_turn()
 
     def leave(self) -> None:
@@ -156,9 +156,9 @@ class SqliteAside:
         self._threads.shutdown()
         self._writer.execute("PRAGMA busy_timeout=0")
         try:
-            self._moment.result()
+            self._end_moment()
             emptied(self._writer)
-        except sqlite3.Error as error:  # whoever writes next does it
+        except (sqlite3.Error, OSError) as error:  # whoever writes next does it
             log.debug("write_ahead_log_left", reason=str(error))
 
     @contextmanager
@@ -169,7 +169,7 @@ class SqliteAside:
 
     def _take_turn(self) -> None:
         """What changed since our own last turn was changed by others only if nobody else had one meanwhile."""
-        self._moment.result()
+        self._end_moment()
         was_ours = self._turns.take()
         self._has_turn = True
         if was_ours:
@@ -200,6 +200,12 @@ class SqliteAside:
     def _rest(self, seconds: float) -> None:
         time.sleep(seconds)
         self._watch_others()
+
+    def _end_moment(self) -> None:
+        """Return when the turn is given back. Raises what failed in that moment, once."""
+        moment, self._moment = self._moment, None
+        if moment is not None:
+            moment.result()
 
     def _rest_and_end(self, seconds: float) -> None:
         try:

@@ -17,7 +17,7 @@ _STATE = struct.Struct("<Qd")
 
 
 class Turns:
-    """Used by one thread. The file stands beside the database's."""
+    """Used by one thread at a time. The file stands beside the database's."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

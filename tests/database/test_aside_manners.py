@@ -23,6 +23,7 @@ from shared.database.sqlite_aside import (
     RESTS,
     rest_seconds,
 )
+from shared.database.sqlite_turns import Turns
 
 KEPT_BYTES = 100_000
 
@@ -102,6 +103,28 @@ async def test_where_others_want_nothing_the_next_work_is_made_while_the_lock_is
         is_over.set()
         writing.join(10)
         assert not writing.is_alive()
+
+
+async def test_what_fails_while_the_lock_is_left_alone_is_told_once(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Turns, *, others_wrote: bool) -> None:
+        gives_back(self, others_wrote=others_wrote)
+        raise OSError("no space left")
+
+    gives_back = Turns.give_back
+    with database.aside() as aside:
+        monkeypatch.setattr(Turns, "give_back", full)
+        add_aside(aside)
+        with pytest.raises(OSError, match="no space left"):
+            add_aside(aside)
+        monkeypatch.setattr(Turns, "give_back", gives_back)
+        add_aside(aside)
+    monkeypatch.setattr(Turns, "give_back", full)
+    with database.aside() as aside:
+        add_aside(aside)
+    with database.reading() as tx:
+        assert tx.rows("SELECT count(*) FROM heaps") == [(3,)]
 
 
 async def test_what_was_written_before_the_first_turn_is_nobody_who_is_at_work(database: SqliteDatabase) -> None:

@@ -22,15 +22,19 @@ WAIT_SECONDS = 0.2
 
 
 class Watching:
-    """Counts what is read ahead while something is written; that waits for a writing, as long as there may be one."""
+    """Counts what is read ahead while something is written; that waits for a writing, as long as there may be one.
+
+    Refuses to be read by two at a time: there is one connection to read by.
+    """
 
     def __init__(self, aside: Aside, *, others_write: bool) -> None:
-        self._aside, self._others_write = aside, others_write
+        self._aside, self.others_write = aside, others_write
+        self._reads = threading.Lock()
         self._writes = threading.Event()
         self.readings = self.at_once = 0
 
     def in_the_way(self) -> bool:
-        return self._others_write
+        return self.others_write
 
     def waits_long(self) -> bool:
         return False
@@ -42,9 +46,14 @@ class Watching:
     def reading(self) -> Iterator[Transaction]:
         if threading.current_thread().name.startswith(READER):
             self.readings += 1
-            self.at_once += self._writes.wait(WAIT_SECONDS)
-        with self._aside.reading() as tx:
-            yield tx
+        assert self._reads.acquire(blocking=False)
+        try:
+            if threading.current_thread().name.startswith(READER):
+                self.at_once += self._writes.wait(WAIT_SECONDS)
+            with self._aside.reading() as tx:
+                yield tx
+        finally:
+            self._reads.release()
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -80,13 +89,16 @@ async def test_where_others_write_sqlite_makes_indexes_while_the_tables_are_smal
     await database.write(lambda tx: live.move(tx, list(live.models()), 100))
     at: list[int] = []
 
-    def note(progress: Progress) -> None:
-        if progress.step == "indexes":
-            with database.reading() as tx:
-                at.append(rebuilds.positions(tx)["timeline"])
-
     with database.aside() as aside:
-        work = Rebuild(database, Watching(aside, others_write=others_write), list(live.models()), Wanted(), note)
+        watching = Watching(aside, others_write=False)
+
+        def note(progress: Progress) -> None:
+            watching.others_write = others_write  # from the first step on, while the second is read
+            if progress.step == "indexes":
+                with database.reading() as tx:
+                    at.append(rebuilds.positions(tx)["timeline"])
+
+        work = Rebuild(database, watching, list(live.models()), Wanted(), note)
         work.build()
         work.drop_left()
     assert min(at) == (20 if others_write and database.dialect == "sqlite" else 100)
