@@ -27,7 +27,7 @@ from shared.read_models.rebuilds import Begun
 
 APART_EVENTS = 20_000
 """For fewer a child, which takes half a second to begin, is not worth it."""
-COSTS = {"search": 22, "timeline": 15, "conversations": 10, "clocks": 3}
+COSTS = {"search": 18, "timeline": 15, "conversations": 10, "clocks": 3}
 """Microseconds of processor for an event with its share of the indexes, as measured on SQLite, without reading it."""
 OTHERS_COST = 0.5
 REST_SECONDS = 0.2

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -24,7 +24,7 @@ from shared.read_models.rebuilds import Begun
 
 BATCH = 2000
 BATCH_BYTES = 8 * 1024 * 1024
-"""Two steps are in memory at once, decoded and as rows."""
+"""Two steps are in memory at most, decoded and as rows."""
 GATHERED = 8_000
 """Rows that are written together, where a model gathers: some 4 MB, which keep the lock for 60 ms at most."""
 EARLY = 20_000
@@ -117,13 +117,13 @@ class Part:
                 for name in until:
                     step.apply(tx, name, into[name], before[name], until[name])
                 written = [name for name in until if self._is_written(tx, into[name], reached[name] == until[name])]
-                moved, locks = {name: reached[name] for name in written}, tx.dialect == "sqlite"
+                moved = {name: reached[name] for name in written}
                 rebuilds.move(tx, self.begun, at, {name: to for name, to in moved.items() if to > at[name]})
             at |= moved
             pace.took(time.thread_time() - began)
             self.watcher(Progress("events", step.reached, total, first))
             small = {name for name in small if reached[name] < EARLY}
-            if small and locks and self.aside.in_the_way():
+            if small and self.aside.dialect == "sqlite" and self.aside.in_the_way():
                 self.make_indexes(sorted(small))
                 small = set()
 
@@ -142,21 +142,19 @@ class Part:
         return is_time
 
     def steps(self, after: int, total: int, pace: Pace) -> Iterator[Step]:
-        """Yield the log from a position to another; the next events are read while these are written.
+        """Yield the log from a position to another. PostgreSQL's next events are read while these are written.
 
-        While others want to write they are read before: two threads would take turns at the interpreter, and whoever
-        holds SQLite's lock would wait for the other.
+        Of SQLite's not: two threads would take turns at the interpreter, statement by statement, and whoever holds
+        SQLite's one lock would hold it for twice as long.
         """
         with ThreadPoolExecutor(1, "okno-rebuild-read") as threads:
-            ahead = threads.submit(self._read, after, pace)
+            ahead: Future[list[Recorded]] | None = None
             while after < total:
                 self.goes_on()
-                events = ahead.result()
+                events = ahead.result() if ahead else self._read(after, pace)
                 after = events[-1].position if events else total
-                if after < total:
+                if after < total and self.aside.dialect == "postgres":
                     ahead = threads.submit(self._read, after, pace)
-                    if self.aside.in_the_way():
-                        wait([ahead])
                 yield Events(events, min(after, total))
 
     def _read(self, after: int, pace: Pace) -> list[Recorded]:

@@ -275,6 +275,8 @@ class PostgresDatabase:
 class PostgresAside:
     """Ordinary connections: nobody waits for their writes, and their commits do not wait for the disk."""
 
+    dialect: Literal["sqlite", "postgres"] = "postgres"
+
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
 

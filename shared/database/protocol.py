@@ -78,6 +78,8 @@ class Aside(Protocol):
     A commit is as consistent as any other, but only the next ordinary write makes it durable against a power cut.
     """
 
+    dialect: Literal["sqlite", "postgres"]
+
     def in_the_way(self) -> bool:
         """Whether somebody else has written lately who has to wait while this writes: then write in small pieces."""
 

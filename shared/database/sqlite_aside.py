@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Literal
 
 from shared.database.protocol import Row, Transaction
 from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints, emptied
@@ -96,6 +96,8 @@ class LateTransaction(SqliteTransaction):
 
 class SqliteAside:
     """Two connections, and the copying of the write-ahead log that grows by their work."""
+
+    dialect: Literal["sqlite", "postgres"] = "sqlite"
 
     def __init__(
         self,
