@@ -9,7 +9,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-OBJECTS_PER_COLLECTION = 50_000
+OBJECTS_PER_COLLECTION = 300_000
 OF_A_SERVER = 5_000
 """A collection must not keep requests waiting: among 20,000 one of a hundred took over 120 ms, now 43."""
 
