@@ -26,7 +26,7 @@ BATCH = 2000
 BATCH_BYTES = 8 * 1024 * 1024
 """Two steps are in memory at most, decoded and as rows."""
 GATHERED = 8_000
-"""Rows that are written together, where a model gathers: some 4 MB, which keep the lock for 60 ms at most."""
+"""Rows that are written together, where a model gathers: some 4 MB, which keep the lock for some 60 ms."""
 EARLY = 20_000
 """Positions of the log that are in tables so small that SQLite makes an index of one in some 20 ms."""
 Into = str | Gathered
