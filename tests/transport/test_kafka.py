@@ -1,6 +1,8 @@
 """What only Kafka does: brokers that die or say nothing, topics made again, records of others."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.contracts.topics import ALL
 from shared.transport.asyncapi import TOPICS, asyncapi
 from shared.transport.kafka import KafkaTransport
+from shared.transport.kafka_consumer import KafkaConsumer
 from shared.transport.kafka_topics import create_topics, topic_id
 from shared.transport.protocol import TransportUnavailable
 from tests.peers.kafka import KafkaServer
@@ -71,6 +74,24 @@ async def test_a_broker_that_says_nothing_confirms_nothing_and_publishing_goes_o
             await publisher.publish_many(house.topic, said("still"))
         own_kafka.resume()
         await publisher.publish_many(house.topic, said("after"))
+
+
+async def test_members_that_have_left_are_not_kept_in_memory(kafka: KafkaServer) -> None:
+    house = house_of(kafka)
+    left = []
+    gc.disable()  # a projector collects so seldom that each second's new member would add what it fetched ahead
+    try:
+        async with house.transport() as transport:
+            await transport.publisher().publish_many(house.topic, numbered(10))
+            for _ in range(6):
+                async with transport.consumer(house.topic, house.group) as consumer:
+                    assert isinstance(consumer, KafkaConsumer)
+                    assert await read(consumer, 1)
+                    left.append(weakref.ref(consumer._consumer._client))
+            kept = sum(each() is not None for each in left)
+    finally:
+        gc.enable()
+    assert kept <= 3  # the last until the next has left, the first by a timer of its own
 
 
 async def test_a_producer_that_lost_its_sequence_is_replaced(kafka: KafkaServer) -> None:
