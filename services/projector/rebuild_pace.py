@@ -5,7 +5,7 @@ Processor time tells large events from a busy machine: steps of large ones are s
 
 from __future__ import annotations
 
-FIRST, LEAST = 500, 100
+FIRST, LEAST = 500, 60
 WAITED_FOR = 500
 """While others write without a pause it is waiting that takes time: a step of these takes little more than of a few."""
 STEP_SECONDS = 0.25

@@ -18,7 +18,7 @@ def test_steps_grow_while_they_are_brief_and_no_further_than_allowed() -> None:
 
 
 def test_steps_of_large_events_shrink_but_go_on() -> None:
-    assert sizes(2000, *[2 * STEP_SECONDS] * 4) == [500, 250, 125, 100, 100]
+    assert sizes(2000, *[2 * STEP_SECONDS] * 5) == [500, 250, 125, 62, LEAST, LEAST]
 
 
 def test_a_step_that_takes_about_as_long_as_it_may_stays() -> None:
