@@ -20,8 +20,9 @@ _RECORD = re.compile(r"(?P<text>.*) · (?P<at>\d{4}-\d\d-\d\dT[\d:.]+Z)(?: · (?
 
 def keep(session: Session, tx: Transaction, message: e.MessageReceived, about: About) -> None:
     """Decide that the client gave their consent; nothing for a form without one."""
-    records = [value for name, value in message.fields if name == FIELD]
-    if message.kind == "form" and records:
+    if message.kind != "form":
+        return
+    if records := [value for name, value in message.fields if name == FIELD]:
         said = _said(message, records, about)
         say_consent(session, tx, message.customer_id, said, about)
 

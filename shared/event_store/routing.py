@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from shared.database.protocol import Transaction
 from shared.domain.merge import Merged
 from shared.event_store.routing_entries import Claims, Entries, Key, Place
@@ -65,9 +67,10 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
         found.seen[UUID(id_)] = UUID(conversation) if conversation else None
     addresses = set(wanted.addresses)
     sql = "SELECT kind, address, customer_id FROM routing_addresses WHERE address"
-    for kind, address, customer in tx.rows_in(sql, list({address for _, address in addresses})):
+    owners = tx.rows_in(sql, list({address for _, address in addresses}))
+    for (kind, address, _), customer in zip(owners, _ids([row[2] for row in owners]), strict=True):
         if (kind, address) in addresses:
-            found.addresses[kind, address] = UUID(customer)
+            found.addresses[kind, address] = customer
     sql = "SELECT external_id, channel_id, conversation_id, customer_id FROM routing_external WHERE external_id"
     for external_id, channel, conversation, customer in tx.rows_in(sql, list(set(wanted.external_ids))):
         place = Place(UUID(conversation), UUID(customer))
@@ -79,6 +82,11 @@ def look_up(tx: Transaction, wanted: Wanted) -> Entries:
     for id_, conversation, customer, at in tx.rows_in(sql, list(map(str, set(wanted.topics)))):
         found.topics[UUID(id_)] = (Place(UUID(conversation), UUID(customer)), at)
     return found
+
+
+def _ids(texts: Sequence[str]) -> list[UUID]:
+    """All at once is ten times as fast as one by one, and nearly every message is of somebody who is known."""
+    return msgspec.convert(texts, list[UUID])
 
 
 OWNED = ("routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs")
