@@ -50,6 +50,8 @@ class Part:
     routes: Sequence[BaseRoute] = ()
     stop: Callable[[], Awaitable[None]] | None = None
     gauges: Mapping[str, Callable[[], Awaitable[float]]] = field(default_factory=dict)
+    leave: Callable[[], Awaitable[None]] | None = None
+    """Ends the answers that have no end of their own: the server waits for all of them before it stops."""
 
 
 def run_loop(main: Awaitable[None], *, is_waited_for: bool = True) -> None:
@@ -91,7 +93,8 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
             server_header=False,
             proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,  # a forwarded address is believed of named proxies only
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        [part.leave for part in parts if part.leave is not None],
     )
     web = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     running = [asyncio.create_task(_run(part), name=part.name) for part in parts]
@@ -115,6 +118,15 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
 
 class _Server(uvicorn.Server):
     """Ends on a signal and keeps it: uvicorn raises it once more, which ends the process before its parts have."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for leave in self._leaving:
+            await leave()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
