@@ -76,6 +76,9 @@ def bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+    except OverflowError as error:
+        listening.close()
+        raise WrongSettings(f"cannot listen on {host}:{port}: ports are numbers from 0 to 65535") from error
     except OSError as error:
         listening.close()
         raise WrongSettings(f"cannot listen on {host}:{port}: {error.strerror}") from error

@@ -54,6 +54,31 @@ def test_an_unknown_command_or_option_ends_with_2(okno: Cli) -> None:
     assert "usage: okno" in okno.capture.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ["up", "--port"], ["events", "tail", "--after"], ["recordings", "heard", "--limit"], ["audit", "--minutes"],
+        ["recordings", "heard", "--cursor"], ["rebuild", "--check", "--show"], ["webhooks", "rewind", "hook"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", ["x", "99999999999999999999"])
+def test_what_is_no_number_or_too_large_is_told_in_one_line(okno: Cli, wanted: list[str], number: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*wanted, number, "--data", str(okno.data)])
+    told = okno.capture.readouterr().err.splitlines()[-1]
+    assert (ended.value.code, "whole number is wanted" in told or "is too large" in told) == (2, True)
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_no_machine_has_is_refused(okno: Cli, port: str) -> None:
+    assert okno.wrong("up", "--port", port).endswith(f":{port}: ports are numbers from 0 to 65535")
+
+
+def test_an_empty_time_is_no_time(okno: Cli) -> None:
+    for wanted in (["audit", "--since"], ["events", "export", "--out", "-", "--until"], ["timeline", "a@b", "--as-of"]):
+        assert "wants a time such as" in okno.wrong(*wanted, "")
+
+
 @pytest.mark.parametrize("command", [[], ["channels", "add"], ["up"], ["timeline"], ["rebuild"]])
 def test_every_command_has_help(okno: Cli, command: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
