@@ -79,6 +79,13 @@ def test_an_empty_time_is_no_time(okno: Cli) -> None:
         assert "wants a time such as" in okno.wrong(*wanted, "")
 
 
+def test_a_backup_replaces_a_file_and_nothing_else(okno: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for out in ("", str(tmp_path), str(tmp_path / "pipe")):
+        assert "wants the name of a file" in okno.wrong("backup", "--out", out)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("command", [[], ["channels", "add"], ["up"], ["timeline"], ["rebuild"]])
 def test_every_command_has_help(okno: Cli, command: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
