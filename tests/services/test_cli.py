@@ -118,6 +118,16 @@ def test_another_key_is_told_in_one_line(okno: Cli) -> None:
     assert "OKNO_SECRET_KEY is not the one" in okno.wrong("channels", "list")
 
 
+def test_a_damaged_key_file_is_never_told_to_be_made_anew(okno: Cli) -> None:
+    okno(*MAILBOX)
+    key = okno.data / "secret.key"
+    for damaged in (b"", b"c2hvcnQ=\n", bytes(range(200, 245))):
+        key.write_bytes(damaged)
+        assert okno.wrong("channels", "list") == (
+            f"{key} is damaged, it had 32 bytes in base64url: put the copy of it in its place"
+        )
+
+
 def test_a_data_directory_that_is_a_file_is_out_of_reach(okno: Cli) -> None:
     okno.data.write_text("a file")
     assert str(okno.data) in okno.wrong("channels", "list", status=3)
