@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,26 @@ def test_who_reads_no_further_is_told_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+PRESSED_WHILE_LOADING = """
+import os, signal, sys
+loading = sys.argv[1]
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == loading:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Press())
+from services.entry import main
+sys.argv = ["okno", "channels", "kinds"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["services.house", "services.commands.channels"])
+def test_ctrl_c_ends_it_without_a_word_while_it_is_loaded(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PRESSED_WHILE_LOADING, module], capture_output=True, timeout=60)
+    assert (done.returncode in (130, -signal.SIGINT), done.stdout, done.stderr) == (True, b"", b"")
 
 
 # --- operators --------------------------------------------------------------------------------------------
