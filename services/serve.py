@@ -51,7 +51,7 @@ class Part:
     stop: Callable[[], Awaitable[None]] | None = None
     gauges: Mapping[str, Callable[[], Awaitable[float]]] = field(default_factory=dict)
     leave: Callable[[], Awaitable[None]] | None = None
-    """Ends the answers that have no end of their own: the server waits for all of them before it stops."""
+    """Ends what has no end of its own before the server stops: answers it would wait for, requests to itself."""
 
 
 def run_loop(main: Awaitable[None], *, is_waited_for: bool = True) -> None:

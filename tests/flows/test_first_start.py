@@ -57,6 +57,13 @@ def set_up(url: str, link: str) -> httpx.Response:
     return httpx.post(f"{url}/api/v1/setup", json=first, timeout=30, trust_env=False, verify=False)
 
 
+def test_a_demonstration_that_is_stopped_while_it_plays_fails_at_nothing(demo: Fresh) -> None:
+    demo.process.start()
+    demo.process.wait_for_line('"inbound_published"')
+    assert demo.process.stop() == 0
+    assert [line for line in demo.process.logged() if line.get("level") == "error"] == []
+
+
 def test_an_open_window_holds_up_no_stop(fresh: Fresh) -> None:
     created = set_up(fresh.url, fresh.start()["setup"])
     cookie, address = {"okno_session": created.cookies["okno_session"]}, f"{fresh.url}/api/v1/stream"
