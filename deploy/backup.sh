@@ -7,6 +7,7 @@ set -eu
 data=$1 target=$2
 at=$(date -u +%Y-%m-%dT%H%M%SZ)
 copy="$target/okno-$at.db"
+[ -f "$data/okno.db" ] || { echo "backup.sh: no database $data/okno.db" >&2; exit 1; }
 python=$(command -v /opt/okno/bin/python || command -v python3)
 umask 077
 mkdir -p "$target"

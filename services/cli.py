@@ -43,9 +43,9 @@ WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSE
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return 0, 1 when the answer is "no", 2 for a wrong request, 3 when something is out of reach."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(_modules(arguments)).parse_args(arguments)
-    set_up_logs(options.log_level)
     try:
+        options = _parser(_modules(arguments)).parse_args(arguments)
+        set_up_logs(options.log_level)
         outcome: int | None = options.run(options, read_settings(data=options.data))
         sys.stdout.flush()
     except PERSONS_ERRORS as error:

@@ -92,11 +92,15 @@ class Demo:
         self._channels = {MAIL: mail, FORM: form, PHONE: phone}
         self._spawn(self._send_samples())
 
-    async def stop(self) -> None:
-        """Stop the mailbox and every call that is being played."""
+    async def leave(self) -> None:
+        """Stop every call that is being played, and the samples: they are sent again at the next start."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Stop the mailbox and all that is being played."""
+        await self.leave()
         await self._mailbox.stop()
 
     async def _find(self, name: str) -> Channel | None:

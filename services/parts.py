@@ -95,7 +95,7 @@ def inbox_api(house: House, transport: Transport) -> Part:
         return await house.database.read(quarantine.waiting_count)
 
     gauges = {"okno_quarantine_items": waiting}
-    return Part("inbox_api", service.run, service.ready, service.routes, gauges=gauges)
+    return Part("inbox_api", service.run, service.ready, service.routes, gauges=gauges, leave=service.context.views.end)
 
 
 ALL = {"ingest": ingest, "projector": projector, "outbound": outbound, "inbox-api": inbox_api}

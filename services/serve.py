@@ -50,6 +50,8 @@ class Part:
     routes: Sequence[BaseRoute] = ()
     stop: Callable[[], Awaitable[None]] | None = None
     gauges: Mapping[str, Callable[[], Awaitable[float]]] = field(default_factory=dict)
+    leave: Callable[[], Awaitable[None]] | None = None
+    """Ends what has no end of its own before the server stops: answers it would wait for, requests to itself."""
 
 
 def run_loop(main: Awaitable[None], *, is_waited_for: bool = True) -> None:
@@ -74,6 +76,9 @@ def bind(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+    except OverflowError as error:
+        listening.close()
+        raise WrongSettings(f"cannot listen on {host}:{port}: ports are numbers from 0 to 65535") from error
     except OSError as error:
         listening.close()
         raise WrongSettings(f"cannot listen on {host}:{port}: {error.strerror}") from error
@@ -91,7 +96,8 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
             server_header=False,
             proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,  # a forwarded address is believed of named proxies only
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        [part.leave for part in parts if part.leave is not None],
     )
     web = asyncio.create_task(server.serve(sockets=[listening]), name="http")
     running = [asyncio.create_task(_run(part), name=part.name) for part in parts]
@@ -115,6 +121,15 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
 
 class _Server(uvicorn.Server):
     """Ends on a signal and keeps it: uvicorn raises it once more, which ends the process before its parts have."""
+
+    def __init__(self, config: uvicorn.Config, leaving: Sequence[Callable[[], Awaitable[None]]]) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for leave in self._leaving:
+            await leave()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

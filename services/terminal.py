@@ -19,16 +19,29 @@ from shared.clock import from_text
 from shared.settings import Settings
 
 NICE = 10
+LARGEST = 2**62
+"""Whatever is counted here, every database can hold it, and one more."""
 
 
 class WrongRequest(Exception):
     """The command was given something it cannot use; the text says what would be right."""
 
 
-def moment(option: str, text: str) -> datetime:
-    """Return the time given to an option. Raises WrongRequest."""
+def number(text: str) -> int:
+    """Return the whole number given to an option of argparse. Raises ArgumentTypeError."""
     try:
-        return from_text(text)
+        value = int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"a whole number is wanted, not {text[:50]!r}") from error
+    if abs(value) > LARGEST:
+        raise argparse.ArgumentTypeError(f"{text[:50]} is too large: there is nothing after {LARGEST}")
+    return value
+
+
+def moment(option: str, text: str | None) -> datetime | None:
+    """Return the time given to an option, None where none was: an empty text is no time. Raises WrongRequest."""
+    try:
+        return None if text is None else from_text(text)
     except ValueError as error:
         raise WrongRequest(f"{option} wants a time such as 2026-11-21T14:05:00Z, not {text!r}") from error
 

@@ -131,4 +131,4 @@ def _demo(house: House, address: str) -> Part:
     async def ready() -> str | None:
         return None
 
-    return Part("demo", run, ready, demo.routes, demo.stop)
+    return Part("demo", run, ready, demo.routes, demo.stop, leave=demo.leave)

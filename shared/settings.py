@@ -91,16 +91,27 @@ def _secret_key(given: str, file: Path) -> bytes:
     if not given:
         if not file.exists():
             _create_key_file(file)
-        given = file.read_text().strip()
-    try:
-        key = base64.urlsafe_b64decode(given)
-    except ValueError:
-        key = b""
-    if len(key) != 32:
+        return _key_in(file)
+    if (key := _decoded(given.encode())) is None:
         raise WrongSettings(
             "OKNO_SECRET_KEY must be 32 bytes in base64url: make one with `openssl rand -base64 32 | tr +/ -_`"
         )
     return key
+
+
+def _key_in(file: Path) -> bytes:
+    """A damaged file is never told to be replaced by a new key: nobody could read anything any more."""
+    if (key := _decoded(file.read_bytes())) is None:
+        raise WrongSettings(f"{file} is damaged, it had 32 bytes in base64url: put the copy of it in its place")
+    return key
+
+
+def _decoded(text: bytes) -> bytes | None:
+    try:
+        key = base64.urlsafe_b64decode(text.strip())
+    except ValueError:
+        return None
+    return key if len(key) == 32 else None
 
 
 def _create_key_file(file: Path) -> None:

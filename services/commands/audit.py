@@ -14,7 +14,7 @@ from services.house import House
 from services.outbound.told import told
 from services.progress import shown_events
 from services.projector import unrecorded
-from services.terminal import WrongRequest, come_last, in_house, moment, print_json, show
+from services.terminal import WrongRequest, come_last, in_house, moment, number, print_json, show
 from shared.audit.chain_memory import verify_and_remember
 from shared.audit.channels import rows_of
 from shared.audit.ledger import Ledger
@@ -41,7 +41,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", metavar="TIME", help="only what was recorded from then on; without a zone: UTC")
     parser.add_argument("--until", metavar="TIME", help="only what was recorded before")
     parser.add_argument("--channel", metavar="ID|NAME", help="only this channel")
-    parser.add_argument("--minutes", type=int, default=15, help="how long something may be under way (15)")
+    parser.add_argument("--minutes", type=number, default=15, help="how long something may be under way (15)")
     parser.add_argument("--quick", action="store_true", help="do not read raw bytes and files, only look for them")
     parser.add_argument("--verify", action="store_true", help="compare the log with its hash chain instead")
     parser.add_argument("--against", metavar="POSITION:HASH", help="with --verify: a head that was noted before")
@@ -117,13 +117,13 @@ def _verified(verified: Verified) -> dict[str, Any]:
 
 
 async def _audit(options: argparse.Namespace, house: House) -> int:
-    since = moment("--since", options.since) if options.since else None
-    until = moment("--until", options.until) if options.until else None
-    if (since and until and since >= until) or options.minutes < 0:
-        raise WrongRequest("--since must be before --until" if options.minutes >= 0 else "--minutes cannot be negative")
+    since = moment("--since", options.since)
+    until = moment("--until", options.until)
+    if since and until and since >= until:
+        raise WrongRequest("--since must be before --until")
     await house.database.read(partial(fitting_keys.refuse_foreign, keys=house.keys))
     only = (await house.registry.find(options.channel)).channel.id if options.channel else None
-    at, patience = now(), timedelta(minutes=options.minutes)
+    at, patience = now(), _patience(options.minutes)
     with shown_events() as progress:
         how = How(patience, read_bytes=not options.quick, describe=told, progress=progress)
         ledger = await audit(house.database, house.blobs, Span(since, until), at, how)
@@ -131,6 +131,15 @@ async def _audit(options: argparse.Namespace, house: House) -> int:
         await _compare_transport(house, ledger, since, at, patience)
     rows = await house.database.read(lambda tx: rows_of(tx, ledger))
     return _answer(options, _of_channel(ledger, only), [row for row in rows if only in (None, UUID(row["id"]))])
+
+
+def _patience(minutes: int) -> timedelta:
+    if minutes < 0:
+        raise WrongRequest("--minutes cannot be negative")
+    try:
+        return timedelta(minutes=minutes)
+    except OverflowError as error:
+        raise WrongRequest(f"--minutes is too large: {minutes}") from error
 
 
 async def _compare_transport(

@@ -9,7 +9,7 @@ from services.commands.erase import carry_out_here
 from services.house import House
 from services.privacy.backup import back_up, file_name
 from services.privacy.restore import restore
-from services.terminal import in_house, print_json
+from services.terminal import WrongRequest, in_house, print_json
 
 COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backup into an empty installation"}
 
@@ -30,6 +30,7 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
 
 
 async def _back_up(options: argparse.Namespace, house: House) -> None:
+    _refuse_no_file(options.out)
     made = await back_up(house, options.out)
     if options.json:
         print_json({"file": str(options.out), **made})
@@ -38,6 +39,12 @@ async def _back_up(options: argparse.Namespace, house: House) -> None:
             f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys: back up"
         )
         print("the key store apart, and throw its old backups away after an erasure")
+
+
+def _refuse_no_file(out: Path) -> None:
+    """A backup takes the place of what is there: of a file, never of a device, as root could."""
+    if out.exists() and not out.is_file():
+        raise WrongRequest(f"--out wants the name of a file: {out} is none")
 
 
 async def _restore(options: argparse.Namespace, house: House) -> None:

@@ -147,8 +147,8 @@ async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None
 async def _reconcile(options: argparse.Namespace, house: House) -> None:
     """Raises ConnectionError when the provider does not give its history now."""
     channel = (await house.registry.find(options.channel)).channel
-    until = moment("--until", options.until) if options.until else now()
-    since = moment("--since", options.since) if options.since else until - timedelta(days=1)
+    until = moment("--until", options.until) or now()
+    since = moment("--since", options.since) or until - timedelta(days=1)
     if why := "--since is not before" if since >= until else why_no_history(channel):
         raise WrongRequest(why)
     transport = house.transport()

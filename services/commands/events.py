@@ -19,7 +19,7 @@ from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection, bounds
 from services.progress import shown_events
-from services.terminal import WrongRequest, in_house, moment, print_json, stop_writing
+from services.terminal import WrongRequest, in_house, moment, number, print_json, stop_writing
 from shared.apart import ChildEnded
 from shared.domain.events import Recorded
 from shared.event_store.shown import UnknownType, json_lines, stored_names
@@ -37,7 +37,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     export.add_argument("--pass-over", action="store_true", help="leave out and name events that cannot be read")
     export.set_defaults(run=in_house(_export))
     tail = actions.add_parser("tail", help="print events as they are recorded, until interrupted")
-    tail.add_argument("--after", type=int, metavar="POSITION", help="begin after a position; 0: at the beginning")
+    tail.add_argument("--after", type=number, metavar="POSITION", help="begin after a position; 0: at the beginning")
     tail.set_defaults(run=in_house(_tail), until=None, pass_over=False)
     for action in (export, tail):
         action.add_argument("--since", metavar="TIME", help="only what was recorded then or later; RFC 3339")
@@ -101,8 +101,8 @@ def _print(events: list[Recorded], as_json: bool) -> None:
 
 def _wanted(options: argparse.Namespace) -> Selection:
     """Raises WrongRequest."""
-    since = moment("--since", options.since) if options.since else None
-    until = moment("--until", options.until) if options.until else None
+    since = moment("--since", options.since)
+    until = moment("--until", options.until)
     if since and until and since >= until:
         raise WrongRequest("--since is not before --until")
     try:

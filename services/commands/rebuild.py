@@ -10,7 +10,7 @@ from services.collector import seldom_collected
 from services.house import House
 from services.progress import shown_progress
 from services.projector.rebuild import SHOWN, Wanted, drop_left, rebuild
-from services.terminal import WrongRequest, come_last, in_house, print_json, show
+from services.terminal import WrongRequest, come_last, in_house, number, print_json, show
 from shared.database.protocol import Occupied
 from shared.read_models.compare import Compared, Difference
 from shared.read_models.live import models
@@ -24,7 +24,7 @@ BEFORE = 20
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("read_models", nargs="*", metavar="READ_MODEL", help=f"some of {', '.join(models())}; or all")
     parser.add_argument("--check", action="store_true", help="compare only; exit status 1 when they differ")
-    parser.add_argument("--show", type=int, default=SHOWN, metavar="N", help=f"name N differing rows ({SHOWN})")
+    parser.add_argument("--show", type=number, default=SHOWN, metavar="N", help=f"name N differing rows ({SHOWN})")
     parser.add_argument("--restart", action="store_true", help="do not go on with a rebuild that was broken off")
     parser.add_argument("--drop", action="store_true", help="only drop what a rebuild that was broken off has left")
     parser.set_defaults(run=in_house(_run))

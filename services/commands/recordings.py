@@ -7,7 +7,7 @@ from functools import partial
 from uuid import UUID
 
 from services.house import House
-from services.terminal import WrongRequest, in_house, print_json
+from services.terminal import WrongRequest, in_house, number, print_json
 from shared.read_models import heard
 
 COMMANDS = {"recordings": "show who has listened to recordings of calls"}
@@ -18,8 +18,8 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("heard", help="who has listened to which recording, the last one first")
     listing.add_argument("--call", type=UUID, help="only recordings of this call: the id of its message")
-    listing.add_argument("--limit", type=int, default=PAGE)
-    listing.add_argument("--cursor", type=int, metavar="NEXT", help="go on where the list before ended: its `next`")
+    listing.add_argument("--limit", type=number, default=PAGE)
+    listing.add_argument("--cursor", type=number, metavar="NEXT", help="go on where the list before ended: its `next`")
     listing.set_defaults(run=in_house(_heard))
 
 

@@ -34,9 +34,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:
-    since, until = (
-        moment(f"--{name}", text) if (text := getattr(options, name)) else None for name in ("since", "until")
-    )
+    since, until = moment("--since", options.since), moment("--until", options.until)
     if options.follow and (until or options.out):
         raise WrongRequest("--follow goes on for ever: it takes neither --until nor --out")
     if options.out and options.out.suffix not in KINDS:

@@ -10,7 +10,7 @@ from services.commands.erase import carry_out_here
 from services.commands.timeline import customer_named
 from services.house import House
 from services.privacy import retention
-from services.terminal import WrongRequest, in_house, person, print_json, show
+from services.terminal import WrongRequest, in_house, number, person, print_json, show
 from shared.registry import erasures
 
 COMMANDS = {"retention": "how long content is kept, by channel; holds"}
@@ -22,7 +22,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     inner = parser.add_subparsers(required=True, metavar="COMMAND")
     setting = inner.add_parser("set", help="keep what comes by a channel for so many days, and up to a week more")
     setting.add_argument("channel", metavar="CHANNEL")
-    setting.add_argument("--days", type=int, required=True)
+    setting.add_argument("--days", type=number, required=True)
     setting.set_defaults(run=in_house(_set))
     removing = inner.add_parser("remove", help="keep it for ever")
     removing.add_argument("channel", metavar="CHANNEL")

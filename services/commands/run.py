@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from services.reached import PORTS
+from services.terminal import number
 from services.up import EVERYTHING, Start, start
 from shared.settings import Settings
 
@@ -19,7 +20,7 @@ COMMANDS = {
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1: this machine only)")
-    parser.add_argument("--port", type=int, default=PORTS[name], help=f"port to listen on ({PORTS[name]}; 0: any)")
+    parser.add_argument("--port", type=number, default=PORTS[name], help=f"port to listen on ({PORTS[name]}; 0: any)")
     if name == "up":
         parser.add_argument("--demo", action="store_true", help="add sample customers and a page to play the client")
     parser.set_defaults(run=run)

@@ -34,7 +34,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:
-    at = moment("--as-of", options.as_of) if options.as_of else None
+    at = moment("--as-of", options.as_of)
     customer_id = await house.database.read(partial(customer_named, wanted=options.customer))
     asked = Asked(by=options.by, as_of=at)
     found = await house.database.read(partial(entries, customer_id=customer_id, page=EVERYTHING, asked=asked))

@@ -6,7 +6,7 @@ import argparse
 
 from services.house import House
 from services.inbox_api.webhooks import checked_position, shown
-from services.terminal import WrongRequest, in_house, print_json, show
+from services.terminal import WrongRequest, in_house, number, print_json, show
 from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, stored_names
 from shared.registry.subscriptions import Subscription, WrongSubscription
@@ -22,7 +22,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="send events to a URL; prints the secret, once")
     add.add_argument("url")
     add.add_argument("--type", action="append", default=[], metavar="NAME", help="such as MessageReceived; else all")
-    add.add_argument("--after", type=int, metavar="POSITION", help="begin after a position, 0: with all of history")
+    add.add_argument("--after", type=number, metavar="POSITION", help="begin after a position, 0: with all of history")
     add.set_defaults(run=in_house(_add))
     actions.add_parser("list", help="all of them and how they fare").set_defaults(run=in_house(_list))
     for name, help_ in (
@@ -36,9 +36,9 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
         action.add_argument("webhook", metavar="ID|URL")
         action.set_defaults(run=in_house(_refusing), action=name)
         if name == "rewind":
-            action.add_argument("position", type=int, metavar="POSITION", help="0: from the beginning")
+            action.add_argument("position", type=number, metavar="POSITION", help="0: from the beginning")
         if name == "deliveries":
-            action.add_argument("--limit", type=int, default=SHOWN, metavar="N")
+            action.add_argument("--limit", type=number, default=SHOWN, metavar="N")
 
 
 async def _add(options: argparse.Namespace, house: House) -> None:

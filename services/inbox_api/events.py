@@ -48,10 +48,10 @@ async def _found(call: Call, wanted: Selection, after: int, wait: int) -> Page:
     while True:
         found = await call.context.database.read(partial(page, wanted=wanted, after=after, limit=limit))
         left = deadline - loop.time()
-        if found.events or left <= 0 or await call.request.is_disconnected():
+        if found.events or left <= 0 or views.ended or await call.request.is_disconnected():
             return found
         if not found.more:
-            await views.reach(found.until + 1, left)
+            await views.reach(found.until + 1, left, news=True)
         after = found.until
 
 

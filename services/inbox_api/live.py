@@ -35,8 +35,8 @@ async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
         if position > views.position:  # of a log that was restored from an older copy
             position = views.position
             yield _event("resync", position, {"position": position})
-        while True:
-            if await views.reach(position + 1, ALIVE_SECONDS):
+        while not views.ended:
+            if await views.reach(position + 1, ALIVE_SECONDS, news=True):
                 changes = await views.after(position)
                 if changes is None:
                     position = views.position
@@ -46,7 +46,7 @@ async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
                     yield b"".join(change.frame for change in changes)
                 else:
                     await asyncio.sleep(0.05)  # the position moved, its changes are being read
-            else:
+            elif not views.ended:
                 yield await _alive(views, position)
     finally:
         views.watchers -= 1

@@ -49,6 +49,8 @@ class Views:
         self.started = asyncio.Event()
         """Set once `position` is known."""
         self.watchers = self._waiting = 0
+        self.ended = False
+        """Whether the process ends: nobody waits for news any more."""
 
     async def run(self) -> None:
         listener, pace = self._database.listen(live.TOPIC), Pace(ROUND_SECONDS)
@@ -63,13 +65,19 @@ class Views:
                 await asyncio.sleep(1.0)
             await listener.wait(IDLE_SECONDS)
 
-    async def reach(self, position: int, timeout_seconds: float = 5.0) -> bool:
-        """Wait until the read models contain a position; False when they do not in time."""
+    async def end(self) -> None:
+        """Let go whoever waits for news: the process could not end before them."""
+        self.ended = True
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def reach(self, position: int, timeout_seconds: float = 5.0, *, news: bool = False) -> bool:
+        """Wait until the read models contain a position; False when they do not in time, or, for `news`, at the end."""
 
         async def reached() -> None:
             await self.advance()
             async with self._moved:
-                await self._moved.wait_for(lambda: self.position >= position)
+                await self._moved.wait_for(lambda: self.position >= position or (news and self.ended))
 
         self._waiting += 1
         try:
@@ -78,7 +86,7 @@ class Views:
             return False
         finally:
             self._waiting -= 1
-        return True
+        return self.position >= position
 
     async def after(self, position: int) -> list[Change] | None:
         """Return the changes after a position in order; None when they are too many to send one by one."""

@@ -252,6 +252,14 @@ def test_backup_that_is_taken_while_messages_arrive_is_whole(tmp_path: Path) -> 
     assert (target / "secret.key").read_text() == "key"
 
 
+def test_backup_of_a_folder_without_a_database_says_so(tmp_path: Path) -> None:
+    script = [str(DEPLOY / "backup.sh"), str(tmp_path / "nothing"), str(tmp_path / "backup")]
+    run = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == f"backup.sh: no database {tmp_path / 'nothing' / 'okno.db'}\n"
+    assert not (tmp_path / "backup").exists()
+
+
 def write_until(database: sqlite3.Connection, done: threading.Event) -> None:
     while not done.wait(0.001):
         database.execute("INSERT INTO messages (body) VALUES (?)", (bytes(4000),))

@@ -73,7 +73,7 @@ def test_the_wheel_has_all_of_okno_and_the_window_and_no_tests(tree: Path) -> No
     shown = re.findall(r'(?:src|href)="/(assets/[^"]+)"', page)
     assert len(shown) >= 3
     assert {(WINDOW / "dist" / name).as_posix() for name in shown} <= names
-    assert dict(commands["console_scripts"]) == {"okno": "services.cli:main"}
+    assert dict(commands["console_scripts"]) == {"okno": "services.entry:main"}
 
 
 def test_a_window_that_was_built_from_other_sources_is_not_taken(tree: Path) -> None:

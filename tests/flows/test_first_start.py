@@ -57,6 +57,24 @@ def set_up(url: str, link: str) -> httpx.Response:
     return httpx.post(f"{url}/api/v1/setup", json=first, timeout=30, trust_env=False, verify=False)
 
 
+def test_a_demonstration_that_is_stopped_while_it_plays_fails_at_nothing(demo: Fresh) -> None:
+    demo.process.start()
+    demo.process.wait_for_line('"inbound_published"')
+    assert demo.process.stop() == 0
+    assert [line for line in demo.process.logged() if line.get("level") == "error"] == []
+
+
+def test_an_open_window_holds_up_no_stop(fresh: Fresh) -> None:
+    created = set_up(fresh.url, fresh.start()["setup"])
+    cookie, address = {"okno_session": created.cookies["okno_session"]}, f"{fresh.url}/api/v1/stream"
+    with httpx.stream("GET", address, cookies=cookie, timeout=30, trust_env=False, verify=False) as window:
+        lines = window.iter_lines()
+        assert next(lines) == "retry: 1000"
+        assert fresh.process.stop() == 0
+        assert "error" not in [line["level"] for line in fresh.process.logged() if "level" in line]
+        assert [line for line in lines if line.startswith("event: ")] == ["event: alive"]
+
+
 def test_the_printed_link_creates_the_first_operator_once(fresh: Fresh) -> None:
     link = fresh.start()["setup"]
     assert link.startswith(f"{fresh.url}/setup?token=")

@@ -109,6 +109,7 @@ def test_wrong_requests_are_told_in_one_line(okno: Cli) -> None:
     assert "--since must be before" in okno.wrong("audit", *late)
     assert "no channel" in okno.wrong("audit", "--channel", "Nobody")
     assert "negative" in okno.wrong("audit", "--minutes", "-1")
+    assert "too large" in okno.wrong("audit", "--minutes", str(10**15))
 
 
 async def spoil_the_last(house: House) -> None:

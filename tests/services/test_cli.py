@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,26 @@ def test_who_reads_no_further_is_told_nothing(tmp_path: Path) -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (130, b"")
+
+
+PRESSED_WHILE_LOADING = """
+import os, signal, sys
+loading = sys.argv[1]
+class Press:
+    def find_spec(self, name, path=None, target=None):
+        if name == loading:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Press())
+from services.entry import main
+sys.argv = ["okno", "channels", "kinds"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["services.house", "services.commands.channels"])
+def test_ctrl_c_ends_it_without_a_word_while_it_is_loaded(module: str) -> None:
+    done = subprocess.run([sys.executable, "-c", PRESSED_WHILE_LOADING, module], capture_output=True, timeout=60)
+    assert (done.returncode in (130, -signal.SIGINT), done.stdout, done.stderr) == (True, b"", b"")
 
 
 # --- operators --------------------------------------------------------------------------------------------
@@ -52,6 +73,38 @@ def test_an_unknown_command_or_option_ends_with_2(okno: Cli) -> None:
             cli.main(arguments)
         assert ended.value.code == 2
     assert "usage: okno" in okno.capture.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        ["up", "--port"], ["events", "tail", "--after"], ["recordings", "heard", "--limit"], ["audit", "--minutes"],
+        ["recordings", "heard", "--cursor"], ["rebuild", "--check", "--show"], ["webhooks", "rewind", "hook"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("number", ["x", "99999999999999999999"])
+def test_what_is_no_number_or_too_large_is_told_in_one_line(okno: Cli, wanted: list[str], number: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*wanted, number, "--data", str(okno.data)])
+    told = okno.capture.readouterr().err.splitlines()[-1]
+    assert (ended.value.code, "whole number is wanted" in told or "is too large" in told) == (2, True)
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_no_machine_has_is_refused(okno: Cli, port: str) -> None:
+    assert okno.wrong("up", "--port", port).endswith(f":{port}: ports are numbers from 0 to 65535")
+
+
+def test_an_empty_time_is_no_time(okno: Cli) -> None:
+    for wanted in (["audit", "--since"], ["events", "export", "--out", "-", "--until"], ["timeline", "a@b", "--as-of"]):
+        assert "wants a time such as" in okno.wrong(*wanted, "")
+
+
+def test_a_backup_replaces_a_file_and_nothing_else(okno: Cli, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for out in ("", str(tmp_path), str(tmp_path / "pipe")):
+        assert "wants the name of a file" in okno.wrong("backup", "--out", out)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("command", [[], ["channels", "add"], ["up"], ["timeline"], ["rebuild"]])
@@ -84,6 +137,16 @@ def test_another_key_is_told_in_one_line(okno: Cli) -> None:
     okno(*MAILBOX)
     (okno.data / "secret.key").unlink()
     assert "OKNO_SECRET_KEY is not the one" in okno.wrong("channels", "list")
+
+
+def test_a_damaged_key_file_is_never_told_to_be_made_anew(okno: Cli) -> None:
+    okno(*MAILBOX)
+    key = okno.data / "secret.key"
+    for damaged in (b"", b"c2hvcnQ=\n", bytes(range(200, 245))):
+        key.write_bytes(damaged)
+        assert okno.wrong("channels", "list") == (
+            f"{key} is damaged, it had 32 bytes in base64url: put the copy of it in its place"
+        )
 
 
 def test_a_data_directory_that_is_a_file_is_out_of_reach(okno: Cli) -> None:
