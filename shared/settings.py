@@ -92,7 +92,7 @@ def _secret_key(given: str, file: Path) -> bytes:
         if not file.exists():
             _create_key_file(file)
         return _key_in(file)
-    if (key := _decoded(given.encode())) is None:
+    if (key := _decoded(given.encode(errors="replace"))) is None:
         raise WrongSettings(
             "OKNO_SECRET_KEY must be 32 bytes in base64url: make one with `openssl rand -base64 32 | tr +/ -_`"
         )
