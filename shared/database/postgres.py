@@ -34,6 +34,8 @@ OPTIONS = "-c plan_cache_mode=force_custom_plan -c jit=off"
 What it then believes to be dear it would compile first (JIT), which takes 300 ms.
 """
 POOL_SECONDS = 15.0
+RECONNECT_SECONDS = 10.0
+"""The pool doubles its pauses for so long, then begins anew: after its own 5 min an outage goes on for 2 min more."""
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 LEAD_SECONDS = 10
@@ -136,6 +138,7 @@ class PostgresDatabase:
             max_size=THREADS + 2,
             open=False,
             timeout=POOL_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             check=self._check,
             kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno", "options": OPTIONS},
         )

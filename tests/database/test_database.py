@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -317,6 +318,30 @@ async def test_a_leader_learns_that_the_database_is_gone(own_postgres: PostgresS
         own_postgres.kill()
         with pytest.raises(DatabaseUnavailable):
             await asyncio.wait_for(watching, 60)
+    await database.close()
+
+
+@pytest.mark.cluster
+async def test_a_database_that_was_away_for_long_is_used_again_within_seconds(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "POOL_SECONDS", 1.0)
+    database = PostgresDatabase(own_postgres.url)
+    create_tables(database, [SCHEMA])
+
+    async def is_there() -> bool:
+        try:
+            return await database.read(ids) == []
+        except DatabaseUnavailable:
+            return False
+
+    own_postgres.kill()
+    gone_until = time.monotonic() + 17  # the pool of itself tries after 15 s, then after 31 s
+    while time.monotonic() < gone_until:
+        assert not await is_there()
+    own_postgres.start()
+    async with asyncio.timeout(8):
+        await until(is_there)
     await database.close()
 
 
