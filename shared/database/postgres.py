@@ -19,6 +19,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from shared.database.postgres_connect import with_alive
 from shared.database.postgres_rewrite import Busy, rewrite
 from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
@@ -129,7 +130,7 @@ class PostgresDatabase:
     dialect: Literal["sqlite", "postgres"] = "postgres"
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = url = with_alive(url)
         self.keys: Any = None
         self._pool: ConnectionPool[_Connection] = ConnectionPool(
             url,

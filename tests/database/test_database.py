@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sqlite3
 import sys
 import threading
@@ -16,7 +18,7 @@ import pytest_asyncio
 
 from shared.database import postgres
 from shared.database.open import open_database
-from shared.database.postgres import PostgresDatabase
+from shared.database.postgres import PostgresDatabase, PostgresTransaction
 from shared.database.protocol import Conflict, Database, DatabaseUnavailable, Transaction
 from shared.database.schema import create_tables
 from tests.peers.postgres import PostgresServer
@@ -319,6 +321,25 @@ async def test_a_leader_learns_that_the_database_is_gone(own_postgres: PostgresS
         with pytest.raises(DatabaseUnavailable):
             await asyncio.wait_for(watching, 60)
     await database.close()
+
+
+@pytest.mark.cluster
+async def test_a_connection_learns_within_half_a_minute_that_the_server_s_machine_is_gone(
+    postgres: PostgresServer,
+) -> None:
+    for more, wanted in (("", [1, 10, 5, 3, 25_000]), ("?keepalives_idle=60", [1, 60, 5, 3, 25_000])):
+        database = PostgresDatabase(postgres.url + more)
+        assert await database.read(_patience) == wanted
+        await database.close()
+
+
+def _patience(tx: Transaction) -> list[int]:
+    """Whether the socket looks if the other side is there, after how many seconds, how often; and how long it waits."""
+    assert isinstance(tx, PostgresTransaction)
+    with socket.socket(fileno=os.dup(tx.connection.fileno())) as connected:
+        keeps = connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        return [keeps, *(connected.getsockopt(socket.IPPROTO_TCP, name) for name in names)]
 
 
 @pytest.mark.cluster
