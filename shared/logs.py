@@ -14,6 +14,7 @@ from typing import TextIO
 
 import orjson
 
+from shared.log_floods import Repeated
 from shared.log_words import FIELDS, masked, told
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -72,6 +73,7 @@ def set_up_logs(level: str = "info", stream: TextIO | None = None) -> None:
     _Output.stream, _Output.level = output, LEVELS[level]
     handler = logging.StreamHandler(output)
     handler.setFormatter(JsonLines())
+    handler.addFilter(Repeated())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

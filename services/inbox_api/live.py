@@ -11,9 +11,12 @@ from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api.context import Call, is_position
 from services.inbox_api.views import Views
+from shared.database.protocol import DatabaseUnavailable
+from shared.logs import Log
 
 ALIVE_SECONDS = 10.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+log = Log("inbox_api")
 
 
 async def stream(call: Call) -> Response:
@@ -48,6 +51,8 @@ async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
                     await asyncio.sleep(0.05)  # the position moved, its changes are being read
             elif not views.ended:
                 yield await _alive(views, position)
+    except DatabaseUnavailable as error:  # the answer has begun: it ends, the browser comes again and is told
+        log.warning("stream_ended", error=str(error)[:500])
     finally:
         views.watchers -= 1
 

@@ -19,7 +19,8 @@ from shared.contracts.inbound import InboundMessage, InboundUnreadable
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
-from shared.transport.protocol import Consumer, Outgoing, Publisher, Record, Transport, TransportUnavailable
+from shared.transport.letters import letter
+from shared.transport.protocol import Consumer, Publisher, Record, Transport, TransportUnavailable
 
 GROUP = "ingest"
 BATCH = 20
@@ -87,9 +88,7 @@ class Retries:
         return await understand(raw, found.channel, parse, self._blobs, item.id)
 
     async def _bury(self, record: Record, reason: str) -> None:
-        about = {"okno-reason": reason[:1000], "okno-source": record.source, "okno-offset": str(record.offset)}
-        headers = {**record.headers, **about}
-        await self._publisher.publish(topics.DEAD_LETTERS, Outgoing(record.key, record.value, headers))
+        await self._publisher.publish(topics.DEAD_LETTERS, letter(record, reason))
         log.error("record_buried", source=record.source, offset=record.offset, reason=reason)
 
 

@@ -12,7 +12,8 @@ from shared.contracts.codec import UndecodableRecord, decode
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
-from shared.transport.protocol import Consumer, Outgoing, Publisher, Record, Transport, TransportUnavailable
+from shared.transport.letters import letter
+from shared.transport.protocol import Consumer, Publisher, Record, Transport, TransportUnavailable
 
 GROUP = "outbound"
 BATCH = 100
@@ -67,7 +68,5 @@ class Deliver:
         return reply
 
     async def _bury(self, record: Record, reason: str) -> None:
-        about = {"okno-reason": reason[:1000], "okno-source": record.source, "okno-offset": str(record.offset)}
-        headers = {**record.headers, **about}
-        await self._publisher.publish(topics.DEAD_LETTERS, Outgoing(record.key, record.value, headers))
+        await self._publisher.publish(topics.DEAD_LETTERS, letter(record, reason))
         log.error("record_buried", source=record.source, offset=record.offset, reason=reason)

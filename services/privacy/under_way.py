@@ -23,9 +23,10 @@ from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
 from shared.keys.items import LETTER, Ciphers, seal, unseal
+from shared.transport.letters import LETTER_ID, buried
 from shared.transport.look import look
 from shared.transport.protocol import Outgoing, Record
-from shared.transport.sealed import ITEM, LETTER_ID, SealedTransport, letter_id, opening
+from shared.transport.sealed import ITEM, SealedTransport, letter_id, opening
 
 AT_ONCE, AT_ONCE_BYTES = 500, 4_000_000
 Places = Mapping[str, int]
@@ -127,7 +128,7 @@ def _item_id(house: House, record: Record, contract: Contract | None) -> str:
     match contract:
         case None:
             place = {"okno-source": record.source, "okno-offset": str(record.offset)}
-            return letter_id({**place, **record.headers}, house.wire_keys.digest(record.value))
+            return letter_id({**place, **record.headers}, house.wire_keys.digest(buried(record)))
         case FileFetched() | FileUnavailable():
             return str(contract.inbound_id)
         case DeliveryReport():

@@ -21,7 +21,8 @@ from shared.event_store.store import EventStore
 from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
-from shared.transport.protocol import Consumer, Outgoing, Record, Transport, TransportUnavailable
+from shared.transport.letters import letter
+from shared.transport.protocol import Consumer, Record, Transport, TransportUnavailable
 
 BATCH = 500
 BRIEF_BATCH = 200
@@ -137,10 +138,8 @@ class IntakeLoop:
     async def _bury(self, record: Record, reason: str) -> None:
         """Put what is no contract of ours into the dead letters, then move on."""
         log.error("record_unreadable", topic=self._intake.topic, source=record.source, offset=record.offset, why=reason)
-        about = {"okno-reason": reason[:1000], "okno-source": record.source, "okno-offset": str(record.offset)}
-        headers = {**record.headers, **about, "okno-buried-at": to_text(now())}
-        letter = Outgoing(record.key, record.value, headers)
-        await self._through_outages(partial(self._publisher.publish, topics.DEAD_LETTERS, letter))
+        buried = letter(record, reason, to_text(now()))
+        await self._through_outages(partial(self._publisher.publish, topics.DEAD_LETTERS, buried))
         await self._through_outages(partial(self._store.record, lambda session, tx: None, _positions([record])))
 
     async def _through_outages(self, work: Callable[[], Awaitable[object]]) -> None:

@@ -15,16 +15,23 @@ log = Log("database")
 async def lead_forever(
     database: Database, name: str, work: Callable[[], Sequence[Coroutine[None, None, None]]]
 ) -> None:
-    """Run what `work` returns whenever this process leads, until cancelled. Raises what breaks it, as a group."""
+    """Run what `work` returns whenever this process leads, until cancelled. Raises what breaks it, as a group.
+
+    Why it cannot lead is told once an outage: it tries each second, for as many things as a process leads.
+    """
+    told = ""
     while True:
         try:
             async with database.leadership(name) as watch, asyncio.TaskGroup() as group:
                 log.info("leading", what=name)
+                told = ""
                 group.create_task(_run(watch))
                 for part in work():
                     group.create_task(part)
         except* DatabaseUnavailable as errors:
-            log.warning("lead_lost", what=name, error=str(errors.exceptions[0])[:500])
+            if (why := str(errors.exceptions[0])[:500]) != told:
+                log.warning("lead_lost", what=name, error=why)
+            told = why
         await asyncio.sleep(AGAIN_SECONDS)
 
 

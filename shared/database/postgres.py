@@ -19,6 +19,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from shared.database.postgres_connect import Pooled, Session, with_alive
 from shared.database.postgres_rewrite import Busy, rewrite
 from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
@@ -34,6 +35,8 @@ OPTIONS = "-c plan_cache_mode=force_custom_plan -c jit=off"
 What it then believes to be dear it would compile first (JIT), which takes 300 ms.
 """
 POOL_SECONDS = 15.0
+RECONNECT_SECONDS = 10.0
+"""The pool doubles its pauses for so long, then begins anew: after its own 5 min an outage goes on for 2 min more."""
 LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 LEAD_SECONDS = 10
@@ -115,27 +118,22 @@ class PostgresTransaction:
                 copy.write_row(row)
 
 
-class _Connection(psycopg.Connection[Row]):
-    """Knows when it was used last."""
-
-    used_at = 0.0
-
-
 class PostgresDatabase:
     """One pool a process. Connections are made when first needed and again after they broke."""
 
     dialect: Literal["sqlite", "postgres"] = "postgres"
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = url = with_alive(url)
         self.keys: Any = None
-        self._pool: ConnectionPool[_Connection] = ConnectionPool(
+        self._pool: ConnectionPool[Pooled] = ConnectionPool(
             url,
-            connection_class=_Connection,
+            connection_class=Pooled,
             min_size=1,
             max_size=THREADS + 2,
             open=False,
             timeout=POOL_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             check=self._check,
             kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno", "options": OPTIONS},
         )
@@ -187,7 +185,7 @@ class PostgresDatabase:
     async def _session_lock(self, name: str, tries: int | None) -> AsyncIterator[Callable[[], Awaitable[None]]]:
         """A session's advisory lock: PostgreSQL gives it up by itself when the process dies."""
         try:
-            async with await psycopg.AsyncConnection.connect(
+            async with await Session.connect(
                 self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), application_name="okno-lead"
             ) as connection:
                 await connection.execute(f"SET idle_session_timeout = '{LEAD_SECONDS}s'")
@@ -226,7 +224,7 @@ class PostgresDatabase:
     async def _in_thread(self, begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(_run, begin, job))
 
-    def _check(self, connection: _Connection) -> None:
+    def _check(self, connection: Pooled) -> None:
         """Ask whether a connection still stands if it has rested or others broke lately: that costs a round trip."""
         at = time.monotonic()
         if at - connection.used_at > RESTED_SECONDS or at - self._broke_at < SUSPICIOUS_SECONDS:
@@ -260,7 +258,7 @@ class PostgresDatabase:
         """Keep one listening connection; after each (re)connect wake everybody, for what came meanwhile."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
+                async with await Session.connect(
                     self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), application_name="okno-listen"
                 ) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")

@@ -24,6 +24,8 @@ from shared.transport.protocol import Positions, Record, TransportUnavailable
 REPORT_SECONDS = 1.0
 """Positions that live elsewhere are shown to Kafka this often: lag can be seen there, nothing else depends on it."""
 HEARTBEAT_SECONDS = 1.0
+RETRY_SECONDS = 0.3
+"""While no broker answers each member tries so often, in four places (aiokafka's default is 0.1)."""
 METADATA_SECONDS = 5.0
 """A topic or partition that was unknown when a member joined is found after this time (aiokafka's default is 5 min)."""
 FETCH_WAIT_MILLISECONDS = 100
@@ -58,6 +60,7 @@ class KafkaConsumer:
             fetch_max_bytes=READ_BYTES,
             fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
             request_timeout_ms=int(SECONDS * 1000),
+            retry_backoff_ms=int(RETRY_SECONDS * 1000),
             metadata_max_age_ms=int(METADATA_SECONDS * 1000),
         )
         try:

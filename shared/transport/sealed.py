@@ -21,14 +21,13 @@ from shared.keys.items import LETTER, seal, unseal
 from shared.keys.pages import WrongKeyStore
 from shared.keys.wire import LOOK_SECONDS, WireKeys
 from shared.logs import Log
+from shared.transport.letters import LETTER_ID
 from shared.transport.protocol import Consumer, Outgoing, Positions, Publisher, Record, Transport, TransportUnavailable
 
 KEY = "okno-key"
 """The header that names the key of a record's value."""
 ITEM = "okno-item"
 """The header that names the key of a dead letter's value."""
-LETTER_ID = "okno-letter"
-"""The header with the id that a record has in the backup it was published again from: the letter has it too."""
 log = Log("transport")
 
 

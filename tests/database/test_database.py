@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest_asyncio
 
 from shared.database import postgres
 from shared.database.open import open_database
-from shared.database.postgres import PostgresDatabase
+from shared.database.postgres import PostgresDatabase, PostgresTransaction
 from shared.database.protocol import Conflict, Database, DatabaseUnavailable, Transaction
 from shared.database.schema import create_tables
 from tests.peers.postgres import PostgresServer
@@ -317,6 +320,49 @@ async def test_a_leader_learns_that_the_database_is_gone(own_postgres: PostgresS
         own_postgres.kill()
         with pytest.raises(DatabaseUnavailable):
             await asyncio.wait_for(watching, 60)
+    await database.close()
+
+
+@pytest.mark.cluster
+async def test_a_connection_learns_within_half_a_minute_that_the_server_s_machine_is_gone(
+    postgres: PostgresServer,
+) -> None:
+    for more, wanted in (("", [1, 10, 5, 3, 25_000]), ("?keepalives_idle=60", [1, 60, 5, 3, 25_000])):
+        database = PostgresDatabase(postgres.url + more)
+        assert await database.read(_patience) == wanted
+        await database.close()
+
+
+def _patience(tx: Transaction) -> list[int]:
+    """Whether the socket looks if the other side is there, after how many seconds, how often; and how long it waits."""
+    assert isinstance(tx, PostgresTransaction)
+    with socket.socket(fileno=os.dup(tx.connection.fileno())) as connected:
+        keeps = connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+        return [keeps, *(connected.getsockopt(socket.IPPROTO_TCP, name) for name in names)]
+
+
+@pytest.mark.cluster
+async def test_a_database_that_was_away_for_long_is_used_again_within_seconds(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "POOL_SECONDS", 1.0)
+    database = PostgresDatabase(own_postgres.url)
+    create_tables(database, [SCHEMA])
+
+    async def is_there() -> bool:
+        try:
+            return await database.read(ids) == []
+        except DatabaseUnavailable:
+            return False
+
+    own_postgres.kill()
+    gone_until = time.monotonic() + 17  # the pool of itself tries after 15 s, then after 31 s
+    while time.monotonic() < gone_until:
+        assert not await is_there()
+    own_postgres.start()
+    async with asyncio.timeout(8):
+        await until(is_there)
     await database.close()
 
 

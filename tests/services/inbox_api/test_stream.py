@@ -16,6 +16,7 @@ import pytest
 from services.inbox_api import live, views
 from services.inbox_api.main import InboxApi
 from shared.clock import to_text
+from shared.database.protocol import DatabaseUnavailable
 from shared.domain import commands as c
 from shared.domain import events as e
 from tests.examples import call_report, inbound
@@ -175,3 +176,16 @@ async def test_a_browser_that_comes_back_before_the_api_knows_its_position_goes_
     async with running(start_late()), stream(restarted, after=2) as live_:
         assert await live_.next() == ("alive", 2, {"position": 3, "behind_seconds": 0.0})
         assert await live_.changes(1) == [(3, "MessageReceived")]
+
+
+class Away:
+    """A database that went away."""
+
+    async def read(self, job: object, *, brief: bool = False) -> object:
+        raise DatabaseUnavailable("gone")
+
+
+async def test_a_stream_ends_without_a_fault_when_the_database_goes_away(office: Office) -> None:
+    gone: Any = views.Views(Away(), office.store)  # type: ignore[arg-type]
+    heard = [frame async for frame in live._frames(gone, 0)]
+    assert (heard, gone.watchers) == ([], 0)

@@ -31,6 +31,7 @@ from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.read_models import conversations, live, timeline
 from shared.transport.embedded import EmbeddedTransport
+from shared.transport.limits import MAX_RECORD_BYTES
 from shared.transport.protocol import Outgoing, Record, TransportUnavailable
 from tests.examples import AT, MAILBOX, OLGA, delivery_report, outgoing, unreadable
 from tests.examples import inbound as item_of
@@ -103,6 +104,23 @@ async def test_what_is_no_contract_goes_to_the_dead_letters_and_the_others_go_on
     assert buried[1].headers["okno-reason"] == "unknown event type ''"
     assert buried[2].headers["okno-reason"] == "DeliveryReport does not belong on okno.inbound"
     assert buried[2].headers["okno-source"].startswith("okno.inbound/")
+
+
+async def test_a_letter_that_would_be_too_large_is_cut_and_the_others_go_on(
+    database: Database, store: EventStore, embedded: EmbeddedTransport
+) -> None:
+    """Foreign producers may fill a record to the last byte: with the reason it would be over the limit."""
+    large = Outgoing("k", bytes(MAX_RECORD_BYTES - 10), {})
+    headed = Outgoing("k", b"v", {"x": "y" * (MAX_RECORD_BYTES // 4 - 10)})
+    async with running(*intakes(store, embedded)):
+        await embedded.publisher().publish_many(topics.INBOUND, [large, headed, outgoing(item_of())])
+        await until_recorded(database, 3, seconds=5)
+    async with embedded.consumer(topics.DEAD_LETTERS, "test") as consumer:
+        buried = [letter for _ in range(2) for letter in await consumer.batch(1, 2)]
+    assert [letter.headers["okno-cut-from"] for letter in buried] == [str(MAX_RECORD_BYTES - 10), "1"]
+    assert [letter.headers["okno-offset"] for letter in buried] == ["1", "2"]
+    assert large.value.startswith(buried[0].value)
+    assert len(buried[0].value) > MAX_RECORD_BYTES * 0.99
 
 
 async def test_a_client_who_writes_nul_is_shown_without_it(

@@ -1,0 +1,62 @@
+"""Connections that learn when PostgreSQL's machine is gone without a word, and that leave nothing when they fail.
+
+Of itself TCP takes 15 minutes to 2 hours.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+ALIVE: dict[str, str | int] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""libpq's names. Whoever waits for an answer learns it after 25 s (by default: 2 h), and whoever asks (15 min).
+
+A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for.
+"""
+
+
+def with_alive(url: str) -> str:
+    """Return libpq's settings of a URL and those above; what the URL says itself stands."""
+    return make_conninfo("", **{**ALIVE, **conninfo_to_dict(url)})
+
+
+def let_go(error: psycopg.Error) -> None:
+    """Close the socket of a connection that was not made in time.
+
+    psycopg leaves that to Python's collector, which a service lets look seldom: one socket a try.
+    """
+    traceback.clear_frames(error.__traceback__)
+
+
+class Pooled(psycopg.Connection[Any]):
+    """One of a pool. Knows when it was used last."""
+
+    used_at = 0.0
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        try:
+            return super().connect(conninfo, **kwargs)
+        except psycopg.Error as error:
+            let_go(error)
+            raise
+
+
+class Session(psycopg.AsyncConnection[Any]):
+    """One that is kept for as long as it lasts."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        try:
+            return await super().connect(conninfo, **kwargs)
+        except psycopg.Error as error:
+            let_go(error)
+            raise
