@@ -17,6 +17,7 @@ from itertools import takewhile
 
 from services.projector.projection import BrokenProjection, Projection, Tables, told
 from shared.clock import to_text
+from shared.database.drop import SQLITE_OBJECTS
 from shared.database.protocol import Database, DatabaseUnavailable, Row, Transaction
 from shared.database.sqlite_transaction import translated
 from shared.domain.events import Recorded
@@ -211,21 +212,21 @@ def _enter(tx: Transaction, namespace: str) -> None:
 
 
 def _objects(tx: Transaction) -> list[str]:
+    """Return kinds and names in the order in which they can be dropped."""
     sql = (
-        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+        SQLITE_OBJECTS
         if tx.dialect == "sqlite"
-        else "SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
-        " UNION ALL SELECT 'view', viewname FROM pg_views WHERE schemaname = current_schema()"
+        else "SELECT 'view', viewname FROM pg_views WHERE schemaname = current_schema()"
+        " UNION ALL SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
     )
     return [f"{kind} {name}" for kind, name in tx.rows(sql)]
 
 
 def _drop(tx: Transaction, made: str) -> None:
-    there = _objects(tx)
-    for each in sorted(filter(None, made.split(",")), reverse=True):  # views first
-        if each in there:
-            kind, _, name = each.partition(" ")
-            tx.run(f'DROP {kind.upper()} IF EXISTS "{name}"')
+    ours = made.split(",")
+    for each in filter(ours.__contains__, _objects(tx)):
+        kind, _, name = each.partition(" ")
+        tx.run(f'DROP {kind.upper()} IF EXISTS "{name}"')
 
 
 def _broken(error: Exception, what: str) -> Exception:

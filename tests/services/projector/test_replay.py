@@ -124,6 +124,23 @@ async def test_changed_code_begins_anew_only_when_told_to(
         assert await run(replay, restart=True) == [(name, number + 1000) for name, number in counted(events)]
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
+async def test_a_full_text_is_made_anew_like_any_table(database: Database, store: EventStore, tmp_path: Path) -> None:
+    events = long_history(20)
+    await record(store, events)
+    said = """
+class Said:
+    schema = "CREATE VIRTUAL TABLE said USING fts5 (type)"
+    query = "SELECT count(*) FROM said"
+
+    def apply(self, db, recorded):
+        db.run("INSERT INTO said VALUES (?)", (type(recorded.event).__name__,))
+"""
+    for restart in (False, True, True):
+        async with replay_of(written(tmp_path, said, "Said"), database, tmp_path) as replay:
+            assert await run(replay, restart=restart) == [(len(events),)]
+
+
 async def test_a_failure_in_apply_names_line_and_position_and_loses_nothing(
     database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
