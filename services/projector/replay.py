@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
+from itertools import count, takewhile
 
 from services.projector.projection import BrokenProjection, Projection, Tables, told
 from shared.clock import to_text
@@ -23,7 +23,7 @@ from shared.database.sqlite_transaction import translated
 from shared.domain.events import Recorded
 from shared.event_store.erasures import number
 from shared.event_store.log import head, read_log
-from shared.event_store.moments import position_before
+from shared.event_store.moments import position_at, position_before
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody
@@ -86,6 +86,14 @@ class Replay:
             ahead.cancel()
         return position
 
+    async def refuse_later(self, position: int, until: datetime) -> None:
+        """Raises OtherProjection where the tables at a position have more than what was recorded until a moment."""
+        if position > await self.source.read(partial(position_at, at=until)):
+            raise OtherProjection(
+                f"the tables of {self.projection.name} have what was recorded later than that already:"
+                " --restart makes them anew"
+            )
+
     async def follow(self, position: int, store: EventStore, since: datetime | None = None) -> None:
         """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
         listener, is_known, erasures = store.listen(), True, await self.source.read(number)
@@ -107,10 +115,11 @@ class Replay:
         with self.target.reading() as tx:
             _enter(tx, self._namespace)
             try:
-                cursor = tx.connection.execute(query)
-                if cursor.description is None:
-                    raise BrokenProjection("the query returns no table")
-                return [column[0] for column in cursor.description], cursor.fetchall()
+                with _only_read(tx):
+                    cursor = tx.connection.execute(query)
+                    if cursor.description is None:
+                        raise BrokenProjection("the query returns no table")
+                    return _different([column[0] for column in cursor.description]), cursor.fetchall()
             except Exception as error:
                 raise _broken(error, "the query") from error
 
@@ -209,6 +218,28 @@ def _enter(tx: Transaction, namespace: str) -> None:
     """Names without a schema are those of the namespace; SQLite's file is one by itself."""
     if tx.dialect == "postgres":
         tx.run(f"SET LOCAL search_path TO {namespace}")
+
+
+@contextmanager
+def _only_read(tx: Transaction) -> Iterator[None]:
+    """Refuse what changes the tables, as PostgreSQL does where one reads."""
+    if tx.dialect == "postgres":
+        yield
+        return
+    tx.run("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        tx.run("PRAGMA query_only = OFF")
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """Return columns' names with a number behind those that were there before: rows are shown by name."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found.append(name if name not in found else next(each for each in numbered if each not in (*found, *names)))
+    return found
 
 
 def _objects(tx: Transaction) -> list[str]:
