@@ -190,7 +190,10 @@ class Replay:
             tx.script(self.projection.schema)
         except Exception as error:
             raise _broken(error, f"{self.projection.file}: its schema") from error
-        return ",".join(each for each in _objects(tx) if each not in before)
+        made = [each for each in _objects(tx) if each not in before]
+        if not made:
+            raise BrokenProjection(f"{self.projection.file}: its schema makes no table that is not there already")
+        return ",".join(made)
 
     def _apply(self, position: int, events: Sequence[Recorded]) -> None:
         with self._writing() as tx:
