@@ -23,6 +23,7 @@ from services.terminal import WrongRequest, in_house, print_json
 from shared.clock import now
 from shared.csv_file import WrongFile
 from shared.domain import events as e
+from shared.domain.imports import counts
 from shared.event_store.log import read_log
 from shared.event_store.mapper import About
 from shared.read_models import live
@@ -105,7 +106,7 @@ async def _report(
     import_id: UUID | None,
 ) -> int:
     """Print rows (of an import those with something to tell), progress to a terminal, the totals; 1 if any failed."""
-    totals: dict[str, int] = {}
+    totals = counts(())
     async for step in steps:
         totals = step.totals
         for judged in step.judged:

@@ -15,7 +15,7 @@ from services.projector.projection import BrokenProjection, Projection, load
 from services.projector.replay import OtherProjection, Replay
 from services.table_file import KINDS, write_table
 from services.terminal import WrongRequest, in_house, moment, print_json, show
-from shared.database.open import open_database
+from shared.database.open import file_of, open_database
 from shared.database.protocol import Database, Row
 
 COMMANDS = {"replay": "run a projection of your own over history"}
@@ -35,6 +35,8 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
 
 async def _run(options: argparse.Namespace, house: House) -> None:
     since, until = moment("--since", options.since), moment("--until", options.until)
+    if since and until and since > until:
+        raise WrongRequest("--since is after --until")
     if options.follow and (until or options.out):
         raise WrongRequest("--follow goes on for ever: it takes neither --until nor --out")
     if options.out and options.out.suffix not in KINDS:
@@ -48,6 +50,8 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         try:
             replay = Replay(projection, house.database, target)
             position = await replay.begin(since, restart=options.restart)
+            if until:
+                await replay.refuse_later(position, until)
             begins = await replay.begins()
             if begins and not (since or options.json):
                 print(f"the tables of {projection.name} begin at {begins}: --restart makes them of the whole history")
@@ -68,9 +72,9 @@ def _target(into: str | None, house: House, projection: Projection) -> Database:
     if into == "database":
         into = house.settings.database_url
     url = into if into and "://" in into else f"sqlite:///{_file(into, house, projection)}"
-    if url.startswith("sqlite") and url == house.settings.database_url:
+    if _is_ours(url, house):
         raise WrongRequest(
-            "Okno's SQLite file has no room for tables of others: --into another file, and ATTACH one to the other"
+            "Okno's SQLite files have no room for tables of others: --into another file, and ATTACH one to the other"
         )
     try:
         return open_database(url)
@@ -78,6 +82,13 @@ def _target(into: str | None, house: House, projection: Projection) -> Database:
         raise WrongRequest(
             f"--into wants a file, sqlite:///FILE, postgresql://... or the word database: {into}"
         ) from error
+
+
+def _is_ours(url: str, house: House) -> bool:
+    """Whether the file, however it is spelt, is that of the log or of the keys."""
+    ours = map(file_of, (house.settings.database_url, house.settings.keys_url))
+    file = file_of(url)
+    return file is not None and file.resolve() in [each.resolve() for each in ours if each]
 
 
 def _file(into: str | None, house: House, projection: Projection) -> Path:

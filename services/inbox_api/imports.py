@@ -22,7 +22,7 @@ from services.inbox_api.cards import by_id_and_email
 from services.inbox_api.context import Call, answer, listed
 from shared.csv_file import WrongFile
 from shared.domain.errors import Refused
-from shared.domain.imports import Judged
+from shared.domain.imports import Judged, counts
 from shared.event_store.importing import Left
 from shared.read_models import imports
 
@@ -133,7 +133,7 @@ async def _told(
     call: Call, file: BinaryIO, first: importing.Progress | None, steps: Steps, import_id: UUID | None
 ) -> AsyncIterator[Body]:
     """Yield the rows of each batch with the totals so far; at last {"done"}, or {"problem"} with what stopped it."""
-    totals, position = dict[str, int](), 0
+    totals, position = counts(()), 0
     try:
         step = first
         while step is not None:

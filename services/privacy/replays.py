@@ -10,6 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from shared.database.drop import SQLITE_OBJECTS
 from shared.database.protocol import Database, DatabaseUnavailable
 
 WAIT_SECONDS = 10.0
@@ -35,8 +36,7 @@ def _empty(file: Path) -> None:
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
-            sql = "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
-            for kind, name in sorted(connection.execute(sql).fetchall(), reverse=True):  # views first
+            for kind, name in connection.execute(SQLITE_OBJECTS).fetchall():
                 connection.execute(f'DROP {kind} IF EXISTS "{name}"')
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -22,6 +22,8 @@ from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_ENDING = re.compile(r"\s*(COMMIT|END|ABORT|ROLLBACK(?!(\s+(TRANSACTION|WORK))?\s+TO\b))\b", re.IGNORECASE)
+"""Back to a savepoint is within the transaction."""
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -50,15 +52,15 @@ class Tables:
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Run a statement and return how many rows it touched."""
-        return self.tx.run(sql, [_stored(value) for value in parameters])
+        return self.tx.run(_within(sql), [_stored(value) for value in parameters])
 
     def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
         """Run a statement and return its first row, None when there is none."""
-        return self.tx.row(sql, [_stored(value) for value in parameters])
+        return self.tx.row(_within(sql), [_stored(value) for value in parameters])
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run a statement and return its rows."""
-        return self.tx.rows(sql, [_stored(value) for value in parameters])
+        return self.tx.rows(_within(sql), [_stored(value) for value in parameters])
 
 
 def load(wanted: str) -> Projection:
@@ -135,6 +137,13 @@ def _checked(made: Any, name: str, file: str) -> Projection:
         raise BrokenProjection(f"{file}: `query` of {name} must be text")
     source = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else ""
     return Projection(namespace, str(getattr(made, "version", 1)), source, file, schema, query or "", apply)
+
+
+def _within(sql: str) -> str:
+    """Raises ValueError for what ends the transaction that keeps the tables and their position together."""
+    if _ENDING.match(sql):
+        raise ValueError(f"apply is part of a transaction, which {sql.strip()} would end")
+    return sql
 
 
 def _stored(value: object) -> object:

@@ -13,16 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
+from itertools import count, takewhile
 
 from services.projector.projection import BrokenProjection, Projection, Tables, told
 from shared.clock import to_text
+from shared.database.drop import SQLITE_OBJECTS
 from shared.database.protocol import Database, DatabaseUnavailable, Row, Transaction
 from shared.database.sqlite_transaction import translated
 from shared.domain.events import Recorded
 from shared.event_store.erasures import number
 from shared.event_store.log import head, read_log
-from shared.event_store.moments import position_before
+from shared.event_store.moments import position_at, position_before
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody
@@ -85,6 +86,14 @@ class Replay:
             ahead.cancel()
         return position
 
+    async def refuse_later(self, position: int, until: datetime) -> None:
+        """Raises OtherProjection where the tables at a position have more than what was recorded until a moment."""
+        if position > await self.source.read(partial(position_at, at=until)):
+            raise OtherProjection(
+                f"the tables of {self.projection.name} have what was recorded later than that already:"
+                " --restart makes them anew"
+            )
+
     async def follow(self, position: int, store: EventStore, since: datetime | None = None) -> None:
         """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
         listener, is_known, erasures = store.listen(), True, await self.source.read(number)
@@ -106,10 +115,11 @@ class Replay:
         with self.target.reading() as tx:
             _enter(tx, self._namespace)
             try:
-                cursor = tx.connection.execute(query)
-                if cursor.description is None:
-                    raise BrokenProjection("the query returns no table")
-                return [column[0] for column in cursor.description], cursor.fetchall()
+                with _only_read(tx):
+                    cursor = tx.connection.execute(query)
+                    if cursor.description is None:
+                        raise BrokenProjection("the query returns no table")
+                    return _different([column[0] for column in cursor.description]), cursor.fetchall()
             except Exception as error:
                 raise _broken(error, "the query") from error
 
@@ -180,7 +190,10 @@ class Replay:
             tx.script(self.projection.schema)
         except Exception as error:
             raise _broken(error, f"{self.projection.file}: its schema") from error
-        return ",".join(each for each in _objects(tx) if each not in before)
+        made = [each for each in _objects(tx) if each not in before]
+        if not made:
+            raise BrokenProjection(f"{self.projection.file}: its schema makes no table that is not there already")
+        return ",".join(made)
 
     def _apply(self, position: int, events: Sequence[Recorded]) -> None:
         with self._writing() as tx:
@@ -210,22 +223,44 @@ def _enter(tx: Transaction, namespace: str) -> None:
         tx.run(f"SET LOCAL search_path TO {namespace}")
 
 
+@contextmanager
+def _only_read(tx: Transaction) -> Iterator[None]:
+    """Refuse what changes the tables, as PostgreSQL does where one reads."""
+    if tx.dialect == "postgres":
+        yield
+        return
+    tx.run("PRAGMA query_only = ON")
+    try:
+        yield
+    finally:
+        tx.run("PRAGMA query_only = OFF")
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """Return columns' names with a number behind those that were there before: rows are shown by name."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found.append(name if name not in found else next(each for each in numbered if each not in (*found, *names)))
+    return found
+
+
 def _objects(tx: Transaction) -> list[str]:
+    """Return kinds and names in the order in which they can be dropped."""
     sql = (
-        "SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%'"
+        SQLITE_OBJECTS
         if tx.dialect == "sqlite"
-        else "SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
-        " UNION ALL SELECT 'view', viewname FROM pg_views WHERE schemaname = current_schema()"
+        else "SELECT 'view', viewname FROM pg_views WHERE schemaname = current_schema()"
+        " UNION ALL SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
     )
     return [f"{kind} {name}" for kind, name in tx.rows(sql)]
 
 
 def _drop(tx: Transaction, made: str) -> None:
-    there = _objects(tx)
-    for each in sorted(filter(None, made.split(",")), reverse=True):  # views first
-        if each in there:
-            kind, _, name = each.partition(" ")
-            tx.run(f'DROP {kind.upper()} IF EXISTS "{name}"')
+    ours = made.split(",")
+    for each in filter(ours.__contains__, _objects(tx)):
+        kind, _, name = each.partition(" ")
+        tx.run(f'DROP {kind.upper()} IF EXISTS "{name}"')
 
 
 def _broken(error: Exception, what: str) -> Exception:

@@ -102,12 +102,14 @@ def _note_unreadable(stretch: Stretch, unreadable: Mapping[int, str]) -> None:
 
 
 def _whole_items(events: list[e.Recorded], is_last: bool) -> list[e.Recorded]:
-    """Leave the last item to the next stretch: its events may go on there."""
-    if is_last or not events:
+    """Leave the last item to the next stretch: its events may go on there.
+
+    Nothing is left out between others: an import is one cause of many events, with those of others among them.
+    """
+    if is_last or not events or (cause := events[-1].cause) is None:
         return events
-    cause = events[-1].cause
-    whole = [r for r in events if cause is None or r.cause != cause]
-    return whole or events
+    begins = next(index for index, recorded in enumerate(events) if recorded.cause == cause)
+    return events[:begins] or events
 
 
 def _tables(tx: Transaction, events: Sequence[e.Recorded], after: int, read_bytes: bool) -> _Tables:

@@ -8,6 +8,12 @@ from shared.database.protocol import Aside, Transaction
 
 FIRST_ROWS = 200
 HOLD_SECONDS = 0.004
+SQLITE_OBJECTS = """
+SELECT type, name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+ORDER BY type <> 'view', sql NOT LIKE 'CREATE VIRTUAL %', name
+"""
+"""What a file has, in the order in which it can be dropped: the tables of a full text go with the full text, which
+cannot be dropped any more once they are gone (sqlite.org/fts5.html, "FTS5 Data Structures")."""
 
 
 def drop_gradually(aside: Aside, table: str, goes_on: Callable[[], None]) -> None:

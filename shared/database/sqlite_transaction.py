@@ -66,12 +66,25 @@ class SqliteTransaction:
                 start += size
 
     def script(self, sql: str) -> None:
-        for statement in filter(str.strip, sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY").split(";")):
+        for statement in filter(str.strip, _statements(sql.replace("BIGINT PRIMARY KEY", "INTEGER PRIMARY KEY"))):
             if not statement.lstrip().startswith("/* postgres */"):
                 self.connection.execute(statement)
 
     def notify(self, topic: str) -> None:
         self.topics.add(topic)
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """Yield each without its semicolon; those in texts, comments and triggers end none."""
+    statement = ""
+    for part in sql.split(";"):
+        statement += part
+        if sqlite3.complete_statement(f"{statement};"):
+            yield statement
+            statement = ""
+        else:
+            statement += ";"
+    yield statement
 
 
 @contextmanager

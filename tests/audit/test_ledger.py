@@ -200,6 +200,22 @@ async def test_an_item_the_index_does_not_know_is_named(database: Database, stor
     assert await holes(database, blobs) == [("not_in_index", await position_of(database, e.MessageReceived))]
 
 
+async def test_nothing_is_passed_over_among_the_many_events_of_an_import(
+    database: Database, store: EventStore, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, opened, _) = await take_in(database, store, inbound())
+    import_, events = replace(ABOUT, cause=uuid4()), 3 + 12
+    for number in range(12):  # an operator's note among those that have one cause
+        note = c.AddNote(uuid4(), f"note {number}")
+        caused = ABOUT if number % 5 == 2 else import_
+        await store.record(lambda session, _, n=note, by=caused: session.decide(opened.conversation_id, n, by))  # type: ignore[misc,attr-defined]
+    await show(database)
+    for size in range(2, events + 2):
+        monkeypatch.setattr("shared.audit.stretch.EVENTS", size)
+        ledger = await ledger_of(database, blobs)
+        assert (ledger.holes, ledger.events) == ([], events)
+
+
 async def test_an_entry_that_nobody_recorded_is_named(database: Database, store: EventStore, blobs: Blobs) -> None:
     await take_in(database, store, inbound())
     await change(database, "UPDATE timeline SET position = 2")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -15,6 +17,7 @@ from services.privacy import main, replays
 from services.privacy.job import Stores, carry_out
 from services.privacy.main import Privacy
 from shared.database.lead import lead_forever
+from shared.database.open import open_database
 from shared.database.protocol import Conflict, Transaction
 from shared.registry import erasures
 from tests.privacy.town import Person, Town, settings_of, town
@@ -62,6 +65,24 @@ async def test_a_file_that_cannot_be_emptied_is_told_and_the_erasure_goes_on_wit
             await until(made, id_, problem=f"{said} move it out of there, and look what it has")
             foreign.unlink()
             await until(made, id_, state="done", problem="")
+
+
+async def test_a_full_text_of_an_analyst_is_emptied_and_so_is_what_comes_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "replay"
+    folder.mkdir()
+    for name in ("articles", "words"):
+        with closing(sqlite3.connect(folder / f"{name}.db")) as file:
+            file.executescript(
+                "CREATE TABLE a (x); CREATE VIEW b AS SELECT x FROM a; CREATE VIRTUAL TABLE said USING fts5 (text);"
+                "INSERT INTO said VALUES ('Trudnova');"
+            )
+    database = open_database(f"sqlite:///{tmp_path / 'okno.db'}")
+    assert await asyncio.to_thread(replays.forget, database, tmp_path) == 2
+    await database.close()
+    for name in ("articles", "words"):
+        with closing(sqlite3.connect(folder / f"{name}.db")) as file:
+            assert file.execute("SELECT name FROM sqlite_master").fetchall() == []
+        assert b"Trudnova" not in (folder / f"{name}.db").read_bytes()
 
 
 async def test_what_an_erasure_waits_for_is_told_until_it_goes_on(

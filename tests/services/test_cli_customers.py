@@ -54,6 +54,14 @@ def test_a_dry_run_says_what_would_become_of_each_row(okno: Okno, file: Path, tm
     assert len((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()) == 1
 
 
+def test_a_file_that_has_headings_only_has_nobody(okno: Okno, tmp_path: Path) -> None:
+    file = tmp_path / "clients.csv"
+    file.write_text("Имя,Почта\n")
+    told = "columns: Имя -> name, Почта -> email\n0 {} new, 0 known (0 with changes), 0 in conflict, 0 wrong\n"
+    assert okno("customers", "import", file, "--dry-run") == told.format("would be")
+    assert okno("customers", "import", file) == told.format("are")
+
+
 def test_where_each_column_goes_is_told_and_which_is_left_out(okno: Okno, tmp_path: Path) -> None:
     file = tmp_path / "clients.csv"
     file.write_text("Имя;Почта;Город\x1b[2J;\r\nАнна;anna@example.com;Тверь;7\r\n")

@@ -193,6 +193,24 @@ def _opened(tables: Path) -> int:
     return 0
 
 
+def test_tables_that_have_more_than_until_are_not_shown_as_if_they_had_not(okno: Cli) -> None:
+    okno.receive(item_of())
+    earlier = ("replay", FUNNEL, "--until", "2020-01-01")
+    assert okno.json(*earlier)["items"] == []
+    assert len(okno.json("replay", FUNNEL)["items"]) == 1
+    said = "the tables of funnel have what was recorded later than that already: --restart makes them anew"
+    assert okno.wrong(*earlier) == said
+    assert okno.json(*earlier, "--restart")["items"] == []
+
+
+def test_a_query_shows_columns_of_one_name_apart_and_changes_nothing(okno: Cli) -> None:
+    okno.receive(item_of())
+    shown = okno.json("replay", FUNNEL, "--query", "SELECT 1 AS n, 2 AS n, 3 AS n_2, 4 AS n FROM funnel")
+    assert shown["items"] == [{"n": 1, "n_3": 2, "n_2": 3, "n_4": 4}]
+    assert "readonly" in okno.wrong("replay", FUNNEL, "--query", "DELETE FROM funnel RETURNING channel", status=3)
+    assert len(okno.json("replay", FUNNEL)["items"]) == 1
+
+
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
     assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
     assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
@@ -200,7 +218,11 @@ def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
     assert "--since wants a time" in okno.wrong("replay", FUNNEL, "--since", "yesterday")
     assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", "database")
     assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", str(okno.data / "okno.db"))
+    for ours in ("okno.db", "keys.db", "blobs/../keys.db"):
+        for into in (okno.data / ours, f"sqlite:///{okno.data / ours}"):
+            assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", str(into))
     assert "--into wants a file" in okno.wrong("replay", FUNNEL, "--into", "mysql://x")
+    assert "--since is after --until" in okno.wrong("replay", FUNNEL, "--since", "2026-11-02", "--until", "2026-11-01")
     assert "the query: OperationalError: no such table: nowhere" in okno.wrong(
         "replay", FUNNEL, "--query", "SELECT * FROM nowhere"
     )

@@ -73,6 +73,11 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_changes_nothing(
     assert await office.get("/events") == before
 
 
+async def test_a_dry_run_of_headings_only_counts_nobody(office: Office) -> None:
+    report = await send(office, "name,email\n")
+    assert (report["items"], set(report["counts"].values())) == ([], {0})
+
+
 async def test_an_import_makes_and_changes_customers_and_is_listed(office: Office) -> None:
     (message,) = await office.receive(inbound())
     done = await import_(office, FILE)

@@ -124,6 +124,23 @@ async def test_changed_code_begins_anew_only_when_told_to(
         assert await run(replay, restart=True) == [(name, number + 1000) for name, number in counted(events)]
 
 
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
+async def test_a_full_text_is_made_anew_like_any_table(database: Database, store: EventStore, tmp_path: Path) -> None:
+    events = long_history(20)
+    await record(store, events)
+    said = """
+class Said:
+    schema = "CREATE VIRTUAL TABLE said USING fts5 (type)"
+    query = "SELECT count(*) FROM said"
+
+    def apply(self, db, recorded):
+        db.run("INSERT INTO said VALUES (?)", (type(recorded.event).__name__,))
+"""
+    for restart in (False, True, True):
+        async with replay_of(written(tmp_path, said, "Said"), database, tmp_path) as replay:
+            assert await run(replay, restart=restart) == [(len(events),)]
+
+
 async def test_a_failure_in_apply_names_line_and_position_and_loses_nothing(
     database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +174,53 @@ async def test_wrong_sql_is_told(
     async with replay_of(written(tmp_path, COUNT.replace(old, new)), database, tmp_path) as replay:
         with pytest.raises(BrokenProjection, match=said):
             await run(replay)
+
+
+@pytest.mark.parametrize("ending", ["COMMIT", " rollback", "ROLLBACK TRANSACTION", "end"])
+async def test_apply_cannot_end_the_transaction_it_is_part_of(
+    database: Database, store: EventStore, tmp_path: Path, ending: str
+) -> None:
+    await record(store, long_history(5))
+    ends = f"{COUNT}        db.run('SAVEPOINT a'); db.run('ROLLBACK TO a'); db.run('{ending}')\n"
+    async with replay_of(written(tmp_path, ends), database, tmp_path) as replay:
+        with pytest.raises(BrokenProjection, match=r"line 9: ValueError: .* would end .*the tables stand at 0 as bef"):
+            await run(replay)
+        assert replay.select(replay.projection.query)[1] == []
+
+
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
+async def test_tables_of_another_projection_are_not_taken_for_its_own(
+    database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    await record(store, long_history(5))
+    second = COUNT.replace("class Count", "class Second").replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
+    async with replay_of(written(tmp_path, COUNT), database, tmp_path) as replay:
+        shown = await run(replay)
+        another = Replay(written(tmp_path, second, "Second"), database, replay.target)
+        with pytest.raises(BrokenProjection, match="makes no table that is not there already"):
+            await run(another)
+        assert await run(replay) == shown
+
+
+@pytest.mark.parametrize("any_url", ["sqlite"], indirect=True)
+async def test_a_schema_may_have_comments_texts_and_triggers_with_semicolons(
+    database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    events = long_history(20)
+    await record(store, events)
+    text = '''schema = """
+    -- by type; see below
+    CREATE TABLE counts (type TEXT PRIMARY KEY, number BIGINT, unit TEXT DEFAULT 'a;b');
+    CREATE TABLE changes (type TEXT); /* how often; */
+    CREATE TRIGGER changed AFTER UPDATE ON counts BEGIN INSERT INTO changes VALUES (new.type); END;
+    """'''
+    old = 'schema = "CREATE TABLE counts (type TEXT PRIMARY KEY, number BIGINT NOT NULL)"'
+    counts = COUNT.replace(old, text).replace("VALUES (?, 1)", "(type, number) VALUES (?, 1)")
+    async with replay_of(written(tmp_path, counts), database, tmp_path) as replay:
+        for restart in (False, True):
+            assert await run(replay, restart=restart) == counted(events)
+        changes = sum(number - 1 for _, number in counted(events))
+        assert replay.select("SELECT count(*), (SELECT min(unit) FROM counts) FROM changes")[1] == [(changes, "a;b")]
 
 
 async def test_a_table_named_like_one_of_ours_is_another(database: Database, store: EventStore, tmp_path: Path) -> None:
