@@ -98,9 +98,12 @@ class PostgresTransaction:
         self._execute(sql, [parameter for _, parameter in arrays])
 
     def script(self, sql: str) -> None:
-        for statement in filter(str.strip, sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "").split(";")):
+        """The server takes many at once; by their semicolons they are told apart only where some are not for it."""
+        script = sql.replace("BLOB", "BYTEA").replace("WITHOUT ROWID", "")
+        statements = script.split(";") if "/* sqlite */" in script else [script]
+        for statement in filter(str.strip, statements):
             if not statement.lstrip().startswith("/* sqlite */"):
-                self.connection.execute(cast("Any", statement))
+                self.connection.execute(cast("Any", statement), prepare=False)
 
     def notify(self, topic: str) -> None:
         if topic not in self._topics:

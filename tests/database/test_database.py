@@ -55,6 +55,13 @@ def ids(tx: Transaction) -> list[int]:
     return [id_ for (id_,) in tx.rows("SELECT id FROM things ORDER BY id")]
 
 
+async def test_semicolons_in_comments_and_texts_of_a_schema_end_no_statement(database: Database) -> None:
+    schema = "-- one; two\nCREATE TABLE said (word TEXT DEFAULT ';'); INSERT INTO said VALUES ('a;b'); -- and; so on\n"
+    await database.write(lambda tx: tx.script(schema))
+    await database.write(lambda tx: tx.run("INSERT INTO said DEFAULT VALUES"))
+    assert await database.read(lambda tx: tx.rows("SELECT word FROM said")) == [("a;b",), (";",)]
+
+
 async def test_a_job_is_written_whole_or_not_at_all(database: Database) -> None:
     def fails(tx: Transaction) -> None:
         add(tx, 1)
