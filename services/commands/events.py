@@ -9,9 +9,9 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import IO
-from uuid import UUID
 
 from services.collector import seldom_collected
+from services.commands.timeline import customer_named
 from services.export.files import STDOUT, EventFile, JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.tail import follow, readable
@@ -22,6 +22,7 @@ from services.progress import shown_events
 from services.terminal import WrongRequest, in_house, moment, number, print_json, stop_writing
 from shared.apart import ChildEnded
 from shared.domain.events import Recorded
+from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, json_lines, stored_names
 
 COMMANDS = {"events": "export events, or follow them live"}
@@ -41,13 +42,13 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     tail.set_defaults(run=in_house(_tail), until=None, pass_over=False)
     for action in (export, tail):
         action.add_argument("--since", metavar="TIME", help="only what was recorded then or later; RFC 3339")
-        action.add_argument("--customer", metavar="ID", help="only what a customer's timeline is made of")
+        action.add_argument("--customer", metavar="CUSTOMER|ADDRESS", help="only what a customer's timeline is made of")
         action.add_argument("--type", action="append", default=[], metavar="NAME", help="such as MessageReceived")
 
 
 async def _export(options: argparse.Namespace, house: House) -> int:
-    """Return 1 where something was left out. Raises WrongRequest, also where Parquet cannot be written."""
-    wanted = _wanted(options)
+    """Return 1 where something was left out. Raises NoSuchThing; WrongRequest, also where Parquet cannot be written."""
+    wanted = await _wanted(options, house)
     if options.format == "parquet" and options.out in STDOUT:
         raise WrongRequest("Parquet cannot be written to stdout: name a file")
     if not Path(options.out).parent.is_dir():
@@ -78,10 +79,11 @@ def _file(options: argparse.Namespace, out: IO[bytes]) -> EventFile:
 
 
 async def _tail(options: argparse.Namespace, house: House) -> None:
-    """An interrupt and a reader that has gone are how it ends: no errors."""
-    wanted, after = _wanted(options), options.after
-    if after is not None and after < 0:
-        raise WrongRequest("--after wants a position: 0 or more")
+    """An interrupt and a reader that has gone are how it ends: no errors. Raises NoSuchThing, WrongRequest."""
+    wanted, after = await _wanted(options, house), options.after
+    end = await house.database.read(head)
+    if after is not None and not 0 <= after <= end:
+        raise WrongRequest(f"--after wants a position: the log has those up to {end}, 0 is its beginning")
     if wanted.since is not None:
         first, _ = await house.database.read(partial(bounds, wanted=wanted))
         after = max(first, after or 0)
@@ -99,19 +101,20 @@ def _print(events: list[Recorded], as_json: bool) -> None:
     sys.stdout.buffer.flush()
 
 
-def _wanted(options: argparse.Namespace) -> Selection:
-    """Raises WrongRequest."""
+async def _wanted(options: argparse.Namespace, house: House) -> Selection:
+    """Raises WrongRequest, NoSuchThing."""
     since = moment("--since", options.since)
     until = moment("--until", options.until)
     if since and until and since >= until:
         raise WrongRequest("--since is not before --until")
     try:
-        customer_id = UUID(options.customer) if options.customer else None
-        return Selection(stored_names(options.type), customer_id, since, until, options.pass_over)
+        names = stored_names(options.type)
     except UnknownType as error:
         raise WrongRequest(str(error)) from error
-    except ValueError:
-        raise WrongRequest(f"--customer wants an id, not {options.customer!r}") from None
+    customer_id = None
+    if options.customer is not None:
+        customer_id = await house.database.read(partial(customer_named, wanted=options.customer))
+    return Selection(names, customer_id, since, until, options.pass_over)
 
 
 def _cancel_on(*signals: signal.Signals) -> None:

@@ -41,6 +41,8 @@ async def _run(options: argparse.Namespace, house: House) -> None:
         raise WrongRequest("--follow goes on for ever: it takes neither --until nor --out")
     if options.out and options.out.suffix not in KINDS:
         raise WrongRequest(f"--out wants a name that ends in {' or '.join(KINDS)}, not {options.out}")
+    if options.out and not options.out.absolute().parent.is_dir():
+        raise WrongRequest(f"there is no folder {options.out.parent}")
     try:
         projection = load(options.projection)
         query = options.query or projection.query

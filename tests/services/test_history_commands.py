@@ -214,6 +214,7 @@ def test_a_query_shows_columns_of_one_name_apart_and_changes_nothing(okno: Cli) 
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
     assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
     assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
+    assert "there is no folder nowhere" in okno.wrong("replay", FUNNEL, "--out", "nowhere/a.csv")
     assert "neither --until nor --out" in okno.wrong("replay", FUNNEL, "--follow", "--until", "2026-01-01")
     assert "--since wants a time" in okno.wrong("replay", FUNNEL, "--since", "yesterday")
     assert "ATTACH" in okno.wrong("replay", FUNNEL, "--into", "database")

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.read_models.contents import show
 from tests.services.projector.running import events as log_of
 
 WORDS = ("раз", "два", "three")
+NOBODY = str(UUID(int=7))
 
 
 async def receive(store: EventStore, text: str, sender: str = "anna@example.com") -> None:
@@ -90,13 +92,15 @@ def test_a_wrong_request_is_refused_in_a_line(
     monkeypatch.setattr(cli, "set_up_logs", lambda level: None)
     wrong = {
         "no event 'Nonsense'": ("export", "--out", "-", "--type", "Nonsense"),
-        "--customer wants an id": ("export", "--out", "-", "--customer", "Анна"),
+        "no customer 'Анна'": ("export", "--out", "-", "--customer", "Анна"),
+        f"no customer '{NOBODY}'": ("tail", "--customer", NOBODY),
         "--since wants a time": ("export", "--out", "-", "--since", "yesterday"),
         "--since is not before --until": ("export", "--out", "-", "--since", "2026-01-02", "--until", "2026-01-01"),
         "no folder": ("export", "--out", str(tmp_path / "nowhere" / "e.jsonl")),
         "Parquet cannot be written to stdout": ("export", "--format", "parquet", "--out", "-"),
         "Parquet cannot be written to stdout: name": ("export", "--format", "parquet", "--out", "/dev/stdout"),
         "--after wants a position": ("tail", "--after", "-1"),
+        "the log has those up to 0": ("tail", "--after", "1"),
     }
     for why, arguments in wrong.items():
         assert cli.main(["events", *arguments, "--data", str(tmp_path)]) == 2
