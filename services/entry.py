@@ -6,6 +6,7 @@ import signal
 
 
 def main() -> int:
+    """Return the exit status of the command that was asked for, as `cli.main`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from services import cli
 
