@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.logs import Log
@@ -42,7 +42,7 @@ def wrong_method(allowed: Iterable[str]) -> Response:
 
 def exception_handlers(passing: Iterable[type[Exception]] = ()) -> dict[type[Exception], Handler]:
     """Return the handlers for a Starlette application. `passing`: errors that mean "try again later" (503)."""
-    handlers: dict[type[Exception], Handler] = {HTTPException: _http, Exception: _bug}
+    handlers: dict[type[Exception], Handler] = {HTTPException: _http, ClientDisconnect: _gone, Exception: _bug}
     return handlers | dict.fromkeys(passing, _passing)
 
 
@@ -55,6 +55,11 @@ async def _http(_: Request, error: Exception) -> Response:
 async def _passing(request: Request, error: Exception) -> Response:
     log.warning("request_postponed", path=request.url.path, reason=str(error))
     return unavailable()
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    """Whoever left in the middle of a body reads no answer and has done nothing worth a traceback."""
+    return problem(400, detail="the request ended before its body did")
 
 
 async def _bug(_: Request, __: Exception) -> Response:

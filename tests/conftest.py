@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from shared import logs
 
+# What a helper asserts says its values too, as in a test's own file.
+pytest.register_assert_rewrite(*(f"tests.{each.name}" for each in Path(__file__).parent.iterdir() if each.is_dir()))
 pytest_plugins = ("tests.peers.fixtures", "tests.peers.sharing", "tests.stores")
 
 

@@ -166,10 +166,13 @@ async def _body(call: Call) -> BinaryIO:
     """Return the body as a file, on disk where it is large. Raises 413."""
     file = cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115 (whoever reads it closes it)
     size = 0
-    async for chunk in call.request.stream():
-        size += len(chunk)
-        if size > FILE_BYTES:
-            file.close()
-            raise HTTPException(413, f"a file may have {FILE_BYTES} bytes")
-        file.write(chunk)
+    try:
+        async for chunk in call.request.stream():
+            size += len(chunk)
+            if size > FILE_BYTES:
+                raise HTTPException(413, f"a file may have {FILE_BYTES} bytes")
+            file.write(chunk)
+    except BaseException:
+        file.close()
+        raise
     return file

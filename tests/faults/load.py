@@ -24,7 +24,7 @@ class Load:
     """Runs in threads from `__enter__` to `__exit__`; the lists are complete afterwards."""
 
     def __init__(self, stage: Stage, name: str, *, seed: int = 1) -> None:
-        self.stage, self.name = stage, name
+        self.stage, self.name = stage, f"{name}-{uuid4().hex[:6]}"  # a test that is run again on its stage is another
         self.confirmed: list[str] = []
         self.perhaps: list[str] = []
         self.mails: list[str] = []

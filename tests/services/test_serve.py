@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.serve import Part, front
 
@@ -23,6 +23,10 @@ async def _page(_: Request) -> PlainTextResponse:
     return PlainTextResponse("page")
 
 
+async def _body(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(await request.body())
+
+
 def part(missing: str | None = None) -> Part:
     async def run() -> None:
         """Nothing to do."""
@@ -33,7 +37,7 @@ def part(missing: str | None = None) -> Part:
     async def lag() -> float:
         return 3.0
 
-    routes = [Route("/in/forms/{channel}", Endpoint()), Route("/page", _page)]
+    routes = [Route("/in/forms/{channel}", Endpoint()), Route("/page", _page), Route("/body", _body, methods=["POST"])]
     return Part("ingest", run, ready, routes, gauges={"okno_lag": lag})
 
 
@@ -76,3 +80,19 @@ async def test_readiness_and_metrics_of_a_part_in_order() -> None:
         ready, metrics = await browser.get("/readyz"), await browser.get("/metrics")
     assert (ready.status_code, ready.text) == (200, "ready\n")
     assert "# TYPE okno_lag gauge\nokno_lag 3.0\n" in metrics.text
+
+
+async def test_whoever_leaves_in_the_middle_of_a_body_is_no_error_of_ours() -> None:
+    """Starlette raises it through, and the server would log a traceback for every connection that breaks."""
+    come = iter([{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(come)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/body", "headers": [], "query_string": b""}
+    await front([part()])(scope, receive, send)
+    assert sent[0]["status"] == 400
