@@ -20,8 +20,9 @@ from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared.database.postgres_connect import Pooled, Session, with_alive
+from shared.database.postgres_errors import leaves_read_only, translated
 from shared.database.postgres_rewrite import Busy, rewrite
-from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
+from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
@@ -46,9 +47,6 @@ SOLE_TRIES = 3
 WATCH_SECONDS = 2.0
 RESTED_SECONDS = 1.0
 SUSPICIOUS_SECONDS = 60.0
-LIMIT_EXCEEDED = "54"
-"""SQLSTATE class of what is too large for PostgreSQL: to repeat it cannot help."""
-
 
 JOINED = 10
 """So many texts or numbers go as one text: the driver makes an array in Python, which took a fifth of the intake's
@@ -156,7 +154,7 @@ class PostgresDatabase:
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._errors(), self._connection() as connection:
-            connection.isolation_level, connection.read_only = None, None
+            connection.isolation_level, connection.read_only = IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
 
@@ -241,21 +239,24 @@ class PostgresDatabase:
                 self._open = True
         with self._pool.connection() as connection:
             connection.used_at = time.monotonic()
-            yield connection
+            try:
+                yield connection
+            except psycopg.Error as error:
+                if leaves_read_only(error):
+                    connection.close()
+                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except psycopg.errors.UniqueViolation as error:
-            raise Conflict(str(error)) from error
-        except psycopg.errors.DeadlockDetected as error:
-            raise Conflict(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(LIMIT_EXCEEDED):
+        except (psycopg.Error, PoolTimeout) as error:
+            meant = translated(error, self._url)
+            if meant is error:
                 raise
-            self._broke_at = time.monotonic()
-            raise DatabaseUnavailable(str(error)) from error
+            if isinstance(meant, DatabaseUnavailable):
+                self._broke_at = time.monotonic()
+            raise meant from error
 
     async def _listen_forever(self) -> None:
         """Keep one listening connection; after each (re)connect wake everybody, for what came meanwhile."""

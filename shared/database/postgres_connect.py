@@ -16,11 +16,14 @@ ALIVE: dict[str, str | int] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
+    "client_encoding": "UTF8",
 }
 """libpq's names. Whoever waits for an answer learns it after 25 s (by default: 2 h), and whoever asks (15 min).
 
-A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for.
+A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for. A shell with
+PGCLIENTENCODING would have every letter of ours refused that is not in its alphabet.
 """
+_failed: dict[str, str] = {}
 
 
 def with_alive(url: str) -> str:
@@ -36,6 +39,11 @@ def let_go(error: psycopg.Error) -> None:
     traceback.clear_frames(error.__traceback__)
 
 
+def why_not(conninfo: str) -> str:
+    """Return why no connection can be made; empty where the last that was tried could."""
+    return _failed.get(conninfo, "")
+
+
 class Pooled(psycopg.Connection[Any]):
     """One of a pool. Knows when it was used last."""
 
@@ -44,10 +52,13 @@ class Pooled(psycopg.Connection[Any]):
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         try:
-            return super().connect(conninfo, **kwargs)
+            made = super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
+            _failed[conninfo] = " ".join(str(error).split())
             let_go(error)
             raise
+        _failed.pop(conninfo, None)
+        return made
 
 
 class Session(psycopg.AsyncConnection[Any]):
