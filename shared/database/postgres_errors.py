@@ -10,9 +10,10 @@ from shared.database.protocol import Conflict, DatabaseUnavailable
 
 READ_ONLY = "25006"
 """A server that has become a standby, or one that its provider has closed to writing (a full disk)."""
-PASSING = {READ_ONLY, "25P03", "25P04", "42501"}
+PASSING = {READ_ONLY, "25P03", "25P04", "2BP01", "42501"}
 """SQLSTATEs of what psycopg takes for bugs and people put right: read-only, a transaction that took the server too
-long, no right to a table."""
+long, a table that cannot be replaced since somebody's view reads it, no right to a table."""
+IN_USE = "a table is in use by a transaction of somebody else that does not end (pg_stat_activity shows whose)"
 LIMIT_EXCEEDED = "54"
 """SQLSTATE class of what is too large for PostgreSQL: to repeat it cannot help."""
 
@@ -24,6 +25,8 @@ def translated(error: Exception, url: str) -> Exception:
             return Conflict(str(error))
         case PoolTimeout():
             return DatabaseUnavailable(why_not(url) or str(error))
+        case psycopg.errors.LockNotAvailable():
+            return DatabaseUnavailable(f"{IN_USE}: {error}")
         case psycopg.Error() if _is_passing(error):
             return DatabaseUnavailable(str(error))
     return error
