@@ -30,11 +30,6 @@ THREADS = 8
 COPIED_ROWS = 20
 CHANNEL = "okno"
 CONNECT_SECONDS = 10.0
-OPTIONS = "-c plan_cache_mode=force_custom_plan -c jit=off"
-"""A plan made while a table was empty reads the whole of it at every look-up until the table is analyzed: a minute.
-
-What it then believes to be dear it would compile first (JIT), which takes 300 ms.
-"""
 POOL_SECONDS = 15.0
 RECONNECT_SECONDS = 10.0
 """The pool doubles its pauses for so long, then begins anew: after its own 5 min an outage goes on for 2 min more."""
@@ -136,7 +131,7 @@ class PostgresDatabase:
             timeout=POOL_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
             check=self._check,
-            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno", "options": OPTIONS},
+            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno"},
         )
         self._broke_at = -SUSPICIOUS_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, "okno-db")

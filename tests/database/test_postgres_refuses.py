@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from shared.database import postgres as module
+from shared.database import postgres_connect
 from shared.database.postgres import PostgresDatabase
 from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.database.schema import create_tables
@@ -131,4 +132,41 @@ async def test_a_write_is_read_committed_whatever_the_database_has_for_others(da
     run(database_url, f"ALTER DATABASE {name_of(database_url)} SET default_transaction_isolation = 'serializable'")
     database = PostgresDatabase(database_url)
     assert await database.write(lambda tx: tx.rows("SHOW transaction_isolation")) == [("read committed",)]
+    await database.close()
+
+
+async def test_a_process_that_is_stopped_in_a_transaction_holds_up_others_for_a_minute_at_most(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(database_url, SCHEMA)
+    monkeypatch.setattr(postgres_connect, "OPTIONS", postgres_connect.OPTIONS.replace("=60s", "=300ms"))
+    stopped, other = PostgresDatabase(database_url), PostgresDatabase(database_url)
+    with pytest.raises(DatabaseUnavailable, match="idle-in-transaction"):
+        await _stopped_while(stopped, other)
+    await stopped.write(add)
+    assert await other.read(things) == 2
+    for database in (stopped, other):
+        await database.close()
+
+
+async def _stopped_while(stopped: PostgresDatabase, other: PostgresDatabase) -> None:
+    with stopped.writing() as tx:
+        tx.run("LOCK TABLE things IN EXCLUSIVE MODE")
+        async with asyncio.timeout(10):
+            await other.write(add)
+        tx.run("SELECT 1")
+
+
+async def test_what_the_server_is_told_of_us_goes_with_what_the_url_says(database_url: str) -> None:
+    run(database_url, "CREATE SCHEMA okno")
+    database = PostgresDatabase(database_url + "?options=-csearch_path%3Dokno")
+    create_tables(database, [SCHEMA])
+    await database.write(add)
+    names = ("plan_cache_mode", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "tcp_user_timeout")
+    settings = "SELECT current_setting(?), current_setting(?), current_setting(?), current_setting(?)"
+    told = await database.read(lambda tx: tx.rows(settings, names))
+    assert told == [("force_custom_plan", "1min", "10", "25000")]
+    database.wipe(["things"])
+    where = "SELECT schemaname::text FROM pg_tables WHERE tablename = 'things'"
+    assert await database.read(lambda tx: tx.rows(where)) == [("okno",)]
     await database.close()
