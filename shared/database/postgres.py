@@ -37,6 +37,7 @@ LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 LEAD_SECONDS = 10
 """A leader that has not stirred for so long (a stopped process keeps its lock) is cut off by the server itself."""
+NOT_OWNER = "our user has to own the database (ALTER DATABASE ... OWNER TO ...)"
 SOLE_TRIES = 3
 """The server needs a moment to notice that a process has died."""
 WATCH_SECONDS = 2.0
@@ -194,8 +195,10 @@ class PostgresDatabase:
     def wipe(self, tables: Sequence[str]) -> None:
         """Write the tables anew beside everybody's work, and the statistics, which have samples of them.
 
-        What is in the server's write-ahead log goes with its old segments.
+        What is in the server's write-ahead log goes with its old segments. Raises DatabaseUnavailable also where our
+        user may not do that to the statistics: the server only warns of it.
         """
+        refused: list[str] = []
         with (
             self._errors(),
             psycopg.connect(self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection,
@@ -205,7 +208,10 @@ class PostgresDatabase:
                     rewrite(connection, table)
                 except Busy as error:
                     raise DatabaseUnavailable(f"{table} cannot be written anew: {error}") from error
+            connection.add_notice_handler(lambda notice: refused.append(notice.message_primary or ""))
             connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
+        if refused:
+            raise DatabaseUnavailable(f"the database's statistics keep what was deleted: {refused[0]}; {NOT_OWNER}")
 
     async def close(self) -> None:
         if self._listening is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from services import doctor
 from shared.database import postgres as module
 from shared.database import postgres_connect
 from shared.database.postgres import PostgresDatabase
@@ -169,4 +172,23 @@ async def test_what_the_server_is_told_of_us_goes_with_what_the_url_says(databas
     database.wipe(["things"])
     where = "SELECT schemaname::text FROM pg_tables WHERE tablename = 'things'"
     assert await database.read(lambda tx: tx.rows(where)) == [("okno",)]
+    await database.close()
+
+
+async def test_who_does_not_own_the_database_is_told_that_its_statistics_keep_what_was_erased(
+    database_url: str, stranger: str
+) -> None:
+    """They have samples of every column, and the server passes over them with a warning that nobody sees."""
+    role = urlsplit(stranger).username
+    run(database_url, f"CREATE SCHEMA {role} AUTHORIZATION {role}")
+    database = PostgresDatabase(stranger)
+    create_tables(database, [SCHEMA])
+    house: Any = SimpleNamespace(database=database)
+    with pytest.raises(DatabaseUnavailable, match=r"statistics keep what was deleted.* has to own the database"):
+        database.wipe(["things"])
+    assert [state for state, _ in await doctor._database(house)] == ["ok", "warning"]
+    run(database_url, f"ALTER DATABASE {name_of(database_url)} OWNER TO {role}")
+    database.wipe(["things"])
+    assert [state for state, _ in await doctor._database(house)] == ["ok"]
+    run(database_url, f"ALTER DATABASE {name_of(database_url)} OWNER TO CURRENT_USER")
     await database.close()
