@@ -109,20 +109,26 @@ async def _database(house: House) -> Found:
     if house.database.dialect == "sqlite":
         said = await house.database.read(lambda tx: tx.rows("PRAGMA quick_check(1)"))
         return [("ok", "SQLite, sound")] if said == [("ok",)] else [("wrong", f"SQLite: {said[0][0]}")]
-    version, at = await house.database.read(_server)
+    version, at, is_ours = await house.database.read(_server)
     off = abs((from_text(at) - now()).total_seconds())
     state: State = "ok" if version >= POSTGRES else "wrong"
     found: Found = [(state, f"PostgreSQL {version // 10_000}" + ("" if state == "ok" else ": 15 or newer is needed"))]
     if off > CLOCK_SECONDS:
         found.append(("warning", f"its clock and this machine's differ by {off:.0f} s"))
+    if not is_ours:
+        found.append(("warning", "our user does not own it, so no erasure can end: ALTER DATABASE ... OWNER TO ..."))
     return found
 
 
-def _server(tx: Transaction) -> tuple[int, str]:
-    row = tx.row("SELECT current_setting('server_version_num')::int, clock_timestamp()")
+def _server(tx: Transaction) -> tuple[int, str, bool]:
+    """Return version and clock, and whether our user may write the statistics anew."""
+    row = tx.row(
+        "SELECT current_setting('server_version_num')::int, clock_timestamp(), pg_has_role(datdba, 'USAGE')"
+        " FROM pg_database WHERE datname = current_database()"
+    )
     assert row is not None
     at: datetime = row[1]
-    return int(row[0]), to_text(at)
+    return int(row[0]), to_text(at), bool(row[2])
 
 
 async def _restore(house: House) -> Found:

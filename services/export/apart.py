@@ -116,8 +116,8 @@ def write_pieces(parent: Parent, place: Place, wanted: Selection, form: str) -> 
                     after, stored = read_stored_window(tx, after, until, PIECE_BYTES, wanted.names)
                     left_out: list[str] | None = [] if wanted.pass_over else None
                     count, data = _part_of(tx, wanted, stored, form, left_out)
-                    parent.send((count, after == until, left_out or []))
-                    parent.send(data)
+                parent.send((count, after == until, left_out or []))  # waits for as long as nobody reads on
+                parent.send(data)
 
 
 def _part_of(

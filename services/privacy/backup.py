@@ -167,8 +167,9 @@ def columns_of(tx: Transaction, table: str) -> list[str]:
     if tx.dialect == "sqlite":
         names = [name for _, name, *_ in tx.rows(f"PRAGMA table_info({table})")]
     else:
-        sql = "SELECT column_name FROM information_schema.columns WHERE table_name = ? AND table_schema = 'public'"
-        names = [name for (name,) in tx.rows(f"{sql} ORDER BY ordinal_position", (table,))]
+        which = "attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped"
+        sql = f"SELECT attname::text FROM pg_attribute WHERE {which} ORDER BY attnum"
+        names = [name for (name,) in tx.rows(sql, (table,))]
     if table == "stored_events":
         position = "rowid" if tx.dialect == "sqlite" else "notification_id"
         names = [position, *(name for name in names if name != position)]

@@ -244,19 +244,22 @@ def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
     for name in names:
         _catch_up(tx, name, begun.prefix, at[name], until[name])
         for table in live.models()[name].tables:
-            _put_aside(tx, table, begun)
-            tx.run(f"ALTER TABLE {begun.prefix}{table} RENAME TO {table}")
+            _put_in_place(tx, table, begun)
         tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (live.models()[name].version, name))
     rebuilds.forget(tx)
     tx.notify(live.TOPIC)
 
 
-def _put_aside(tx: Transaction, table: str, begun: Begun) -> None:
-    """PostgreSQL drops a table at once; SQLite's is dropped little by little afterwards."""
+def _put_in_place(tx: Transaction, table: str, begun: Begun) -> None:
+    """PostgreSQL drops the old table at once; SQLite's is dropped little by little afterwards."""
     if tx.dialect == "postgres":
-        tx.run(f"DROP TABLE IF EXISTS {table}")
-    elif table in tables_like(tx, table):
+        from shared.database.postgres_likeness import take_the_place_of
+
+        take_the_place_of(tx.connection, table, begun.prefix + table)
+        return
+    if table in tables_like(tx, table):
         tx.run(f"ALTER TABLE {table} RENAME TO {begun.prefix}{rebuilds.OLD}{table}")
+    tx.run(f"ALTER TABLE {begun.prefix}{table} RENAME TO {table}")
 
 
 def _catch_up(tx: Transaction, name: str, prefix: str, after: int, until: int) -> None:

@@ -20,8 +20,9 @@ from psycopg import IsolationLevel
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared.database.postgres_connect import Pooled, Session, with_alive
+from shared.database.postgres_errors import leaves_read_only, translated
 from shared.database.postgres_rewrite import Busy, rewrite
-from shared.database.protocol import Aside, Conflict, DatabaseUnavailable, Listener, Occupied, Row, Transaction
+from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
 
 T = TypeVar("T")
@@ -29,11 +30,6 @@ THREADS = 8
 COPIED_ROWS = 20
 CHANNEL = "okno"
 CONNECT_SECONDS = 10.0
-OPTIONS = "-c plan_cache_mode=force_custom_plan -c jit=off"
-"""A plan made while a table was empty reads the whole of it at every look-up until the table is analyzed: a minute.
-
-What it then believes to be dear it would compile first (JIT), which takes 300 ms.
-"""
 POOL_SECONDS = 15.0
 RECONNECT_SECONDS = 10.0
 """The pool doubles its pauses for so long, then begins anew: after its own 5 min an outage goes on for 2 min more."""
@@ -41,14 +37,12 @@ LISTEN_AGAIN_SECONDS = 1.0
 LEAD_AGAIN_SECONDS = 0.5
 LEAD_SECONDS = 10
 """A leader that has not stirred for so long (a stopped process keeps its lock) is cut off by the server itself."""
+NOT_OWNER = "our user has to own the database (ALTER DATABASE ... OWNER TO ...)"
 SOLE_TRIES = 3
 """The server needs a moment to notice that a process has died."""
 WATCH_SECONDS = 2.0
 RESTED_SECONDS = 1.0
 SUSPICIOUS_SECONDS = 60.0
-LIMIT_EXCEEDED = "54"
-"""SQLSTATE class of what is too large for PostgreSQL: to repeat it cannot help."""
-
 
 JOINED = 10
 """So many texts or numbers go as one text: the driver makes an array in Python, which took a fifth of the intake's
@@ -138,7 +132,7 @@ class PostgresDatabase:
             timeout=POOL_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
             check=self._check,
-            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno", "options": OPTIONS},
+            kwargs={"connect_timeout": int(CONNECT_SECONDS), "application_name": "okno"},
         )
         self._broke_at = -SUSPICIOUS_SECONDS
         self._threads = ThreadPoolExecutor(THREADS, "okno-db")
@@ -156,7 +150,7 @@ class PostgresDatabase:
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
         with self._errors(), self._connection() as connection:
-            connection.isolation_level, connection.read_only = None, None
+            connection.isolation_level, connection.read_only = IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
 
@@ -201,8 +195,10 @@ class PostgresDatabase:
     def wipe(self, tables: Sequence[str]) -> None:
         """Write the tables anew beside everybody's work, and the statistics, which have samples of them.
 
-        What is in the server's write-ahead log goes with its old segments.
+        What is in the server's write-ahead log goes with its old segments. Raises DatabaseUnavailable also where our
+        user may not do that to the statistics: the server only warns of it.
         """
+        refused: list[str] = []
         with (
             self._errors(),
             psycopg.connect(self._url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection,
@@ -212,7 +208,10 @@ class PostgresDatabase:
                     rewrite(connection, table)
                 except Busy as error:
                     raise DatabaseUnavailable(f"{table} cannot be written anew: {error}") from error
+            connection.add_notice_handler(lambda notice: refused.append(notice.message_primary or ""))
             connection.execute("VACUUM (FULL) pg_catalog.pg_statistic")
+        if refused:
+            raise DatabaseUnavailable(f"the database's statistics keep what was deleted: {refused[0]}; {NOT_OWNER}")
 
     async def close(self) -> None:
         if self._listening is not None:
@@ -241,21 +240,24 @@ class PostgresDatabase:
                 self._open = True
         with self._pool.connection() as connection:
             connection.used_at = time.monotonic()
-            yield connection
+            try:
+                yield connection
+            except psycopg.Error as error:
+                if leaves_read_only(error):
+                    connection.close()
+                raise
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except psycopg.errors.UniqueViolation as error:
-            raise Conflict(str(error)) from error
-        except psycopg.errors.DeadlockDetected as error:
-            raise Conflict(str(error)) from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(LIMIT_EXCEEDED):
+        except (psycopg.Error, PoolTimeout) as error:
+            meant = translated(error, self._url)
+            if meant is error:
                 raise
-            self._broke_at = time.monotonic()
-            raise DatabaseUnavailable(str(error)) from error
+            if isinstance(meant, DatabaseUnavailable):
+                self._broke_at = time.monotonic()
+            raise meant from error
 
     async def _listen_forever(self) -> None:
         """Keep one listening connection; after each (re)connect wake everybody, for what came meanwhile."""

@@ -16,16 +16,31 @@ ALIVE: dict[str, str | int] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
+    "client_encoding": "UTF8",
 }
 """libpq's names. Whoever waits for an answer learns it after 25 s (by default: 2 h), and whoever asks (15 min).
 
-A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for.
+A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for. A shell with
+PGCLIENTENCODING would have every letter of ours refused that is not in its alphabet.
 """
+OPTIONS = (
+    "-c plan_cache_mode=force_custom_plan -c jit=off -c idle_in_transaction_session_timeout=60s"
+    " -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=25s"
+)
+"""A plan made while a table was empty reads the whole of it at every look-up until the table is analyzed: a minute.
+What it then believes to be dear it would compile first (JIT), which takes 300 ms.
+
+A process that is stopped in the middle of a transaction has the log's lock, and everybody waits: the server ends it. Of
+itself it never would, and it would learn only after two hours that our machine is gone.
+"""
+_failed: dict[str, str] = {}
 
 
 def with_alive(url: str) -> str:
     """Return libpq's settings of a URL and those above; what the URL says itself stands."""
-    return make_conninfo("", **{**ALIVE, **conninfo_to_dict(url)})
+    given = conninfo_to_dict(url)
+    options = f"{OPTIONS} {given.get('options') or ''}".strip()
+    return make_conninfo("", **{**ALIVE, **given, "options": options})
 
 
 def let_go(error: psycopg.Error) -> None:
@@ -36,18 +51,28 @@ def let_go(error: psycopg.Error) -> None:
     traceback.clear_frames(error.__traceback__)
 
 
+def why_not(conninfo: str) -> str:
+    """Return why no connection can be made; empty where the last that was tried could."""
+    return _failed.get(conninfo, "")
+
+
 class Pooled(psycopg.Connection[Any]):
     """One of a pool. Knows when it was used last."""
 
     used_at = 0.0
+    schema = ""
+    """Where its tables are, once somebody has asked."""
 
     @classmethod
     def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         try:
-            return super().connect(conninfo, **kwargs)
+            made = super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
+            _failed[conninfo] = " ".join(str(error).split())
             let_go(error)
             raise
+        _failed.pop(conninfo, None)
+        return made
 
 
 class Session(psycopg.AsyncConnection[Any]):

@@ -30,6 +30,16 @@ WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnu
 """
 
 
+def take_the_place_of(connection: psycopg.Connection[Any], table: str, copy: str) -> None:
+    """Drop the table, where there is one, and call the copy so: whoever may read the one may read the other."""
+    (there,) = connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() or (None,)
+    if there is not None:
+        copy_storage(connection, table, copy)
+        copy_rights(connection, table, copy)
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
+    connection.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(sql.Identifier(copy), sql.Identifier(table)))
+
+
 def copy_storage(connection: psycopg.Connection[Any], table: str, copy: str) -> None:
     """Give the copy the storage parameters of the table, and those of its TOAST table."""
     (of_table, of_toast) = connection.execute(_STORAGE, (table,)).fetchone() or (None, None)

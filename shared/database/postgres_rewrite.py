@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from shared.database.postgres_likeness import columns_of, copy_rights, copy_storage, is_alike
+from shared.database.postgres_likeness import columns_of, copy_storage, is_alike, take_the_place_of
 
 ROWS = 500
 LOCK_MILLISECONDS = 100
@@ -172,9 +172,7 @@ def _exchange(connection: psycopg.Connection[Any], table: str, indexes: Sequence
     with _locked(connection, table, "ACCESS EXCLUSIVE"):
         if not is_alike(connection, table, table + _MARK):
             return False
-        copy_rights(connection, table, table + _MARK)
-        _run(connection, "DROP TABLE {table}", table)
-        _run(connection, "ALTER TABLE {anew} RENAME TO {table}", table)
+        take_the_place_of(connection, table, table + _MARK)
         for name in indexes:
             _run(connection, "ALTER INDEX {anew_name} RENAME TO {name}", table, anew_name=name + _MARK, name=name)
     return True

@@ -145,7 +145,7 @@ def _postgres_class() -> type[Any]:
 
         def __init__(self, connection: psycopg.Connection[Any]) -> None:
             self._bound = connection
-            self.single_row_tracking, self.lock_timeout, self.schema = True, 0, "public"
+            self.single_row_tracking, self.lock_timeout, self.schema = True, 0, _schema_of(connection)
             self.originator_id_type, self.enable_db_functions = "uuid", False
             self.db_type_names: set[str] = set()
 
@@ -190,6 +190,19 @@ def _postgres_class() -> type[Any]:
             _refuse_unmoved(tracking, moved)
 
     return PostgresRecorder
+
+
+_SCHEMA = """
+SELECT COALESCE((SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass(%s)), current_schema())
+"""
+
+
+def _schema_of(connection: Any) -> str:
+    """Return where unqualified names lead: the library qualifies its own, and "public" may be closed to our user."""
+    if not (schema := getattr(connection, "schema", "")):
+        schema = connection.execute(_SCHEMA, (EVENTS,)).fetchone()[0] or "public"
+        connection.schema = schema
+    return str(schema)
 
 
 def _refuse_unmoved(tracking: Sequence[Tracking], moved: Sequence[tuple[str]]) -> None:
