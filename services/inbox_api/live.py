@@ -54,11 +54,12 @@ async def _frames(views: Views, position: int, is_signed_in: Callable[[], Awaita
             position = views.position
             yield _event("resync", position, {"position": position})
         while not views.ended:
+            moved = await views.reach(position + 1, ALIVE_SECONDS, news=True)
             if loop.time() - asked_at >= ALIVE_SECONDS:
                 if not await is_signed_in():
                     return
                 asked_at = loop.time()
-            if await views.reach(position + 1, ALIVE_SECONDS, news=True):
+            if moved:
                 changes = await views.after(position)
                 if changes is None:
                     position = views.position

@@ -209,3 +209,25 @@ async def test_a_stream_ends_without_a_fault_when_the_database_goes_away(office:
     gone: Any = views.Views(Away(), office.store)  # type: ignore[arg-type]
     heard = [frame async for frame in live._frames(gone, 0, nobody)]
     assert (heard, gone.watchers) == ([], 0)
+
+
+class Slow:
+    """A database whose read models are at 7; the first question fails."""
+
+    asked = 0
+
+    async def read(self, job: object, *, brief: bool = False) -> int:
+        self.asked += 1
+        first = self.asked == 1
+        await asyncio.sleep(0.01)
+        if first:
+            raise DatabaseUnavailable("gone")
+        return 7
+
+
+async def test_many_who_wait_share_one_look_at_the_read_models(office: Office) -> None:
+    database = Slow()
+    shared: Any = views.Views(database, office.store)  # type: ignore[arg-type]
+    ends = await asyncio.gather(*(shared.advance() for _ in range(100)), return_exceptions=True)
+    assert [type(end) for end in ends if end] == [DatabaseUnavailable]
+    assert (database.asked, shared.position) == (3, 7)
