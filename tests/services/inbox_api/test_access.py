@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from services.inbox_api.routes import OPEN, SIGNED_IN
 from shared.clock import now, to_text
+from shared.registry.operators import MOST_WAITING
 from tests.examples import inbound
 from tests.services.inbox_api.office import PASSWORD, Office
 
@@ -75,6 +78,21 @@ async def test_signing_in_and_out(office: Office) -> None:
     for cookies in ({}, cookie):
         office.browser.cookies.update(cookies)
         assert (await office.browser.get("/api/v1/session")).status_code == 401
+
+
+async def test_a_flood_of_wrong_passwords_keeps_nobody_else_waiting(office: Office) -> None:
+    wrong = {"email": "olga@okno.example", "password": "wrong!!!"}
+    flood = [asyncio.create_task(office.browser.post("/api/v1/session", json=wrong)) for _ in range(100)]
+    await asyncio.sleep(0.2)
+    begun = time.monotonic()
+    await office.get("/session")
+    waited = time.monotonic() - begun
+    answers = await asyncio.gather(*flood)
+    refused = [answer for answer in answers if answer.status_code != 401]
+    assert {problem(answer)["detail"] for answer in refused} == {"too many are signing in at this moment"}
+    assert {answer.headers["retry-after"] for answer in refused} == {"2"}
+    assert len(answers) - len(refused) >= MOST_WAITING
+    assert waited < 0.5  # they would wait for some five seconds
 
 
 async def test_a_change_with_the_cookie_needs_the_guard_header(office: Office) -> None:
