@@ -64,6 +64,16 @@ async def test_the_setup_link_works_once_and_signs_in(office: Office) -> None:
     assert "samesite=lax" in cookie
 
 
+async def test_a_new_password_signs_out_who_came_in_with_the_one_before(office: Office) -> None:
+    await signed_in(office)
+    before = dict(office.browser.cookies)
+    await signed_in(office)
+    assert (await office.browser.get("/api/v1/session")).status_code == 200
+    office.browser.cookies.update(before)
+    assert (await office.browser.get("/api/v1/session")).status_code == 401
+    assert (await office.client.get("/api/v1/session")).status_code == 200  # a token is nobody's password
+
+
 async def test_signing_in_and_out(office: Office) -> None:
     await signed_in(office)
     office.browser.cookies.clear()
