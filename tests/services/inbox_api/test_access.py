@@ -163,6 +163,7 @@ CONVERSATION = f"/conversations/{UUID(int=404)}"  # a fixed one: every process c
 DEEP = b'{"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
 BAD = {
     "unknown path": ("GET", "/nothing", None, 404),
+    "no path at all": ("GET", "", None, 404),
     "unknown path posted to": ("POST", "/nothing", b"{}", 404),
     "no uuid": ("GET", "/conversations/1", None, 404),
     "unknown conversation": ("GET", CONVERSATION, None, 404),
