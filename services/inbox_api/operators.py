@@ -41,6 +41,7 @@ def shown(operator: Operator) -> dict[str, Any]:
 
 async def set_up(request: Request, context: Context) -> Response:
     """Use the one-time link and sign in."""
+    _refuse_foreign(request)
     asked = await read_body(request, SetUp)
     try:
         operator = await context.operators.set_up(asked.token, asked.email, asked.name, asked.password)
@@ -52,6 +53,7 @@ async def set_up(request: Request, context: Context) -> Response:
 
 
 async def sign_in(request: Request, context: Context) -> Response:
+    _refuse_foreign(request)
     asked = await read_body(request, SignIn)
     try:
         operator = await context.operators.sign_in(asked.email, asked.password)
@@ -61,6 +63,12 @@ async def sign_in(request: Request, context: Context) -> Response:
         await asyncio.sleep(WRONG_PASSWORD_SECONDS)
         raise HTTPException(401, "the e-mail address or the password is wrong")
     return await start_session(request, answer(shown(operator)), context, operator)
+
+
+def _refuse_foreign(request: Request) -> None:
+    """No page of another site signs anybody in as somebody else, who would then read what they write."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise HTTPException(403, "sign in on a page of this server")
 
 
 def _too_many() -> HTTPException:

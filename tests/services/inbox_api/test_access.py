@@ -90,6 +90,16 @@ async def test_signing_in_and_out(office: Office) -> None:
         assert (await office.browser.get("/api/v1/session")).status_code == 401
 
 
+async def test_no_page_of_another_site_signs_anybody_in(office: Office) -> None:
+    await signed_in(office)
+    right = {"email": "olga@okno.example", "password": PASSWORD}
+    for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
+        answer = await office.browser.post("/api/v1/session", json=right, headers={"Sec-Fetch-Site": site})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 200)
+    foreign = await office.browser.post("/api/v1/setup", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+
+
 async def test_a_flood_of_wrong_passwords_keeps_nobody_else_waiting(office: Office) -> None:
     wrong = {"email": "olga@okno.example", "password": "wrong!!!"}
     flood = [asyncio.create_task(office.browser.post("/api/v1/session", json=wrong)) for _ in range(100)]
