@@ -102,6 +102,11 @@ class Operators:
             lambda tx: tx.run("DELETE FROM operator_tokens WHERE hash = ?", (token_hash(token),))
         )
 
+    async def revoke_all(self, operator_id: UUID) -> int:
+        """Make every token of an operator void, whatever it is for; return how many there were."""
+        sql = "DELETE FROM operator_tokens WHERE operator_id = ?"
+        return await self._database.write(lambda tx: tx.run(sql, (str(operator_id),)))
+
     async def sign_in(self, email: str, password: str) -> Operator | None:
         """Return the operator when the password is right. An unknown address takes as long as a wrong password.
 
