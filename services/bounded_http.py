@@ -70,7 +70,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Answer, unless another answer is under way, and leave."""
         self._progress()
         cycle = cast("Any", self.cycle)
-        if cycle is None or cycle.response_complete:
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             answer = problem(status, detail=detail, headers={"Connection": "close"})
             lines = [b"HTTP/1.1 %d \r\n" % status, *(b"%b: %b\r\n" % header for header in answer.raw_headers)]
             self.transport.write(b"".join([*lines, b"\r\n", bytes(answer.body)]))

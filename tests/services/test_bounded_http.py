@@ -96,5 +96,9 @@ async def test_who_does_not_say_what_they_want_is_left(
     assert status_of(b"HTTP" + said.rpartition(b"HTTP")[2]) == 408
 
 
-async def test_what_is_no_http_is_refused(port: int) -> None:
-    assert status_of(await told(port, b"\x16\x03\x01 hello\r\n\r\n")) == 400
+CHUNKED = b"POST /in/forms/x HTTP/1.1\r\nHost: okno\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+
+
+@pytest.mark.parametrize("said", [b"\x16\x03\x01 hello\r\n\r\n", CHUNKED], ids=["TLS", "a broken body"])
+async def test_what_is_no_http_is_refused(port: int, said: bytes) -> None:
+    assert status_of(await told(port, said)) == 400
