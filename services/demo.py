@@ -21,15 +21,18 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from services.demo_page.mailbox import HOST, Mailbox
+from services.inbox_api.context import read_limited
 from shared.clock import now, to_text
 from shared.connector import Channel
 from shared.logs import Log
+from shared.problems import problem
 from shared.registry.channels import ChannelRegistry
 
 MAIL, FORM, PHONE = "Почта (демо)", "Сайт (демо)", "Телефон (демо)"
@@ -61,6 +64,13 @@ ANSWERED = (
     Step(6, "finished", {"answered_by": "101", "waiting_seconds": 4, "talking_seconds": 6}),
 )
 MISSED = (Step(0, "ringing", {}), Step(6, "missed", {"waiting_seconds": 6}))
+
+
+class Played(msgspec.Struct):
+    """What the page asks for: a call from a number, or from any."""
+
+    number: str | None = None
+    missed: bool = False
 
 
 class Demo:
@@ -123,15 +133,13 @@ class Demo:
     async def _call(self, request: Request) -> Response:
         """Play a call from `number`, `missed` or answered."""
         try:
-            asked = json.loads(await request.body() or b"{}")
-            number, missed = str(asked.get("number") or ""), bool(asked.get("missed"))
-        except (ValueError, AttributeError):
-            return JSONResponse({"title": "Broken JSON", "status": 400}, 400, media_type="application/problem+json")
+            asked = msgspec.json.decode(await read_limited(request) or b"{}", type=Played)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return problem(400, "Broken JSON", str(error))
         if len(self._tasks) >= MOST_CALLS:
-            title = "Enough calls are being played"
-            return JSONResponse({"title": title, "status": 429}, 429, {"Retry-After": "10"}, "application/problem+json")
-        call_id, number = f"demo-{uuid4()}", number[:40] or f"+7916{secrets.randbelow(10**7):07}"
-        self._spawn(self._play(call_id, number, MISSED if missed else ANSWERED, now()))
+            return problem(429, "Enough calls are being played", headers={"Retry-After": "10"})
+        call_id, number = f"demo-{uuid4()}", (asked.number or "")[:40] or f"+7916{secrets.randbelow(10**7):07}"
+        self._spawn(self._play(call_id, number, MISSED if asked.missed else ANSWERED, now()))
         return JSONResponse({"call_id": call_id, "number": number}, 202)
 
     async def _mail(self, request: Request) -> Response:

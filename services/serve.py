@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
+from services.bounded_http import BoundedHttp
 from services.collector import OBJECTS_PER_COLLECTION, OF_A_SERVER, collect_seldom, leave_alone
 from services.house import House
 from shared.database.protocol import DatabaseUnavailable
@@ -90,6 +91,7 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
     server = _Server(
         uvicorn.Config(
             front(parts),
+            http=BoundedHttp,
             log_config=None,
             access_log=False,
             lifespan="off",

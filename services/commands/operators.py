@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from uuid import UUID
 
 from services.house import House
 from services.reached import reached
@@ -11,7 +12,7 @@ from shared.registry.operators import ROLES, Operators
 from shared.registry.signatures import Signatures
 from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add operators, set their telephones and signatures"}
+COMMANDS = {"operators": "add operators, renew their links, set their telephones and signatures"}
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -22,6 +23,9 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     add.add_argument("--name", default="")
     add.add_argument("--telephone", default="", help="where click to call rings: a number or an extension")
     add.set_defaults(run=in_house(_add))
+    link = actions.add_parser("link", help="print a new one-time link for an operator to set a password")
+    link.add_argument("email")
+    link.set_defaults(run=in_house(_link))
     telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
     telephone.add_argument("email")
     telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
@@ -43,12 +47,26 @@ async def _add(options: argparse.Namespace, house: House) -> None:
     operator = await operators.add(options.email, options.role, options.name)
     if options.telephone:
         await Telephones(house.database).keep(operator.id, options.telephone)
-    token = await operators.create_token(operator.id, "setup")
-    link = f"{await reached(house, 'inbox-api')}/setup?token={token}"
+    link = await _new_link(operators, operator.id, house)
     if options.json:
         print_json({"id": str(operator.id), "email": operator.email, "role": operator.role, "setup": link})
     else:
         print(f"{operator.email} is {operator.role}; the password is set at (works once) {link}")
+
+
+async def _link(options: argparse.Namespace, house: House) -> None:
+    operators = Operators(house.database)
+    operator = await operators.find(options.email)
+    link = await _new_link(operators, operator.id, house)
+    if options.json:
+        print_json({"email": operator.email, "setup": link})
+    else:
+        print(f"{operator.email} sets a password at (works once, signs out whoever is in) {link}")
+
+
+async def _new_link(operators: Operators, operator_id: UUID, house: House) -> str:
+    token = await operators.create_token(operator_id, "setup")
+    return f"{await reached(house, 'inbox-api')}/setup?token={token}"
 
 
 async def _telephone(options: argparse.Namespace, house: House) -> None:

@@ -28,6 +28,8 @@ from shared.registry.subscriptions import Subscriptions
 T = TypeVar("T")
 BODY_BYTES = 1024 * 1024
 LARGEST_PAGE = 500
+LARGEST_NUMBER = 2**62
+"""Neither it nor what is a little beyond it is too large for a column of a database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Call:
         return self.number("limit", 50, 1, LARGEST_PAGE) or 50
 
     def cursor(self) -> int | None:
-        return self.number("cursor", None, 0, 2**62)
+        return self.number("cursor", None, 0, LARGEST_NUMBER)
 
     def number(self, name: str, default: int | None, least: int, most: int) -> int | None:
         """Return a whole number from the query. Raises 422 for anything else or out of range."""
@@ -138,7 +140,7 @@ def id_of(text: str, name: str) -> UUID:
 
 def is_position(text: str) -> bool:
     """Return whether a text is a whole number that a log position could be."""
-    return text.isascii() and text.isdigit() and len(text) < 20
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST_NUMBER
 
 
 def time_of(text: str, name: str) -> str:

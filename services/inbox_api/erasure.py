@@ -75,6 +75,8 @@ async def hold(call: Call) -> Response:
     """POST /holds: keep a customer or a channel from being erased, with the reason."""
     _admin(call)
     asked = await call.body(Hold)
+    if not await call.context.database.read(partial(_is_there, asked=asked)):
+        raise HTTPException(404, f"there is no such {asked.kind}: nothing would be held")
     job = partial(
         erasures.hold, kind=asked.kind, subject_id=asked.subject_id, reason=asked.reason, by=call.operator.email
     )
@@ -126,6 +128,11 @@ def _members(tx: Transaction, customer_id: UUID) -> list[UUID]:
     if customers.customer(tx, customer_id) is None:
         return []
     return [UUID(id_) for id_ in groups.members(tx, customer_id)]
+
+
+def _is_there(tx: Transaction, asked: Hold) -> bool:
+    there = _has_channel if asked.kind == "channel" else customers.customer
+    return there(tx, asked.subject_id) is not None
 
 
 def _has_channel(tx: Transaction, channel_id: UUID) -> object:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call
+from services.inbox_api.context import LARGEST_NUMBER, Call
 from services.inbox_api.selection import Page, Selection, page
 from shared.domain.events import Recorded, RecordingHeard
 from shared.event_store.shown import UnknownType, shown, stored_names
@@ -27,7 +27,7 @@ async def list_(call: Call) -> Response:
     `next` is null at the log's end only: a page may be short, or empty, and still have a next one. `wait` holds the
     answer back until there is something to tell.
     """
-    after = call.number("after", 0, 0, 2**62) or 0
+    after = call.number("after", 0, 0, LARGEST_NUMBER) or 0
     wait = call.number("wait", 0, 0, LONGEST_WAIT_SECONDS) or 0
     found = await _found(call, _wanted(call), after, wait)
     events = [each for each in found.events if may_see(call.operator, each)]

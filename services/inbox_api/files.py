@@ -31,8 +31,9 @@ NAME_CHARACTERS = 255
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": "private, max-age=31536000, immutable",
+    "Cache-Control": "private, no-cache",
 }
+"""A browser asks each time whether a file is still there: of whoever was erased it shows nothing."""
 
 
 async def get_attachment(call: Call) -> Response:
@@ -48,6 +49,8 @@ async def get_attachment(call: Call) -> Response:
     if recording is not None:
         headers["Cache-Control"] = "private, no-store"  # what a browser kept would be heard without our knowing
     asked = call.request.headers
+    if recording is None and headers["ETag"] in _tags(asked.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
     try:
         span = span_of(asked.get("range", ""), asked.get("if-range", ""), headers["ETag"], size)
     except Unsatisfiable as error:
@@ -63,6 +66,11 @@ async def get_attachment(call: Call) -> Response:
 
 def _found(tx: Transaction, id_: UUID) -> tuple[dict[str, Any] | None, Recording | None]:
     return attachment(tx, id_), recording_of(tx, id_)
+
+
+def _tags(if_none_match: str) -> list[str]:
+    """Weak ones are as good (RFC 9110, section 13.1.2)."""
+    return [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
 
 
 def _bytes_of(

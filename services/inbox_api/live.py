@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import orjson
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from services.inbox_api.context import Call, is_position
+from services.inbox_api.session import signed_in
 from services.inbox_api.views import Views
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
@@ -24,14 +26,27 @@ async def stream(call: Call) -> Response:
     text = call.request.headers.get("last-event-id") or call.request.query_params.get("after") or ""
     if text and not is_position(text):
         raise HTTPException(422, "Last-Event-ID must be a log position")
+    if call.request.method == "HEAD":  # nothing that is asked on the same connection could follow an endless answer
+        return Response(headers=HEADERS, media_type="text/event-stream")
     views = call.context.views
     await views.started.wait()  # before that, every browser would seem to be ahead
     await views.advance()
-    frames = _frames(views, int(text) if text else views.position)
+    frames = _frames(views, int(text) if text else views.position, partial(_is_signed_in, call))
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
+async def _is_signed_in(call: Call) -> bool:
+    try:
+        await signed_in(call.request, call.context)
+    except HTTPException:
+        return False
+    return True
+
+
+async def _frames(views: Views, position: int, is_signed_in: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+    """Whoever has signed out meanwhile is told nothing more, at the latest after ALIVE_SECONDS."""
+    loop = asyncio.get_running_loop()
+    asked_at = loop.time()
     views.watchers += 1
     try:
         yield b"retry: 1000\n\n" + await _alive(views, position)
@@ -39,7 +54,12 @@ async def _frames(views: Views, position: int) -> AsyncIterator[bytes]:
             position = views.position
             yield _event("resync", position, {"position": position})
         while not views.ended:
-            if await views.reach(position + 1, ALIVE_SECONDS, news=True):
+            moved = await views.reach(position + 1, ALIVE_SECONDS, news=True)
+            if loop.time() - asked_at >= ALIVE_SECONDS:
+                if not await is_signed_in():
+                    return
+                asked_at = loop.time()
+            if moved:
                 changes = await views.after(position)
                 if changes is None:
                     position = views.position

@@ -45,8 +45,8 @@ class InboxApi:
             by_path.setdefault(address.path, {})[address.method] = partial(_signed_in, self.context, address.handler)
         api = [_route(PREFIX + path, methods) for path, methods in by_path.items()]
         document = _route(f"{PREFIX}/openapi.json", {"GET": _document})
-        nothing = Route(f"{PREFIX}/{{path:path}}", _nothing, methods=METHODS)
-        return [document, *api, nothing, *window_routes()]
+        nothing = [Route(path, _nothing, methods=METHODS) for path in (PREFIX, f"{PREFIX}/{{path:path}}")]
+        return [document, *api, *nothing, *window_routes()]
 
     async def run(self) -> None:
         await self.context.views.run()

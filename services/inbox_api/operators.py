@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from services.inbox_api.context import Call, Context, answer, read_body
 from services.inbox_api.session import end_session, start_session
-from shared.registry.operators import Operator, WrongOperator
+from shared.registry.operators import Operator, TooManyPasswords, WrongOperator
 
 WRONG_PASSWORD_SECONDS = 0.5
 
@@ -41,21 +41,38 @@ def shown(operator: Operator) -> dict[str, Any]:
 
 async def set_up(request: Request, context: Context) -> Response:
     """Use the one-time link and sign in."""
+    _refuse_foreign(request)
     asked = await read_body(request, SetUp)
     try:
         operator = await context.operators.set_up(asked.token, asked.email, asked.name, asked.password)
     except WrongOperator as error:
         raise HTTPException(422, str(error)) from None
+    except TooManyPasswords:
+        raise _too_many() from None
     return await start_session(request, answer(shown(operator), 201), context, operator)
 
 
 async def sign_in(request: Request, context: Context) -> Response:
+    _refuse_foreign(request)
     asked = await read_body(request, SignIn)
-    operator = await context.operators.sign_in(asked.email, asked.password)
+    try:
+        operator = await context.operators.sign_in(asked.email, asked.password)
+    except TooManyPasswords:
+        raise _too_many() from None
     if operator is None:
         await asyncio.sleep(WRONG_PASSWORD_SECONDS)
         raise HTTPException(401, "the e-mail address or the password is wrong")
     return await start_session(request, answer(shown(operator)), context, operator)
+
+
+def _refuse_foreign(request: Request) -> None:
+    """No page of another site signs anybody in as somebody else, who would then read what they write."""
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise HTTPException(403, "sign in on a page of this server")
+
+
+def _too_many() -> HTTPException:
+    return HTTPException(429, "too many are signing in at this moment", {"Retry-After": "2"})
 
 
 async def sign_out(call: Call) -> Response:

@@ -48,6 +48,8 @@ class Views:
         self._moved, self._advancing = asyncio.Condition(), asyncio.Lock()
         self.started = asyncio.Event()
         """Set once `position` is known."""
+        self._looks = 0
+        """How often somebody has begun to look how far the read models are."""
         self.watchers = self._waiting = 0
         self.ended = False
         """Whether the process ends: nobody waits for news any more."""
@@ -103,9 +105,20 @@ class Views:
         return (now() - waiting.recorded_at).total_seconds() if waiting else 0.0
 
     async def advance(self) -> None:
-        """Look how far the read models are. Without watchers nobody else does: it would be work for nothing."""
+        """Look how far the read models are. Without watchers nobody else does: it would be work for nothing.
+
+        Those who wait share a look: one that began after they asked tells them as much as one of their own would.
+        """
+        asked_at = self._looks
         async with self._advancing:
-            await self._advance()
+            if self._looks > asked_at:
+                return
+            self._looks += 1
+            try:
+                await self._advance()
+            except BaseException:  # nobody learned anything: the next one looks
+                self._looks -= 1
+                raise
 
     async def _advance(self) -> None:
         position = await self._database.read(live.position, brief=True)

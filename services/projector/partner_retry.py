@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 FIRST_SECONDS = 5.0
@@ -29,10 +29,15 @@ def next_try(tries: int, since: datetime, at: datetime, asked_seconds: float | N
 
 
 def seconds_asked(retry_after: str, at: datetime) -> float | None:
-    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), None for anything else."""
+    """Return the seconds of a Retry-After header (RFC 9110, section 10.2.3), None for anything else.
+
+    The oldest of the three ways to write a date there names no zone: it is UTC (section 5.6.7).
+    """
     if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 10:
         return float(retry_after)
     try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - at).total_seconds())
-    except (ValueError, TypeError):
+        then = parsedate_to_datetime(retry_after)
+    except (ValueError, TypeError, OverflowError):  # the last of numbers that no clock shows
         return None
+    then = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max(0.0, (then - at).total_seconds())

@@ -73,6 +73,8 @@ class EventStore:
             database.keys = keys
         self._cache = StateCache(SIZE if database.dialect == "sqlite" else SIZE_APART)
         self._recent = Recent()
+        self._destructions = -1
+        """Of keys: how many there had been when what is remembered was opened."""
 
     def create_tables(self) -> None:
         """Create the log and its routing index where they are missing."""
@@ -103,9 +105,10 @@ class EventStore:
         return await self.record(decide)
 
     async def conversation(self, conversation_id: UUID) -> Conversation:
-        """Return what decisions about a conversation would be made on now."""
+        """Return what decisions about a conversation would be made on now; nothing that was erased meanwhile."""
 
         def fold(tx: Transaction) -> Conversation:
+            self._forget_destroyed()
             return Session(tx, self._cache, erased=self._erased).fold(conversation_id)
 
         return await self._database.read(fold)
@@ -202,6 +205,14 @@ class EventStore:
         self._recent.clear()
         if self._database.keys is not None:
             self._database.keys.forget()
+
+    def _forget_destroyed(self) -> None:
+        """Drop what this process remembers once another one has destroyed keys: of whoever was erased it may be."""
+        keys = self._database.keys
+        if keys is not None and (known := keys.destructions()) != self._destructions:
+            self._destructions = known
+            self._cache.clear()
+            self._recent.clear()
 
     def _forget(self, session: Session) -> None:
         self._cache.forget(stream for stream, _, _ in session.appended)

@@ -129,6 +129,12 @@ class KeyRing:
         self.forget()
         return destroyed
 
+    def destructions(self) -> int:
+        """Return how often keys were destroyed: what was opened while there were fewer is not to be remembered."""
+        with self._lock:
+            self._drop_destroyed()
+            return self._destructions
+
     def forget(self) -> None:
         """Drop every key from memory: what is sealed from now on is sealed with new ones."""
         with self._lock:

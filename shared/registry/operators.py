@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
 from shared.clock import now, to_text
@@ -21,11 +23,14 @@ CREATE TABLE IF NOT EXISTS operator_tokens (
     hash TEXT PRIMARY KEY, operator_id TEXT NOT NULL, purpose TEXT NOT NULL, expires_at TEXT
 )
 """
+T = TypeVar("T")
 Role = Literal["admin", "operator", "analyst"]
 Purpose = Literal["session", "api", "setup"]
 ROLES: tuple[Role, ...] = ("admin", "operator", "analyst")
 SESSION = timedelta(days=30)
 SETUP_LINK = timedelta(days=7)
+MOST_WAITING = 20
+"""Passwords that wait to be hashed, which takes some 50 ms each: one more would have been given up on."""
 FIRST_ADMIN = "admin@okno.invalid"
 """Until the first operator gives an address of their own."""
 _COLUMNS = "id, email, name, role, language"
@@ -33,6 +38,10 @@ _COLUMNS = "id, email, name, role, language"
 
 class WrongOperator(Exception):
     """An operator cannot be added or changed as asked; the text says why."""
+
+
+class TooManyPasswords(Exception):
+    """So many passwords wait to be hashed already that this one is not even looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,7 @@ class Operators:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._hashing, self._waiting = asyncio.Semaphore(), 0
 
     async def add(self, email: str, role: Role, name: str = "") -> Operator:
         """Add an operator without a password. Raises WrongOperator."""
@@ -92,20 +102,31 @@ class Operators:
             lambda tx: tx.run("DELETE FROM operator_tokens WHERE hash = ?", (token_hash(token),))
         )
 
+    async def revoke_all(self, operator_id: UUID) -> int:
+        """Make every token of an operator void, whatever it is for; return how many there were."""
+        sql = "DELETE FROM operator_tokens WHERE operator_id = ?"
+        return await self._database.write(lambda tx: tx.run(sql, (str(operator_id),)))
+
     async def sign_in(self, email: str, password: str) -> Operator | None:
-        """Return the operator when the password is right. An unknown address takes as long as a wrong password."""
+        """Return the operator when the password is right. An unknown address takes as long as a wrong password.
+
+        Raises TooManyPasswords.
+        """
         sql = f"SELECT {_COLUMNS}, password FROM operators WHERE email = ?"
         row = await self._database.read(lambda tx: tx.row(sql, (email.strip().lower(),)))
-        right = await self._database.read(lambda _: is_password(password, row[-1] if row and row[-1] else _nobody()))
+        right = await self._hashed(lambda: is_password(password, row[-1] if row and row[-1] else _nobody()))
         return _operator(row[:-1]) if row and right else None
 
     async def set_up(self, token: str, email: str, name: str, password: str) -> Operator:
-        """Use a one-time setup link: give its operator an address, a name and a password. Raises WrongOperator."""
+        """Use a one-time setup link: give its operator an address, a name and a password.
+
+        What was begun with an earlier password is signed out. Raises WrongOperator, TooManyPasswords.
+        """
         if len(password) < SHORTEST_PASSWORD:
             raise WrongOperator(f"the password needs at least {SHORTEST_PASSWORD} characters")
         if "@" not in email:
             raise WrongOperator("the e-mail address is not one")
-        hashed = await self._database.read(lambda _: hash_password(password))
+        hashed = await self._hashed(lambda: hash_password(password))
 
         def use(tx: Transaction) -> Operator:
             known = _of_token(tx, token, ("setup",))
@@ -114,12 +135,24 @@ class Operators:
                 raise WrongOperator("this link was used already or has expired: ask for a new one")
             sql = "UPDATE operators SET email = ?, name = ?, password = ? WHERE id = ?"
             tx.run(sql, (email.strip().lower(), name.strip() or known.name, hashed, str(known.id)))
+            tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'session'", (str(known.id),))
             return Operator(known.id, email.strip().lower(), name.strip() or known.name, known.role, known.language)
 
         try:
             return await self._database.write(use)
         except Conflict as error:
             raise WrongOperator(f"{email} is an operator already") from error
+
+    async def _hashed(self, job: Callable[[], T]) -> T:
+        """Run what hashes a password: one at a time, and not where everybody's reading waits behind it."""
+        if self._waiting >= MOST_WAITING:
+            raise TooManyPasswords
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                return await asyncio.to_thread(job)
+        finally:
+            self._waiting -= 1
 
 
 async def first_setup_token(database: Database) -> str | None:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from services.house import open_house
 from services.privacy.certificate import is_genuine
 from services.privacy.job import Stores, carry_out
 from services.projector.rebuild import Wanted, rebuild
@@ -233,6 +234,24 @@ async def test_an_erased_client_cannot_be_answered_from_memory(url: str, tmp_pat
         with pytest.raises(Refused, match="nobody to write to"):
             await made.house.store.handle(UUID(conversation), c.RequestReply(UUID(int=1), "hello"), OLGA)
         assert made.sent == []
+
+
+async def test_another_process_tells_nothing_from_memory_of_an_erased_client(url: str, tmp_path: Path) -> None:
+    anna = Person("Zapomnennaya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        ((conversation, customer),) = await made.house.database.read(
+            lambda tx: tx.rows("SELECT id, customer_id FROM conversations")
+        )
+        other = open_house(made.house.settings)
+        try:
+            await other.store.handle(UUID(conversation), c.Close(), OLGA)
+            assert anna.email in repr(await other.store.conversation(UUID(conversation)))
+            await erase(made, UUID(customer))
+            other.keys._looked_at = float("-inf")  # five seconds later
+            assert anna.email not in repr(await other.store.conversation(UUID(conversation)))
+        finally:
+            await other.close()
 
 
 async def test_nothing_is_sent_again_or_done_to_or_moved_to_an_erased_client(url: str, tmp_path: Path) -> None:

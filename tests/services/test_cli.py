@@ -66,6 +66,18 @@ def test_an_operator_is_added_and_gets_a_token(okno: Cli) -> None:
 # --- what is wrong from the start -------------------------------------------------------------------------
 
 
+def test_what_an_operator_was_given_can_be_made_void_and_a_lost_link_renewed(okno: Cli) -> None:
+    okno("operators", "add", "olga@okno.example")
+    okno("tokens", "create", "olga@okno.example")
+    assert okno.json("tokens", "revoke", "OLGA@okno.example") == {"email": "olga@okno.example", "revoked": 2}
+    assert "0 tokens" in okno("tokens", "revoke", "olga@okno.example")
+    renewed = okno.json("operators", "link", "olga@okno.example")
+    assert "/setup?token=" in renewed["setup"]
+    assert "/setup?token=" in okno("operators", "link", "olga@okno.example")
+    assert okno.json("tokens", "revoke", "olga@okno.example")["revoked"] == 2
+    assert "okno operators add" in okno.wrong("tokens", "revoke", "ben@okno.example")
+
+
 def test_an_unknown_command_or_option_ends_with_2(okno: Cli) -> None:
     wrong_role = ["operators", "add", "a@b", "--role", "boss"]
     for arguments in (["nothing"], [], ["channels"], wrong_role, ["up", "--port", "x"]):

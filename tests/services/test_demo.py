@@ -179,10 +179,14 @@ async def test_a_missed_call_ends_unanswered(tmp_path: Path, registry: ChannelRe
     assert [c.call.state for c in okno.of_kind("call") if c.call and c.external_id == call_id] == ["ringing", "missed"]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]"])
+BROKEN = {"cut off": b"{", "a list": b"[]", "deep": b"[" * 100_000, "half a character": b'{"number":"\\ud800"}'}
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 async def test_a_broken_request_for_a_call_is_refused(tmp_path: Path, registry: ChannelRegistry, body: bytes):
     async with Okno(tmp_path, registry).running() as client:
         assert (await client.post("/demo/call", content=body)).status_code == 400
+        assert (await client.post("/demo/call", content=b" " * 2**20 + b"{}")).status_code == 413
 
 
 async def test_the_page_posts_to_the_demos_form_and_needs_nothing_from_elsewhere(

@@ -26,6 +26,8 @@ from shared.connector import BadInput, Channel, Inlet, RawItem, Webhook
 POSTS, SHOWN = "/in/forms/{channel}", "/forms/{channel}"
 PATH = (POSTS, f"{SHOWN}.js", SHOWN)
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+RPC_ID_DIGITS = 100
+"""A longer number is no id that anybody gives."""
 Headers = Mapping[bytes, bytes]
 
 
@@ -129,10 +131,24 @@ def _is_browser(headers: Headers) -> bool:
 
 
 def _rpc_id(item: RawItem, submission: Submission) -> object:
-    """Return the id of a JSON-RPC request (Yandex Forms), None for anything else."""
+    """Return the id of a JSON-RPC request (Yandex Forms), None for anything else.
+
+    The item is kept by now: no id may spoil the answer.
+    """
     if b'"jsonrpc"' not in item.data or not item.media_type.endswith("json"):
         return None
-    return json.loads(item.data).get("id") if "jsonrpc" in dict(submission.fields) else None
+    if "jsonrpc" not in dict(submission.fields):
+        return None
+    return json.loads(item.data, parse_int=_whole, parse_float=_fraction).get("id")
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if len(digits) <= RPC_ID_DIGITS else None
+
+
+def _fraction(digits: str) -> float | None:
+    """JSON has no infinity to be answered with."""
+    return number if math.isfinite(number := float(digits)) else None
 
 
 async def _body(request: Request, headers: Headers) -> bytes:

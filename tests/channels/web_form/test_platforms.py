@@ -142,6 +142,14 @@ async def test_json_rpc_of_yandex_forms_is_understood_and_answered_as_json_rpc(i
     assert said.get("id") == id_ if id_ else "jsonrpc" not in said
 
 
+@pytest.mark.parametrize("id_", ["9" * 5000, "1e400", "-1e400"])
+async def test_a_json_rpc_id_that_nobody_can_repeat_spoils_no_answer(id_: str):
+    site = Site()
+    body = f'{{"jsonrpc": "2.0", "id": {id_}, "params": {{"message": "Здравствуйте"}}}}'
+    answer = await site.post(content=body, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["ok"], len(site.inlet.items)) == (200, True, 1)
+
+
 async def test_every_field_of_the_published_conventions_is_kept_and_the_known_ones_are_mapped():
     if not CONVENTIONS.exists():
         pytest.skip("1 file of form conventions is not there")

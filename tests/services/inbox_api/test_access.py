@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
 from uuid import UUID, uuid4
 
 import httpx
@@ -11,6 +13,7 @@ import pytest
 
 from services.inbox_api.routes import OPEN, SIGNED_IN
 from shared.clock import now, to_text
+from shared.registry.operators import MOST_WAITING
 from tests.examples import inbound
 from tests.services.inbox_api.office import PASSWORD, Office
 
@@ -61,6 +64,16 @@ async def test_the_setup_link_works_once_and_signs_in(office: Office) -> None:
     assert "samesite=lax" in cookie
 
 
+async def test_a_new_password_signs_out_who_came_in_with_the_one_before(office: Office) -> None:
+    await signed_in(office)
+    before = dict(office.browser.cookies)
+    await signed_in(office)
+    assert (await office.browser.get("/api/v1/session")).status_code == 200
+    office.browser.cookies.update(before)
+    assert (await office.browser.get("/api/v1/session")).status_code == 401
+    assert (await office.client.get("/api/v1/session")).status_code == 200  # a token is nobody's password
+
+
 async def test_signing_in_and_out(office: Office) -> None:
     await signed_in(office)
     office.browser.cookies.clear()
@@ -75,6 +88,31 @@ async def test_signing_in_and_out(office: Office) -> None:
     for cookies in ({}, cookie):
         office.browser.cookies.update(cookies)
         assert (await office.browser.get("/api/v1/session")).status_code == 401
+
+
+async def test_no_page_of_another_site_signs_anybody_in(office: Office) -> None:
+    await signed_in(office)
+    right = {"email": "olga@okno.example", "password": PASSWORD}
+    for site, status in (("cross-site", 403), ("same-origin", 200), ("none", 200)):
+        answer = await office.browser.post("/api/v1/session", json=right, headers={"Sec-Fetch-Site": site})
+        assert (answer.status_code, "set-cookie" in answer.headers) == (status, status == 200)
+    foreign = await office.browser.post("/api/v1/setup", json={}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+
+
+async def test_a_flood_of_wrong_passwords_keeps_nobody_else_waiting(office: Office) -> None:
+    wrong = {"email": "olga@okno.example", "password": "wrong!!!"}
+    flood = [asyncio.create_task(office.browser.post("/api/v1/session", json=wrong)) for _ in range(100)]
+    await asyncio.sleep(0.2)
+    begun = time.monotonic()
+    await office.get("/session")
+    waited = time.monotonic() - begun
+    answers = await asyncio.gather(*flood)
+    refused = [answer for answer in answers if answer.status_code != 401]
+    assert {problem(answer)["detail"] for answer in refused} == {"too many are signing in at this moment"}
+    assert {answer.headers["retry-after"] for answer in refused} == {"2"}
+    assert len(answers) - len(refused) >= MOST_WAITING
+    assert waited < 0.5  # they would wait for some five seconds
 
 
 async def test_a_change_with_the_cookie_needs_the_guard_header(office: Office) -> None:
@@ -135,6 +173,7 @@ CONVERSATION = f"/conversations/{UUID(int=404)}"  # a fixed one: every process c
 DEEP = b'{"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
 BAD = {
     "unknown path": ("GET", "/nothing", None, 404),
+    "no path at all": ("GET", "", None, 404),
     "unknown path posted to": ("POST", "/nothing", b"{}", 404),
     "no uuid": ("GET", "/conversations/1", None, 404),
     "unknown conversation": ("GET", CONVERSATION, None, 404),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.examples import MAILBOX, inbound
 from tests.services.inbox_api.office import Office
@@ -36,6 +37,13 @@ async def test_an_admin_confirms_an_erasure_and_sees_how_far_it_is(office: Offic
     listed = await office.client.get("/api/v1/erasures", headers=headers)
     assert (shown.json(), listed.json()["items"]) == (body, [body])
     assert (await office.client.get("/api/v1/erasures")).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["customer", "channel"])
+async def test_what_is_not_there_is_not_held(office: Office, kind: str) -> None:
+    headers = await admin_of(office)
+    answer = await post(office, "/holds", {"kind": kind, "subject_id": str(uuid4()), "reason": "court"}, headers)
+    assert (answer.status_code, answer.json()["detail"]) == (404, f"there is no such {kind}: nothing would be held")
 
 
 async def test_a_hold_is_in_the_way_until_it_is_released(office: Office) -> None:

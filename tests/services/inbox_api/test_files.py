@@ -31,6 +31,19 @@ async def test_an_attachment_is_a_download_that_no_browser_runs(office: Office) 
         assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
+async def test_what_a_browser_has_kept_of_an_attachment_is_good_only_while_the_file_is_there(office: Office) -> None:
+    sha256 = await office.blobs.put(b"a file")
+    (message,) = await office.receive(inbound(files=(FileRef(sha256, 6, "a", "text/plain"),)))
+    url = f"/api/v1/attachments/{attachment_id(message.message_id, 0)}"
+    first = await office.client.get(url)
+    assert first.headers["cache-control"] == "private, no-cache"
+    for known, status in ((f'"x", W/{first.headers["etag"]}', 304), ('"x"', 200)):
+        again = await office.client.get(url, headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (status, b"" if status == 304 else b"a file")
+    office.blobs.remove_now(office.blobs.name(sha256), float("inf"))
+    assert (await office.client.get(url, headers={"If-None-Match": first.headers["etag"]})).status_code == 404
+
+
 async def test_an_attachment_whose_blob_is_lost_is_not_found(office: Office) -> None:
     (message,) = await office.receive(inbound(files=(FileRef("ab" * 32, 1, "a", "text/plain"),)))
     answer = await office.client.get(f"/api/v1/attachments/{attachment_id(message.message_id, 0)}")

@@ -153,6 +153,21 @@ async def test_a_stream_needs_a_token(office: Office) -> None:
     assert answer.status_code == 401
 
 
+async def test_a_stream_ends_with_the_session(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ALIVE_SECONDS", 0.05)
+    async with stream(office) as live_:
+        assert [(await live_.next())[0] for _ in range(3)] == ["alive"] * 3
+        await office.operators.revoke(office.client.headers["authorization"].removeprefix("Bearer "))
+        with pytest.raises(AssertionError, match="the stream ended"):
+            await live_.changes(1)
+
+
+async def test_asking_only_for_the_headers_of_a_stream_ends(office: Office) -> None:
+    async with asyncio.timeout(5):
+        answer = await office.client.head("/api/v1/stream")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+
+
 async def test_many_browsers_hear_the_same(office: Office) -> None:
     async with stream(office) as one, stream(office) as other, stream(office, after=0) as third:
         for each in (one, other, third):
@@ -185,7 +200,33 @@ class Away:
         raise DatabaseUnavailable("gone")
 
 
+async def nobody() -> bool:
+    return False
+
+
 async def test_a_stream_ends_without_a_fault_when_the_database_goes_away(office: Office) -> None:
     gone: Any = views.Views(Away(), office.store)  # type: ignore[arg-type]
-    heard = [frame async for frame in live._frames(gone, 0)]
+    heard = [frame async for frame in live._frames(gone, 0, nobody)]
     assert (heard, gone.watchers) == ([], 0)
+
+
+class Slow:
+    """A database whose read models are at 7; the first question fails."""
+
+    asked = 0
+
+    async def read(self, job: object, *, brief: bool = False) -> int:
+        self.asked += 1
+        first = self.asked == 1
+        await asyncio.sleep(0.01)
+        if first:
+            raise DatabaseUnavailable("gone")
+        return 7
+
+
+async def test_many_who_wait_share_one_look_at_the_read_models(office: Office) -> None:
+    database = Slow()
+    shared: Any = views.Views(database, office.store)  # type: ignore[arg-type]
+    ends = await asyncio.gather(*(shared.advance() for _ in range(100)), return_exceptions=True)
+    assert [type(end) for end in ends if end] == [DatabaseUnavailable]
+    assert (database.asked, shared.position) == (3, 7)

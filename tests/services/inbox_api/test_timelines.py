@@ -240,5 +240,5 @@ def message_position(found: dict[str, Any]) -> int:
 
 
 async def test_why_knows_nothing_of_what_is_not_there(office: Office) -> None:
-    for position in ("999", "x", "-1", str(uuid4())):
+    for position in ("999", "x", "-1", str(2**63 - 1), str(2**63), "9" * 30, str(uuid4())):
         assert (await office.client.get(f"/api/v1/events/{position}/why")).status_code == 404

@@ -42,7 +42,9 @@ def test_a_partner_that_says_when_is_believed_within_the_three_days() -> None:
 @pytest.mark.parametrize(
     ("given", "seconds"),
     [("120", 120.0), ("Sat, 21 Nov 2026 12:01:00 GMT", 60.0), ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
-     ("", None), ("soon", None), ("-5", None), ("9" * 400, None), ("٣", None)],
+     ("Sat Nov 21 12:01:00 2026", 60.0), ("Saturday, 21-Nov-26 12:01:00 GMT", 60.0), ("", None), ("soon", None),
+     ("-5", None), ("9" * 400, None), ("٣", None), (f"Sat, 21 Nov {'9' * 30} 12:01:00 GMT", None),
+     (f"Sat, 21 Nov 2026 {'9' * 30}:01:00 GMT", None), (f"Sat, 21 Nov 2026 12:01:00 +{'9' * 12}", None)],
 )  # fmt: skip
 def test_retry_after_is_seconds_or_a_date(given: str, seconds: float | None) -> None:
     assert seconds_asked(given, AT) == seconds
