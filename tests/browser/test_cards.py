@@ -1,6 +1,7 @@
 """The customer's card in the window: changed where it stands, by two people at once, and by a file."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -120,3 +121,44 @@ async def test_a_file_is_looked_at_tried_imported_and_undone(
     await row(page, "I am in your file").click()
     await expect(page.get_by_test_id("customer-name")).to_have_text("Client")
     assert page_errors == []
+
+
+async def in_russian(page: Page) -> None:
+    await page.evaluate("localStorage.setItem('okno.language', 'ru')")
+    await page.reload()
+
+
+async def test_what_a_card_refuses_and_what_its_history_says_is_said_in_words(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    """By the label of the field and in the operator's language; operators by their names, not by their ids."""
+    await a_client(embedded, page, "say it in words")
+    await in_russian(page)
+    await page.get_by_test_id("card-more").click()
+    await field(page, "birthday").get_by_test_id("card-value").click()
+    await page.get_by_test_id("card-input").fill("32.12.")
+    await page.get_by_test_id("card-save").click()
+    await expect(page.get_by_test_id("notice")).to_have_text("День рождения: такого дня нет")
+    await page.get_by_test_id("card-input").press("Escape")
+    await field(page, "operator").get_by_test_id("card-value").click()
+    await page.get_by_test_id("card-input").select_option("Ольга")
+    await page.get_by_test_id("card-save").click()
+    await field(page, "operator").get_by_test_id("card-history").click()
+    await expect(page.get_by_test_id("card-changes").locator("li")).to_contain_text("пусто → Ольга")
+    told = page.locator("[data-testid=timeline-entry][data-kind=card]")
+    await expect(told).to_contain_text("Ответственный: Ольга")
+    page_errors[:] = [each for each in page_errors if "422" not in each]  # the browser itself tells of it
+
+
+async def test_a_dry_run_says_what_is_wrong_in_the_language_of_the_window(embedded: Stage, page: Page) -> None:
+    one, other = [await a_client(embedded, page, f"one of two in a row {number}") for number in range(2)]
+    data = f"Имя;Почта;Почта 2;Дата рождения\r\nПётр;нет;;30.02.1990\r\nДвое;{one};{other};\r\nНовый;n-{one};;01.02.1990\r\n"
+    await in_russian(page)
+    await page.get_by_test_id("nav-import").click()
+    file = {"name": "клиенты.csv", "mimeType": "text/csv", "buffer": data.encode("windows-1251")}
+    await page.get_by_test_id("import-file").set_input_files(files=[file])  # type: ignore[list-item]
+    await page.get_by_test_id("import-dry").click()
+    rows = page.get_by_test_id("import-row")
+    await expect(rows.nth(0)).to_contain_text("Почта: «нет» — не адрес почты; Дата рождения: такого дня нет")
+    await expect(rows.nth(1)).to_contain_text(re.compile(rf"строка подходит нескольким клиентам: {one}; {other}$"))
+    await expect(rows.nth(2)).to_contain_text("День рождения: 1 февраля 1990 г.")

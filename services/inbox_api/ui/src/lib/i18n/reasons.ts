@@ -1,5 +1,6 @@
-/** Why no answer is possible, or is again, as the server says it, in the operator's language. What is not known here is shown as it is. */
+/** Why something is refused, or no answer possible, as the server says it, in the operator's language. What is not known here is shown as it is. */
 import type { Language } from './index.svelte'
+import { REFUSALS } from './refusals'
 
 const RUSSIAN: [RegExp, string][] = [
   [/^A call is not answered in writing: call back (.+)\.$/, 'На звонок не отвечают письменно: перезвоните на $1.'],
@@ -14,6 +15,7 @@ const RUSSIAN: [RegExp, string][] = [
   [/^started or unblocked the bot$/, 'Клиент запустил или разблокировал бота'],
   [/^the bot was removed from the group$/, 'Бота удалили из группы'],
   [/^the bot was added to the group$/, 'Бота добавили в группу'],
+  ...REFUSALS,
 ]
 
 export function reasonIn(language: Language, text: string): string {
