@@ -152,7 +152,8 @@ async def test_what_a_card_refuses_and_what_its_history_says_is_said_in_words(
 
 async def test_a_dry_run_says_what_is_wrong_in_the_language_of_the_window(embedded: Stage, page: Page) -> None:
     one, other = [await a_client(embedded, page, f"one of two in a row {number}") for number in range(2)]
-    data = f"Имя;Почта;Почта 2;Дата рождения\r\nПётр;нет;;30.02.1990\r\nДвое;{one};{other};\r\nНовый;n-{one};;01.02.1990\r\n"
+    wrong, two, new = "Пётр;нет;;30.02.1990", f"Двое;{one};{other};", f"Новый;n-{one};;01.02.1990"
+    data = "\r\n".join(("Имя;Почта;Почта 2;Дата рождения", wrong, two, new))
     await in_russian(page)
     await page.get_by_test_id("nav-import").click()
     file = {"name": "клиенты.csv", "mimeType": "text/csv", "buffer": data.encode("windows-1251")}
