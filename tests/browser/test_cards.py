@@ -163,3 +163,27 @@ async def test_a_dry_run_says_what_is_wrong_in_the_language_of_the_window(embedd
     await expect(rows.nth(0)).to_contain_text("Почта: «нет» — не адрес почты; Дата рождения: такого дня нет")
     await expect(rows.nth(1)).to_contain_text(re.compile(rf"строка подходит нескольким клиентам: {one}; {other}$"))
     await expect(rows.nth(2)).to_contain_text("День рождения: 1 февраля 1990 г.")
+
+
+async def test_an_undone_import_names_each_customer_it_left(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    """A file of addresses alone: whom we met since stays, and can be opened from there."""
+    new = [f"{uuid4().hex[:12]}@example.com" for _ in range(2)]
+    await open_window(page, embedded)
+    await page.get_by_test_id("nav-import").click()
+    file = {"name": f"{new[0]}.csv", "mimeType": "text/csv", "buffer": "\r\n".join(("email", *new)).encode()}
+    await page.get_by_test_id("import-file").set_input_files(files=[file])  # type: ignore[list-item]
+    await page.get_by_test_id("import-dry").click()
+    await page.get_by_test_id("import-run").click()
+    done = page.get_by_test_id("import").filter(has_text=new[0])
+    await expect(done).to_have_attribute("data-state", "finished")
+    for address in new:
+        await asyncio.to_thread(embedded.post_form, {"email": address, "message": f"met {address}"})
+        await asyncio.to_thread(embedded.conversation_with, f"met {address}")
+    page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    await done.get_by_test_id("import-undo").click()
+    left = page.get_by_test_id("import-left")
+    await expect(left).to_have_count(2)
+    await left.nth(0).get_by_role("link").click()
+    await expect(page.get_by_test_id("identity")).to_have_text(re.compile("|".join(new)))

@@ -151,6 +151,16 @@ async def test_whom_we_have_met_since_is_not_hidden(office: Office) -> None:
     assert (undone["retired"], [left["why"] for left in undone["items"]]) == (1, ["contact"])
 
 
+async def test_whom_an_undo_leaves_without_a_word_of_theirs_is_told_without_a_row(office: Office) -> None:
+    """An address alone changes no card, so that no event says in which row it stood."""
+    done = await import_(office, "email\nanna@example.com\nboris@example.com\n")
+    for address in ("anna@example.com", "boris@example.com"):
+        await office.receive(inbound(sender=address))
+    undone = await office.post(f"/imports/{done['id']}/undo")
+    assert [(left["row"], left["why"]) for left in undone["items"]] == [(None, "contact")] * 2
+    assert {left["customer_id"] for left in undone["items"]} == {item["customer_id"] for item in done["items"]}
+
+
 async def test_lines_tell_progress_while_rows_are_taken_in(office: Office) -> None:
     rows = "".join(f"Клиент {n},client{n}@example.com\n" for n in range(250))
     answer = await office.client.post(

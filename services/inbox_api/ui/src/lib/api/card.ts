@@ -85,7 +85,7 @@ export interface Import extends Counts {
   retired: number
 }
 export interface LeftRow {
-  row: number
+  row: number | null
   customer_id: string
   fields: string[]
   why: 'changed' | 'contact'
