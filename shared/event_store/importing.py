@@ -187,9 +187,7 @@ def take_back(
         left += [Left(event.row, event.customer_id, fields, "changed")] if fields else []
     retired, kept = _retire(session, tx, import_id, brought, has_contact, about)
     rows = {event.customer_id: event.row for event in changed}
-    left += [
-        Left(rows.get(id_), id_, (), "contact") for id_ in kept if id_ not in {each.customer_id for each in left}
-    ]
+    left += [Left(rows.get(id_), id_, (), "contact") for id_ in kept if id_ not in {each.customer_id for each in left}]
     return Undone(restored, retired, tuple(left))
 
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.flows.stage import Stage
 from tests.flows.window import message, open_window, row
@@ -182,8 +182,19 @@ async def test_an_undone_import_names_each_customer_it_left(
         await asyncio.to_thread(embedded.post_form, {"email": address, "message": f"met {address}"})
         await asyncio.to_thread(embedded.conversation_with, f"met {address}")
     page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/undo", hold)
     await done.get_by_test_id("import-undo").click()
+    await expect(page.get_by_test_id("import-undoing")).to_be_visible()
+    await expect(done.get_by_test_id("import-undo")).to_be_disabled()
+    held.set()
     left = page.get_by_test_id("import-left")
     await expect(left).to_have_count(2)
+    await expect(page.get_by_test_id("import-undoing")).to_have_count(0)
     await left.nth(0).get_by_role("link").click()
     await expect(page.get_by_test_id("identity")).to_have_text(re.compile("|".join(new)))

@@ -236,3 +236,16 @@ async def test_a_file_that_cannot_be_read_is_refused_with_words(
 ) -> None:
     problem = await send(office, data, 422, **query)
     assert why in problem["detail"]
+
+
+async def test_lines_tell_how_far_an_undoing_is(office: Office) -> None:
+    rows = "".join(f"Клиент {n},client{n}@example.com\n" for n in range(450))
+    done = await import_(office, f"name,email\n{rows}")
+    path = f"/api/v1/imports/{done['id']}/undo"
+    answer = await office.client.post(path, headers={"Accept": "application/x-ndjson"})
+    *steps, last = [orjson.loads(line) for line in answer.text.splitlines()]
+    assert len(steps) > 2
+    assert [step["retired"] for step in steps] == sorted(step["retired"] for step in steps)
+    assert (last["done"], last["state"], last["retired"], last["items"]) == (True, "undone", 450, [])
+    again = await office.client.post(path, headers={"Accept": "application/x-ndjson"})
+    assert orjson.loads(again.text.splitlines()[-1])["state"] == "undone"
