@@ -26,6 +26,12 @@ test('a refused value is said in the language of the operator, with what was wri
   expect(reasonIn('en', "'ten' is no number")).toBe("'ten' is no number")
 })
 
+test('why a message stands in its conversation is said in the language of the operator', () => {
+  expect(['first message of a thread', 'answers <a@b.example>', 'same sender and subject'].map((each) => reasonIn('ru', each))).toEqual([
+    'первое сообщение ветки', 'ответ на <a@b.example>', 'тот же отправитель и та же тема',
+  ])
+})
+
 const SOURCES = import.meta.glob<string>(
   ['../../../../shared/{csv_file,import_rows}.py', '../../../../shared/{domain,event_store}/*.py', '../../*.py'],
   { query: '?raw', import: 'default', eager: true },

@@ -15,6 +15,15 @@ const RUSSIAN: [RegExp, string][] = [
   [/^started or unblocked the bot$/, 'Клиент запустил или разблокировал бота'],
   [/^the bot was removed from the group$/, 'Бота удалили из группы'],
   [/^the bot was added to the group$/, 'Бота добавили в группу'],
+  // why a message stands in its conversation
+  [/^first message of a thread$/, 'первое сообщение ветки'],
+  [/^quotes a message of another customer$/, 'цитирует сообщение другого клиента'],
+  [/^sent to an address that only this conversation has$/, 'отправлено на адрес, который есть только у этого обращения'],
+  [/^proves to have (.*)$/s, 'отправитель точно видел $1'],
+  [/^same thread$/, 'та же ветка'],
+  [/^answers (.*)$/s, 'ответ на $1'],
+  [/^same sender and subject$/, 'тот же отправитель и та же тема'],
+  [/^moved out of another conversation$/, 'перенесено из другого обращения'],
   ...REFUSALS,
 ]
 
