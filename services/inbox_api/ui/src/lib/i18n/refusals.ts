@@ -19,6 +19,7 @@ export const REFUSALS: [RegExp, string][] = [
   [/^there is no operator ['"](.*)['"]$/s, 'нет такого сотрудника: «$1»'],
   [/^There is no field (.*)$/s, 'Нет такого поля: $1'],
   [/^A field is named twice$/, 'В одно поле идут два столбца'],
+  [/^Somebody else has changed this in the meantime: .*$/, 'Это тем временем изменил кто-то другой'],
   [/^up to (\d+) fields at once$/, 'За один раз — не больше полей, чем $1'],
   // consents and own fields
   [/^A channel is one word of a to z, such as email$/, 'На что согласие — одно слово из букв a–z, например email'],

@@ -1,4 +1,4 @@
-"""A window of 360 pixels, as wide as a small telephone: nothing sticks out of it, whatever clients write."""
+"""Room on the screen, also on 360 pixels: nothing sticks out of it, and nothing takes all of it."""
 
 import asyncio
 
@@ -49,3 +49,19 @@ async def test_the_page_of_a_customer_is_called_by_their_name(embedded: Stage, p
     await open_window(page, embedded)
     await page.goto(f"{embedded.url}/customers/{found['customer']['id']}")
     await expect(page).to_have_title("Вера Титова · Okno")
+
+
+async def test_a_hundred_tags_leave_room_for_the_messages_and_the_answer(embedded: Stage, page: Page) -> None:
+    form = {"email": "tagged@client.example", "message": "a hundred tags"}
+    assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    found = await asyncio.to_thread(embedded.conversation_with, "a hundred tags")
+    tags = {"add": [f"tag number {number}" for number in range(100)], "remove": []}
+    embedded.api.post(f"/conversations/{found['id']}/tags", json=tags).raise_for_status()
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await open_window(page, embedded, f"/c/{found['id']}")
+    await expect(page.get_by_test_id("tag")).to_have_count(100)
+    box = await page.get_by_test_id("messages").bounding_box()
+    assert box is not None
+    assert box["height"] > 200
+    await page.get_by_test_id("tag-add").click()
+    await expect(page.get_by_test_id("tag-input")).to_be_in_viewport()
