@@ -186,7 +186,8 @@ async def _undo(options: argparse.Namespace, house: House) -> None:
         print_json({"restored": done.restored, "retired": done.retired, "left": done.left, "items": items})
         return
     for item in items:
-        print(f"row {item['row']}: left: {', '.join(item['fields']) or 'the customer'} ({item['why']} since)")
+        which = f"row {item['row']}" if item["row"] else f"customer {item['customer_id']}"
+        print(f"{which}: left: {', '.join(item['fields']) or 'the customer'} ({item['why']} since)")
     print(f"{done.restored} customers have back what they had, {done.retired} are hidden, {done.left} rows were left")
 
 

@@ -1,6 +1,7 @@
 """Imports of customers over HTTP, for admins: the file is the body of each request and is kept nowhere.
 
-Answers are one JSON document, or with `Accept: application/x-ndjson` a line for each batch of rows, at last the totals.
+Answers are one JSON document, or with `Accept: application/x-ndjson` a line for each batch of rows, at last the totals:
+a large file takes minutes, an undoing too, and nobody waits so long for an answer that has not begun.
 """
 
 from __future__ import annotations
@@ -83,14 +84,36 @@ async def import_(call: Call) -> Response:
 async def undo(call: Call) -> Response:
     """POST /imports/{id}/undo: every field back to what it was, but those that somebody has changed since."""
     call.only_admins(ADMINS)
-    done = importing.Undoing()
-    async for step in importing.undo(call.context.store, call.context.database, call.id(), call.about()):
-        done = step
+    steps = importing.undo(call.context.store, call.context.database, call.id(), call.about())
+    told = _undoing(call, await anext(steps), steps)
+    if LINES in call.request.headers.get("accept", ""):
+        return StreamingResponse((orjson.dumps(line) + b"\n" async for line in told), media_type=LINES)
+    *_, last = [line async for line in told]
+    if "problem" in last:
+        raise HTTPException(503, last["problem"], {"Retry-After": "5"})
+    return answer({name: value for name, value in last.items() if name != "done"})
+
+
+async def _undoing(
+    call: Call, done: importing.Undoing, steps: AsyncGenerator[importing.Undoing, None]
+) -> AsyncIterator[Body]:
+    """Yield how far an undoing is after each batch; at last {"done"} with the import, or {"problem"}."""
+    try:
+        yield _so_far(done)
+        async for done in steps:
+            yield _so_far(done)
+    finally:
+        await steps.aclose()
     await call.context.views.reach(done.position)
     found = await call.context.database.read(partial(imports.one, import_id=call.id()))
     if found is None:
-        raise HTTPException(503, "It is undone, but cannot be shown yet.", {"Retry-After": "5"})
-    return answer(found | {"items": [left_row(left) for left in done.items]})
+        yield {"problem": "It is undone, but cannot be shown yet."}
+    else:
+        yield {"done": True, **found, "items": [left_row(left) for left in done.items]}
+
+
+def _so_far(done: importing.Undoing) -> Body:
+    return {"restored": done.restored, "retired": done.retired, "left": done.left}
 
 
 def left_row(left: Left) -> Body:

@@ -127,9 +127,12 @@ def finish(session: Session, tx: Transaction, import_id: UUID, about: About) -> 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A row that could not be taken back as a whole: fields that were changed since, or a customer who is needed."""
+    """A row that could not be taken back as a whole: fields that were changed since, or a customer who is needed.
 
-    row: int
+    Which row brought a customer is known only where it also said something of them.
+    """
+
+    row: int | None
     customer_id: UUID
     fields: tuple[str, ...]
     why: Literal["changed", "contact"]
@@ -184,9 +187,7 @@ def take_back(
         left += [Left(event.row, event.customer_id, fields, "changed")] if fields else []
     retired, kept = _retire(session, tx, import_id, brought, has_contact, about)
     rows = {event.customer_id: event.row for event in changed}
-    left += [
-        Left(rows.get(id_, 0), id_, (), "contact") for id_ in kept if id_ not in {each.customer_id for each in left}
-    ]
+    left += [Left(rows.get(id_), id_, (), "contact") for id_ in kept if id_ not in {each.customer_id for each in left}]
     return Undone(restored, retired, tuple(left))
 
 

@@ -1,10 +1,11 @@
 """The customer's card in the window: changed where it stands, by two people at once, and by a file."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from tests.flows.stage import Stage
 from tests.flows.window import message, open_window, row
@@ -120,3 +121,80 @@ async def test_a_file_is_looked_at_tried_imported_and_undone(
     await row(page, "I am in your file").click()
     await expect(page.get_by_test_id("customer-name")).to_have_text("Client")
     assert page_errors == []
+
+
+async def in_russian(page: Page) -> None:
+    await page.evaluate("localStorage.setItem('okno.language', 'ru')")
+    await page.reload()
+
+
+async def test_what_a_card_refuses_and_what_its_history_says_is_said_in_words(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    """By the label of the field and in the operator's language; operators by their names, not by their ids."""
+    await a_client(embedded, page, "say it in words")
+    await in_russian(page)
+    await page.get_by_test_id("card-more").click()
+    await field(page, "birthday").get_by_test_id("card-value").click()
+    await page.get_by_test_id("card-input").fill("32.12.")
+    await page.get_by_test_id("card-save").click()
+    await expect(page.get_by_test_id("notice")).to_have_text("День рождения: такого дня нет")
+    await page.get_by_test_id("card-input").press("Escape")
+    await field(page, "operator").get_by_test_id("card-value").click()
+    await page.get_by_test_id("card-input").select_option("Ольга")
+    await page.get_by_test_id("card-save").click()
+    await field(page, "operator").get_by_test_id("card-history").click()
+    await expect(page.get_by_test_id("card-changes").locator("li")).to_contain_text("пусто → Ольга")
+    told = page.locator("[data-testid=timeline-entry][data-kind=card]")
+    await expect(told).to_contain_text("Ответственный: Ольга")
+    page_errors[:] = [each for each in page_errors if "422" not in each]  # the browser itself tells of it
+
+
+async def test_a_dry_run_says_what_is_wrong_in_the_language_of_the_window(embedded: Stage, page: Page) -> None:
+    one, other = [await a_client(embedded, page, f"one of two in a row {number}") for number in range(2)]
+    wrong, two, new = "Пётр;нет;;30.02.1990", f"Двое;{one};{other};", f"Новый;n-{one};;01.02.1990"
+    data = "\r\n".join(("Имя;Почта;Почта 2;Дата рождения", wrong, two, new))
+    await in_russian(page)
+    await page.get_by_test_id("nav-import").click()
+    file = {"name": "клиенты.csv", "mimeType": "text/csv", "buffer": data.encode("windows-1251")}
+    await page.get_by_test_id("import-file").set_input_files(files=[file])  # type: ignore[list-item]
+    await page.get_by_test_id("import-dry").click()
+    rows = page.get_by_test_id("import-row")
+    await expect(rows.nth(0)).to_contain_text("Почта: «нет» — не адрес почты; Дата рождения: такого дня нет")
+    await expect(rows.nth(1)).to_contain_text(re.compile(rf"строка подходит нескольким клиентам: {one}; {other}$"))
+    await expect(rows.nth(2)).to_contain_text("День рождения: 1 февраля 1990 г.")
+
+
+async def test_an_undone_import_names_each_customer_it_left(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    """A file of addresses alone: whom we met since stays, and can be opened from there."""
+    new = [f"{uuid4().hex[:12]}@example.com" for _ in range(2)]
+    await open_window(page, embedded)
+    await page.get_by_test_id("nav-import").click()
+    file = {"name": f"{new[0]}.csv", "mimeType": "text/csv", "buffer": "\r\n".join(("email", *new)).encode()}
+    await page.get_by_test_id("import-file").set_input_files(files=[file])  # type: ignore[list-item]
+    await page.get_by_test_id("import-dry").click()
+    await page.get_by_test_id("import-run").click()
+    done = page.get_by_test_id("import").filter(has_text=new[0])
+    await expect(done).to_have_attribute("data-state", "finished")
+    for address in new:
+        await asyncio.to_thread(embedded.post_form, {"email": address, "message": f"met {address}"})
+        await asyncio.to_thread(embedded.conversation_with, f"met {address}")
+    page.once("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/undo", hold)
+    await done.get_by_test_id("import-undo").click()
+    await expect(page.get_by_test_id("import-undoing")).to_be_visible()
+    await expect(done.get_by_test_id("import-undo")).to_be_disabled()
+    held.set()
+    left = page.get_by_test_id("import-left")
+    await expect(left).to_have_count(2)
+    await expect(page.get_by_test_id("import-undoing")).to_have_count(0)
+    await left.nth(0).get_by_role("link").click()
+    await expect(page.get_by_test_id("identity")).to_have_text(re.compile("|".join(new)))

@@ -151,6 +151,16 @@ async def test_whom_we_have_met_since_is_not_hidden(office: Office) -> None:
     assert (undone["retired"], [left["why"] for left in undone["items"]]) == (1, ["contact"])
 
 
+async def test_whom_an_undo_leaves_without_a_word_of_theirs_is_told_without_a_row(office: Office) -> None:
+    """An address alone changes no card, so that no event says in which row it stood."""
+    done = await import_(office, "email\nanna@example.com\nboris@example.com\n")
+    for address in ("anna@example.com", "boris@example.com"):
+        await office.receive(inbound(sender=address))
+    undone = await office.post(f"/imports/{done['id']}/undo")
+    assert [(left["row"], left["why"]) for left in undone["items"]] == [(None, "contact")] * 2
+    assert {left["customer_id"] for left in undone["items"]} == {item["customer_id"] for item in done["items"]}
+
+
 async def test_lines_tell_progress_while_rows_are_taken_in(office: Office) -> None:
     rows = "".join(f"Клиент {n},client{n}@example.com\n" for n in range(250))
     answer = await office.client.post(
@@ -226,3 +236,16 @@ async def test_a_file_that_cannot_be_read_is_refused_with_words(
 ) -> None:
     problem = await send(office, data, 422, **query)
     assert why in problem["detail"]
+
+
+async def test_lines_tell_how_far_an_undoing_is(office: Office) -> None:
+    rows = "".join(f"Клиент {n},client{n}@example.com\n" for n in range(450))
+    done = await import_(office, f"name,email\n{rows}")
+    path = f"/api/v1/imports/{done['id']}/undo"
+    answer = await office.client.post(path, headers={"Accept": "application/x-ndjson"})
+    *steps, last = [orjson.loads(line) for line in answer.text.splitlines()]
+    assert len(steps) > 2
+    assert [step["retired"] for step in steps] == sorted(step["retired"] for step in steps)
+    assert (last["done"], last["state"], last["retired"], last["items"]) == (True, "undone", 450, [])
+    again = await office.client.post(path, headers={"Accept": "application/x-ndjson"})
+    assert orjson.loads(again.text.splitlines()[-1])["state"] == "undone"

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { Card, Value } from '../src/lib/api/card'
-import { asInput, asText, fieldsOf, formerOf, isEmpty, valueOf, type FieldType } from '../src/lib/card'
+import { asChange, asInput, asText, fieldsOf, formerOf, isEmpty, valueOf, type FieldType } from '../src/lib/card'
 import { card as en } from '../src/lib/i18n/card.en'
 import * as pagesEn from '../src/lib/i18n/card_pages.en'
 import * as pagesRu from '../src/lib/i18n/card_pages.ru'
 
+const reading = { locale: 'en-GB', words: en, operators: [{ id: '7', name: 'Olga' }] }
 const keysOf = (texts: object): string[] =>
   Object.entries(texts).flatMap(([key, value]) => (typeof value === 'object' ? keysOf(value as object) : [key]))
 
@@ -36,13 +37,36 @@ describe('a value', () => {
     ['number', 1234.5, '1234.5', '1,234.5'],
     ['birthday', '1990-12-31', '1990-12-31', '31 December 1990'],
     ['birthday', '--02-29', '--02-29', '29 February'],
-    ['text', '1990-13', '1990-13', '1990-13'],
+    ['date', '2020-02-01', '2020-02-01', '1 February 2020'],
+    ['text', '1990-12-31', '1990-12-31', '1990-12-31'],
+    ['operator', '7', '7', 'Olga'],
+    ['operator', '8', '8', '8'],
   ]
   test.each(cases)('of type %s, %j, is edited as %j and shown as %j', (type, value, input, text) => {
-    expect([asInput(type, value), asText(value, 'en-GB', en)]).toEqual([input, text])
+    expect([asInput(type, value), asText(type, value, reading)]).toEqual([input, text])
   })
 
   test('is empty when there is nothing in it, not when it says no', () => {
     expect([null, [], false, 0].map(isEmpty)).toEqual([true, true, false, false])
+  })
+})
+
+describe('a change', () => {
+  const fields = fieldsOf([{ key: 'vip', label: 'VIP', type: 'yes_no', choices: [] }, { key: 'sum', label: 'Sum', type: 'number', choices: [] }], en.fields)
+  const told = (field: string, before: string[], after: string[]) => {
+    const { label, ...text } = asChange({ field, before, after }, fields, reading)
+    return [label, text.before, text.after]
+  }
+
+  test('is told as people read it, not as the log keeps it', () => {
+    expect(told('operator', [], ['7'])).toEqual(['Responsible', '', 'Olga'])
+    expect(told('birthday', ['1990-12-31'], ['--02-29'])).toEqual(['Birthday', '31 December 1990', '29 February'])
+    expect(told('own.vip', ['yes'], ['no'])).toEqual(['VIP', 'yes', 'no'])
+    expect(told('own.sum', ['1234.5'], [])).toEqual(['Sum', '1,234.5', ''])
+    expect(told('tags', [], ['vip', 'opt'])).toEqual(['Tags', '', 'vip, opt'])
+  })
+
+  test('of a field that nobody has any more is told by its key', () => {
+    expect(told('own.gone', [], ['x'])).toEqual(['gone', '', 'x'])
   })
 })

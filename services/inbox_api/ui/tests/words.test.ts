@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { problemFrom } from '../src/lib/api/problem'
 import { en } from '../src/lib/i18n/en'
 import { ru } from '../src/lib/i18n/ru'
 import { commandOf } from '../src/lib/keys'
 import { pieces } from '../src/lib/text/links'
 import { hue, initials } from '../src/lib/text/names'
-import { duration, relative, snoozePresets } from '../src/lib/time'
+import { day, duration, relative, snoozePresets } from '../src/lib/time'
 
 const keysOf = (texts: object, path = ''): string[] =>
   Object.entries(texts).flatMap(([key, value]) => (typeof value === 'object' ? keysOf(value as object, `${path}${key}.`) : [path + key]))
@@ -46,6 +46,18 @@ test('this evening is not offered in the evening', () => {
   const names = (hour: number) => snoozePresets(new Date(2026, 2, 3, hour).getTime()).map(({ name }) => name)
   expect(names(10)).toContain('this_evening')
   expect(names(18)).not.toContain('this_evening')
+})
+
+test('yesterday is the day before, also after a day of 23 or 25 hours', () => {
+  // 24 hours before half past midnight is the day before yesterday where a clock was put forward in between.
+  vi.stubEnv('TZ', 'Europe/Berlin')
+  const words = { today: 'today', yesterday: 'yesterday' }
+  for (const [month, date] of [[2, 30], [9, 26]] as const) {
+    const now = new Date(2026, month, date, 0, 30)
+    const at = (days: number) => day(new Date(2026, month, date - days, 12).toISOString(), now.getTime(), 'en-GB', words)
+    expect([at(1), at(2) === 'yesterday']).toEqual(['yesterday', false])
+  }
+  vi.unstubAllEnvs()
 })
 
 test('a duration is minutes and seconds', () => {

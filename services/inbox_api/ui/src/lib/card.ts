@@ -40,13 +40,46 @@ export function asInput(type: FieldType, value: Value): string {
   return String(value)
 }
 
-/** A value as people read it; days of birth may have no year. */
-export function asText(value: Value, locale: string, words: { yes: string; no: string }): string {
+/** What texts are made with. */
+export interface Reading {
+  locale: string
+  words: { yes: string; no: string; nothing: string }
+  operators: readonly { id: string; name: string }[]
+}
+
+/** A value as people read it; days of birth may have no year, and a history knows operators by their ids only. */
+export function asText(type: FieldType, value: Value, { locale, words, operators }: Reading): string {
   if (value === null) return ''
   if (Array.isArray(value)) return value.join('\n')
   if (typeof value === 'object') return value.name || value.id
   if (typeof value === 'boolean') return value ? words.yes : words.no
   if (typeof value === 'number') return new Intl.NumberFormat(locale, { maximumFractionDigits: 15 }).format(value)
+  if (type === 'operator') return operators.find(({ id }) => id === value)?.name ?? value
+  return type === 'date' || type === 'birthday' ? dayText(value, locale) : value
+}
+
+/** A change of a card as a timeline or an import tells it: which field, what it held, what it holds. */
+export function asChange(changed: FieldText, fields: readonly Field[], reading: Reading): { label: string; before: string; after: string } {
+  const field = fields.find(({ name }) => name === changed.field)
+  const type = field?.type ?? 'text'
+  const text = (values: readonly string[]) => (values.length > 0 ? asText(type, held(type, values), reading).replaceAll('\n', ', ') : '')
+  return { label: field?.label ?? changed.field.replace(/^own\./, ''), before: text(changed.before), after: text(changed.after) }
+}
+
+export interface FieldText {
+  field: string
+  before: readonly string[]
+  after: readonly string[]
+}
+
+/** The value that the log keeps as texts. */
+function held(type: FieldType, values: readonly string[]): Value {
+  if (type === 'number') return Number(values[0])
+  if (type === 'yes_no') return values[0] === 'yes'
+  return values.length > 1 ? [...values] : values[0]!
+}
+
+function dayText(value: string, locale: string): string {
   const day = /^(?:(\d{4})|-)-(\d\d)-(\d\d)$/.exec(value)
   if (!day) return value
   const date = new Date(0)

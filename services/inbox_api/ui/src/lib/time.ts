@@ -30,7 +30,7 @@ export function clock(time: string, language: string): string {
 export function day(time: string, now: number, language: string, words: { today: string; yesterday: string }): string {
   const then = Date.parse(time)
   if (sameDay(then, now)) return words.today
-  if (sameDay(then, now - DAY)) return words.yesterday
+  if (sameDay(then, at(now, -1, 12).getTime())) return words.yesterday
   const year = new Date(then).getFullYear() === new Date(now).getFullYear() ? {} : { year: 'numeric' as const }
   return format(then, language, { weekday: 'long', day: 'numeric', month: 'long', ...year })
 }

@@ -1,5 +1,5 @@
 /** The customer's card, own fields, and imports: the shapes and one function a call. */
-import { answer, BASE, request } from './client'
+import { answer, askForLines, request } from './client'
 import { Problem, problemFrom } from './problem'
 import type { Page } from './types'
 
@@ -84,8 +84,16 @@ export interface Import extends Counts {
   left: number
   retired: number
 }
+export interface UndoStep {
+  restored: number
+  retired: number
+  left: number
+  problem?: string
+  done?: boolean
+}
+export type Undone = UndoStep & Import & { items: LeftRow[] }
 export interface LeftRow {
-  row: number
+  row: number | null
   customer_id: string
   fields: string[]
   why: 'changed' | 'contact'
@@ -112,40 +120,36 @@ export const cards = {
   define: (field: OwnField) => request<OwnField>('POST', '/fields', field),
   remove: (key: string) => request<void>('DELETE', `/fields/${key}`),
   imports: () => request<Page<Import>>('GET', '/imports?limit=20'),
-  undo: (id: string) => request<Import & { items: LeftRow[] }>('POST', `/imports/${id}/undo`, {}),
 }
 
 export async function preview(file: File): Promise<Preview> {
-  return (await (await send('/customers/import/preview', file)).json()) as Preview
+  return (await (await askForLines('/customers/import/preview', file)).json()) as Preview
 }
 
 /** Sends the file and tells each step as it comes. Throws a Problem, also when it stops half-way. */
 export async function importFile(file: File, query: URLSearchParams, told: (step: ImportStep) => void): Promise<void> {
-  const response = await send(`/customers/import?${query}`, file)
+  await readSteps(await askForLines(`/customers/import?${query}`, file), told)
+}
+
+/** Takes an import back and tells how far that is; returns it as it is then. Throws a Problem. */
+export async function undoImport(id: string, told: (step: UndoStep) => void): Promise<Undone> {
+  return (await readSteps(await askForLines(`/imports/${id}/undo`, null), told)) as Undone
+}
+
+async function readSteps<Step extends { problem?: string; done?: boolean }>(response: Response, told: (step: Step) => void): Promise<Step> {
   let rest = ''
-  let done = false
+  let last: Step | undefined
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
-  for (let part = await reader?.read(); part && !part.done; part = await reader?.read()) {
+  const next = () => reader?.read().catch((cause: unknown) => { throw new Problem(0, String(cause), null) })
+  for (let part = await next(); part && !part.done; part = await next()) {
     const lines = (rest + part.value).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) {
-      const step = JSON.parse(line) as ImportStep
-      told(step)
-      if (step.problem) throw new Problem(422, step.problem, null)
-      done ||= step.done === true
+      last = JSON.parse(line) as Step
+      told(last)
+      if (last.problem) throw new Problem(422, last.problem, null)
     }
   }
-  if (!done) throw new Problem(0, 'the connection was lost', null)
-}
-
-async function send(path: string, file: File): Promise<Response> {
-  const headers = { Accept: 'application/x-ndjson', 'X-Okno': '1', 'Content-Type': 'text/csv' }
-  let response: Response
-  try {
-    response = await fetch(BASE + path, { method: 'POST', headers, body: file })
-  } catch (cause) {
-    throw new Problem(0, String(cause), null)
-  }
-  if (!response.ok) throw await problemFrom(response)
-  return response
+  if (!last?.done) throw new Problem(0, 'the connection was lost', null)
+  return last
 }

@@ -93,25 +93,36 @@ export const api = {
 }
 
 export async function request<T>(method: string, path: string, body?: unknown, anonymous = false): Promise<T> {
-  const response = await answer(method, path, body)
+  const response = await answer(method, path, body, anonymous)
   if (response.ok) return (await content(response)) as T
-  if (response.status === 401 && !anonymous) onSignedOut()
   throw await problemFrom(response)
 }
 
-export async function answer(method: string, path: string, body: unknown): Promise<Response> {
+/** What the server answers, whatever it is; 401 signs out. */
+export async function answer(method: string, path: string, body: unknown, anonymous = false): Promise<Response> {
   const headers: Record<string, string> = { Accept: 'application/json', 'X-Okno': '1' }
   if (body !== undefined) headers['Content-Type'] = 'application/json'
+  const signal = AbortSignal.timeout(DEADLINE_MILLISECONDS)
+  return sent(path, { method, headers, body: body === undefined ? null : JSON.stringify(body), signal }, anonymous)
+}
+
+/** Asks for lines that come while something long is done: it has no deadline. Throws a Problem when it is refused. */
+export async function askForLines(path: string, body: File | null): Promise<Response> {
+  const headers = { Accept: 'application/x-ndjson', 'X-Okno': '1', ...(body && { 'Content-Type': 'text/csv' }) }
+  const response = await sent(path, { method: 'POST', headers, body }, false)
+  if (!response.ok) throw await problemFrom(response)
+  return response
+}
+
+async function sent(path: string, what: RequestInit, anonymous: boolean): Promise<Response> {
+  let response: Response
   try {
-    return await fetch(BASE + path, {
-      method,
-      headers,
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(DEADLINE_MILLISECONDS),
-    })
+    response = await fetch(BASE + path, what)
   } catch (cause) {
     throw new Problem(0, cause instanceof Error ? cause.message : String(cause), null)
   }
+  if (response.status === 401 && !anonymous) onSignedOut()
+  return response
 }
 
 async function content(response: Response): Promise<unknown> {

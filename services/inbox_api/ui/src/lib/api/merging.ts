@@ -31,5 +31,6 @@ export const mergingApi = {
   refuse: (id: string) => request<void>('POST', `/suggestions/${id}/refuse`, {}),
   merge: (id: string, into: string) => request<Customer>('POST', `/customers/${id}/merge`, { into }),
   unmerge: (group: string, customer: string) => request<Customer>('POST', `/customers/${group}/unmerge`, { customer }),
-  customers: () => request<Page<Customer>>('GET', '/customers?limit=200'),
+  /** The newest customers, or those whose names or addresses have these words. */
+  customers: (q: string) => request<Page<Customer>>('GET', `/customers?${new URLSearchParams({ q, limit: '12' })}`),
 }

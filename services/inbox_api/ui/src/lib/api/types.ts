@@ -187,6 +187,11 @@ export interface Entry {
   bcc?: string[]
   markup?: Markup
   due_at?: string | null
+  /** Until when a conversation sleeps. */
+  until?: string | null
+  /** Tags. */
+  added?: string[]
+  removed?: string[]
   reachable?: boolean
   changes?: { field: string; before: string[]; after: string[] }[]
   /** The message that an operator picked to answer. */

@@ -18,6 +18,8 @@ export const merging = {
   unmerged: 'Shown apart again',
   merge: 'Merge with another customer',
   pick: 'Who is the same person?',
+  find: 'Name, e-mail, telephone',
+  not_found: 'Nobody found.',
   none: 'Nobody else is known yet.',
   keys: { accept: 'Suggestion: they are one', refuse: 'Suggestion: they are two' },
 }

@@ -1,5 +1,6 @@
-/** Why no answer is possible, or is again, as the server says it, in the operator's language. What is not known here is shown as it is. */
+/** Why something is refused, or no answer possible, as the server says it, in the operator's language. What is not known here is shown as it is. */
 import type { Language } from './index.svelte'
+import { REFUSALS } from './refusals'
 
 const RUSSIAN: [RegExp, string][] = [
   [/^A call is not answered in writing: call back (.+)\.$/, 'На звонок не отвечают письменно: перезвоните на $1.'],
@@ -14,6 +15,16 @@ const RUSSIAN: [RegExp, string][] = [
   [/^started or unblocked the bot$/, 'Клиент запустил или разблокировал бота'],
   [/^the bot was removed from the group$/, 'Бота удалили из группы'],
   [/^the bot was added to the group$/, 'Бота добавили в группу'],
+  // why a message stands in its conversation
+  [/^first message of a thread$/, 'первое сообщение ветки'],
+  [/^quotes a message of another customer$/, 'цитирует сообщение другого клиента'],
+  [/^sent to an address that only this conversation has$/, 'отправлено на адрес, который есть только у этого обращения'],
+  [/^proves to have (.*)$/s, 'отправитель точно видел $1'],
+  [/^same thread$/, 'та же ветка'],
+  [/^answers (.*)$/s, 'ответ на $1'],
+  [/^same sender and subject$/, 'тот же отправитель и та же тема'],
+  [/^moved out of another conversation$/, 'перенесено из другого обращения'],
+  ...REFUSALS,
 ]
 
 export function reasonIn(language: Language, text: string): string {

@@ -4,6 +4,7 @@ import type { Meaning } from '../moment'
 import type { Group } from '../timeline_filter'
 
 export const timelineEn = {
+  until: (time: string) => `until ${time}`,
   filter: {
     label: 'Filter',
     clear: 'Show everything',

@@ -5,6 +5,7 @@ const times = (count: number): string =>
   count % 10 >= 2 && count % 10 <= 4 && !(count % 100 >= 12 && count % 100 <= 14) ? `${count} раза` : `${count} раз`
 
 export const timelineRu: typeof timelineEn = {
+  until: (time) => `до ${time}`,
   filter: {
     label: 'Фильтр',
     clear: 'Показать всё',

@@ -1,6 +1,7 @@
 /** Short messages at the edge of the screen: what an action did, or why it failed. */
 import { Problem } from '../api/problem'
 import { L } from '../i18n/index.svelte'
+import { reasonIn } from '../i18n/reasons'
 
 export interface Notice {
   id: number
@@ -38,7 +39,7 @@ class Notices {
 export function explain(cause: unknown): string {
   if (!(cause instanceof Problem)) throw cause
   if (cause.unreachable) return L.t.errors.unreachable
-  return [cause.message, ...cause.errors].join(' · ')
+  return [cause.message, ...cause.errors].map((each) => reasonIn(L.language, each)).join(' · ')
 }
 
 export const notices = new Notices()

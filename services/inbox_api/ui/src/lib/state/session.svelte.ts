@@ -5,6 +5,9 @@ import type { Operator } from '../api/types'
 import { L } from '../i18n/index.svelte'
 import { telephone } from './telephone.svelte'
 
+/** Tells the other tabs of this browser: they have the same session. */
+const ENDED = 'okno.session_ended'
+
 class Session {
   operator = $state.raw<Operator | null>(null)
   operators = $state.raw<Operator[]>([])
@@ -12,6 +15,9 @@ class Session {
 
   constructor() {
     whenSignedOut(() => (this.operator = null))
+    addEventListener('storage', ({ key }) => {
+      if (key === ENDED) this.operator = null
+    })
   }
 
   /** Throws a Problem when the server cannot say, which is not the same as "nobody". */
@@ -33,6 +39,7 @@ class Session {
 
   async signOut(): Promise<void> {
     await api.signOut()
+    localStorage.setItem(ENDED, new Date().toISOString())
     this.operator = null
     telephone.forget()
   }
