@@ -51,7 +51,7 @@ async def _found(call: Call, wanted: Selection, after: int, wait: int) -> Page:
         if found.events or left <= 0 or views.ended or await call.request.is_disconnected():
             return found
         if not found.more:
-            await views.reach(found.until + 1, left, news=True)
+            await views.reach(found.until + 1, left, lambda: views.ended)
         after = found.until
 
 

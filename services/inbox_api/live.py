@@ -31,7 +31,8 @@ async def stream(call: Call) -> Response:
     views = call.context.views
     await views.started.wait()  # before that, every browser would seem to be ahead
     await views.advance()
-    frames = _frames(views, int(text) if text else views.position, partial(_is_signed_in, call))
+    begin = int(text) if text else views.position
+    frames = _frames(views, begin, partial(_is_signed_in, call), is_resumed=bool(text))
     return StreamingResponse(frames, media_type="text/event-stream", headers=HEADERS)
 
 
@@ -43,23 +44,32 @@ async def _is_signed_in(call: Call) -> bool:
     return True
 
 
-async def _frames(views: Views, position: int, is_signed_in: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-    """Whoever has signed out meanwhile is told nothing more, at the latest after ALIVE_SECONDS."""
+async def _frames(
+    views: Views, position: int, is_signed_in: Callable[[], Awaitable[bool]], *, is_resumed: bool
+) -> AsyncIterator[bytes]:
+    """Whoever has signed out meanwhile is told nothing more, at the latest after ALIVE_SECONDS.
+
+    When other tables are shown (an erasure, a rebuild) everything on screen has to be read again: no event says what.
+    """
     loop = asyncio.get_running_loop()
-    asked_at = loop.time()
+    asked_at, switches = loop.time(), views.switches
     views.watchers += 1
     try:
         yield b"retry: 1000\n\n" + await _alive(views, position)
-        if position > views.position:  # of a log that was restored from an older copy
+        # of a log that was restored from an older copy, or what is on screen may be of the tables that were live before
+        if position > views.position or (is_resumed and position <= views.switched_at):
             position = views.position
             yield _event("resync", position, {"position": position})
         while not views.ended:
-            moved = await views.reach(position + 1, ALIVE_SECONDS, news=True)
+            moved = await views.reach(position + 1, ALIVE_SECONDS, partial(_is_other, views, switches))
             if loop.time() - asked_at >= ALIVE_SECONDS:
                 if not await is_signed_in():
                     return
                 asked_at = loop.time()
-            if moved:
+            if views.switches != switches:
+                position, switches = views.position, views.switches
+                yield _event("resync", position, {"position": position})
+            elif moved:
                 changes = await views.after(position)
                 if changes is None:
                     position = views.position
@@ -75,6 +85,10 @@ async def _frames(views: Views, position: int, is_signed_in: Callable[[], Awaita
         log.warning("stream_ended", error=str(error)[:500])
     finally:
         views.watchers -= 1
+
+
+def _is_other(views: Views, switches: int) -> bool:
+    return views.ended or views.switches != switches
 
 
 async def _alive(views: Views, position: int) -> bytes:

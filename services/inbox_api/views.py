@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -51,6 +51,8 @@ class Views:
         self._looks = 0
         """How often somebody has begun to look how far the read models are."""
         self.watchers = self._waiting = 0
+        self.switches, self.switched_at = -1, -1
+        """How often the tables that are shown were exchanged for others, and at which position the last time."""
         self.ended = False
         """Whether the process ends: nobody waits for news any more."""
 
@@ -73,13 +75,15 @@ class Views:
         async with self._moved:
             self._moved.notify_all()
 
-    async def reach(self, position: int, timeout_seconds: float = 5.0, *, news: bool = False) -> bool:
-        """Wait until the read models contain a position; False when they do not in time, or, for `news`, at the end."""
+    async def reach(
+        self, position: int, timeout_seconds: float = 5.0, unless: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Wait until the read models contain a position; False when they do not in time, or before `unless`."""
 
         async def reached() -> None:
             await self.advance()
             async with self._moved:
-                await self._moved.wait_for(lambda: self.position >= position or (news and self.ended))
+                await self._moved.wait_for(lambda: self.position >= position or unless())
 
         self._waiting += 1
         try:
@@ -121,8 +125,8 @@ class Views:
                 raise
 
     async def _advance(self) -> None:
-        position = await self._database.read(live.position, brief=True)
-        if position == self.position:
+        position, (switches, switched_at) = await self._database.read(_shown, brief=True)
+        if (position, switches) == (self.position, self.switches):
             return
         if self.watchers == 0:
             self._changes.clear()
@@ -132,7 +136,7 @@ class Views:
             self._changes.extend(batch)
             self._read_until = batch[-1].position if batch else position
         async with self._moved:
-            self.position = position
+            self.position, self.switches, self.switched_at = position, switches, switched_at
             self._moved.notify_all()
 
     async def _next(self, until: int) -> list[Change]:
@@ -140,6 +144,10 @@ class Views:
         if recent := [r for r in self._store.recent(self._read_until, BATCH) if r.position <= until]:
             return await self._database.read(partial(_changes, events=recent), brief=True)
         return await self._database.read(partial(_read_changes, after=self._read_until, until=until), brief=True)
+
+
+def _shown(tx: Transaction) -> tuple[int, tuple[int, int]]:
+    return live.position(tx), live.last_switch(tx)
 
 
 def _read_changes(tx: Transaction, after: int, until: int) -> list[Change]:

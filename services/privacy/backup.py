@@ -51,8 +51,9 @@ MADE_ANEW = (
     "unreadable_events",
 )  # fmt: skip
 LEFT_OUT = (
-    "channel_leases", "listening", "restoring", "read_model_rebuilds", "typing", "transport_topics", "transport_log",
-    "transport_positions", "key_pages", "key_destructions", "erased", "wire_keys", "item_keys",
+    "channel_leases", "listening", "restoring", "read_model_rebuilds", "read_model_switches", "typing",
+    "transport_topics", "transport_log", "transport_positions", "key_pages", "key_destructions", "erased", "wire_keys",
+    "item_keys",
 )  # fmt: skip
 """What was under way in processes that are gone, topics (what was not read yet is published anew), and the key store
 where it shares a database."""

@@ -247,7 +247,7 @@ def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
             _put_in_place(tx, table, begun)
         tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (live.models()[name].version, name))
     rebuilds.forget(tx)
-    tx.notify(live.TOPIC)
+    live.note_switch(tx)
 
 
 def _put_in_place(tx: Transaction, table: str, begun: Begun) -> None:

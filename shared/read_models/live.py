@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS read_model_positions (
 CREATE TABLE IF NOT EXISTS read_model_rebuilds (
     name TEXT PRIMARY KEY, prefix TEXT NOT NULL, version BIGINT NOT NULL, position BIGINT NOT NULL, owner TEXT NOT NULL,
     taken_up_at TEXT NOT NULL
-)
+);
+CREATE TABLE IF NOT EXISTS read_model_switches (switches BIGINT PRIMARY KEY, position BIGINT NOT NULL)
 """
 
 
@@ -84,6 +85,23 @@ def standings(tx: Transaction, *, lock: bool = False, names: Sequence[str] = ())
 def position(tx: Transaction) -> int:
     """Return the log position that every live model contains."""
     return min((standing.position for name, standing in standings(tx).items() if not is_apart(name)), default=0)
+
+
+def last_switch(tx: Transaction) -> tuple[int, int]:
+    """Return how often other tables were made the live ones, and the log's position then; (0, -1) for never.
+
+    What somebody has read before may be shown no more: of whoever was erased, or what was wrong.
+    """
+    row = tx.row("SELECT switches, position FROM read_model_switches")
+    return (row[0], row[1]) if row else (0, -1)
+
+
+def note_switch(tx: Transaction) -> None:
+    """Say, in the transaction that does it, that other tables are the live ones now."""
+    number, _ = last_switch(tx)
+    tx.run("DELETE FROM read_model_switches")
+    tx.insert_many("read_model_switches", ("switches", "position"), [(number + 1, position(tx))])
+    tx.notify(TOPIC)
 
 
 def take_in(tx: Transaction, events: Sequence[Recorded]) -> None:

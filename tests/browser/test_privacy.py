@@ -24,6 +24,10 @@ async def test_a_customer_is_erased_for_good_and_shown_as_erased(
     await expect(page.get_by_test_id("timeline")).to_contain_text(SAID)
     customer = await page.get_by_test_id("customer").get_attribute("data-id")
     await held(page, embedded, str(customer))
+    onlookers = [await page.context.new_page() for _ in range(2)]
+    for onlooker, address in zip(onlookers, (conversation, f"{embedded.url}/customers/{customer}"), strict=True):
+        await onlooker.goto(address)
+        await expect(onlooker.get_by_text(SAID).first).to_be_visible()
     await page.goto(f"{embedded.url}/customers/{customer}")
     await page.get_by_test_id("erase").click()
     await expect(page.get_by_test_id("erase-button")).to_be_disabled()
@@ -37,6 +41,10 @@ async def test_a_customer_is_erased_for_good_and_shown_as_erased(
         while await erasure.get_attribute("data-state") != "done":
             await asyncio.sleep(0.2)
             await page.get_by_role("button", name="Refresh").click()
+    for onlooker in onlookers:  # who has it on screen has not touched anything
+        await expect(onlooker.get_by_text(SAID)).to_have_count(0)
+        await expect(onlooker.get_by_text("Erased client").first).to_be_visible()
+        await onlooker.close()
     await erasure.get_by_test_id("certificate").click()
     await expect(erasure).to_contain_text("AES-256-GCM keys overwritten")
     await page.goto(f"{embedded.url}/customers/{customer}")

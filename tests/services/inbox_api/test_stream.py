@@ -15,6 +15,7 @@ import pytest
 
 from services.inbox_api import live, views
 from services.inbox_api.main import InboxApi
+from services.projector.rebuild import Wanted, rebuild
 from shared.clock import to_text
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain import commands as c
@@ -206,7 +207,7 @@ async def nobody() -> bool:
 
 async def test_a_stream_ends_without_a_fault_when_the_database_goes_away(office: Office) -> None:
     gone: Any = views.Views(Away(), office.store)  # type: ignore[arg-type]
-    heard = [frame async for frame in live._frames(gone, 0, nobody)]
+    heard = [frame async for frame in live._frames(gone, 0, nobody, is_resumed=False)]
     assert (heard, gone.watchers) == ([], 0)
 
 
@@ -215,13 +216,13 @@ class Slow:
 
     asked = 0
 
-    async def read(self, job: object, *, brief: bool = False) -> int:
+    async def read(self, job: object, *, brief: bool = False) -> tuple[int, tuple[int, int]]:
         self.asked += 1
         first = self.asked == 1
         await asyncio.sleep(0.01)
         if first:
             raise DatabaseUnavailable("gone")
-        return 7
+        return 7, (0, -1)
 
 
 async def test_many_who_wait_share_one_look_at_the_read_models(office: Office) -> None:
@@ -230,3 +231,25 @@ async def test_many_who_wait_share_one_look_at_the_read_models(office: Office) -
     ends = await asyncio.gather(*(shared.advance() for _ in range(100)), return_exceptions=True)
     assert [type(end) for end in ends if end] == [DatabaseUnavailable]
     assert (database.asked, shared.position) == (3, 7)
+
+
+async def test_when_other_tables_are_shown_everything_is_to_be_read_again(office: Office) -> None:
+    """As after an erasure: no event says what is shown no more."""
+    await office.receive(inbound())
+    async with stream(office) as live_:
+        assert (await live_.next())[0] == "alive"
+        await rebuild(office.database, Wanted(switch=False))
+        await rebuild(office.database, Wanted())
+        assert await live_.next() == ("resync", 3, {"position": 3})
+        await office.receive(inbound())
+        assert (await live_.changes(2))[0][0] == 4
+
+
+@pytest.mark.parametrize(("after", "told"), [(3, "resync"), (4, "change")])
+async def test_a_browser_that_was_away_meanwhile_is_told_too(office: Office, after: int, told: str) -> None:
+    await office.receive(inbound())
+    await rebuild(office.database, Wanted())
+    await office.receive(inbound())
+    async with stream(office, after=after) as live_:
+        assert (await live_.next())[0] == "alive"
+        assert (await live_.next())[0] == told
