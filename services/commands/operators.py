@@ -8,11 +8,11 @@ from uuid import UUID
 from services.house import House
 from services.reached import reached
 from services.terminal import in_house, print_json
-from shared.registry.operators import ROLES, Operators
+from shared.registry.operators import ROLES, Operator, Operators
 from shared.registry.signatures import Signatures
 from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add operators, renew their links, set their telephones and signatures"}
+COMMANDS = {"operators": "add, list and lock operators, renew their links, set their telephones and signatures"}
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -26,6 +26,10 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     link = actions.add_parser("link", help="print a new one-time link for an operator to set a password")
     link.add_argument("email")
     link.set_defaults(run=in_house(_link))
+    lock = actions.add_parser("lock", help="let an operator in no more: password, sessions, tokens and links are void")
+    lock.add_argument("email")
+    lock.set_defaults(run=in_house(_lock))
+    actions.add_parser("list", help="show all, and who can sign in").set_defaults(run=in_house(_list))
     telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
     telephone.add_argument("email")
     telephone.add_argument("telephone", help="a number or an extension of the PBX; empty: none")
@@ -62,6 +66,36 @@ async def _link(options: argparse.Namespace, house: House) -> None:
         print_json({"email": operator.email, "setup": link})
     else:
         print(f"{operator.email} sets a password at (works once, signs out whoever is in) {link}")
+
+
+async def _lock(options: argparse.Namespace, house: House) -> None:
+    operators = Operators(house.database)
+    operator = await operators.find(options.email)
+    await operators.lock(operator.id)
+    if options.json:
+        print_json({"email": operator.email, "locked": True})
+    else:
+        print(f"{operator.email} is locked until `okno operators link`; what is assigned to them stays theirs")
+
+
+async def _list(options: argparse.Namespace, house: House) -> None:
+    operators = Operators(house.database)
+    everybody, can_sign_in = await operators.all(), await operators.with_password()
+    if options.json:
+        print_json({"items": [_item(each, each.id in can_sign_in) for each in everybody]})
+        return
+    for each in everybody:
+        print(f"{each.email}  {each.role}  {each.name}{'' if each.id in can_sign_in else '  (no password)'}")
+
+
+def _item(operator: Operator, can_sign_in: bool) -> dict[str, object]:
+    return {
+        "id": str(operator.id),
+        "email": operator.email,
+        "name": operator.name,
+        "role": operator.role,
+        "can_sign_in": can_sign_in,
+    }
 
 
 async def _new_link(operators: Operators, operator_id: UUID, house: House) -> str:

@@ -107,6 +107,27 @@ class Operators:
         sql = "DELETE FROM operator_tokens WHERE operator_id = ?"
         return await self._database.write(lambda tx: tx.run(sql, (str(operator_id),)))
 
+    async def lock(self, operator_id: UUID) -> None:
+        """Let an operator in no more, by whatever they know, until they are given a new link.
+
+        Raises WrongOperator for the last admin who can come in.
+        """
+
+        def lock(tx: Transaction) -> None:
+            others = "SELECT 1 FROM operators WHERE id <> ? AND role = 'admin' AND password <> '' LIMIT 1"
+            role = tx.row("SELECT role FROM operators WHERE id = ?", (str(operator_id),))
+            if role == ("admin",) and tx.row(others, (str(operator_id),)) is None:
+                raise WrongOperator("this is the last admin who can sign in: nobody could let anybody in again")
+            tx.run("UPDATE operators SET password = '' WHERE id = ?", (str(operator_id),))
+            tx.run("DELETE FROM operator_tokens WHERE operator_id = ?", (str(operator_id),))
+
+        await self._database.write(lock)
+
+    async def with_password(self) -> set[UUID]:
+        """Return who can sign in; the others were not yet, or are locked."""
+        rows = await self._database.read(lambda tx: tx.rows("SELECT id FROM operators WHERE password <> ''"))
+        return {UUID(id_) for (id_,) in rows}
+
     async def sign_in(self, email: str, password: str) -> Operator | None:
         """Return the operator when the password is right. An unknown address takes as long as a wrong password.
 

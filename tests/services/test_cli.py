@@ -60,12 +60,6 @@ def test_an_operator_is_added_and_gets_a_token(okno: Cli) -> None:
     assert "works once" in okno("operators", "add", "ben@okno.example", "--role", "operator")
 
 
-# --- replay -----------------------------------------------------------------------------------------------
-
-
-# --- what is wrong from the start -------------------------------------------------------------------------
-
-
 def test_what_an_operator_was_given_can_be_made_void_and_a_lost_link_renewed(okno: Cli) -> None:
     okno("operators", "add", "olga@okno.example")
     okno("tokens", "create", "olga@okno.example")
@@ -76,6 +70,24 @@ def test_what_an_operator_was_given_can_be_made_void_and_a_lost_link_renewed(okn
     assert "/setup?token=" in okno("operators", "link", "olga@okno.example")
     assert okno.json("tokens", "revoke", "olga@okno.example")["revoked"] == 2
     assert "okno operators add" in okno.wrong("tokens", "revoke", "ben@okno.example")
+
+
+def test_operators_are_listed_and_whoever_leaves_is_locked_out(okno: Cli) -> None:
+    okno("operators", "add", "olga@okno.example", "--name", "Ольга")
+    assert "olga@okno.example  operator  Ольга  (no password)" in okno("operators", "list").splitlines()
+    (olga,) = okno.json("operators", "list")["items"]
+    assert (olga["email"], olga["role"], olga["can_sign_in"]) == ("olga@okno.example", "operator", False)
+    assert okno.json("operators", "lock", "OLGA@okno.example") == {"email": "olga@okno.example", "locked": True}
+    assert "okno operators link" in okno("operators", "lock", "olga@okno.example")
+    assert okno.json("tokens", "revoke", "olga@okno.example")["revoked"] == 0
+    okno("operators", "add", "anna@okno.example", "--role", "admin")
+    assert "the last admin" in okno.wrong("operators", "lock", "anna@okno.example")
+
+
+# --- replay -----------------------------------------------------------------------------------------------
+
+
+# --- what is wrong from the start -------------------------------------------------------------------------
 
 
 def test_an_unknown_command_or_option_ends_with_2(okno: Cli) -> None:
