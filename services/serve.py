@@ -32,6 +32,8 @@ from shared.transport.protocol import TransportUnavailable
 GRACE_SECONDS = 3
 SWITCH_SECONDS = 0.001
 """How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
+GAUGE_SECONDS = 3.0
+"""Whoever collects metrics waits for some ten seconds, Kafka's client half a minute for one answer."""
 WEBHOOKS, CHANNEL = "/in/", "/{channel}"
 log = Log("serve")
 Ready = Callable[[], Awaitable[str | None]]
@@ -210,8 +212,21 @@ async def _readyz(parts: Sequence[Part], _: Request) -> Response:
 
 
 async def _metrics(parts: Sequence[Part], _: Request) -> Response:
-    lines = [generate_latest().decode()]
-    for part in parts:
-        for name, read in part.gauges.items():
-            lines.append(f"# TYPE {name} gauge\n{name} {await read()}\n")
-    return Response("".join(lines), media_type=CONTENT_TYPE_LATEST)
+    """A gauge that cannot be read now is left out: what is told of an outage must not end with it."""
+    gauges = {name: read for part in parts for name, read in part.gauges.items()}
+    values = await asyncio.gather(*(_gauge(name, read) for name, read in gauges.items()))
+    told = [
+        f"# TYPE {name} gauge\n{name} {value}\n"
+        for name, value in zip(gauges, values, strict=True)
+        if value is not None
+    ]
+    return Response("".join([generate_latest().decode(), *told]), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _gauge(name: str, read: Callable[[], Awaitable[float]]) -> float | None:
+    try:
+        async with asyncio.timeout(GAUGE_SECONDS):
+            return await read()
+    except (DatabaseUnavailable, TransportUnavailable, TimeoutError) as error:
+        log.warning("gauge_unknown", gauge=name, error=repr(error)[:500])
+        return None

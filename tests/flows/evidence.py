@@ -154,8 +154,6 @@ def _behind(stage: Stage) -> list[float]:
     figures: list[float] = []
     for service in stage.named("projector"):
         metrics = stage.api.get(f"{service.url}/metrics").text
-        figures += [
-            float(line.split()[1]) for line in metrics.splitlines() if line.startswith("okno_read_models_behind")
-        ]
-    assert figures, "no projector tells how far behind it is"
+        told = [line for line in metrics.splitlines() if line.startswith("okno_read_models_behind")]
+        figures += [float(line.split()[1]) for line in told] or [float("inf")]  # while that is not known
     return figures

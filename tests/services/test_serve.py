@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import httpx
 import pytest
 from starlette.requests import Request
@@ -9,7 +12,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from services import serve
 from services.serve import Part, front
+from shared.transport.protocol import TransportUnavailable
 
 
 class Endpoint:
@@ -80,6 +85,24 @@ async def test_readiness_and_metrics_of_a_part_in_order() -> None:
         ready, metrics = await browser.get("/readyz"), await browser.get("/metrics")
     assert (ready.status_code, ready.text) == (200, "ready\n")
     assert "# TYPE okno_lag gauge\nokno_lag 3.0\n" in metrics.text
+
+
+async def test_a_gauge_that_cannot_be_read_is_left_out_of_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "GAUGE_SECONDS", 0.05)
+
+    async def hangs() -> float:
+        await asyncio.sleep(60)
+        return 1.0
+
+    async def gone() -> float:
+        raise TransportUnavailable("no broker")
+
+    served = replace(part(), gauges={**part().gauges, "okno_hangs": hangs, "okno_gone": gone})
+    async with client(served) as browser:
+        metrics = await browser.get("/metrics")
+    assert (metrics.status_code, "okno_lag 3.0" in metrics.text) == (200, True)
+    assert "okno_hangs" not in metrics.text
+    assert "okno_gone" not in metrics.text
 
 
 async def test_whoever_leaves_in_the_middle_of_a_body_is_no_error_of_ours() -> None:

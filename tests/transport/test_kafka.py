@@ -109,6 +109,26 @@ async def test_members_that_have_left_are_not_kept_in_memory(kafka: KafkaServer)
     assert kept <= 3  # the last until the next has left, the first by a timer of its own
 
 
+async def test_of_a_member_that_could_not_leave_nothing_goes_on(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was left while it joined asked for its coordinator for ever after an outage."""
+    house = house_of(kafka)
+    async with house.transport() as transport:
+        await transport.publisher().publish_many(house.topic, numbered(1))
+        before = asyncio.all_tasks()
+        async with transport.consumer(house.topic, house.group) as consumer:
+            assert isinstance(consumer, KafkaConsumer)
+            assert await read(consumer, 1)
+            running = asyncio.all_tasks() - before
+            inner = consumer._consumer
+            monkeypatch.setattr(inner._coordinator, "close", asyncio.Event().wait)
+            monkeypatch.setattr(consumer, "_session_seconds", 0.1)
+        assert len(running) >= 4
+        assert [task for task in running if not task.done()] == []
+        assert not any(connection.connected() for connection in inner._client._conns.values())
+
+
 async def test_a_producer_that_lost_its_sequence_is_replaced(kafka: KafkaServer) -> None:
     house = house_of(kafka)
     async with house.transport() as transport:
