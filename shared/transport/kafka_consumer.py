@@ -30,6 +30,7 @@ METADATA_SECONDS = 5.0
 """A topic or partition that was unknown when a member joined is found after this time (aiokafka's default is 5 min)."""
 FETCH_WAIT_MILLISECONDS = 100
 """One fetch a broker is under way; a partition that is not in it waits for its end."""
+_NEEDED = {"_coordinator": "_coordination_task", "_fetcher": "_fetch_task", "_client": "_sync_task"}
 log = Log("transport")
 
 
@@ -81,6 +82,7 @@ class KafkaConsumer:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_seconds
         while True:
+            self._refuse_half_dead()
             await self._place()
             left = max(0.0, deadline - loop.time())
             async with asking_kafka(f"reading {self._topic}", left + SECONDS):
@@ -116,6 +118,17 @@ class KafkaConsumer:
             ends = await self._consumer.end_offsets(partitions)
             begins = await self._consumer.beginning_offsets(partitions)
         return sum(max(0, ends[p] - max(self._done.get(p, -1) + 1, begins[p])) for p in partitions)
+
+    def _refuse_half_dead(self) -> None:
+        """Raise TransportUnavailable when a task has ended without which aiokafka 0.14 waits for ever, in silence.
+
+        After an outage the one that asks for the brokers may have ended with a RuntimeError.
+        """
+        for part, name in _NEEDED.items():
+            task = getattr(getattr(self._consumer, part), name, None)
+            if task is not None and task.done():
+                ended = name.strip("_")
+                raise TransportUnavailable(f"Kafka, a member of {self._group} is half dead: {ended} has ended")
 
     async def _report(self) -> None:
         """Commit to Kafka. A partition that moved meanwhile is its new owner's: the error is only news of that."""
@@ -195,13 +208,9 @@ class _Forgetting(ConsumerRebalanceListener):
 
 def _tasks_of(consumer: Any) -> list[asyncio.Task[Any]]:
     """Return what aiokafka 0.14 runs in the background for a consumer, as far as it has begun."""
-    named = {
-        consumer._coordinator: ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"),
-        consumer._fetcher: ("_fetch_task",),
-        consumer._client: ("_sync_task",),
-    }
+    named = [*_NEEDED.items(), ("_coordinator", "_heartbeat_task"), ("_coordinator", "_commit_refresh_task")]
     pending = list(getattr(consumer._fetcher, "_pending_tasks", ()))
-    found = [getattr(part, name, None) for part, names in named.items() for name in names]
+    found = [getattr(getattr(consumer, part), name, None) for part, name in named]
     return [task for task in (*found, *pending) if task is not None]
 
 

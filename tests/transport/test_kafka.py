@@ -129,6 +129,28 @@ async def test_of_a_member_that_could_not_leave_nothing_goes_on(
         assert not any(connection.connected() for connection in inner._client._conns.values())
 
 
+async def test_a_member_whose_metadata_nobody_follows_any_more_is_given_up(kafka: KafkaServer) -> None:
+    """It would read on from the brokers it knows, and stand still for ever once they change."""
+    house = house_of(kafka)
+
+    async def broken(*_: object) -> bool:
+        raise RuntimeError("the handler is closed")
+
+    async with house.transport() as transport:
+        await transport.publisher().publish_many(house.topic, numbered(1))
+        async with transport.consumer(house.topic, house.group) as consumer:
+            assert isinstance(consumer, KafkaConsumer)
+            assert await read(consumer, 1)
+            client = consumer._consumer._client
+            client._metadata_update = broken
+            client.force_metadata_update()
+            await asyncio.wait([client._sync_task])
+            with pytest.raises(TransportUnavailable, match="half dead: sync_task"):
+                await consumer.batch(1, 5.0)
+        async with transport.consumer(house.topic, house.group) as consumer:
+            assert len(await read(consumer, 1)) == 1
+
+
 async def test_a_producer_that_lost_its_sequence_is_replaced(kafka: KafkaServer) -> None:
     house = house_of(kafka)
     async with house.transport() as transport:
