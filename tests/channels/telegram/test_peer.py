@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.peers.okno import ROOT
 from tests.peers.telegram import TOKEN, TelegramServer
 from tests.peers.telegram_api.bot import message, private_chat
-from tests.peers.telegram_api.spec import load
+from tests.peers.telegram_api.spec import Spec, load
 
 
 class Client:
@@ -121,3 +121,11 @@ async def test_aiogram_itself_understands_the_server(telegram: TelegramServer) -
     client = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     said, _ = await client.communicate()
     assert said.decode().splitlines() == ["4242424242", "a conflict", "Здравствуйте", "Да"]
+
+
+def test_without_a_specification_a_text_of_digits_stays_a_text() -> None:
+    raw = {"chat_id": "8", "text": "7", "reply_markup": '{"keyboard": []}'}
+    assert Spec({}, {}).call("sendMessage", raw, set()) == (
+        {"chat_id": 8, "text": "7", "reply_markup": {"keyboard": []}},
+        [],
+    )

@@ -12,6 +12,9 @@ SPEC = Path(__file__).parents[4] / "shared" / "corpora" / "telegram" / "spec" / 
 _PLAIN = {"Integer", "Float", "String", "Boolean"}
 _LITERAL = re.compile(r"(?:always|must be) [“\"]?(\w+)[”\"]?")
 
+_TEXTS = {"text", "caption", "secret_token"}
+"""Of the parameters we send: without a specification a text such as 7 would be taken for a number."""
+
 
 class Spec:
     """`methods` and `types` by name."""
@@ -22,7 +25,7 @@ class Spec:
     def call(self, method: str, raw: dict[str, str], files: set[str]) -> tuple[dict[str, Any], list[str]]:
         """Return the parameters with their types, and what is wrong with them. `files`: parts that were uploaded."""
         if not self.methods:
-            return {name: _guess(text) for name, text in raw.items()}, []
+            return {name: text if name in _TEXTS else _guess(text) for name, text in raw.items()}, []
         if method not in self.methods:
             return {}, [f"{method}: no such method"]
         fields = {field["name"]: field for field in self.methods[method].get("fields", [])}
