@@ -67,9 +67,13 @@ class BoundedHttp(HttpToolsProtocol):
             self._late = None
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer, unless another answer is under way, and leave."""
+        """Answer, unless another answer is under way, and leave; a whole request before it has its own answer first."""
         self._progress()
         cycle = cast("Any", self.cycle)
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False  # uvicorn closes the connection behind that answer
+            self.transport.pause_reading()
+            return
         if cycle is None or cycle.response_complete or not cycle.response_started:
             answer = problem(status, detail=detail, headers={"Connection": "close"})
             lines = [b"HTTP/1.1 %d \r\n" % status, *(b"%b: %b\r\n" % header for header in answer.raw_headers)]

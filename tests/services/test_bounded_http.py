@@ -96,6 +96,14 @@ async def test_who_does_not_say_what_they_want_is_left(
     assert status_of(b"HTTP" + said.rpartition(b"HTTP")[2]) == 408
 
 
+@pytest.mark.parametrize("excess", [b"\x00 what no Content-Length counts\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+async def test_a_whole_request_has_its_answer_whatever_comes_after_it(port: int, excess: bytes) -> None:
+    """What it asked for is done: a refusal would be a lie, and whoever believed it would ask again."""
+    said = await told(port, ASK + b"\r\n" + excess)
+    assert (said.startswith(b"HTTP/1.1 200 OK\r\n"), said.count(b"HTTP/1.1")) == (True, 1)
+    assert b"connection: close" in said
+
+
 CHUNKED = b"POST /in/forms/x HTTP/1.1\r\nHost: okno\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
 
 
