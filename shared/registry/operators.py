@@ -141,7 +141,8 @@ class Operators:
     async def set_up(self, token: str, email: str, name: str, password: str) -> Operator:
         """Use a one-time setup link: give its operator an address, a name and a password.
 
-        What was begun with an earlier password is signed out. Raises WrongOperator, TooManyPasswords.
+        What was begun with an earlier password is signed out, and earlier links are void. Raises WrongOperator,
+        TooManyPasswords.
         """
         if len(password) < SHORTEST_PASSWORD:
             raise WrongOperator(f"the password needs at least {SHORTEST_PASSWORD} characters")
@@ -156,7 +157,8 @@ class Operators:
                 raise WrongOperator("this link was used already or has expired: ask for a new one")
             sql = "UPDATE operators SET email = ?, name = ?, password = ? WHERE id = ?"
             tx.run(sql, (email.strip().lower(), name.strip() or known.name, hashed, str(known.id)))
-            tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'session'", (str(known.id),))
+            earlier = "DELETE FROM operator_tokens WHERE operator_id = ? AND purpose IN ('session', 'setup')"
+            tx.run(earlier, (str(known.id),))
             return Operator(known.id, email.strip().lower(), name.strip() or known.name, known.role, known.language)
 
         try:

@@ -269,6 +269,14 @@ async def test_a_setup_link_used_twice_at_once_works_once(operators: Operators) 
     assert await operators.of_token(link, ("setup",)) is None
 
 
+async def test_a_link_that_was_lost_is_void_once_another_one_is_used(operators: Operators) -> None:
+    olga = await operators.add("olga@okno.example", "operator")
+    lost, link = [await operators.create_token(olga.id, "setup") for _ in range(2)]
+    await operators.set_up(link, olga.email, "", "password")
+    with pytest.raises(WrongOperator, match="ask for a new one"):
+        await operators.set_up(lost, olga.email, "", "a stranger's")
+
+
 async def test_a_setup_link_is_not_used_up_by_an_address_that_is_taken(operators: Operators) -> None:
     await operators.add("ben@okno.example", "operator")
     olga = await operators.add("olga@okno.example", "operator")
