@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
+from shared.kafka_servers import KafkaServers, WrongServers, read_kafka_servers
 from shared.owner_only import make_folder
 
 
@@ -19,11 +20,11 @@ class WrongSettings(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is. `kafka` empty means the embedded transport in the database."""
+    """Where everything is. Without `kafka` it is the embedded transport in the database."""
 
     data: Path
     database_url: str
-    kafka: str
+    kafka: KafkaServers | None
     blobs: str
     secret_key: bytes
     """32 bytes: encrypts channel secrets, signs what must not be forged."""
@@ -37,18 +38,18 @@ class Settings:
 
     @property
     def embedded(self) -> bool:
-        return not self.kafka
+        return self.kafka is None
 
 
 def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
     """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL,
-    OKNO_KEYS_URL, OKNO_EVENTS and OKNO_WEBHOOK_NETWORKS.
+    OKNO_KEYS_URL, OKNO_EVENTS and OKNO_WEBHOOK_NETWORKS, and those that begin with OKNO_KAFKA_.
 
     `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
     """
     env = os.environ if environment is None else environment
     folder = (data or Path(env.get("OKNO_DATA", "var"))).absolute()
-    kafka, database = env.get("OKNO_KAFKA", ""), env.get("OKNO_DATABASE_URL", "")
+    kafka, database = _kafka(env), env.get("OKNO_DATABASE_URL", "")
     if kafka and database.startswith("sqlite"):
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
     if database and not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
@@ -66,6 +67,13 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         events_in_full=env.get("OKNO_EVENTS") == "full",
         webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
+
+
+def _kafka(env: Mapping[str, str]) -> KafkaServers | None:
+    try:
+        return read_kafka_servers(env)
+    except WrongServers as error:
+        raise WrongSettings(str(error)) from error
 
 
 def _keys_url(given: str, database: str, folder: Path) -> str:

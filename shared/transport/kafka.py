@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry
 
 from shared.contracts.topics import ALL
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_consumer import KafkaConsumer
 from shared.transport.kafka_offsets import done, ends
+from shared.transport.kafka_options import refuse_unreachable
 from shared.transport.kafka_publisher import KafkaPublisher
 from shared.transport.kafka_topics import create_topics
 from shared.transport.protocol import Positions
@@ -21,14 +23,14 @@ SESSION_SECONDS = 10.0
 
 
 class KafkaTransport:
-    """`bootstrap`: host:port, several with commas. Topics that exist keep their number of partitions.
+    """Topics that exist keep their number of partitions.
 
     `seconds`: after this long without an answer a publish has failed. `registry`: for FastStream's metrics.
     """
 
     def __init__(
         self,
-        bootstrap: str,
+        servers: KafkaServers,
         *,
         topics: Sequence[str] = ALL,
         partitions: int = PARTITIONS,
@@ -36,25 +38,26 @@ class KafkaTransport:
         seconds: float = PUBLISH_SECONDS,
         registry: CollectorRegistry | None = None,
     ) -> None:
-        self._bootstrap, self._topics, self._partitions = bootstrap, topics, partitions
+        self._servers, self._topics, self._partitions = servers, topics, partitions
         self._session_seconds = session_seconds
-        self._publisher = KafkaPublisher(bootstrap, seconds, registry)
+        self._publisher = KafkaPublisher(servers, seconds, registry)
 
     def publisher(self) -> KafkaPublisher:
         return self._publisher
 
     def consumer(self, topic: str, group: str, positions: Positions | None = None) -> KafkaConsumer:
-        return KafkaConsumer(self._bootstrap, topic, group, positions, self._session_seconds)
+        return KafkaConsumer(self._servers, topic, group, positions, self._session_seconds)
 
     async def ends(self, topic: str) -> dict[str, int]:
-        return await ends(self._bootstrap, topic)
+        return await ends(self._servers, topic)
 
     async def done(self, topic: str, group: str) -> dict[str, int]:
-        return await done(self._bootstrap, topic, group)
+        return await done(self._servers, topic, group)
 
     async def start(self) -> None:
         """Create the topics that are missing. Raises TransportUnavailable."""
-        await create_topics(self._bootstrap, self._topics, self._partitions)
+        await refuse_unreachable(self._servers)
+        await create_topics(self._servers, self._topics, self._partitions)
 
     async def close(self) -> None:
         await self._publisher.close()

@@ -17,7 +17,9 @@ from faststream.kafka.prometheus import KafkaPrometheusMiddleware
 from faststream.kafka.publisher.producer import AioKafkaFastProducerImpl
 from prometheus_client import CollectorRegistry
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_deadline import asking_kafka
+from shared.transport.kafka_options import security
 from shared.transport.limits import MAX_RECORD_BYTES
 
 BATCH_BYTES = 128 * 1024
@@ -27,11 +29,12 @@ STOP_SECONDS = 2.0
 class Connection:
     """Connect it once; after `end` make a new one."""
 
-    def __init__(self, bootstrap: str, seconds: float, registry: CollectorRegistry | None) -> None:
+    def __init__(self, servers: KafkaServers, seconds: float, registry: CollectorRegistry | None) -> None:
         self._seconds = seconds
         self._producer = _Producer()
         self.broker = KafkaBroker(
-            bootstrap.split(","),
+            servers.bootstrap.split(","),
+            security=security(servers),
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=int(seconds * 1000),

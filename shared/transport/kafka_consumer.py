@@ -15,8 +15,10 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from shared.kafka_servers import KafkaServers
 from shared.logs import Log
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
+from shared.transport.kafka_options import options
 from shared.transport.kafka_topics import topic_id
 from shared.transport.limits import MAX_RECORD_BYTES, READ_BYTES
 from shared.transport.protocol import Positions, Record, TransportUnavailable
@@ -38,9 +40,9 @@ class KafkaConsumer:
     """One member of a group. After TransportUnavailable leave and enter a new one, or call `batch` again."""
 
     def __init__(
-        self, bootstrap: str, topic: str, group: str, positions: Positions | None, session_seconds: float
+        self, servers: KafkaServers, topic: str, group: str, positions: Positions | None, session_seconds: float
     ) -> None:
-        self._bootstrap, self._topic, self._group, self._positions = bootstrap, topic, group, positions
+        self._servers, self._topic, self._group, self._positions = servers, topic, group, positions
         self._session_seconds = session_seconds
         self._consumer: Any = None
         self._placed: dict[TopicPartition, str] = {}
@@ -51,7 +53,7 @@ class KafkaConsumer:
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
-            bootstrap_servers=self._bootstrap,
+            **options(self._servers),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -144,7 +146,7 @@ class KafkaConsumer:
         """Seek in every partition that is new or was forgotten; from the start when it moves again meanwhile."""
         while new := self._consumer.assignment() - self._placed.keys():
             rebalances = self._rebalances
-            id = await topic_id(self._bootstrap, self._topic)
+            id = await topic_id(self._servers, self._topic)
             sources = {partition: f"{self._topic}/{id}/{partition.partition}" for partition in sorted(new)}
             done = await self._last_done(sources)
             if rebalances != self._rebalances:

@@ -9,8 +9,10 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_consumer import _record
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
+from shared.transport.kafka_options import options
 from shared.transport.kafka_topics import topic_id
 from shared.transport.limits import MAX_RECORD_BYTES, READ_BYTES
 from shared.transport.protocol import Record
@@ -20,11 +22,11 @@ WAIT_MILLISECONDS = 1000
 
 
 async def look_kafka(
-    bootstrap: str, topic: str, since: datetime | None = None, behind: Mapping[str, int] = MappingProxyType({})
+    servers: KafkaServers, topic: str, since: datetime | None = None, behind: Mapping[str, int] = MappingProxyType({})
 ) -> AsyncIterator[list[Record]]:
     """Yield what the topic holds now, behind an offset of each source that is named. Raises TransportUnavailable."""
     consumer: Any = AIOKafkaConsumer(  # type: ignore[no-untyped-call]
-        bootstrap_servers=bootstrap,
+        **options(servers),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -33,7 +35,7 @@ async def look_kafka(
         request_timeout_ms=int(SECONDS * 1000),
     )
     try:
-        id = await topic_id(bootstrap, topic)
+        id = await topic_id(servers, topic)
         async with asking_kafka(f"looking at {topic}"):
             await consumer.start()
             known = {_number(source): at for source, at in behind.items() if source.startswith(f"{topic}/{id}/")}

@@ -7,14 +7,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
+from shared.transport.kafka_options import options
 from shared.transport.kafka_topics import topic_id
 
 
-async def ends(bootstrap: str, topic: str) -> dict[str, int]:
+async def ends(servers: KafkaServers, topic: str) -> dict[str, int]:
     """Return the offset of the last record of each partition that has any, by source. Raises TransportUnavailable."""
-    id_ = await topic_id(bootstrap, topic)
-    consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=int(SECONDS * 1000))  # type: ignore[no-untyped-call]
+    id_ = await topic_id(servers, topic)
+    consumer: Any = AIOKafkaConsumer(**options(servers), request_timeout_ms=int(SECONDS * 1000))  # type: ignore[no-untyped-call]
     try:
         async with asking_kafka(f"ends of {topic}"):
             await consumer.start()
@@ -30,10 +32,10 @@ async def ends(bootstrap: str, topic: str) -> dict[str, int]:
     }
 
 
-async def done(bootstrap: str, topic: str, group: str) -> dict[str, int]:
+async def done(servers: KafkaServers, topic: str, group: str) -> dict[str, int]:
     """Return the last offset that a group has committed of each partition, by source. Raises TransportUnavailable."""
-    id_ = await topic_id(bootstrap, topic)
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(SECONDS * 1000))
+    id_ = await topic_id(servers, topic)
+    admin: Any = AIOKafkaAdminClient(**options(servers), request_timeout_ms=int(SECONDS * 1000))
     try:
         async with asking_kafka(f"offsets of {group}"):
             await admin.start()

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 from faststream.kafka import KafkaBroker
 from prometheus_client import CollectorRegistry
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_batches import send_all
 from shared.transport.kafka_connection import Connection
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
@@ -31,8 +32,10 @@ class KafkaPublisher:
     `registry`: where FastStream's Prometheus metrics go; they take 25 µs a record.
     """
 
-    def __init__(self, bootstrap: str, seconds: float = SECONDS, registry: CollectorRegistry | None = None) -> None:
-        self._bootstrap, self._seconds, self._registry = bootstrap, seconds, registry
+    def __init__(
+        self, servers: KafkaServers, seconds: float = SECONDS, registry: CollectorRegistry | None = None
+    ) -> None:
+        self._servers, self._seconds, self._registry = servers, seconds, registry
         self._connection: Connection | None = None
         self._connecting = asyncio.Lock()
 
@@ -67,7 +70,7 @@ class KafkaPublisher:
     async def _connected(self) -> Connection:
         async with self._connecting:
             if self._connection is None:
-                connection = Connection(self._bootstrap, self._seconds, self._registry)
+                connection = Connection(self._servers, self._seconds, self._registry)
                 await connection.connect()
                 self._connection = connection
             return self._connection

@@ -13,12 +13,21 @@ from uuid import UUID
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_deadline import SECONDS, asking_kafka
+from shared.transport.kafka_options import options
 from shared.transport.limits import MAX_RECORD_BYTES
 
 CONFIGS = {
@@ -28,27 +37,36 @@ CONFIGS = {
 }
 """30 days: a projector may be down for a long holiday and lose nothing (Kafka's default is 7)."""
 LED_POLL_SECONDS = 0.05
+MAY_NOT = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
-async def create_topics(bootstrap: str, topics: Iterable[str], partitions: int, replication: int = -1) -> None:
+async def create_topics(servers: KafkaServers, topics: Iterable[str], partitions: int, replication: int = -1) -> None:
     """Create those topics that are missing, and wait until brokers know these.
 
     `replication` -1: as the brokers' default.replication.factor says. Raises TransportUnavailable.
     """
     new: Any = NewTopic
     wanted = [new(topic, partitions, replication, {}, CONFIGS) for topic in topics]
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(SECONDS * 1000))
+    admin: Any = AIOKafkaAdminClient(**options(servers), request_timeout_ms=int(SECONDS * 1000))
     try:
         async with asking_kafka("creating topics"):
             await admin.start()
-            answer = await admin.create_topics(wanted)
-            made = {topic for topic, code, *_ in answer.topic_errors if not code}
-            for topic, code, message in (row[:3] for row in answer.topic_errors):
-                if code and (error := for_code(code)) is not TopicAlreadyExistsError:
-                    raise error(f"{topic}: {message}")
-            await _wait_for_leaders(admin, made)
+            answers = [row[:3] for row in (await admin.create_topics(wanted)).topic_errors]
+            await _wait_for_leaders(admin, {topic for topic, code, _ in answers if not code})
+            await _refuse_missing(admin, {topic: for_code(code)(f"{topic}: {said}") for topic, code, said in answers})
     finally:
         await admin.close()
+
+
+async def _refuse_missing(admin: Any, answers: Mapping[str, KafkaError]) -> None:
+    """Who may not create topics is told so of those that exist, too: somebody else has made them."""
+    failed = {
+        topic: error for topic, error in answers.items() if not isinstance(error, (NoError, TopicAlreadyExistsError))
+    }
+    others = await admin.list_topics() if any(isinstance(error, MAY_NOT) for error in failed.values()) else []
+    for topic, error in failed.items():
+        if not (isinstance(error, MAY_NOT) and topic in others):
+            raise error
 
 
 async def _wait_for_leaders(admin: Any, topics: Collection[str]) -> None:
@@ -61,10 +79,10 @@ def _is_led(topic: Mapping[str, Any]) -> bool:
     return not topic["error_code"] and all(not partition["error_code"] for partition in topic["partitions"])
 
 
-async def topic_id(bootstrap: str, topic: str) -> UUID:
+async def topic_id(servers: KafkaServers, topic: str) -> UUID:
     """Return the id the cluster gave the topic when it was created. Raises TransportUnavailable."""
     client: Any = AIOKafkaClient(  # type: ignore[no-untyped-call]
-        bootstrap_servers=bootstrap, request_timeout_ms=int(SECONDS * 1000)
+        **options(servers), request_timeout_ms=int(SECONDS * 1000)
     )
     try:
         async with asking_kafka(f"id of {topic}"):

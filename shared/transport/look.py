@@ -23,7 +23,7 @@ def look(
 
     Raises TransportUnavailable.
     """
-    if settings.embedded:
+    if settings.kafka is None:
         from shared.transport.embedded_look import look_embedded
 
         return look_embedded(database, topic, since, behind)

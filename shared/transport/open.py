@@ -9,7 +9,7 @@ from shared.transport.protocol import Transport
 
 def open_transport(settings: Settings, database: Database) -> Transport:
     """Return the transport of the settings, to be started. Kafka's libraries are imported only for Kafka."""
-    if settings.embedded:
+    if settings.kafka is None:
         from shared.transport.embedded import EmbeddedTransport
 
         return EmbeddedTransport(database)

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.contracts import topics
 from shared.database.sqlite_transaction import SqliteTransaction
+from shared.kafka_servers import KafkaServers
 from shared.transport import embedded_log, kafka_offsets
 from tests.flows.stage import Stage
 
@@ -38,7 +39,7 @@ def logged(stage: Stage) -> list[dict[str, Any]]:
 
 
 async def _kafka_ends(bootstrap: str) -> dict[str, dict[str, int]]:
-    return {topic: await kafka_offsets.ends(bootstrap, topic) for topic in TOPICS}
+    return {topic: await kafka_offsets.ends(KafkaServers(bootstrap), topic) for topic in TOPICS}
 
 
 def _embedded_ends(stage: Stage) -> dict[str, dict[str, int]]:

@@ -105,9 +105,13 @@ class KafkaServer:
         ports = {"port": self.port, "advertised_port": self._advertised_port, "controller_port": free_port()}
         return PROPERTIES.format(folder=self._folder, **ports)
 
+    def _users(self) -> tuple[str, ...]:
+        """What the formatting tool is told of who may come in, where not everybody may."""
+        return ()
+
     def _format(self) -> None:
         tool = ("format", "--standalone", "-t", CLUSTER_ID, "-c", str(self._properties))
-        command = _java(f"-XX:SharedArchiveFile={ARCHIVE}", "kafka.tools.StorageTool", *tool)
+        command = _java(f"-XX:SharedArchiveFile={ARCHIVE}", "kafka.tools.StorageTool", *tool, *self._users())
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise PeerError(f"Kafka's storage cannot be formatted:\n{done.stdout}{done.stderr}")

@@ -25,6 +25,7 @@ from shared.contracts.codec import decode
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
+from shared.kafka_servers import KafkaServers
 from shared.transport.look import look
 from shared.transport.protocol import Outgoing
 from shared.transport.sealed import SealedTransport, opening
@@ -257,7 +258,7 @@ async def test_what_waits_in_kafka_is_in_a_backup_and_goes_on_without_kafka(
     own_kafka: KafkaServer, database_url: str, tmp_path: Path
 ) -> None:
     boris, data, file = Person("Kafkianskiy"), tmp_path / "data", tmp_path / "okno.backup"
-    settings = replace(settings_of(data, database_url), kafka=own_kafka.bootstrap)
+    settings = replace(settings_of(data, database_url), kafka=KafkaServers(own_kafka.bootstrap))
     house = open_house(settings)
     transport = house.transport()
     await transport.start()

@@ -42,6 +42,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
 from shared.event_store.log import head, read_log
+from shared.kafka_servers import KafkaServers
 from shared.read_models import live, timeline
 from shared.settings import Settings
 from shared.transport.protocol import Outgoing
@@ -283,7 +284,8 @@ class Provider:
 
 def settings_of(folder: Path, url: str = "", kafka: str = "") -> Settings:
     keys = f"sqlite:///{folder / 'keys.db'}"
-    return Settings(folder, url or f"sqlite:///{folder / 'okno.db'}", kafka, str(folder / "blobs"), KEY, "", keys)
+    servers = KafkaServers(kafka) if kafka else None
+    return Settings(folder, url or f"sqlite:///{folder / 'okno.db'}", servers, str(folder / "blobs"), KEY, "", keys)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from shared.contracts.inbound import Address
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
+from shared.kafka_servers import KafkaServers
 from shared.registry import channels, cursors, health, typing
 from shared.registry.channels import ChannelRegistry
 from shared.registry.secrets import SecretBox
@@ -151,7 +152,7 @@ def registry_of(database: Database) -> ChannelRegistry:
 
 
 def settings_of(folder: Path, kafka: str = "") -> Settings:
-    return Settings(folder, "", kafka, str(folder / "blobs"), KEY, "")
+    return Settings(folder, "", KafkaServers(kafka) if kafka else None, str(folder / "blobs"), KEY, "")
 
 
 async def add_channel(database: Database, kind: str = "lines", name: str = "", **settings: str) -> Channel:

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from shared.database.open import open_database
+from shared.kafka_servers import KafkaServers
 from shared.transport.protocol import Consumer, Outgoing, Record, Transport
 
 ROOT = Path(__file__).parents[2]
@@ -37,11 +38,13 @@ class Child:
 
 @dataclass
 class House:
-    """`address`: a database URL or kafka://host:port. Topic and group are the test's own."""
+    """`address`: a database URL or kafka://host:port, `servers`: how Kafka lets us in, if it asks. Topic and group are
+    the test's own."""
 
     address: str
     topic: str = field(default_factory=lambda: f"test.{uuid4().hex[:12]}")
     group: str = field(default_factory=lambda: f"group-{uuid4().hex[:12]}")
+    servers: KafkaServers | None = None
 
     @asynccontextmanager
     async def transport(self, seconds: float = 30.0) -> AsyncIterator[Transport]:
@@ -50,7 +53,7 @@ class House:
             from shared.transport.kafka import KafkaTransport
 
             kafka = KafkaTransport(
-                self.address.removeprefix("kafka://"),
+                self.servers or KafkaServers(self.address.removeprefix("kafka://")),
                 topics=[self.topic],
                 session_seconds=SESSION_SECONDS,
                 seconds=seconds,

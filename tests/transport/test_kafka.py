@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.contracts.topics import ALL
+from shared.kafka_servers import KafkaServers
 from shared.transport.asyncapi import TOPICS, asyncapi
 from shared.transport.kafka import KafkaTransport
 from shared.transport.kafka_consumer import KafkaConsumer
@@ -168,7 +169,7 @@ async def test_a_producer_that_lost_its_sequence_is_replaced(kafka: KafkaServer)
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    transport = KafkaTransport("127.0.0.1:1")
+    transport = KafkaTransport(KafkaServers("127.0.0.1:1"))
     with pytest.raises(TransportUnavailable):
         await transport.start()
     with pytest.raises(TransportUnavailable):
@@ -195,15 +196,15 @@ async def test_a_topic_made_again_is_another_source_that_starts_at_its_beginning
 
 async def test_creating_topics_twice_changes_nothing(kafka: KafkaServer) -> None:
     house = house_of(kafka)
-    await create_topics(kafka.bootstrap, [house.topic], 3)
-    first = await topic_id(kafka.bootstrap, house.topic)
-    await create_topics(kafka.bootstrap, [house.topic], 8)
-    assert await topic_id(kafka.bootstrap, house.topic) == first
+    await create_topics(KafkaServers(kafka.bootstrap), [house.topic], 3)
+    first = await topic_id(KafkaServers(kafka.bootstrap), house.topic)
+    await create_topics(KafkaServers(kafka.bootstrap), [house.topic], 8)
+    assert await topic_id(KafkaServers(kafka.bootstrap), house.topic) == first
 
 
 async def test_a_topic_that_was_unknown_when_its_reader_joined_is_read(kafka: KafkaServer) -> None:
     house = house_of(kafka)
-    early = KafkaTransport(kafka.bootstrap, topics=[])
+    early = KafkaTransport(KafkaServers(kafka.bootstrap), topics=[])
     async with early.consumer(house.topic, house.group) as consumer:
         assert await consumer.batch(1, 0.5) == []
         async with house.transport() as transport:

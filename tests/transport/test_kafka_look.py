@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.kafka_servers import KafkaServers
 from shared.transport.kafka_look import look_kafka
 from shared.transport.protocol import TransportUnavailable
 from tests.peers.kafka import KafkaServer
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.cluster
 
 
 async def looked(server: KafkaServer, topic: str, since: datetime | None = None) -> list[str]:
-    batches = [batch async for batch in look_kafka(server.bootstrap, topic, since)]
+    batches = [batch async for batch in look_kafka(KafkaServers(server.bootstrap), topic, since)]
     return values([record for batch in batches for record in batch])
 
 
@@ -65,7 +66,7 @@ async def test_an_empty_topic_is_empty_and_one_that_is_not_there_is_unavailable(
 
 async def test_a_broker_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(TransportUnavailable):
-        [batch async for batch in look_kafka(f"127.0.0.1:{free_port()}", "okno.inbound")]
+        [batch async for batch in look_kafka(KafkaServers(f"127.0.0.1:{free_port()}"), "okno.inbound")]
 
 
 async def _groups(server: KafkaServer) -> set[str]:
