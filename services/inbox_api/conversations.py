@@ -10,7 +10,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api import moments, past
+from services.inbox_api import moments, past, team
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, id_of, listed
 from shared.clock import now
@@ -84,11 +84,8 @@ async def retry(call: Call) -> Response:
 
 async def assign(call: Call) -> Response:
     asked = await call.body(AssignTo)
-    everybody = {operator.id: operator for operator in await call.context.operators.all()}
-    if asked.operator_id and asked.operator_id not in everybody:
-        raise HTTPException(422, "there is no such operator")
-    name = everybody[asked.operator_id].name if asked.operator_id else ""
-    return await _change(call, c.Assign(asked.operator_id, name))
+    operator = await team.at_work(call, asked.operator_id) if asked.operator_id else None
+    return await _change(call, c.Assign(asked.operator_id, operator.name if operator else ""))
 
 
 async def snooze(call: Call) -> Response:
