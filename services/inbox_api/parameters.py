@@ -19,6 +19,10 @@ MEANINGS: dict[str, dict[str, Any]] = {
         " it later. A timeline's order, since and until go by the same clock.",
         "schema": {"type": "string", "enum": list(get_args(By)), "default": "known"},
     },
+    "assignee_id": {
+        "description": "Whom a conversation is assigned to, also who is locked by now. Of the present only.",
+        "schema": {"type": "string", "format": "uuid"},
+    },
     "q": {
         "description": "Words that all must be there, the last one or its beginning.",
         "schema": {"type": "string"},

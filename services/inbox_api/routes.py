@@ -97,7 +97,7 @@ SIGNED_IN: tuple[Address, ...] = (
     Address("GET", "/channels", "All channels with their health", channels.list_),
     Address(
         "GET", "/conversations", "Conversations, the one changed last first", conversations.list_,
-        query=("status", "customer_id", *AS_OF, *PAGE),
+        query=("status", "customer_id", "assignee_id", *AS_OF, *PAGE),
     ),
     Address("GET", CONVERSATION, "One conversation", conversations.one, query=AS_OF),
     Address(

@@ -74,12 +74,20 @@ def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
     return _shown(row) if row else None
 
 
-def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
+def page(
+    tx: Transaction,
+    status: str | None,
+    customer_id: UUID | None,
+    before: int | None,
+    limit: int,
+    assignee_id: UUID | None = None,
+) -> list[Body]:
     """Return conversations, the one changed last first; `before`: a position from an earlier page.
 
     `customer_id`: those of everybody who is shown as one with this customer.
     """
     given: list[tuple[str, object]] = [("c.position < ?", before)] if before is not None else []
+    given += [("c.assignee_id = ?", str(assignee_id))] if assignee_id else []
     if customer_id is None:  # an index of all by position would be written to for each message
         whose, each = [status] if status else conversations_past.STATUSES, "c.status = ?"
     else:

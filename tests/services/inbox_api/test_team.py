@@ -111,6 +111,16 @@ async def test_what_cannot_be_is_refused_with_words(admin: Office) -> None:
             assert (await refused(admin, "POST", f"{path}/{what}"))[0] == 404
 
 
+async def theirs(office: Office, operator_id: str, conversation_id: str) -> None:
+    """What a locked operator had is still theirs, and found."""
+    found = await office.get("/conversations", assignee_id=operator_id)
+    assert [(each["id"], each["assignee"]["id"]) for each in found["items"]] == [(conversation_id, operator_id)]
+    assert (await office.get("/conversations", assignee_id=operator_id, status="snoozed"))["items"] == []
+    assert (await office.get("/conversations", assignee_id=str(uuid4())))["items"] == []
+    past = f"/conversations?assignee_id={operator_id}&as_of=2026-11-21T12:00:00Z"
+    assert await refused(office, "GET", past) == (422, "assignee_id must be asked without as_of")
+
+
 @pytest.mark.parametrize("what", ["conversation", "step", "card"])
 async def test_nothing_is_given_to_an_operator_who_is_locked(admin: Office, what: str) -> None:
     (message,) = await admin.receive(inbound())
@@ -133,4 +143,6 @@ async def test_nothing_is_given_to_an_operator_who_is_locked(admin: Office, what
     assert (await refused(admin, *asked))[0] in (200, 201)
     await Team(admin.database).lock(ann.id)
     assert await refused(admin, *asked) == (422, LOCKED)
+    if what == "conversation":
+        await theirs(admin, str(ann.id), str(message.conversation_id))
     assert {each["access"] for each in (await admin.get("/operators"))["items"]} == {"active", "locked"}

@@ -2,7 +2,7 @@ import { momentOf, pathAt, type Meaning, type Moment } from './moment'
 
 /** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
 export type Route =
-  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'setup' | 'login' | 'missing' }
+  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'team' | 'setup' | 'login' | 'missing' }
   | { name: 'conversation' | 'customer'; id: string }
 
 export const STEPS = '/?show=steps'
@@ -17,8 +17,8 @@ export function routeOf(path: string, search = ''): Route {
   return { name: 'missing' }
 }
 
-function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'setup' | 'login' {
-  return ['channels', 'quarantine', 'fields', 'import', 'suggestions', 'ledger', 'privacy', 'setup', 'login'].includes(name)
+function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'team' | 'setup' | 'login' {
+  return ['channels', 'quarantine', 'fields', 'import', 'suggestions', 'ledger', 'privacy', 'team', 'setup', 'login'].includes(name)
 }
 
 class Router {
