@@ -9,8 +9,8 @@ from shared.read_models.moment import By
 _TIME = {"type": "string", "format": "date-time"}
 MEANINGS: dict[str, dict[str, Any]] = {
     "as_of": {
-        "description": "A past moment: the answer is what it was then. `by` says in which meaning. Names of channels"
-        " are those of today.",
+        "description": "A past moment, in UTC where it names no zone: the answer is what it was then. `by` says in"
+        " which meaning. Names of channels are those of today.",
         "schema": _TIME,
     },
     "by": {
