@@ -71,6 +71,8 @@ export interface Conversation {
     kind: MessageKind
     author_name: string | null
     preview: string
+    /** Its content was destroyed for good. */
+    erased?: boolean
     occurred_at: string
     call: { state: CallState; direction: 'inbound' | 'outbound' } | null
   } | null
