@@ -48,6 +48,11 @@ async def test_a_colleague_is_invited_works_is_locked_and_what_they_had_is_found
     await hers.get_by_test_id("assign-me").click()
     await expect(hers.get_by_test_id("assignee")).to_have_text("Ann")
 
+    conversation = await asyncio.to_thread(embedded.conversation_with, subject)
+    step = {"customer_id": conversation["customer_id"], "what": "ring them", "due_at": "2027-01-01T09:00:00Z"}
+    step["operator_id"] = str(await ann.get_attribute("data-id"))
+    await asyncio.to_thread(lambda: embedded.api.post("/steps", json=step).raise_for_status())
+
     await page.reload()
     await expect(ann).to_have_attribute("data-access", "active")
     await expect(ann).to_contain_text("signed in")
@@ -61,12 +66,16 @@ async def test_a_colleague_is_invited_works_is_locked_and_what_they_had_is_found
     theirs = ann.get_by_test_id("conversation-row")
     await expect(theirs).to_contain_text(subject)
     await expect(theirs.locator("[data-gone=true]")).to_contain_text("Ann has no access any more")
+    await expect(ann.get_by_test_id("assigned-step")).to_contain_text("ring them")
     await theirs.click()
     await expect(page.get_by_test_id("assignee-gone")).to_have_text("Ann has no access any more")
     await page.get_by_test_id("assign").click()
     await expect(page.get_by_test_id("assign-panel")).not_to_contain_text(email)
     await page.get_by_test_id("assign-me").click()
     await expect(page.get_by_test_id("assignee-gone")).to_have_count(0)
+    planned = page.get_by_test_id("customer-steps").get_by_test_id("step")
+    await expect(planned.locator("[data-gone=true]")).to_have_text("Ann")
+    await planned.get_by_test_id("step-done").click()
     await hers.context.close()
     assert page_errors == []
 

@@ -82,6 +82,7 @@ export const api = {
   steps: (today_until: string, page: PageRequest = {}) =>
     request<Page<Step> & { counts: StepCounts }>('GET', `/steps${query({ state: 'planned', today_until, ...page })}`),
   stepsOf: (customer_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', customer_id, limit: 200 })}`),
+  stepsFor: (operator_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', operator_id, limit: 500 })}`),
   planStep: (step: NewStep) => request<Step>('POST', '/steps', step),
   stepDone: (id: string) => request<Step>('POST', `/steps/${id}/done`, {}),
   declineStep: (id: string) => request<Step>('POST', `/steps/${id}/decline`, {}),
