@@ -89,7 +89,8 @@ def projector(house: House, transport: Transport) -> Part:
 
 
 def inbox_api(house: House, transport: Transport) -> Part:
-    service = InboxApi(house.database, house.store, house.blobs, house.subscriptions)
+    public_url = house.settings.public_url
+    service = InboxApi(house.database, house.store, house.blobs, house.subscriptions, public_url)
 
     async def waiting() -> float:
         return await house.database.read(quarantine.waiting_count)

@@ -8,11 +8,12 @@ from uuid import UUID
 from services.house import House
 from services.reached import reached
 from services.terminal import in_house, print_json
-from shared.registry.operators import ROLES, Operator, Operators
+from shared.registry.operators import ROLES, Operators
 from shared.registry.signatures import Signatures
+from shared.registry.team import Member, Team
 from shared.registry.telephones import Telephones, telephone_of
 
-COMMANDS = {"operators": "add, list and lock operators, renew their links, set their telephones and signatures"}
+COMMANDS = {"operators": "add, list and lock operators, renew their links, set roles, telephones and signatures"}
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
@@ -29,6 +30,10 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     lock = actions.add_parser("lock", help="let an operator in no more: password, sessions, tokens and links are void")
     lock.add_argument("email")
     lock.set_defaults(run=in_house(_lock))
+    role = actions.add_parser("role", help="give an operator another role")
+    role.add_argument("email")
+    role.add_argument("role", choices=ROLES)
+    role.set_defaults(run=in_house(_role))
     actions.add_parser("list", help="show all, and who can sign in").set_defaults(run=in_house(_list))
     telephone = actions.add_parser("telephone", help="set where click to call rings an operator")
     telephone.add_argument("email")
@@ -69,32 +74,42 @@ async def _link(options: argparse.Namespace, house: House) -> None:
 
 
 async def _lock(options: argparse.Namespace, house: House) -> None:
-    operators = Operators(house.database)
-    operator = await operators.find(options.email)
-    await operators.lock(operator.id)
+    operator = await Operators(house.database).find(options.email)
+    await Team(house.database).lock(operator.id)
     if options.json:
         print_json({"email": operator.email, "locked": True})
     else:
         print(f"{operator.email} is locked until `okno operators link`; what is assigned to them stays theirs")
 
 
-async def _list(options: argparse.Namespace, house: House) -> None:
-    operators = Operators(house.database)
-    everybody, can_sign_in = await operators.all(), await operators.with_password()
+async def _role(options: argparse.Namespace, house: House) -> None:
+    operator = await Operators(house.database).find(options.email)
+    await Team(house.database).set_role(operator.id, options.role)
     if options.json:
-        print_json({"items": [_item(each, each.id in can_sign_in) for each in everybody]})
+        print_json({"email": operator.email, "role": options.role})
+    else:
+        print(f"{operator.email} is {options.role} from now on")
+
+
+async def _list(options: argparse.Namespace, house: House) -> None:
+    members = await Team(house.database).all()
+    if options.json:
+        print_json({"items": [_item(member) for member in members]})
         return
-    for each in everybody:
-        print(f"{each.email}  {each.role}  {each.name}{'' if each.id in can_sign_in else '  (no password)'}")
+    for member in members:
+        operator, marked = member.operator, "" if member.access == "active" else f"  ({member.access})"
+        print(f"{operator.email}  {operator.role}  {operator.name}{marked}")
 
 
-def _item(operator: Operator, can_sign_in: bool) -> dict[str, object]:
+def _item(member: Member) -> dict[str, object]:
     return {
-        "id": str(operator.id),
-        "email": operator.email,
-        "name": operator.name,
-        "role": operator.role,
-        "can_sign_in": can_sign_in,
+        "id": str(member.operator.id),
+        "email": member.operator.email,
+        "name": member.operator.name,
+        "role": member.operator.role,
+        "access": member.access,
+        "can_sign_in": member.access == "active",
+        "signed_in_at": member.signed_in_at,
     }
 
 

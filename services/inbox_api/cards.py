@@ -12,7 +12,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api import card_history
+from services.inbox_api import card_history, team
 from services.inbox_api.context import Call, answer
 from services.inbox_api.files import SAFE
 from shared.clock import now
@@ -91,6 +91,9 @@ async def change(call: Call) -> Response:
         for c in asked.changes
     ]
     operators = by_id_and_email(await call.context.operators.all())
+    for each in wanted:
+        if each.field == "operator" and (named := operators.get(str(each.after).casefold())):
+            await team.at_work(call, UUID(named))
 
     def decide(session: Session, tx: Transaction) -> None:
         store.change_card(session, tx, call.id(), wanted, operators, call.about())

@@ -40,6 +40,8 @@ class Context:
     blobs: Blobs
     views: Views
     subscriptions: Subscriptions
+    public_url: str = ""
+    """Where browsers reach this Okno, as it was set; empty: links say only the path."""
 
 
 @dataclass(frozen=True, slots=True)

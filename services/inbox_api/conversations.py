@@ -10,7 +10,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api import moments, past
+from services.inbox_api import moments, past, team
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, id_of, listed
 from shared.clock import now
@@ -40,13 +40,15 @@ class Tags(msgspec.Struct):
 
 
 async def list_(call: Call) -> Response:
-    """GET /conversations?status=&customer_id=&as_of=&by=&limit=&cursor=, the one changed last first."""
+    """GET /conversations?status=&customer_id=&assignee_id=&as_of=&by=&limit=&cursor=, the one changed last first."""
     status = call.request.query_params.get("status", "open")
     if status not in STATUSES:
         raise HTTPException(422, f"status must be one of {', '.join(STATUSES)}")
     wanted, limit = None if status == "all" else status, call.limit()
-    customer_id = call.query_id("customer_id")
-    page = partial(_page, wanted=past.Listed(wanted, customer_id, call.cursor(), limit), then=moments.as_of(call))
+    customer_id, assignee_id, then = call.query_id("customer_id"), call.query_id("assignee_id"), moments.as_of(call)
+    if assignee_id and then:
+        raise HTTPException(422, "assignee_id must be asked without as_of")
+    page = partial(_page, wanted=past.Listed(wanted, customer_id, call.cursor(), limit, assignee_id), then=then)
     return listed(await call.context.database.read(page), limit)
 
 
@@ -84,11 +86,8 @@ async def retry(call: Call) -> Response:
 
 async def assign(call: Call) -> Response:
     asked = await call.body(AssignTo)
-    everybody = {operator.id: operator for operator in await call.context.operators.all()}
-    if asked.operator_id and asked.operator_id not in everybody:
-        raise HTTPException(422, "there is no such operator")
-    name = everybody[asked.operator_id].name if asked.operator_id else ""
-    return await _change(call, c.Assign(asked.operator_id, name))
+    operator = await team.at_work(call, asked.operator_id) if asked.operator_id else None
+    return await _change(call, c.Assign(asked.operator_id, operator.name if operator else ""))
 
 
 async def snooze(call: Call) -> Response:
@@ -152,7 +151,8 @@ def idempotency_id(call: Call) -> UUID:
 def _page(tx: Transaction, wanted: past.Listed, then: moments.AsOf | None) -> list[Body]:
     if then is not None:
         return with_channels(tx, past.page(tx, wanted, then.at, then.by))
-    return with_channels(tx, conversations.page(tx, wanted.status, wanted.customer_id, wanted.before, wanted.limit))
+    listed_now = (wanted.status, wanted.customer_id, wanted.before, wanted.limit, wanted.assignee_id)
+    return with_channels(tx, conversations.page(tx, *listed_now))
 
 
 def _one(tx: Transaction, conversation_id: UUID, then: moments.AsOf | None = None) -> Body | None:

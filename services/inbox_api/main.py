@@ -33,8 +33,11 @@ OpenHandler = Callable[[Request, Context], Awaitable[Response]]
 class InboxApi:
     """`routes` for a Starlette application; `run` until cancelled."""
 
-    def __init__(self, database: Database, store: EventStore, blobs: Blobs, subscriptions: Subscriptions) -> None:
-        self.context = Context(database, store, Operators(database), blobs, Views(database, store), subscriptions)
+    def __init__(
+        self, database: Database, store: EventStore, blobs: Blobs, subscriptions: Subscriptions, public_url: str = ""
+    ) -> None:
+        views = Views(database, store)
+        self.context = Context(database, store, Operators(database), blobs, views, subscriptions, public_url)
 
     @property
     def routes(self) -> list[BaseRoute]:

@@ -1,4 +1,4 @@
-"""Signing in and out, the first operator's one-time link, and the list of operators."""
+"""Signing in and out, and the use of a one-time link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.inbox_api.context import Call, Context, answer, read_body
-from services.inbox_api.session import end_session, start_session
+from services.inbox_api.session import WRONG_SIGN_IN, end_session, start_session
 from shared.registry.operators import Operator, TooManyPasswords, WrongOperator
 
 WRONG_PASSWORD_SECONDS = 0.5
@@ -61,7 +61,7 @@ async def sign_in(request: Request, context: Context) -> Response:
         raise _too_many() from None
     if operator is None:
         await asyncio.sleep(WRONG_PASSWORD_SECONDS)
-        raise HTTPException(401, "the e-mail address or the password is wrong")
+        raise HTTPException(401, WRONG_SIGN_IN)
     return await start_session(request, answer(shown(operator)), context, operator)
 
 
@@ -81,8 +81,3 @@ async def sign_out(call: Call) -> Response:
 
 async def current(call: Call) -> Response:
     return answer(shown(call.operator))
-
-
-async def everybody(call: Call) -> Response:
-    items = [shown(operator) for operator in await call.context.operators.all()]
-    return answer({"items": items, "next": None})

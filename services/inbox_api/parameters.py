@@ -9,8 +9,8 @@ from shared.read_models.moment import By
 _TIME = {"type": "string", "format": "date-time"}
 MEANINGS: dict[str, dict[str, Any]] = {
     "as_of": {
-        "description": "A past moment: the answer is what it was then. `by` says in which meaning. Names of channels"
-        " are those of today.",
+        "description": "A past moment, in UTC where it names no zone: the answer is what it was then. `by` says in"
+        " which meaning. Names of channels are those of today.",
         "schema": _TIME,
     },
     "by": {
@@ -18,6 +18,10 @@ MEANINGS: dict[str, dict[str, Any]] = {
         " operator saw. happened: what had happened by then, by the clocks of the channels, also if we came to know of"
         " it later. A timeline's order, since and until go by the same clock.",
         "schema": {"type": "string", "enum": list(get_args(By)), "default": "known"},
+    },
+    "assignee_id": {
+        "description": "Whom a conversation is assigned to, also who is locked by now. Of the present only.",
+        "schema": {"type": "string", "format": "uuid"},
     },
     "q": {
         "description": "Words that all must be there, the last one or its beginning.",

@@ -42,6 +42,8 @@ class Listed:
     customer_id: UUID | None
     before: int | None
     limit: int
+    assignee_id: UUID | None = None
+    """For the present only."""
 
 
 def moment_at(tx: Transaction, at: datetime, by: By) -> Moment:

@@ -10,6 +10,7 @@ from services.inbox_api.context import Context
 from shared.registry.operators import SESSION, Operator
 
 COOKIE = "okno_session"
+WRONG_SIGN_IN = "the e-mail address or the password is wrong"
 GUARD = "x-okno"
 """A header that no foreign page can send along with the cookie without being asked by CORS."""
 
@@ -31,8 +32,9 @@ async def signed_in(request: Request, context: Context) -> Operator:
 
 
 async def start_session(request: Request, response: Response, context: Context, operator: Operator) -> Response:
-    """Give the browser its cookie."""
-    token = await context.operators.create_token(operator.id, "session")
+    """Give the browser its cookie. Raises 401 for who was locked in this moment."""
+    if (token := await context.operators.begin_session(operator.id)) is None:
+        raise HTTPException(401, WRONG_SIGN_IN)
     response.set_cookie(
         COOKIE,
         token,

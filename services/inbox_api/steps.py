@@ -11,6 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from services.inbox_api import team
 from services.inbox_api.context import Call, answer, listed, time_of
 from shared.clock import from_text, now, to_text
 from shared.database.protocol import Transaction
@@ -98,9 +99,8 @@ async def plan(call: Call) -> Response:
     if await call.context.database.read(partial(customers.customer, customer_id=asked.customer_id)) is None:
         raise HTTPException(422, "there is no such customer")
     customer_id = await _whose(call, asked)
-    everybody = {operator.id for operator in await call.context.operators.all()}
-    if asked.operator_id is not None and asked.operator_id not in everybody:
-        raise HTTPException(422, "there is no such operator")
+    if asked.operator_id is not None:
+        await team.at_work(call, asked.operator_id)
     step_id = asked.id or uuid4()
     head = (step_id, customer_id, asked.conversation_id, asked.what)
     return await _handle(call, step_id, c.PlanStep(*head, asked.due_at, asked.operator_id, asked.note), 201)

@@ -21,6 +21,7 @@ PAGES = (
     "/privacy",
     "/suggestions",
     "/ledger",
+    "/team",
     "/setup",
     "/login",
 )

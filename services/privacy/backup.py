@@ -41,7 +41,7 @@ KEPT: dict[str, tuple[str, ...]] = {
     "log_chain": ("number",), "log_resealed": ("position",), "business_settings": ("name",),
     "operator_telephones": ("operator_id",), "webhook_subscriptions": ("id",),
     "webhook_deliveries": ("subscription_id", "number"), "log_verifications": ("only_one",),
-    "operator_signatures": ("operator_id",), "routing_copies": ("id",),
+    "operator_signatures": ("operator_id",), "operator_sign_ins": ("operator_id",), "routing_copies": ("id",),
 }  # fmt: skip
 """Tables that a backup has, and the columns by which they are read in parts. Of the routing index only what is not in
 the log: which items were copies of others."""

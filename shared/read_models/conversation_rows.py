@@ -124,11 +124,17 @@ def _said(
         "preview": _preview(text),
         "occurred_at": to_text(recorded.occurred_at),
         "call": {"state": call.state, "direction": call.direction} if call else None,
+        **_erased(recorded),
     }
     return {"last_message": orjson.dumps(last).decode(), "messages_count": values[COUNT] + 1}
 
 
-def _last(message: e.MessageReceived, said_at: datetime) -> str:
+def _erased(recorded: e.Recorded) -> Body:
+    """What an empty preview is then: not a message without words."""
+    return {"erased": True} if recorded.erased else {}
+
+
+def _last(message: e.MessageReceived, said_at: datetime, recorded: e.Recorded) -> str:
     call = {"state": message.call.state, "direction": message.call.direction} if message.call else None
     last = {
         "id": str(message.message_id),
@@ -138,6 +144,7 @@ def _last(message: e.MessageReceived, said_at: datetime) -> str:
         "preview": _preview(message.text),
         "occurred_at": to_text(said_at),
         "call": call,
+        **_erased(recorded),
     }
     return orjson.dumps(last).decode()
 
@@ -195,7 +202,9 @@ def _edited(event: e.MessageEdited, recorded: e.Recorded, values: Values) -> Bod
     at = to_text(recorded.occurred_at)
     if last.get("id") != str(event.message_id) or "deleted_at" in last or last.get("edited_at", "") > at:
         return {}
-    return {"last_message": orjson.dumps({**last, "preview": _preview(event.text), "edited_at": at}).decode()}
+    was = {name: value for name, value in last.items() if name != "erased"}
+    edited = {**was, "preview": _preview(event.text), "edited_at": at, **_erased(recorded)}
+    return {"last_message": orjson.dumps(edited).decode()}
 
 
 def _deleted(event: e.MessageDeleted, recorded: e.Recorded, values: Values) -> Body:
@@ -222,7 +231,7 @@ def _moved(event: e.MessageMoved, recorded: e.Recorded, values: Values) -> Body:
     changed: Body = {"messages_count": values[COUNT] - 1}
     last = orjson.loads(values[INDEX["last_message"]] or "{}")
     if last.get("id") == str(event.message_id):
-        changed["last_message"] = _last(event.left, event.left_at) if event.left and event.left_at else None
+        changed["last_message"] = _last(event.left, event.left_at, recorded) if event.left and event.left_at else None
     if values[INDEX["waiting_since"]] == to_text(event.said_at):
         changed["waiting_since"] = to_text(since) if (since := event.waits_since or _waits_since(event)) else None
     if event.was_to_be_answered:
@@ -243,7 +252,7 @@ def _adopted(event: e.MessageAdopted, recorded: e.Recorded, values: Values) -> B
     last = orjson.loads(values[INDEX["last_message"]] or "{}")
     is_newest = last.get("occurred_at", "") <= at
     if is_newest:
-        changed["last_message"] = _last(message, event.said_at)
+        changed["last_message"] = _last(message, event.said_at, recorded)
         if message.waits and (message.call is None or message.call.state == "missed"):
             changed["waiting_since"] = values[INDEX["waiting_since"]] or at
     is_answered = event.is_newest or values[INDEX["reply_to"]] is None

@@ -18,7 +18,7 @@ from shared.read_models.entries import Body
 
 class Conversations:
     name = "conversations"
-    version = 6
+    version = 7
     tables = ("conversations", conversations_past.TABLE, conversations_past.KEPT, conversations_past.GONE_ON)
 
     def schema(self, prefix: str) -> str:
@@ -59,7 +59,7 @@ READ_MODEL = Conversations()
 # --- queries ----------------------------------------------------------------------------------------------
 
 _SELECT = (
-    f"SELECT c.position, {','.join('c.' + name for name in COLUMNS)}, u.id, u.name, u.address, u.erased"
+    f"SELECT c.position, {','.join('c.' + name for name in COLUMNS)}, u.id, u.name, u.address, u.erased, u.erased_at"
     " FROM conversations c LEFT JOIN customer_groups g ON g.member_id = c.customer_id"
     " JOIN customers u ON u.id = coalesce(g.root_id, c.customer_id)"
 )
@@ -74,12 +74,20 @@ def conversation(tx: Transaction, conversation_id: UUID) -> Body | None:
     return _shown(row) if row else None
 
 
-def page(tx: Transaction, status: str | None, customer_id: UUID | None, before: int | None, limit: int) -> list[Body]:
+def page(
+    tx: Transaction,
+    status: str | None,
+    customer_id: UUID | None,
+    before: int | None,
+    limit: int,
+    assignee_id: UUID | None = None,
+) -> list[Body]:
     """Return conversations, the one changed last first; `before`: a position from an earlier page.
 
     `customer_id`: those of everybody who is shown as one with this customer.
     """
     given: list[tuple[str, object]] = [("c.position < ?", before)] if before is not None else []
+    given += [("c.assignee_id = ?", str(assignee_id))] if assignee_id else []
     if customer_id is None:  # an index of all by position would be written to for each message
         whose, each = [status] if status else conversations_past.STATUSES, "c.status = ?"
     else:
@@ -142,11 +150,14 @@ def next_snooze(tx: Transaction) -> str | None:
 
 def _shown(row: Row) -> Body:
     values = dict(zip(COLUMNS, row[1:], strict=False))
-    values["customer_id"], name, address, erased = row[-4:]
+    values["customer_id"], name, address, erased, erased_at = row[-5:]
     assignee, reply_to, last = values.pop("assignee_id"), values.pop("reply_to"), values.pop("last_message")
     assignee_name = values.pop("assignee_name")
     reply_channel = values.pop("reply_channel")
     unreachable = values.pop("unreachable")
+    is_nobody_left = reply_to == "" and not values["cannot_reply"]
+    if is_nobody_left or erased_at:  # whom nobody can answer waits for no answer
+        values["waiting_since"] = None
     return {
         **values,
         "customer": {"id": values["customer_id"], "name": name or None, "address": address, "erased": bool(erased)},
@@ -156,5 +167,5 @@ def _shown(row: Row) -> Body:
         "last_message": orjson.loads(last) if last else None,
         "reply_to": [reply_to] if reply_to else None,
         "reply_channel_id": reply_channel,
-        "cannot_reply": unreachable or values["cannot_reply"] or (ERASED if reply_to == "" else None),
+        "cannot_reply": unreachable or values["cannot_reply"] or (ERASED if is_nobody_left else None),
     }

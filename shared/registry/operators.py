@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -21,7 +21,8 @@ CREATE TABLE IF NOT EXISTS operators (
 );
 CREATE TABLE IF NOT EXISTS operator_tokens (
     hash TEXT PRIMARY KEY, operator_id TEXT NOT NULL, purpose TEXT NOT NULL, expires_at TEXT
-)
+);
+CREATE TABLE IF NOT EXISTS operator_sign_ins (operator_id TEXT PRIMARY KEY, at TEXT NOT NULL)
 """
 T = TypeVar("T")
 Role = Literal["admin", "operator", "analyst"]
@@ -73,10 +74,7 @@ class Operators:
         return operator
 
     async def all(self) -> list[Operator]:
-        rows = await self._database.read(
-            lambda tx: tx.rows(f"SELECT {_COLUMNS} FROM operators ORDER BY created_at, id")
-        )
-        return [_operator(row) for row in rows]
+        return await self._database.read(listed)
 
     async def find(self, email: str) -> Operator:
         """Raises WrongOperator."""
@@ -88,10 +86,26 @@ class Operators:
     async def create_token(self, operator_id: UUID, purpose: Purpose) -> str:
         """Return a new token; sessions last 30 days, setup links 7, API tokens until they are revoked."""
         token = new_token()
-        lasts = {"session": SESSION, "setup": SETUP_LINK}.get(purpose)
-        row = (token_hash(token), str(operator_id), purpose, to_text(now() + lasts) if lasts else None)
-        await self._database.write(lambda tx: tx.run("INSERT INTO operator_tokens VALUES (?, ?, ?, ?)", row))
+        await self._database.write(partial(_keep_token, token=token, operator_id=operator_id, purpose=purpose))
         return token
+
+    async def begin_session(self, operator_id: UUID) -> str | None:
+        """Return a new token for a browser; None where the operator was locked since the password was looked at."""
+        token = new_token()
+
+        def begin(tx: Transaction) -> bool:
+            lock = " FOR UPDATE" if tx.dialect == "postgres" else ""
+            sql = f"SELECT 1 FROM operators WHERE id = ? AND password <> ''{lock}"
+            if tx.row(sql, (str(operator_id),)) is None:
+                return False
+            _keep_token(tx, token, operator_id, "session")
+            noted = (
+                "INSERT INTO operator_sign_ins VALUES (?, ?) ON CONFLICT (operator_id) DO UPDATE SET at = excluded.at"
+            )
+            tx.run(noted, (str(operator_id), to_text(now())))
+            return True
+
+        return token if await self._database.write(begin) else None
 
     async def of_token(self, token: str, purposes: tuple[Purpose, ...]) -> Operator | None:
         """Return whose token this is, None for an unknown, expired or other kind of token."""
@@ -106,27 +120,6 @@ class Operators:
         """Make every token of an operator void, whatever it is for; return how many there were."""
         sql = "DELETE FROM operator_tokens WHERE operator_id = ?"
         return await self._database.write(lambda tx: tx.run(sql, (str(operator_id),)))
-
-    async def lock(self, operator_id: UUID) -> None:
-        """Let an operator in no more, by whatever they know, until they are given a new link.
-
-        Raises WrongOperator for the last admin who can come in.
-        """
-
-        def lock(tx: Transaction) -> None:
-            others = "SELECT 1 FROM operators WHERE id <> ? AND role = 'admin' AND password <> '' LIMIT 1"
-            role = tx.row("SELECT role FROM operators WHERE id = ?", (str(operator_id),))
-            if role == ("admin",) and tx.row(others, (str(operator_id),)) is None:
-                raise WrongOperator("this is the last admin who can sign in: nobody could let anybody in again")
-            tx.run("UPDATE operators SET password = '' WHERE id = ?", (str(operator_id),))
-            tx.run("DELETE FROM operator_tokens WHERE operator_id = ?", (str(operator_id),))
-
-        await self._database.write(lock)
-
-    async def with_password(self) -> set[UUID]:
-        """Return who can sign in; the others were not yet, or are locked."""
-        rows = await self._database.read(lambda tx: tx.rows("SELECT id FROM operators WHERE password <> ''"))
-        return {UUID(id_) for (id_,) in rows}
 
     async def sign_in(self, email: str, password: str) -> Operator | None:
         """Return the operator when the password is right. An unknown address takes as long as a wrong password.
@@ -178,6 +171,11 @@ class Operators:
             self._waiting -= 1
 
 
+def listed(tx: Transaction) -> list[Operator]:
+    """Return all operators, those who were added first before the others."""
+    return [_operator(row) for row in tx.rows(f"SELECT {_COLUMNS} FROM operators ORDER BY created_at, id")]
+
+
 async def first_setup_token(database: Database) -> str | None:
     """Return a new one-time token for the first operator; None once somebody has a password."""
     operators = Operators(database)
@@ -197,6 +195,12 @@ async def _first_admin(operators: Operators) -> Operator:
         return await operators.add(FIRST_ADMIN, "admin", "Admin")
     except WrongOperator:  # another process that starts was first
         return await operators.find(FIRST_ADMIN)
+
+
+def _keep_token(tx: Transaction, token: str, operator_id: UUID, purpose: Purpose) -> None:
+    lasts = {"session": SESSION, "setup": SETUP_LINK}.get(purpose)
+    row = (token_hash(token), str(operator_id), purpose, to_text(now() + lasts) if lasts else None)
+    tx.run("INSERT INTO operator_tokens VALUES (?, ?, ?, ?)", row)
 
 
 def _of_token(tx: Transaction, token: str, purposes: tuple[Purpose, ...]) -> Operator | None:

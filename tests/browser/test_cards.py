@@ -59,6 +59,22 @@ async def test_a_field_is_changed_by_keyboard_and_its_history_shown(
     assert page_errors == []
 
 
+async def test_the_history_of_a_field_goes_back_to_its_beginning(embedded: Stage, page: Page) -> None:
+    await a_client(embedded, page, "changed again and again")
+    customer = await page.get_by_test_id("customer").get_attribute("data-id")
+    for number in range(23):
+        change = {"field": "segment", "after": f"segment {number}"}
+        await api(page, "PATCH", f"/customers/{customer}/card", {"changes": [change]})
+    await page.get_by_test_id("card-more").click()
+    await field(page, "segment").get_by_test_id("card-history").click()
+    shown = page.get_by_test_id("card-changes").locator("li", has_text="→")
+    await expect(shown).to_have_count(20)
+    await page.get_by_test_id("card-changes-earlier").click()
+    await expect(shown).to_have_count(23)
+    await expect(shown.last).to_contain_text("empty → segment 0")
+    await expect(page.get_by_test_id("card-changes-earlier")).to_have_count(0)
+
+
 async def test_who_is_overtaken_sees_both_values_and_chooses(
     embedded: Stage, page: Page, page_errors: list[str]
 ) -> None:

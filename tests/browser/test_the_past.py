@@ -1,6 +1,7 @@
 """The window in the past: filters, both meanings, the list as it was, and why an entry is there."""
 
 import asyncio
+import re
 from uuid import uuid4
 
 from playwright.async_api import Page, expect
@@ -31,8 +32,16 @@ async def test_an_operator_filters_asks_why_and_goes_back_in_time(
     await page.get_by_test_id("filter-kind").select_option("note")
     await expect(entries).to_have_count(1)
     await expect(entries).to_have_attribute("data-kind", "note")
+    await page.reload()
+    await expect(entries).to_have_count(1)
+    await page.get_by_test_id("customer-name").click()
+    await expect(page).to_have_url(re.compile(r"/customers/[^/]*\?kind=note$"))
+    await expect(entries).to_have_attribute("data-kind", "note")
+    await page.go_back()
+    await page.get_by_test_id("timeline-filter").click()
     await page.get_by_test_id("filter-clear").click()
     await expect(entries).to_have_count(2)
+    await expect(page).to_have_url(re.compile(r"/c/[^?]*$"))
 
     await page.locator("[data-testid=message][data-direction=inbound]").get_by_test_id("entry-menu").click()
     await page.get_by_test_id("why").click()
@@ -54,3 +63,16 @@ async def test_an_operator_filters_asks_why_and_goes_back_in_time(
     await page.get_by_test_id("back-to-now").click()
     await expect(row(page, "who moved my order?")).to_be_visible()
     assert page_errors == []
+
+
+async def test_a_moment_typed_into_the_address_is_shown_as_what_it_is(
+    embedded: Stage, page: Page, page_errors: list[str]
+) -> None:
+    await open_window(page, embedded)
+    local = await page.evaluate("new Date('2026-01-02T03:04:05Z').toLocaleString('en-US', {timeStyle: 'medium'})")
+    await page.goto(f"{embedded.url}/?as_of=2026-01-02T03:04:05")
+    await expect(page.get_by_test_id("past-banner")).to_contain_text(str(local).replace("\u202f", " "))
+    await page.goto(f"{embedded.url}/?as_of=yesterday")
+    await expect(page.get_by_test_id("past-banner")).to_contain_text("yesterday")
+    await expect(page.get_by_test_id("trouble")).to_contain_text("as_of must be a time such as")
+    page_errors.clear()  # the browser counts the refusal as one

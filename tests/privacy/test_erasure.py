@@ -138,7 +138,31 @@ async def test_a_conversation_of_somebody_erased_says_so_and_why_it_cannot_be_an
             await made.house.store.handle(UUID(shown["id"]), c.RequestReply(uuid4(), "Hello"), OLGA)
     assert (before["customer"]["erased"], before["cannot_reply"]) == (False, None)
     assert shown["customer"] == {"id": before["customer_id"], "name": None, "address": "", "erased": True}
+    assert (before["unanswered"], shown["unanswered"], shown["waiting_since"]) == (True, False, None)
+    assert (before["last_message"].get("erased"), shown["last_message"]["erased"]) == (None, True)
     assert shown["cannot_reply"] == str(refused.value) == "The client was erased: there is nobody to write to"
+
+
+async def test_an_answer_that_failed_because_its_client_was_erased_leaves_nobody_waiting(
+    url: str, tmp_path: Path
+) -> None:
+    anna = Person("Nedozhdavshayasya")
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(anna, "email", "first"))
+        (before,) = await made.house.database.read(conversations.every_one)
+        store, id_, reply_id = made.house.store, UUID(before["id"]), uuid4()
+        await store.handle(id_, c.RequestReply(reply_id, "Hello"), OLGA)
+        await made.settle()
+        await erase(made, UUID(before["customer_id"]))
+        failed = e.ReplyFailed(id_, UUID(before["customer_id"]), reply_id, 0, 1, "the client was erased", "erased")
+        about = About(now(), e.Actor("system", "outbound"))
+        await store.record(lambda session, tx: session.add(id_, Happening(failed, about)))
+        await made.settle()
+        (shown,) = await made.house.database.read(conversations.every_one)
+        sql = "SELECT waiting_since FROM conversations"
+        ((waiting,),) = await made.house.database.read(lambda tx: tx.rows(sql))
+        assert all(result.equal for result in await rebuild(made.house.database, Wanted(switch=False)))
+    assert (waiting is None, shown["unanswered"], shown["waiting_since"]) == (False, False, None)
 
 
 async def test_what_comes_while_the_erasure_is_under_way_belongs_to_somebody_new_and_stays(

@@ -24,6 +24,7 @@ from shared.database.lead import lead_forever
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store.store import EventStore
+from shared.read_models import conversations
 from shared.registry import erasures
 from tests.examples import call_report, raw
 from tests.privacy.planted import found_in
@@ -78,6 +79,10 @@ async def test_content_goes_with_its_channel_and_age_and_all_else_stays(url: str
         assert len(await apply(made)) == 1
         kept = {anna.say("old-form"), anna.say("new-mail"), *map(boris.say, ("old-mail", "old-form", "new-mail"))}
         assert await texts(made) == {*kept, ""}
+        rows = {row["id"]: row for row in await database.read(conversations.every_one)}
+        (gone,) = [row for row in rows.values() if row["last_message"].get("erased")]
+        assert (gone["customer"]["erased"], gone["unanswered"], gone["last_message"]["preview"]) == (False, False, "")
+        assert sum(row["unanswered"] for row in rows.values()) == len(rows) - 1
         assert all(result.equal for result in await rebuild(database, Wanted(switch=False)))
         assert await apply(made) == []
         await database.write(partial(erasures.release, id_=hold_id, by="o"))

@@ -244,22 +244,6 @@ async def test_a_token_is_known_until_it_is_revoked_or_expires(database: Databas
     assert token not in str(stored)
 
 
-async def test_a_locked_operator_comes_in_by_nothing_until_given_a_new_link(operators: Operators) -> None:
-    olga, ben = [await operators.add(f"{name}@okno.example", "admin") for name in ("olga", "ben")]
-    for each in (olga, ben):
-        await operators.set_up(await operators.create_token(each.id, "setup"), each.email, "", "password")
-    tokens = [await operators.create_token(olga.id, purpose) for purpose in ("session", "api", "setup")]
-    await operators.lock(olga.id)
-    assert [await operators.of_token(token, ("session", "api", "setup")) for token in tokens] == [None] * 3
-    assert await operators.sign_in(olga.email, "password") is None
-    assert await operators.with_password() == {ben.id}
-    with pytest.raises(WrongOperator, match="last admin"):
-        await operators.lock(ben.id)
-    await operators.set_up(await operators.create_token(olga.id, "setup"), olga.email, "", "another one")
-    assert await operators.sign_in(olga.email, "another one") is not None
-    await operators.lock(ben.id)
-
-
 async def test_a_setup_link_used_twice_at_once_works_once(operators: Operators) -> None:
     olga = await operators.add("olga@okno.example", "operator")
     link = await operators.create_token(olga.id, "setup")

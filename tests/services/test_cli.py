@@ -74,13 +74,16 @@ def test_what_an_operator_was_given_can_be_made_void_and_a_lost_link_renewed(okn
 
 def test_operators_are_listed_and_whoever_leaves_is_locked_out(okno: Cli) -> None:
     okno("operators", "add", "olga@okno.example", "--name", "Ольга")
-    assert "olga@okno.example  operator  Ольга  (no password)" in okno("operators", "list").splitlines()
+    assert "olga@okno.example  operator  Ольга  (invited)" in okno("operators", "list").splitlines()
     (olga,) = okno.json("operators", "list")["items"]
     assert (olga["email"], olga["role"], olga["can_sign_in"]) == ("olga@okno.example", "operator", False)
     assert okno.json("operators", "lock", "OLGA@okno.example") == {"email": "olga@okno.example", "locked": True}
     assert "okno operators link" in okno("operators", "lock", "olga@okno.example")
     assert okno.json("tokens", "revoke", "olga@okno.example")["revoked"] == 0
+    assert "olga@okno.example  operator  Ольга  (locked)" in okno("operators", "list").splitlines()
     okno("operators", "add", "anna@okno.example", "--role", "admin")
+    assert "the last admin" in okno.wrong("operators", "role", "anna@okno.example", "analyst")
+    assert okno.json("operators", "role", "olga@okno.example", "admin")["role"] == "admin"
     assert "the last admin" in okno.wrong("operators", "lock", "anna@okno.example")
 
 

@@ -79,6 +79,7 @@ async def ids_of(office: Office) -> dict[str, str]:
         "customers": customer, "conversations": conversation, "message": str(message.message_id),
         "attachments": str(attachment_id(message.message_id, 0)), "retention": str(MAILBOX), "customer_id": customer,
         "subject_id": customer, "into": str(other.conversation_id), "operator_id": str(office.olga.id),
+        "operators": str(office.olga.id),
         "customer": str(other.customer_id), "confirm": str(other.customer_id), "conversation_id": conversation,
     }  # fmt: skip
 

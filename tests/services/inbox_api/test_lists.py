@@ -116,7 +116,7 @@ async def test_channels_and_operators(office: Office) -> None:
         **CHANNEL, "state": "failing", "problem": "login refused", "lag": 4, "last_received_at": to_text(AT)
     }  # fmt: skip
     (operator,) = (await office.get("/operators"))["items"]
-    assert operator == await office.get("/session")
+    assert operator == {**await office.get("/session"), "access": "active"}
 
 
 async def test_the_quarantine_and_its_retry(office: Office) -> None:

@@ -41,6 +41,8 @@ describe('a client who was erased', () => {
     const row = plain(render(ConversationRow, { props: { row: erased, selected: false } }))
     expect(row).toContain(en.privacy.content)
     expect(row).not.toContain(en.list.no_subject)
+    const old = conversation({ subject: '', last_message: { ...last, erased: true } })
+    expect(plain(render(ConversationRow, { props: { row: old, selected: false } }))).toContain(en.privacy.content)
     const other = conversation({ subject: '', last_message: last })
     expect(plain(render(ConversationRow, { props: { row: other, selected: false } }))).toContain(en.list.no_subject)
   })

@@ -1,8 +1,9 @@
 import { momentOf, pathAt, type Meaning, type Moment } from './moment'
+import { addressFields, filterOf, type TimelineFilter } from './timeline_filter'
 
 /** The address bar is the only record of where the operator is; a link in the page moves without a reload. */
 export type Route =
-  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'setup' | 'login' | 'missing' }
+  | { name: 'inbox' | 'steps' | 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'team' | 'setup' | 'login' | 'missing' }
   | { name: 'conversation' | 'customer'; id: string }
 
 export const STEPS = '/?show=steps'
@@ -17,8 +18,8 @@ export function routeOf(path: string, search = ''): Route {
   return { name: 'missing' }
 }
 
-function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'setup' | 'login' {
-  return ['channels', 'quarantine', 'fields', 'import', 'suggestions', 'ledger', 'privacy', 'setup', 'login'].includes(name)
+function isPage(name: string): name is 'channels' | 'quarantine' | 'fields' | 'import' | 'suggestions' | 'ledger' | 'privacy' | 'team' | 'setup' | 'login' {
+  return ['channels', 'quarantine', 'fields', 'import', 'suggestions', 'ledger', 'privacy', 'team', 'setup', 'login'].includes(name)
 }
 
 class Router {
@@ -28,6 +29,9 @@ class Router {
   /** The moment whose state is shown, or null for the present. */
   moment: Moment | null = $derived(momentOf(this.search))
   asOf: string | null = $derived(this.moment?.at ?? null)
+
+  /** What of the customer's timeline is shown. */
+  filter: TimelineFilter = $derived(filterOf(this.search))
 
   constructor() {
     addEventListener('popstate', () => this.#read())
@@ -43,7 +47,17 @@ class Router {
 
   /** Shows the same page as of `time`; null is the present. `by`: in which meaning, the one shown unless said. */
   goToTime(time: string | null, by: Meaning = this.moment?.by ?? 'known'): void {
-    this.go(pathAt(this.path, time === null ? null : { at: time, by }))
+    this.go(pathAt(this.path, time === null ? null : { at: time, by }, addressFields(this.filter)))
+  }
+
+  /** Shows of the timeline what fits; each choice takes the place of the one before, so that "back" leaves the page. */
+  goToFilter(filter: TimelineFilter): void {
+    this.go(pathAt(this.path, this.moment, addressFields(filter)), true)
+  }
+
+  /** The address of another page of the same customer: what of the timeline is shown stays so. */
+  along(path: string): string {
+    return pathAt(path, this.moment, addressFields(this.filter))
   }
 
   /** The address of another page at the moment that is shown. */

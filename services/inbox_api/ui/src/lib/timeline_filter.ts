@@ -30,6 +30,21 @@ export const NO_FILTER: TimelineFilter = { group: '', channel: '', author: '', f
 
 export const isFiltered = (filter: TimelineFilter): boolean => Object.values(filter).some((value) => value !== '')
 
+export const isSame = (one: TimelineFilter, other: TimelineFilter): boolean =>
+  (Object.keys(NO_FILTER) as (keyof TimelineFilter)[]).every((name) => one[name] === other[name])
+
+/** The filter that an address says; what is no kind is none. */
+export function filterOf(search: string): TimelineFilter {
+  const asked = new URLSearchParams(search)
+  const [channel, author, from, to] = ['channel', 'author', 'from', 'to'].map((name) => asked.get(name) ?? '') as [string, string, string, string]
+  return { group: GROUPS.find((group) => group === asked.get('kind')) ?? '', channel, author, from, to }
+}
+
+/** What an address says of a filter; nothing where all is shown. */
+export function addressFields({ group, ...rest }: TimelineFilter): Record<string, string> {
+  return Object.fromEntries(Object.entries({ kind: group, ...rest }).filter(([, value]) => value !== ''))
+}
+
 /** The filter as the API's query has it. */
 export function filterFields(filter: TimelineFilter): Record<string, string> {
   return {

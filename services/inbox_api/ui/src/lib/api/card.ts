@@ -112,8 +112,8 @@ export async function changeCard(customer: string, field: string, before: Value,
 }
 
 export const cards = {
-  history: (customer: string, field: string) =>
-    request<Page<FieldChange>>('GET', `/customers/${customer}/card/history?${new URLSearchParams({ field, limit: '20' })}`),
+  history: (customer: string, field: string, cursor: string | null) =>
+    request<Page<FieldChange>>('GET', `/customers/${customer}/card/history?${new URLSearchParams({ field, limit: '20', cursor: cursor ?? '' })}`),
   consent: (customer: string, said: { channel: string; state: Consent['state']; text: string; how: string }) =>
     request<Card>('POST', `/customers/${customer}/consents`, said),
   fields: () => request<Page<OwnField>>('GET', '/fields'),

@@ -4,7 +4,7 @@ import { filterFields, type TimelineFilter } from '../timeline_filter'
 import { Problem, problemFrom } from './problem'
 import type { Hits } from './search'
 import type {
-  Channel, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
+  Channel, Colleague, Conversation, Customer, Draft, Entry, Extras, Listening, Markup, NewStep, Operator, Page, Quarantined, StatusFilter, Step, StepCounts,
 } from './types'
 import type { Why } from './why'
 
@@ -34,6 +34,8 @@ export const api = {
     request<Page<Conversation>>('GET', `/conversations${query({ status, ...momentFields(moment), ...page })}`),
   conversationsOf: (customer_id: string) =>
     request<Page<Conversation>>('GET', `/conversations${query({ status: 'all', customer_id })}`),
+  assignedTo: (assignee_id: string, status: StatusFilter, cursor: string | null) =>
+    request<Page<Conversation>>('GET', `/conversations${query({ status, assignee_id, cursor })}`),
   conversation: (id: string, moment: Moment | null = null) =>
     request<Conversation>('GET', `/conversations/${id}${query(momentFields(moment))}`),
   messages: (id: string, page: PageRequest = {}, moment: Moment | null = null) =>
@@ -80,6 +82,7 @@ export const api = {
   steps: (today_until: string, page: PageRequest = {}) =>
     request<Page<Step> & { counts: StepCounts }>('GET', `/steps${query({ state: 'planned', today_until, ...page })}`),
   stepsOf: (customer_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', customer_id, limit: 200 })}`),
+  stepsFor: (operator_id: string) => request<Page<Step>>('GET', `/steps${query({ state: 'planned', operator_id, limit: 500 })}`),
   planStep: (step: NewStep) => request<Step>('POST', '/steps', step),
   stepDone: (id: string) => request<Step>('POST', `/steps/${id}/done`, {}),
   declineStep: (id: string) => request<Step>('POST', `/steps/${id}/decline`, {}),
@@ -87,7 +90,7 @@ export const api = {
 
   search: (q: string, cursor: string | null) => request<Hits>('GET', `/search${query({ q, cursor })}`),
   channels: () => request<Page<Channel>>('GET', '/channels'),
-  operators: () => request<Page<Operator>>('GET', '/operators'),
+  operators: () => request<Page<Colleague>>('GET', '/operators'),
   quarantine: () => request<Page<Quarantined>>('GET', '/quarantine'),
   retryQuarantined: (id: string) => request<void>('POST', `/quarantine/${id}/retry`, {}),
 }

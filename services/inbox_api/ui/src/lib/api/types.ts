@@ -31,6 +31,12 @@ export interface Operator {
   language: 'ru' | 'en' | null
 }
 
+/** active: can come in; invited: has a link to use; locked: has no way in. `signed_in_at` is told to admins only. */
+export interface Colleague extends Operator {
+  access: 'active' | 'invited' | 'locked'
+  signed_in_at?: string | null
+}
+
 export interface ChannelRef {
   id: string
   kind: string
@@ -65,6 +71,8 @@ export interface Conversation {
     kind: MessageKind
     author_name: string | null
     preview: string
+    /** Its content was destroyed for good. */
+    erased?: boolean
     occurred_at: string
     call: { state: CallState; direction: 'inbound' | 'outbound' } | null
   } | null

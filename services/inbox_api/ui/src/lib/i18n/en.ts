@@ -38,16 +38,16 @@ export const en = {
   system: 'Okno',
   you: 'You',
 
-  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', suggestions: 'The same person?', ledger: 'Ledger: is everything here?', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
+  nav: { label: 'Sections', inbox: 'Inbox', steps: 'Next steps', channels: 'Channels', quarantine: 'Quarantine', import: 'Customers: import and export', suggestions: 'The same person?', ledger: 'Ledger: is everything here?', team: 'Team', sign_out: 'Sign out', keys: 'Keyboard shortcuts' },
 
   login: {
     title: 'Sign in', email: 'E-mail', password: 'Password', submit: 'Sign in', busy: 'Signing in…',
     wrong: 'This e-mail and password do not match.',
   },
   setup: {
-    title: 'Create the first operator', lead: 'This account manages channels and other operators.', name: 'Your name',
-    email: 'E-mail', password: 'Password', submit: 'Create and open the inbox', busy: 'Creating…',
-    no_token: 'This link has no token. Take the whole address that was printed when Okno started.',
+    title: 'Set up your account', lead: 'The link works once: choose a password you will remember.', name: 'Your name',
+    email: 'E-mail', password: 'Password', submit: 'Save and open the inbox', busy: 'Saving…',
+    no_token: 'This link has no token. Take the whole address, as it was given to you.',
   },
 
   live: {
@@ -87,6 +87,7 @@ export const en = {
     assign_me: 'Assign to me',
     unassign: 'Nobody',
     assigned: (name: string) => `Assigned to ${name}`,
+    assigned_gone: (name: string) => `${name} has no access any more`,
     unassigned: 'Not assigned',
     tags: 'Tags',
     add_tag: 'Add a tag',

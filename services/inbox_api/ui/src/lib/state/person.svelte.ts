@@ -4,7 +4,7 @@ import { Problem } from '../api/problem'
 import type { Change, Customer } from '../api/types'
 import { Coalescer } from '../live/coalesce'
 import { orderOf, type Moment } from '../moment'
-import { NO_FILTER, type TimelineFilter } from '../timeline_filter'
+import { isSame, NO_FILTER, type TimelineFilter } from '../timeline_filter'
 import { Feed } from './feed.svelte'
 import { steps } from './steps.svelte'
 
@@ -18,12 +18,15 @@ export class Person {
   constructor(
     readonly id: string,
     readonly moment: Moment | null,
+    filter = NO_FILTER,
   ) {
-    this.feed = $state.raw(this.#feedOf(NO_FILTER))
+    this.filter = filter
+    this.feed = $state.raw(this.#feedOf(filter))
   }
 
   /** Shows only what fits a filter. */
-  show(filter: TimelineFilter): Promise<void> {
+  async show(filter: TimelineFilter): Promise<void> {
+    if (isSame(filter, this.filter)) return
     this.filter = filter
     this.feed = this.#feedOf(filter)
     return this.feed.refresh()

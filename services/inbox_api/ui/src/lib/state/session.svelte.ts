@@ -1,7 +1,7 @@
 /** Who is signed in. `known` is false until the server has been asked. */
 import { api, whenSignedOut } from '../api/client'
 import { Problem } from '../api/problem'
-import type { Operator } from '../api/types'
+import type { Colleague, Operator } from '../api/types'
 import { L } from '../i18n/index.svelte'
 import { telephone } from './telephone.svelte'
 
@@ -10,7 +10,9 @@ const ENDED = 'okno.session_ended'
 
 class Session {
   operator = $state.raw<Operator | null>(null)
-  operators = $state.raw<Operator[]>([])
+  operators = $state.raw<Colleague[]>([])
+  /** To whom something can be given: what is with somebody who is locked stays theirs. */
+  atWork = $derived(this.operators.filter(({ access }) => access !== 'locked'))
   known = $state(false)
 
   constructor() {
@@ -42,6 +44,11 @@ class Session {
     localStorage.setItem(ENDED, new Date().toISOString())
     this.operator = null
     telephone.forget()
+  }
+
+  /** Whether this is a colleague who has no way in any more. */
+  isGone(id: string): boolean {
+    return this.operators.some((operator) => operator.id === id && operator.access === 'locked')
   }
 
   async loadOperators(): Promise<void> {
