@@ -24,7 +24,8 @@ from shared.clock import from_text, now, to_text
 from shared.contracts import topics
 from shared.database.protocol import Database, Occupied, Transaction
 from shared.domain import events as e
-from shared.event_store.log import head, read_streams_window
+from shared.event_store.log import head
+from shared.event_store.log_streams import read_streams_window
 from shared.event_store.mapper import About, Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore

@@ -12,7 +12,7 @@ from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.routing_entries import Place

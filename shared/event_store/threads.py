@@ -13,7 +13,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.domain.merge import root_of
-from shared.event_store.log import read_stream, read_streams
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import About
 from shared.event_store.moving import Stay, move_all, stays
 from shared.event_store.routing import Wanted, look_up, merged_into

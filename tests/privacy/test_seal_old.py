@@ -18,7 +18,7 @@ from shared.contracts.inbound import FileRef
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.event_store.chain_verify import verify
-from shared.event_store.log import Stored
+from shared.event_store.log_rows import Stored
 from shared.event_store.traces import read_traces
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase
