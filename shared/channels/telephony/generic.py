@@ -31,8 +31,9 @@ from typing import Any, Literal
 from shared.channels.telephony.report import ID_CHARACTERS, Report, State, parsed, text
 from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
 from shared.clock import from_text
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import e164
 
 TOLERANCE_SECONDS = 300

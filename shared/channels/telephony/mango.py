@@ -18,8 +18,9 @@ from typing import Any
 from shared.channels.telephony import form
 from shared.channels.telephony.report import Report, State, number, parsed, section, text, unix_time, whole
 from shared.channels.telephony.webhook import Admitted, Webhook, content_key, not_authentic
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 Event = Mapping[str, Any]
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Address, Call, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import international
 
 CALL_BACK = "A call is not answered in writing: call back {number}."

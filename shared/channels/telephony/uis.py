@@ -22,8 +22,9 @@ from urllib.parse import parse_qs
 
 from shared.channels.telephony.report import Report, State, local_time, number, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Webhook, content_key, not_authentic
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 TOKEN_CHARACTERS = 16
 

@@ -17,9 +17,10 @@ import pytest
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.providers import PROVIDERS
 from shared.channels.telephony.webhook import Webhook
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
 from shared.domain.call import merge
 from shared.domain.events import Call, Leg
+from shared.parsed import Parsed, RawItem
 from tests.channels.telephony.phone import AT, channel
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "telephony"

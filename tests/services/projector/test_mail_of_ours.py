@@ -16,7 +16,6 @@ from services.projector import inbound as intake
 from shared.blobs import Blobs
 from shared.channels.email.build import build
 from shared.channels.email.parse import parse
-from shared.connector import RawItem
 from shared.contracts.inbound import Address, InboundMessage
 from shared.contracts.outbound import OutboundReply
 from shared.database.open import open_database
@@ -24,6 +23,7 @@ from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.store import EventStore
+from shared.parsed import RawItem
 from shared.read_models import timeline
 from tests.channels.email.mailbox import mailbox
 from tests.examples import AT, MAILBOX, OLGA
