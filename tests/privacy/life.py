@@ -124,7 +124,7 @@ async def _conversations(made: Town, who: Person, customer_id: UUID) -> None:
     place: list[UUID] = []
 
     def away(session: Session, tx: Transaction) -> None:
-        place[:] = [moving.move(session, tx, (source, split.id, None), by_olga())]
+        place[:] = [moving.move(session, tx, source, [split.id], None, by_olga())]
 
     await decide(made, away)
     await decide(made, lambda session, tx: threads.merge(session, tx, place[0], source, by_olga()))

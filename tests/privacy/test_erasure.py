@@ -275,9 +275,10 @@ async def test_nothing_is_sent_again_or_done_to_or_moved_to_an_erased_client(url
         for command in (c.RetryReply(reply), call):
             with pytest.raises(Refused, match="was erased"):
                 await store.handle(place, command, OLGA)
-        wanted = (UUID(source), moved.id, place)
         with pytest.raises(Refused, match="was erased"):
-            await decide(made, lambda session, tx: moving.move(session, tx, wanted, About(now(), OLGA)))
+            await decide(
+                made, lambda session, tx: moving.move(session, tx, UUID(source), [moved.id], place, About(now(), OLGA))
+            )
         assert made.sent == []
 
 

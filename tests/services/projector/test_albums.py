@@ -171,8 +171,9 @@ async def test_a_part_for_a_closed_conversation_reopens_it(database: Database, s
 
 async def test_a_part_follows_its_message_that_was_moved(database: Database, store: EventStore) -> None:
     *_, message, _ = await take(store, ALBUM[0])
-    wanted = (message.conversation_id, message.message_id, None)
-    await store.record(lambda session, tx: void(move(session, tx, wanted, about(OLGA))))
+    await store.record(
+        lambda session, tx: void(move(session, tx, message.conversation_id, [message.message_id], None, about(OLGA)))
+    )
     extended, _ = await take(store, ALBUM[1])
     assert isinstance(extended, e.MessageExtended)
     assert extended.conversation_id != message.conversation_id

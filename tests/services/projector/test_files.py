@@ -123,7 +123,10 @@ async def test_a_file_finds_its_message_after_it_was_moved(database: Database, s
     item = inbound(remote_files=(PHOTO,))
     *_, message, _ = await take(store, item)
     place: list[UUID] = []
-    wanted = (message.conversation_id, message.message_id, None)
-    await store.record(lambda session, tx: place.append(move(session, tx, wanted, about(OLGA))))
+    await store.record(
+        lambda session, tx: place.append(
+            move(session, tx, message.conversation_id, [message.message_id], None, about(OLGA))
+        )
+    )
     await take(store, fetched(item, PHOTO))
     assert await files(database, place[-1]) == [("photo.jpg", "ab" * 32, None, None)]

@@ -124,8 +124,7 @@ async def test_a_group_is_one_conversation_of_whoever_opened_it(store: EventStor
 
 async def moved(store: EventStore, source: UUID, message_id: UUID, to: UUID | None) -> UUID:
     place: list[UUID] = []
-    wanted = (source, message_id, to)
-    await store.record(lambda session, tx: place.append(move(session, tx, wanted, about(OLGA))))
+    await store.record(lambda session, tx: place.append(move(session, tx, source, [message_id], to, about(OLGA))))
     return place[-1]
 
 
