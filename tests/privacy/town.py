@@ -51,7 +51,6 @@ from tests.services.fakes import KEY, add_channel, lines_kind, loader
 from tests.services.projector.running import running
 
 OLGA = e.Actor("operator", str(uuid4()), "Olga")
-MOMENT = timedelta(seconds=1)
 
 
 @dataclass
