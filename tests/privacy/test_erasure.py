@@ -35,11 +35,6 @@ from tests.privacy.planted import found_in
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def erase(made: Town, customer_id: UUID, reason: str = "asked for it") -> erasures.Erasure:
     job = partial(erasures.request, customer_id=customer_id, reason=reason, by="olga@example.com")
     id_ = await made.house.database.write(job)

@@ -29,11 +29,6 @@ from tests.privacy.test_erasure import erase
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def linked(made: Town) -> None:
     while await link_next(made.house.database):
         continue

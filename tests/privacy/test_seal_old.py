@@ -27,11 +27,6 @@ from tests.privacy.town import OLGA, Person, Town, settings_of, town
 from tests.privacy.wiped import watched
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def warned(made: Town) -> bool:
     found = [each async for each in look_over(made.house) if each.check == "keys"]
     return any("okno keys seal-old" in each.found for each in found)

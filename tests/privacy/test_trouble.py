@@ -24,11 +24,6 @@ from tests.privacy.town import Person, Town, settings_of, town
 from tests.services.projector.running import running
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def asked(made: Town) -> UUID:
     """Return the erasure of somebody who has written."""
     await made.publish(made.item(Person("Trudnova"), "email", "first"))

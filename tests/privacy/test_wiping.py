@@ -18,11 +18,6 @@ from tests.privacy.town import Person, Town, settings_of, town
 from tests.privacy.wiped import watched
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def ask(made: Town, who: Person) -> UUID:
     request = partial(erasures.request, customer_id=await customer_of(made, who), reason="asked for it", by="o")
     return await made.house.database.write(request)
