@@ -17,7 +17,8 @@ import pytest
 
 from services.house import open_house
 from services.privacy.certificate import is_genuine
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
+from services.privacy.stores import Stores
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import now

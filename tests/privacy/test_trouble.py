@@ -14,8 +14,9 @@ import psycopg
 import pytest
 
 from services.privacy import main, replays
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
 from services.privacy.main import Privacy
+from services.privacy.stores import Stores
 from shared.database.lead import lead_forever
 from shared.database.open import open_database
 from shared.database.protocol import Conflict, Transaction

@@ -9,7 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 from services.commands.erase import _files_left
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
+from services.privacy.stores import Stores
 from shared.registry import erasures
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import everything

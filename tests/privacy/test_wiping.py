@@ -10,8 +10,9 @@ from uuid import UUID
 import pytest
 
 from services.privacy import tables
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
 from services.privacy.replays import NoProjection
+from services.privacy.stores import Stores
 from shared.registry import erasures
 from tests.privacy.test_resealed import customer_of
 from tests.privacy.town import Person, Town, settings_of, town
