@@ -1,4 +1,4 @@
-"""The contract of a channel: what it offers (fields, parse, build) and its two roles, Receiver and Sender.
+"""The contract of a channel: its two roles, Receiver and Sender, and how the connector of a kind is found.
 
 A connector knows no server, store or transport: it gets an `Inlet` and gives back `Sent` or a `SendError`.
 """
@@ -9,13 +9,13 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from datetime import datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
-from shared.contracts.inbound import About, Address, Call, Nature, RemoteFile
+from shared.capabilities import Capabilities, Field
 from shared.contracts.outbound import OutboundReply
+from shared.parsed import Parsed, RawItem
 from shared.values import dataclass
 
 if TYPE_CHECKING:
@@ -30,48 +30,6 @@ Part = Literal["config", "parse", "receive", "send", "build", "setup", "fetch", 
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """One setting of a channel kind, as shown by `okno channels fields KIND`."""
-
-    name: str
-    help: str
-    default: str | None = None
-    """None: the setting must be given."""
-    secret: bool = False
-    choices: tuple[str, ...] = ()
-    unique: bool = False
-    """No two channels of the kind may have the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a channel kind can and cannot do."""
-
-    receives_by: Literal["polling", "webhook", "both"]
-    """both: a setting of the channel decides; `receiver` then idles, or `handle` refuses."""
-    sends: bool
-    threads: bool = False
-    files: bool = False
-    delivery_reports: bool = False
-    edits: bool = False
-    """What was sent can be changed and deleted."""
-    reacts: bool = False
-    markup: bool = False
-    """Markdown becomes the channel's own formatting."""
-    recipients: bool = False
-    """Others than the client can be written to, openly or in copy."""
-    typing: bool = False
-    """The client can be shown that an operator is writing: the sender has `typing(thread_key)`, raising SendError."""
-    calls: bool = False
-    """It can ring the operator's telephone and then the client's."""
-    tells_later: bool = False
-    """What became of replies of unknown fate can be asked: the sender has `settling()`, an async context that opens
-    what is needed once and lends `settled(reply_id) -> Sent | None`; both raise SendError when nobody can tell."""
-    repeat_is_safe: bool = False
-    """Sending the same reply again after a crash gives the client one message (idempotent provider or fixed id)."""
-
-
-@dataclass(frozen=True, slots=True)
 class Channel:
     """A configured instance of a channel kind; `settings` holds every field, secrets decrypted."""
 
@@ -79,108 +37,6 @@ class Channel:
     kind: str
     name: str
     settings: Mapping[str, str]
-
-
-# --- inbound: bytes -> Parsed -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RawItem:
-    """One inbound item as the channel gave it, before anyone tried to understand it."""
-
-    data: bytes
-    media_type: str
-    received_at: datetime
-    key: str
-    """The channel's own handle for this item (UIDVALIDITY.UID, submission id): used when parsing fails."""
-    context: Mapping[str, str] = field(default_factory=dict)
-    """What is needed besides the bytes to understand them (content type, query, remote address)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedFile:
-    name: str
-    media_type: str
-    data: bytes
-    content_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """What `parse` understood. Everything the provider gave that has no field here stays in the raw bytes."""
-
-    external_id: str
-    sender: Address
-    occurred_at: datetime
-    dedup_key: str = ""
-    """Tells duplicates from different items with the same external id; the external id itself when empty."""
-    same_as: tuple[str, ...] = ()
-    """Further dedup keys under which this same item may be here already, or may still come."""
-    same_later: tuple[str, ...] = ()
-    """Those of copies that come after this one as a rule: only looked for."""
-    kind: Literal["text", "call", "form"] = "text"
-    direction: Literal["inbound", "outbound"] = "inbound"
-    """outbound: a call we made; written mail of ours is never read back as inbound."""
-    subject: str = ""
-    text: str = ""
-    """What is new."""
-    full_text: str = ""
-    """With the quoted history; empty when it equals `text`."""
-    html: str = ""
-    """Sanitised; empty when there is none."""
-    recipients: tuple[str, ...] = ()
-    reply_to: Address | None = None
-    """Where an answer goes if not to `sender`; None with `cannot_reply` empty means the sender."""
-    reply_channel: UUID | None = None
-    """The channel the answer leaves through if not the one it came in by (a form answered by mail)."""
-    cannot_reply: str = ""
-    """Why no answer is possible, in words for the operator; empty when it is."""
-    refers_to: tuple[str, ...] = ()
-    """External ids of messages this one answers, the nearest first."""
-    known_as: tuple[str, ...] = ()
-    """External ids under which others may refer to this message; empty where nobody can."""
-    thread_key: str = ""
-    """The provider's own thread (chat id): messages with the same key are one conversation."""
-    fields: tuple[tuple[str, str], ...] = ()
-    call: Call | None = None
-    files: tuple[ParsedFile, ...] = ()
-    identities: tuple[Address, ...] = ()
-    """Further addresses of the same client (phone typed into a form): claimed, not verified."""
-    vouched: tuple[Address, ...] = ()
-    """Further addresses that the channel itself vouches for (a Telegram contact card of the sender's own)."""
-    nature: Nature = "ordinary"
-    about: About | None = None
-    """What the item tells of an earlier message. One about a delivery stands on the timeline too, others do not."""
-    remote_files: tuple[RemoteFile, ...] = ()
-    """Files to be fetched in the background by `fetch.fetch`; the message does not wait for them."""
-    proves: tuple[str, ...] = ()
-    """Those of `refers_to` that only somebody who got that message can know (signed by us)."""
-    topic: str = ""
-    """The subject without Re:, Fwd: and case, to find a conversation by; empty when it says too little."""
-    part_of: str = ""
-    """Items of a channel with the same text here are one message (an album), in the order of their external ids."""
-    warnings: tuple[str, ...] = ()
-    """Short codes of what the operator should be warned of (dmarc_failed, two_senders, claimed_sender)."""
-    arrived_at: datetime | None = None
-    """When the channel had it, where `occurred_at` is only what the sender's own clock says."""
-    awaits_call: bool = False
-    """A report that does not tell whose call it is: it is held until another one of the same call does."""
-
-
-class UnreadableItem(Exception):
-    """`parse` cannot understand the item; the text is shown in the quarantine. The raw bytes are kept."""
-
-
-class BadInput(Exception):
-    """A webhook request that is refused before anything is stored; becomes an RFC 9457 answer.
-
-    `status` is the HTTP status, `title` its short reason, `detail` what the caller can do about it.
-    """
-
-    def __init__(self, status: int, title: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(detail or title)
-        self.status, self.title, self.detail = status, title, detail
-        self.headers = dict(headers or {})
 
 
 # --- roles ------------------------------------------------------------------------------------------------
@@ -233,6 +89,18 @@ class Webhook(Protocol):
 
     async def __call__(self, request: Request, channel: Channel, inlet: Inlet) -> Response:
         """Answer one request; 2xx only after `inlet.accept` returned. Raises BadInput to refuse."""
+
+
+class BadInput(Exception):
+    """A webhook request that is refused before anything is stored; becomes an RFC 9457 answer.
+
+    `status` is the HTTP status, `title` its short reason, `detail` what the caller can do about it.
+    """
+
+    def __init__(self, status: int, title: str, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail or title)
+        self.status, self.title, self.detail = status, title, detail
+        self.headers = dict(headers or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,9 +223,7 @@ class Kind:
 
     name: str
 
-    def module(
-        self, part: Literal["config", "parse", "receive", "send", "build", "setup", "fetch", "history"]
-    ) -> ModuleType:
+    def module(self, part: Part) -> ModuleType:
         return importlib.import_module(f"{PACKAGE}.{self.name}.{part}")
 
     @property

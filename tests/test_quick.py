@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.connector import Parsed
 from shared.contracts.inbound import Address
+from shared.parsed import Parsed
 from shared.quick import named_uuid, ordered_uuid
 from shared.values import dataclass
 from tests.examples import AT, inbound, received

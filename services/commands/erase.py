@@ -13,7 +13,8 @@ from uuid import UUID
 from services.commands.timeline import customer_named
 from services.house import House, alone
 from services.privacy.certificate import is_genuine
-from services.privacy.job import carry_out, members
+from services.privacy.destroying import members
+from services.privacy.job import carry_out
 from services.privacy.main import stores_of
 from services.terminal import WrongRequest, in_house, person, print_json, show, typed
 from shared.registry import erasures

@@ -16,7 +16,8 @@ from services.export.parquet import as_arrow
 from services.inbox_api.selection import Selection, times
 from shared.apart import Child, Parent, child, cores
 from shared.database.protocol import Transaction
-from shared.event_store.log import Stored, read_stored_window
+from shared.event_store.log import read_stored_window
+from shared.event_store.log_rows import Stored
 from shared.event_store.shown import stored_lines, stored_shown
 from shared.keys.place import Place
 

@@ -13,7 +13,7 @@ from shared.domain import events as e
 from shared.domain.card_values import shown
 from shared.domain.own_fields import OWN, OwnField
 from shared.event_store.cards import own_fields_of
-from shared.event_store.log import read_streams
+from shared.event_store.log_streams import read_streams
 from shared.read_models import groups
 from shared.read_models.cards import consent_fields
 

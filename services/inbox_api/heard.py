@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.inbox_api.context import Call, listed
 from shared.database.protocol import Transaction
 from shared.domain.events import RecordingHeard
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.session import Session
 from shared.read_models import heard

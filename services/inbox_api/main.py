@@ -27,7 +27,6 @@ from shared.registry.subscriptions import Subscriptions
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-OpenHandler = Callable[[Request, Context], Awaitable[Response]]
 
 
 class InboxApi:

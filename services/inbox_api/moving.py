@@ -14,8 +14,7 @@ from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import one_conversation
 from shared.database.protocol import Transaction
-from shared.event_store import threads
-from shared.event_store.moving import move_all
+from shared.event_store import moving, threads
 from shared.event_store.session import Session
 from shared.read_models import conversations
 
@@ -71,7 +70,7 @@ async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:
     about, place = call.about(), list[UUID]()
 
     def decide(session: Session, tx: Transaction) -> None:
-        place[:] = [move_all(session, tx, call.id(), messages, to, about)]
+        place[:] = [moving.move(session, tx, call.id(), messages, to, about)]
 
     await call.record(decide)
     return answer(await one_conversation(call, place[0]))

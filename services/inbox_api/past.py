@@ -20,7 +20,8 @@ from services.inbox_api.past_groups import groups_at, of_customers
 from shared.database.protocol import Transaction
 from shared.domain.events import ConversationEvent, Recorded
 from shared.event_store.cards import own_fields_of
-from shared.event_store.log import read_beginnings, read_log, read_positions, read_versions
+from shared.event_store.log import read_log, read_positions
+from shared.event_store.log_streams import read_beginnings, read_versions
 from shared.event_store.moments import position_at
 from shared.read_models import cards, clocks, conversations, conversations_past, customers, groups, reach, timeline
 from shared.read_models.moment import By, Moment, microseconds

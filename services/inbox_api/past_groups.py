@@ -13,7 +13,7 @@ from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain.merge import Merged, root_of
-from shared.event_store.log import read_streams
+from shared.event_store.log_streams import read_streams
 from shared.event_store.merging import ever_together
 from shared.read_models.moment import Moment
 from shared.values import dataclass

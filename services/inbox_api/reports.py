@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer, time_of
+from services.inbox_api import moments
+from services.inbox_api.context import Call, answer
 from shared.audit.channels import rows_of
 from shared.audit.walk import How, Span, audit
-from shared.clock import from_text, now, to_text
+from shared.clock import now, to_text
 from shared.event_store import chain
 
 UNTOLD = timedelta(hours=24)
@@ -27,7 +28,7 @@ async def ledger(call: Call) -> Response:
     if call.operator.role not in ROLES:
         raise HTTPException(403, "the ledger is for admins and analysts")
     at = now()
-    since, until = _time(call, "since") or at - UNTOLD, _time(call, "until")
+    since, until = moments.time(call, "since") or at - UNTOLD, moments.time(call, "until")
     if until is not None and since >= until:
         raise HTTPException(422, "since must be before until")
     if _one_at_a_time.locked():
@@ -50,8 +51,3 @@ async def ledger(call: Call) -> Response:
             "chain": {"until": link.until if link.number else 0, "hash": link.hash.hex(), "unlinked": unlinked},
         }
     )
-
-
-def _time(call: Call, name: str) -> datetime | None:
-    text = call.request.query_params.get(name)
-    return from_text(time_of(text, name)) if text else None

@@ -15,7 +15,8 @@ from uuid import UUID
 from shared.database.protocol import Transaction
 from shared.domain.events import Recorded
 from shared.domain.unreadable import Unreadable
-from shared.event_store.log import head, read_streams_window, read_window
+from shared.event_store.log import head, read_window
+from shared.event_store.log_streams import read_streams_window
 from shared.event_store.moments import position_before
 from shared.read_models import conversations, groups, live, steps
 

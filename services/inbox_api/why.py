@@ -19,7 +19,8 @@ from services.inbox_api.events import may_see
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Recorded
-from shared.event_store.log import read_positions, read_streams
+from shared.event_store.log import read_positions
+from shared.event_store.log_streams import read_streams
 from shared.read_models import causes, changes, timeline
 from shared.registry.operators import Operator
 

@@ -18,7 +18,8 @@ from collections.abc import Callable
 import msgspec
 
 from services.ingest.apart_child import LENGTH_BYTES, Answer, Request
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 START_SECONDS = 30.0
 """A child that has not started by then never will; its start does not count as parsing."""

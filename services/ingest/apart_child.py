@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 import msgspec
 
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 """Address space of a child: a mail of 64 MB needs 600 MB."""

@@ -16,12 +16,13 @@ from services.ingest.fetch_queue import Fetch, FetchQueue, Result, record
 from services.ingest.metrics import FETCHED
 from shared.blobs import Blobs
 from shared.clock import now
-from shared.connector import FetchDelayed, FetchRefused, Kind, ParsedFile
+from shared.connector import FetchDelayed, FetchRefused, Kind
 from shared.contracts import topics
 from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.inbound import FileRef
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.parsed import ParsedFile
 from shared.registry.channels import Registered
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 

@@ -14,11 +14,12 @@ from services.ingest.kept_settings import KeptSettings
 from services.ingest.metrics import ACCEPT_SECONDS, ACCEPTED, lag_of
 from services.ingest.understand import Parse, Understood, understand
 from shared.blobs import Blobs
-from shared.connector import Channel, Cursor, RawItem
+from shared.connector import Channel, Cursor
 from shared.contracts import topics
 from shared.contracts.codec import Encoded, encode
 from shared.contracts.inbound import InboundMessage, InboundUnreadable, partition_key
 from shared.logs import Log
+from shared.parsed import RawItem
 from shared.transport.protocol import Outgoing, Publisher
 
 MESSAGE_BYTES = 1024 * 1024

@@ -16,10 +16,11 @@ from services.ingest.publish import publish
 from services.ingest.understand import understand
 from shared.blobs import Blobs
 from shared.clock import from_text, now
-from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, RawItem, kinds, load
+from shared.connector import PACKAGE, Channel, FetchDelayed, Kind, kinds, load
 from shared.database.lead import lead_forever
 from shared.database.protocol import Database, DatabaseUnavailable
 from shared.logs import Log
+from shared.parsed import RawItem
 from shared.registry import health
 from shared.registry.channels import Registered
 from shared.transport.protocol import Publisher, TransportUnavailable

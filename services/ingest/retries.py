@@ -12,13 +12,14 @@ from services.ingest.publish import publish
 from services.ingest.understand import Understood, understand
 from shared.blobs import Blobs
 from shared.clock import now
-from shared.connector import Kind, RawItem
+from shared.connector import Kind
 from shared.contracts import topics
 from shared.contracts.codec import UndecodableRecord, decode
 from shared.contracts.inbound import InboundMessage, InboundUnreadable
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.parsed import RawItem
 from shared.transport.letters import letter
 from shared.transport.protocol import Consumer, Publisher, Record, Transport, TransportUnavailable
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from services.ingest.apart import Apart, BugInParser, ParserDied
 from services.ingest.apart import Parse as Parse
 from shared.blobs import Blobs
-from shared.connector import Channel, Parsed, ParsedFile, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import (
     INLINE_RAW_BYTES,
     Address,
@@ -26,6 +26,7 @@ from shared.contracts.inbound import (
 )
 from shared.domain import identity
 from shared.logs import Log
+from shared.parsed import Parsed, ParsedFile, RawItem, UnreadableItem
 
 APART_FROM_BYTES = 256 * 1024
 """Larger items are parsed in a child process; a kind may set a smaller limit of this name in its `parse` module."""

@@ -19,9 +19,10 @@ from starlette.types import Message, Receive, Scope, Send
 from services.ingest.directory import Directory
 from services.ingest.metrics import IN_FLIGHT, REFUSED
 from services.ingest.waiting import Waiting
-from shared.connector import BadInput, Channel, Inlet, Kind, RawItem
+from shared.connector import BadInput, Channel, Inlet, Kind
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.parsed import RawItem
 from shared.problems import problem, unavailable, wrong_method
 from shared.registry.channels import Registered
 from shared.transport.protocol import TransportUnavailable

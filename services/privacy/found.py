@@ -13,7 +13,9 @@ from shared.clock import from_text, to_text
 from shared.database.protocol import Database
 from shared.domain import events as e
 from shared.event_store import erasures
-from shared.event_store.log import head, opened, read_beginnings, read_positions, read_stored
+from shared.event_store.log import head, read_positions, read_stored
+from shared.event_store.log_rows import opened
+from shared.event_store.log_streams import read_beginnings
 from shared.event_store.traces import Trace, read_traces
 from shared.registry.erasures import Erasure, unfinished
 

@@ -13,7 +13,8 @@ from services.privacy.found import Found
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store import chain, raw_items, resealed
-from shared.event_store.log import Stored, opened, read_stored
+from shared.event_store.log import read_stored
+from shared.event_store.log_rows import Stored, opened
 from shared.event_store.mapper import About, Envelope, key_of, to_sealed_state
 from shared.event_store.personal import CLASSES
 from shared.event_store.recorders import EVENTS

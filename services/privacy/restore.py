@@ -30,7 +30,7 @@ from shared.database.protocol import Occupied, Transaction
 from shared.domain import events as e
 from shared.durable import sync
 from shared.event_store import fitting_keys
-from shared.event_store.log import read_streams
+from shared.event_store.log_streams import read_streams
 from shared.event_store.reindex import reindex
 from shared.keys.pages import WrongKeyStore
 from shared.owner_only import make_folder, opener

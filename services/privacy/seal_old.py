@@ -15,7 +15,9 @@ from shared.blobs import Blobs
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
 from shared.event_store import raw_items
-from shared.event_store.log import Stored, opened, read_beginnings, read_plain, read_stored
+from shared.event_store.log import read_plain, read_stored
+from shared.event_store.log_rows import Stored, opened
+from shared.event_store.log_streams import read_beginnings
 from shared.event_store.mapper import About, Happening, has_personal, key_of
 from shared.event_store.recorders import EVENTS
 from shared.event_store.traces import Trace, trace_of

@@ -12,7 +12,8 @@ import msgspec
 
 from services.privacy.tables import GONE
 from shared.database.protocol import Row
-from shared.keys.items import Ciphers, ItemKeys, seal, unseal
+from shared.keys.items import Ciphers, ItemKeys
+from shared.keys.wrapping import seal, unseal
 
 WITH_CONTENT: dict[str, dict[str, Any]] = {
     "deliveries": {"payload": b"", "error": "", "external_id": "", "known_as": "[]"},

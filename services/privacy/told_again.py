@@ -17,7 +17,8 @@ from shared.contracts import codec, topics
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_some, read_stream
+from shared.event_store.log import read_some
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import EventUnreadable
 from shared.read_models import holes
 from shared.transport.protocol import Outgoing, Publisher

@@ -22,7 +22,8 @@ from shared.contracts.delivery import DeliveryReport
 from shared.contracts.files import FileFetched, FileUnavailable
 from shared.contracts.outbound import OutboundReply
 from shared.contracts.retry import RetryUnreadable
-from shared.keys.items import LETTER, Ciphers, seal, unseal
+from shared.keys.items import LETTER, Ciphers
+from shared.keys.wrapping import seal, unseal
 from shared.transport.letters import LETTER_ID, buried
 from shared.transport.look import look
 from shared.transport.protocol import Outgoing, Record

@@ -12,7 +12,7 @@ from shared.contracts.inbound import InboundMessage, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About
 from shared.event_store.routing import conversation_of
 from shared.event_store.session import Session

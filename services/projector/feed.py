@@ -10,7 +10,8 @@ import msgspec
 
 from shared.contracts import topics
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
-from shared.event_store.log import Stored, head, opened, read_stored
+from shared.event_store.log import head, read_stored
+from shared.event_store.log_rows import Stored, opened
 from shared.event_store.mapper import About, EventUnreadable, Happening, to_state
 from shared.event_store.store import EventStore
 from shared.keys.pages import WrongKeyStore

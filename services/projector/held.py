@@ -18,7 +18,7 @@ from shared.contracts.inbound import Call, InboundMessage
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing_entries import Entries
 from shared.event_store.session import Session

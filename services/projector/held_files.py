@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.session import Session

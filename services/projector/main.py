@@ -19,14 +19,12 @@ from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain.call import overdue
 from shared.event_store.log import head
 from shared.event_store.store import EventStore
-from shared.logs import Log
 from shared.read_models import live
 from shared.transport.protocol import Transport
 
 MEMBERS = 2
 """Of the group that takes in messages, in one process: one decides while the other waits for the database."""
 Work = Callable[[], Sequence[Coroutine[None, None, None]]]
-log = Log("projector")
 
 
 class Projector:

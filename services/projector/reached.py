@@ -10,7 +10,7 @@ from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain.next_step import reached, taken
 from shared.event_store.groups import group_of
-from shared.event_store.log import read_newest
+from shared.event_store.log_streams import read_newest
 from shared.event_store.session import Session
 
 CLOCKS_DIFFER = timedelta(minutes=5)

@@ -19,7 +19,8 @@ from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.domain import events as e
 from shared.domain.unreadable import Unreadable
-from shared.event_store.log import read_some, read_stream, read_streams
+from shared.event_store.log import read_some
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import EventUnreadable
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore

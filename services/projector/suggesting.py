@@ -21,7 +21,6 @@ from shared.event_store.routing_entries import Claims
 
 MOST_CLAIMANTS = 5
 """An address that more customers have given is a made-up one, or a switchboard's: it says nothing."""
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)

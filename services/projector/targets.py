@@ -9,7 +9,7 @@ from uuid import UUID
 from shared.contracts.inbound import InboundMessage, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.routing import Wanted, conversation_of, look_up
 from shared.event_store.routing_entries import Place
 from shared.event_store.session import Session

@@ -25,6 +25,7 @@ from shared.database.sqlite_transaction import SqliteTransaction, begun
 from shared.database.sqlite_turns import Turns
 from shared.database.sqlite_writer import SqliteWriter
 from shared.database.wakeups import Wakeups
+from shared.logs import Log
 from shared.owner_only import make_file, make_folder, opener
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ WIPE_LOCK_MILLISECONDS = 50
 WIPE_PAUSES = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 """Seconds: writers have some forty times as long as they are kept waiting."""
 READERS = 4
+CLOSE_SECONDS = 30.0
+log = Log("database")
 
 
 class SqliteDatabase:
@@ -46,7 +49,7 @@ class SqliteDatabase:
         self._make()
         self._wakeups = Wakeups()
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: dict[sqlite3.Connection, threading.RLock] = {}
         self._opening = threading.Lock()
         self._readers = ThreadPoolExecutor(READERS, "okno-read")
         self._connect()  # fails early, and switches the file to WAL before the threads race for it
@@ -71,15 +74,17 @@ class SqliteDatabase:
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
-        transaction = SqliteTransaction(self._connection(), self.keys)
-        with begun(transaction, "IMMEDIATE"):
+        connection, at_work = self._own()
+        transaction = SqliteTransaction(connection, self.keys)
+        with at_work, begun(transaction, "IMMEDIATE"):
             yield transaction
         self._wakeups.wake(transaction.topics)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        transaction = SqliteTransaction(self._connection(), self.keys)
-        with begun(transaction, "DEFERRED"):
+        connection, at_work = self._own()
+        transaction = SqliteTransaction(connection, self.keys)
+        with at_work, begun(transaction, "DEFERRED"):
             yield transaction
 
     def listen(self, topic: str) -> Listener:
@@ -97,7 +102,7 @@ class SqliteDatabase:
         so briefly, on a connection of its own, and not at all while PASSIVE tells that somebody reads what is old.
         """
         deadline, pauses = time.monotonic() + WIPE_SECONDS, chain(WIPE_PAUSES, repeat(WIPE_PAUSES[-1]))
-        connection = self._connect()
+        connection = self._made()
         try:
             connection.execute(f"PRAGMA busy_timeout={WIPE_LOCK_MILLISECONDS}")
             while not emptied(connection):
@@ -107,7 +112,6 @@ class SqliteDatabase:
                     )
                 time.sleep(next(pauses))
         finally:
-            self._opened.remove(connection)
             connection.close()
 
     @asynccontextmanager
@@ -117,8 +121,8 @@ class SqliteDatabase:
 
     @contextmanager
     def aside(self) -> Iterator[Aside]:
-        writer, reader = self._connect(), self._connect()
-        checkpoints, turns = Checkpoints(self.path, self._connect), Turns(Path(f"{self.path}-aside"))
+        writer, reader = self._made(), self._made()
+        checkpoints, turns = Checkpoints(self.path, self._made), Turns(Path(f"{self.path}-aside"))
         aside = SqliteAside(writer, reader, checkpoints, turns, self.keys)
         try:
             yield aside
@@ -127,15 +131,21 @@ class SqliteDatabase:
             aside.leave()
             turns.close()
             for connection in (writer, reader):
-                self._opened.remove(connection)
                 connection.close()
 
     async def close(self) -> None:
-        for stop in (self._writer.stop, self._checkpoints.stop):
+        for stop in (self._writer.stop, self._checkpoints.stop, self._readers.shutdown, self._shut):
             await asyncio.get_running_loop().run_in_executor(None, stop)
-        self._readers.shutdown()
-        for connection in self._opened:
-            connection.close()
+
+    def _shut(self) -> None:
+        """Close what no thread is at work with: closed under it, a connection takes the process along (SIGSEGV)."""
+        deadline = time.monotonic() + CLOSE_SECONDS
+        for connection, at_work in list(self._opened.items()):
+            if at_work.acquire(timeout=max(0.0, deadline - time.monotonic())):
+                connection.close()
+                at_work.release()
+            else:
+                log.warning("connection_left_open", database=str(self.path))
 
     def _make(self) -> None:
         """The files beside it are made with the rights of the database (sqlite.org/src, findCreateFileMode)."""
@@ -149,13 +159,21 @@ class SqliteDatabase:
         with self.reading() as transaction:
             return job(transaction)
 
-    def _connection(self) -> sqlite3.Connection:
+    def _own(self) -> tuple[sqlite3.Connection, threading.RLock]:
+        """Return the connection of this thread, and what it holds while it is at work with it."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect()
-        return connection
+        return connection, self._opened[connection]
 
     def _connect(self) -> sqlite3.Connection:
+        """Return a connection that lasts until `close`."""
+        connection = self._made()
+        self._opened[connection] = threading.RLock()
+        return connection
+
+    def _made(self) -> sqlite3.Connection:
+        """Return a connection for whoever closes it themselves: they may go on in their thread after `close`."""
         try:
             connection = sqlite3.connect(
                 self.path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False, cached_statements=1024
@@ -166,7 +184,6 @@ class SqliteDatabase:
                 connection.execute("PRAGMA cache_size=-16000")
                 connection.execute("PRAGMA secure_delete=ON")  # what is deleted or overwritten is zeros in the file
                 connection.execute("PRAGMA wal_autocheckpoint=0")
-                self._opened.append(connection)
         except sqlite3.Error as error:
             raise DatabaseUnavailable(f"{self.path}: {error}") from error
         return connection

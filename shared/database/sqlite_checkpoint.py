@@ -74,6 +74,8 @@ class Checkpoints:
     def stop(self) -> None:
         """Return when no copy runs any more."""
         self._thread.shutdown()
+        if self._connection is not None:
+            self._connection.close()
 
     def _finish(self, writer: sqlite3.Connection) -> None:
         """What came meanwhile is little: with it copied the next commit begins the log anew.

@@ -27,6 +27,3 @@ class ConversationUnmerged:
     customer_id: UUID
     from_id: UUID
     threads: tuple[tuple[UUID, str], ...]
-
-
-ThreadsEvent = ConversationMerged | ConversationUnmerged

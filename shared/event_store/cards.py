@@ -12,7 +12,7 @@ from shared.domain import events as e
 from shared.domain import own_fields
 from shared.domain.card import Card, Rules
 from shared.event_store.groups import members_of, roots_of
-from shared.event_store.log import read_stream, read_streams
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import About, Happening
 from shared.event_store.session import Session
 

@@ -18,7 +18,8 @@ from shared.domain import imports
 from shared.domain.imports import Judged, Line
 from shared.event_store.cards import append, cards_of, group_cards_of
 from shared.event_store.groups import roots_of
-from shared.event_store.log import read_some, read_stream, read_streams
+from shared.event_store.log import read_some
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import About
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.session import Session

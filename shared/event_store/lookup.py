@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 
 
 @dataclass(frozen=True, slots=True)

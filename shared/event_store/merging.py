@@ -10,7 +10,7 @@ from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.domain import merge as rules
 from shared.domain.errors import NoSuchThing, Refused
-from shared.event_store.log import read_stream, read_streams
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import merged_into
 from shared.event_store.session import Session

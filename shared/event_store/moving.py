@@ -12,7 +12,7 @@ from shared.domain import commands as c
 from shared.domain import customer as customers
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.routing_entries import Place
@@ -30,18 +30,23 @@ class Stay:
     said_at: datetime
 
 
-def move(session: Session, tx: Transaction, wanted: tuple[UUID, UUID, UUID | None], about: About) -> UUID:
-    """Move (conversation, message, to): `to` None for a new conversation. Return where it is. Raises Refused."""
-    source, message_id, to = wanted
-    if to is not None:  # their own messages may go back when conversations are taken apart: that is `move_all`
-        session.refuse_erased(_known_place(session, to).customer_id)
-    return move_all(session, tx, source, [message_id], to, about)
-
-
-def move_all(
+def move(
     session: Session, tx: Transaction, source: UUID, message_ids: Sequence[UUID], to: UUID | None, about: About
 ) -> UUID:
-    """Move some messages together, in the order they were said; as `move`."""
+    """Move some messages together, in the order they were said; `to` None: into a new conversation.
+
+    Return where they are. Raises Refused, also for the conversation of somebody who was erased: nobody could read there
+    what another one wrote.
+    """
+    if to is not None:
+        session.refuse_erased(_known_place(session, to).customer_id)
+    return move_back(session, tx, source, message_ids, to, about)
+
+
+def move_back(
+    session: Session, tx: Transaction, source: UUID, message_ids: Sequence[UUID], to: UUID | None, about: About
+) -> UUID:
+    """As `move`, also to somebody who was erased: what they wrote themselves."""
     here = stays(session, tx, source)
     chosen = [stay for stay in here if stay.message.message_id in message_ids]
     if not chosen or len(chosen) < len(set(message_ids)):

@@ -18,7 +18,7 @@ from shared.domain.customer import customer_id_at, customer_id_for
 from shared.domain.errors import Refused
 from shared.event_store import erasures
 from shared.event_store.cache import StateCache, Versioned
-from shared.event_store.log import read_short, read_stream
+from shared.event_store.log_streams import read_short, read_stream
 from shared.event_store.mapper import About, Happening, from_state, key_of, to_state
 from shared.event_store.recorders import recorder_for
 from shared.event_store.routing import forget

@@ -12,7 +12,7 @@ from shared.clock import from_text, to_text
 from shared.database.protocol import Transaction
 from shared.domain.events import Actor, Event, Recorded
 from shared.event_store.copied import copying
-from shared.event_store.log import Stored, openers_found, openers_of, told_time
+from shared.event_store.log_rows import Stored, openers_found, openers_of, told_time
 from shared.event_store.mapper import TYPES, Decoders, EventUnreadable, Openers, decoded
 from shared.event_store.upcasts import UPCASTS
 

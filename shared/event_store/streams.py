@@ -9,7 +9,7 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
-from shared.event_store.log import read_stream
+from shared.event_store.log_streams import read_stream
 from shared.event_store.recorders import EVENTS
 
 TAKEN = "This id is of something else"

@@ -13,9 +13,9 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.domain.merge import root_of
-from shared.event_store.log import read_stream, read_streams
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import About
-from shared.event_store.moving import Stay, move_all, stays
+from shared.event_store.moving import Stay, move_back, stays
 from shared.event_store.routing import Wanted, look_up, merged_into
 from shared.event_store.session import Session
 
@@ -31,6 +31,8 @@ def merge(session: Session, tx: Transaction, source: UUID, into: UUID, about: Ab
         raise NoSuchThing("no_such_conversation", "There is no such conversation")
     if len({root_of(id_, lambda id_: merged_into(tx, id_)) for id_ in (one.customer_id, other.customer_id)}) == 2:
         raise Refused("other_customer", "The two belong to different customers: merge those first")
+    if one.customer_id != other.customer_id:
+        session.refuse_erased(other.customer_id)
     if other.merged is not None:
         raise Refused("already_merged", f"The other one is merged itself, into {other.merged.into_id}")
     if _kind(tx, source) != _kind(tx, into):
@@ -40,7 +42,7 @@ def merge(session: Session, tx: Transaction, source: UUID, into: UUID, about: Ab
         raise Refused("too_many_messages", f"A conversation of more than {MOST_MESSAGES} messages cannot be merged")
     session.decide(source, c.MergeInto(into, other.customer_id, _threads(tx, source)), about)
     if here:
-        move_all(session, tx, source, [stay.message.message_id for stay in here], into, about)
+        move_back(session, tx, source, [stay.message.message_id for stay in here], into, about)
 
 
 def unmerge(session: Session, tx: Transaction, source: UUID, about: About) -> None:
@@ -57,7 +59,7 @@ def unmerge(session: Session, tx: Transaction, source: UUID, about: About) -> No
     ours = _ours(tx, source, merged, there)
     back = [stay.message.message_id for stay in there if stay.message.message_id in ours]
     if back:
-        move_all(session, tx, merged.into_id, back, source, about)
+        move_back(session, tx, merged.into_id, back, source, about)
 
 
 def _ours(tx: Transaction, source: UUID, merged: e.ConversationMerged, there: list[Stay]) -> set[UUID]:

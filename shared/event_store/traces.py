@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 
 from shared.database.protocol import Transaction
-from shared.event_store.log import Stored, read_stored
+from shared.event_store.log import read_stored
+from shared.event_store.log_rows import Stored
 from shared.event_store.mapper import ChangedEvent, key_of, plain_part
 
 

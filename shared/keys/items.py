@@ -5,21 +5,19 @@ One for each, by the thing's id; an erasure destroys those of whoever is erased,
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Collection, Mapping
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database, Transaction
 from shared.database.schema import create_tables
 from shared.keys.derive import derived
 from shared.keys.pages import DESTRUCTIONS, WrongKeyStore, note_destruction
+from shared.keys.wrapping import kept_key, new_key
 
 LETTER = "letter "
 """Begins the ids of dead letters, which are kept no longer than their topic keeps them."""
-_NONCE_BYTES = 12
 _PART = 1000
 SCHEMA = "CREATE TABLE IF NOT EXISTS item_keys (id TEXT PRIMARY KEY, sealed BLOB NOT NULL, made_at BIGINT NOT NULL)"
 Ciphers = Mapping[str, AESGCM | None]
@@ -40,7 +38,7 @@ class ItemKeys:
         at, wanted = int(time.time()), sorted(set(ids))
         with self._database.writing() as tx:
             known = {id_ for id_, _ in tx.rows_in("SELECT id, sealed FROM item_keys WHERE id", wanted)}
-            rows = [(id_, self._sealed(id_), at) for id_ in wanted if id_ not in known]
+            rows = [(id_, new_key(self._wrapping, id_), at) for id_ in wanted if id_ not in known]
             tx.insert_many("item_keys", ("id", "sealed", "made_at"), rows, "ON CONFLICT (id) DO NOTHING")
             return self._read(tx, wanted)
 
@@ -83,27 +81,4 @@ class ItemKeys:
 
     def _read(self, tx: Transaction, ids: list[str]) -> dict[str, AESGCM | None]:
         rows = tx.rows_in("SELECT id, sealed FROM item_keys WHERE id", ids)
-        return {id_: self._opened(id_, bytes(sealed)) for id_, sealed in rows}
-
-    def _sealed(self, id_: str) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._wrapping.encrypt(nonce, os.urandom(32), id_.encode())
-
-    def _opened(self, id_: str, sealed: bytes) -> AESGCM | None:
-        if not sealed:
-            return None
-        try:
-            return AESGCM(self._wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_.encode()))
-        except InvalidTag as error:
-            raise WrongKeyStore("OKNO_SECRET_KEY is not the one these keys were made with") from error
-
-
-def seal(cipher: AESGCM, id_: str, data: bytes) -> bytes:
-    """Return sealed bytes; nonces are random, as a key seals a few times only (NIST SP 800-38D, 8.2.2)."""
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + cipher.encrypt(nonce, data, id_.encode())
-
-
-def unseal(cipher: AESGCM, id_: str, sealed: bytes) -> bytes:
-    """Raises InvalidTag for what was changed on the way."""
-    return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_.encode())
+        return {id_: kept_key(self._wrapping, id_, bytes(sealed)) for id_, sealed in rows}

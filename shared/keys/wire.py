@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from collections.abc import Collection, Mapping
 from uuid import uuid4
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.database.protocol import Database, Row, Transaction
@@ -21,13 +19,13 @@ from shared.database.schema import create_tables
 from shared.keys.derive import derived, keyed_hash
 from shared.keys.items import ItemKeys
 from shared.keys.pages import WrongKeyStore, note_destruction
+from shared.keys.wrapping import kept_key, new_key
 
 LOOK_SECONDS = 5.0
 """How old a process's knowledge of the present key may be."""
 DAY_SECONDS = 24 * 3600
 KEPT_SECONDS = 31 * DAY_SECONDS
 """A day longer than any topic keeps a record."""
-_NONCE_BYTES = 12
 SCHEMA = "CREATE TABLE IF NOT EXISTS wire_keys (id TEXT PRIMARY KEY, sealed BLOB NOT NULL, made_at BIGINT NOT NULL)"
 
 
@@ -71,7 +69,7 @@ class WireKeys:
         """Return keys by id, None for one that was destroyed. Raises DatabaseUnavailable, WrongKeyStore."""
         if missing := [id_ for id_ in ids if id_ not in self._known]:
             rows = await asyncio.to_thread(self._read, missing)
-            self._known |= {id_: self._opened(id_, bytes(sealed)) for id_, sealed in rows}
+            self._known |= {id_: kept_key(self._wrapping, id_, bytes(sealed)) for id_, sealed in rows}
             if lacking := set(missing) - self._known.keys():
                 raise WrongKeyStore(f"the key store lacks {sorted(lacking)}, which records were sealed with")
         return self._known
@@ -107,7 +105,7 @@ class WireKeys:
     def _take(self, row: Row) -> None:
         id_ = row[0]
         if self._present is None or self._present[0] != id_:
-            cipher = self._opened(id_, bytes(row[1]))
+            cipher = kept_key(self._wrapping, id_, bytes(row[1]))
             assert cipher is not None
             self._present = (id_, cipher)
             self._known[id_] = cipher
@@ -129,9 +127,8 @@ class WireKeys:
 
     def _make(self, tx: Transaction, not_before: int) -> Row:
         """The newest is the present one, also where two are made within a second."""
-        id_, nonce = str(uuid4()), os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._wrapping.encrypt(nonce, os.urandom(32), id_.encode())
-        row = (id_, sealed, max(int(time.time()), not_before))
+        id_ = str(uuid4())
+        row = (id_, new_key(self._wrapping, id_), max(int(time.time()), not_before))
         tx.insert_many("wire_keys", ("id", "sealed", "made_at"), [row])
         return row
 
@@ -152,11 +149,3 @@ class WireKeys:
     def _read(self, ids: Collection[str]) -> list[Row]:
         with self._database.reading() as tx:
             return tx.rows_in("SELECT id, sealed FROM wire_keys WHERE id", list(ids))
-
-    def _opened(self, id_: str, sealed: bytes) -> AESGCM | None:
-        if not sealed:
-            return None
-        try:
-            return AESGCM(self._wrapping.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], id_.encode()))
-        except InvalidTag as error:
-            raise WrongKeyStore("OKNO_SECRET_KEY is not the one these keys were made with") from error

@@ -28,12 +28,11 @@ class Overtaken(Occupied):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A rebuild in hand; `resumed`: the positions are those where another one was broken off."""
+    """A rebuild in hand; `positions`: where its models are, which may be where another one was broken off."""
 
     prefix: str
     owner: str
     positions: dict[str, int]
-    resumed: bool
 
 
 def take_up(tx: Transaction, names: Sequence[str], owner: str, at: datetime, *, afresh: bool = False) -> Begun:
@@ -44,7 +43,7 @@ def take_up(tx: Transaction, names: Sequence[str], owner: str, at: datetime, *, 
     found = tx.rows("SELECT name, prefix, version, position FROM read_model_rebuilds")
     wanted = {(name, live.models()[name].version) for name in names}
     if not afresh and {(name, version) for name, _, version, _ in found} == wanted:
-        return Begun(found[0][1], owner, {name: position for name, _, _, position in found}, resumed=True)
+        return Begun(found[0][1], owner, {name: position for name, _, _, position in found})
     forget(tx)
     generation = 1 + max(standing.generation for standing in live.standings(tx, lock=True).values())
     prefix = f"g{generation}_"
@@ -54,7 +53,7 @@ def take_up(tx: Transaction, names: Sequence[str], owner: str, at: datetime, *, 
         tx.run("UPDATE read_model_positions SET generation = ? WHERE name = ?", (generation, name))
         row = (name, prefix, model.version, 0, owner, to_text(at))
         tx.insert_many("read_model_rebuilds", _COLUMNS, [row])
-    return Begun(prefix, owner, dict.fromkeys(names, 0), resumed=False)
+    return Begun(prefix, owner, dict.fromkeys(names, 0))
 
 
 _COLUMNS = ("name", "prefix", "version", "position", "owner", "taken_up_at")

@@ -71,16 +71,6 @@ READ_MODEL = Search()
 _ONCE = "ON CONFLICT DO NOTHING"
 
 
-def forget(tx: Transaction, customer_ids: Sequence[UUID]) -> int:
-    """Take everything about some customers out of the live index; return how many entries that were."""
-    owners = [OWNER + id_.hex for id_ in customer_ids]
-    gone = [
-        entry for start in range(0, len(owners), LOOKED_UP) for entry in _by_words(tx, owners[start:][:LOOKED_UP], "")
-    ]
-    _remove(tx, gone, "")
-    return len(gone)
-
-
 def candidates(tx: Transaction, query: Query, owners: Sequence[UUID], before: int, limit: int) -> list[int]:
     """Return positions of entries with these words, the newest first; `owners`: customers of whom one must own it."""
     terms = [*query.terms, *([tuple((Wanted(OWNER + id_.hex),) for id_ in owners)] if owners else [])]

@@ -186,12 +186,6 @@ def message(tx: Transaction, message_id: UUID) -> Body | None:
     return groups.as_one(tx, _all_shown(tx, found, None))[0] if found else None
 
 
-def at(tx: Transaction, position: int) -> Body | None:
-    """Return the entry that the event at a position made, as it is now."""
-    found = tx.rows(f"{_SELECT} timeline WHERE position = ?", (position,))
-    return groups.as_one(tx, _all_shown(tx, found, None))[0] if found else None
-
-
 def _rows(tx: Transaction, found: Sequence[timeline_pages.Key]) -> list[Row]:
     here = {key.position for key in found if not key.left_at}
     left = {key.left_at for key in found if key.left_at}

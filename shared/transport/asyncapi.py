@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from faststream.kafka import KafkaBroker
-from faststream.specification.asyncapi import AsyncAPI, get_asyncapi_html
+from faststream.specification.asyncapi import AsyncAPI
 from faststream.specification.base import Specification
 
 from shared.contracts.delivery import DeliveryReport
@@ -27,11 +27,6 @@ TOPICS: dict[str, tuple[str, Any]] = {
 def asyncapi(bootstrap: str = "localhost:9092") -> str:
     """Return the document as JSON. Headers are CloudEvents 1.0 in binary mode."""
     return _specification(bootstrap).to_json()
-
-
-def asyncapi_html(bootstrap: str = "localhost:9092") -> str:
-    """Return a page that shows the document; it loads its script from jsdelivr."""
-    return get_asyncapi_html(_specification(bootstrap), try_it_out_path=None)
 
 
 def _specification(bootstrap: str) -> Specification:

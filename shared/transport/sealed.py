@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.contracts.topics import DEAD_LETTERS, EVENTS
 from shared.database.protocol import DatabaseUnavailable
-from shared.keys.items import LETTER, seal, unseal
+from shared.keys.items import LETTER
 from shared.keys.pages import WrongKeyStore
 from shared.keys.wire import LOOK_SECONDS, WireKeys
+from shared.keys.wrapping import seal, unseal
 from shared.logs import Log
 from shared.transport.letters import LETTER_ID
 from shared.transport.protocol import Consumer, Outgoing, Positions, Publisher, Record, Transport, TransportUnavailable

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from aiokafka import AIOKafkaConsumer
 
-from shared.event_store.log import Stored
+from shared.event_store.log_rows import Stored
 from shared.event_store.mapper import from_state
 
 BATCH = 500

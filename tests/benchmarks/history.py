@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from services.projector import inbound
+from services.projector.messages import conversation_id_for
 from shared.contracts.inbound import Address, InboundMessage, Raw, inbound_id
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
@@ -90,7 +91,7 @@ async def record_history(store: EventStore, events: int, at_a_time: int = AT_A_T
 
 def _conversation(first: InboundMessage) -> UUID:
     customer = customer_id_at(first.received_at, DomainAddress(first.sender.kind, first.sender.address))
-    return inbound.conversation_id_for(customer, first.id)
+    return conversation_id_for(customer, first.id)
 
 
 def _answer(session: Session, tx: Transaction, conversations: Sequence[UUID], second: int) -> None:

@@ -17,7 +17,8 @@ from services.house import SCHEMAS
 from services.projector.rebuild import Rebuild, Wanted
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
-from shared.event_store.log import Stored, head, read_log
+from shared.event_store.log import head, read_log
+from shared.event_store.log_rows import Stored
 from shared.event_store.mapper import About, Happening, to_state
 from shared.event_store.store import EventStore
 from shared.keys.place import Place

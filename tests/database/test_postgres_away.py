@@ -10,7 +10,8 @@ import time
 import pytest
 
 from shared.database import postgres
-from shared.database.postgres import PostgresDatabase, PostgresTransaction
+from shared.database.postgres import PostgresDatabase
+from shared.database.postgres_transaction import PostgresTransaction
 from shared.database.protocol import DatabaseUnavailable, Transaction
 from shared.database.schema import create_tables
 from tests.peers.postgres import PostgresServer

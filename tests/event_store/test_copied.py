@@ -15,7 +15,7 @@ import pytest
 from shared.database.open import open_database
 from shared.domain import events as e
 from shared.event_store.copied import copying
-from shared.event_store.log import Stored, opened
+from shared.event_store.log_rows import Stored, opened
 from shared.event_store.mapper import (
     _PACK,
     SEALED,

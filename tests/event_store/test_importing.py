@@ -17,7 +17,8 @@ from shared.domain import card as cards
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store.importing import start_undo
-from shared.event_store.log import read_log, read_streams
+from shared.event_store.log import read_log
+from shared.event_store.log_streams import read_streams
 from shared.event_store.routing import customer_of
 from shared.event_store.store import EventStore
 from shared.event_store.traces import read_traces

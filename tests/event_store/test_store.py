@@ -19,7 +19,8 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import NoSuchThing, Refused
 from shared.event_store import log as reading
-from shared.event_store.log import head, read_log, read_log_within, read_stored, read_stream, read_streams
+from shared.event_store.log import head, read_log, read_log_within, read_stored
+from shared.event_store.log_streams import read_stream, read_streams
 from shared.event_store.mapper import Happening
 from shared.event_store.recorders import Behind
 from shared.event_store.routing import Wanted, customer_of, look_up, seen

@@ -10,7 +10,7 @@ import pytest
 
 from shared.database.open import open_database
 from shared.database.protocol import Database, Transaction
-from shared.event_store import log
+from shared.event_store import log_streams as log
 
 ROWS, EVENTS_A_STREAM = 100_000, 10
 TOPIC = "A"
@@ -35,7 +35,7 @@ READS: dict[str, Read] = {
 async def test_streams_of_a_log_that_was_never_analyzed_are_found_without_reading_much_of_it(
     furnished_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log, "_recorded", lambda tx, rows, pass_over=False: rows)
+    monkeypatch.setattr(log, "events_of", lambda tx, rows, pass_over=False: rows)
     database = open_database(furnished_url)
     with database.writing() as tx:
         tx.run("ALTER TABLE stored_events SET (autovacuum_enabled = off)")

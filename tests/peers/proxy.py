@@ -41,11 +41,6 @@ class Proxy:
         else:
             self._thread.loop.call_soon_threadsafe(switch)
 
-    @property
-    def connections(self) -> int:
-        """How many clients are connected through to the target."""
-        return len(self._writers) // 2
-
     def start(self) -> None:
         self._thread = LoopThread("proxy")
         self._thread.run(self._listen())

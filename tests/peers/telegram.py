@@ -20,7 +20,6 @@ from tests.peers.process import PeerError, free_port
 from tests.peers.telegram_api.bot import Bot, Json, message
 from tests.peers.telegram_api.faults import Faults
 from tests.peers.telegram_api.http import Api, Called
-from tests.peers.telegram_api.spec import load
 
 TOKEN = "4242424242:AAG-test_token_of_a_bot_that_is_not_real"
 T = TypeVar("T")
@@ -51,11 +50,6 @@ class TelegramServer:
     def violations(self) -> list[str]:
         """Calls the spec does not allow, of all bots; and answers of the peer that it does not allow."""
         return [each for bot in self.api.bots.values() for each in bot.violations]
-
-    @property
-    def judges(self) -> bool:
-        """Whether the machine-readable spec is there."""
-        return bool(load().methods)
 
     def calls(self, method: str) -> list[Called]:
         return [call for call in self.api.calls if call.method == method]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -124,7 +124,7 @@ async def _conversations(made: Town, who: Person, customer_id: UUID) -> None:
     place: list[UUID] = []
 
     def away(session: Session, tx: Transaction) -> None:
-        place[:] = [moving.move(session, tx, (source, split.id, None), by_olga())]
+        place[:] = [moving.move(session, tx, source, [split.id], None, by_olga())]
 
     await decide(made, away)
     await decide(made, lambda session, tx: threads.merge(session, tx, place[0], source, by_olga()))
@@ -231,6 +231,3 @@ async def _told(made: Town, customer_id: UUID, at: datetime) -> AsyncIterator[An
     tables = ["search_entries", "timeline", "customers", "cards", "conversations", "merge_suggestions", "quarantine"]
     for table in [*tables, "webhook_deliveries", "routing_claims", "routing_auto_replies", "typing", "heard"]:
         yield await database.read(lambda tx, table=table: tx.rows(f"SELECT * FROM {table}"))
-
-
-BEFORE_EVERYTHING = datetime(2020, 1, 1, tzinfo=UTC)

@@ -22,11 +22,6 @@ from tests.privacy.test_erasure import erase
 from tests.privacy.town import Person, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 def routing(tx: Transaction) -> dict[str, list[object]]:
     return {table: sorted(tx.rows(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
 

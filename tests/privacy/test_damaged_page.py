@@ -15,11 +15,6 @@ from tests.privacy.test_lost_keys import two_stores
 from tests.privacy.town import Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 def damage(made: Town, page: bytes) -> None:
     with made.house.keys.database.writing() as tx:
         (sealed,) = tx.row("SELECT sealed FROM key_pages WHERE id = ?", (page,)) or (b"",)

@@ -17,7 +17,8 @@ import pytest
 
 from services.house import open_house
 from services.privacy.certificate import is_genuine
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
+from services.privacy.stores import Stores
 from services.projector.rebuild import Wanted, rebuild
 from shared.blobs import Blobs
 from shared.clock import now
@@ -33,11 +34,6 @@ from shared.registry import erasures
 from tests.privacy.life import decide
 from tests.privacy.planted import found_in
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def erase(made: Town, customer_id: UUID, reason: str = "asked for it") -> erasures.Erasure:
@@ -299,9 +295,10 @@ async def test_nothing_is_sent_again_or_done_to_or_moved_to_an_erased_client(url
         for command in (c.RetryReply(reply), call):
             with pytest.raises(Refused, match="was erased"):
                 await store.handle(place, command, OLGA)
-        wanted = (UUID(source), moved.id, place)
         with pytest.raises(Refused, match="was erased"):
-            await decide(made, lambda session, tx: moving.move(session, tx, wanted, About(now(), OLGA)))
+            await decide(
+                made, lambda session, tx: moving.move(session, tx, UUID(source), [moved.id], place, About(now(), OLGA))
+            )
         assert made.sent == []
 
 

@@ -29,11 +29,6 @@ from tests.privacy.test_erasure import erase, everything
 from tests.privacy.town import Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def head_of(made: Town) -> Head:
     while await link_next(made.house.database):
         continue

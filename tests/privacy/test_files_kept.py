@@ -24,11 +24,6 @@ from tests.privacy.test_under_way import closed_shop
 from tests.privacy.town import Person, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def test_a_file_of_mail_that_waits_for_hours_and_of_a_fetch_that_is_not_told_stays(
     url: str, tmp_path: Path
 ) -> None:

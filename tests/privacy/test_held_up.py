@@ -23,11 +23,6 @@ from tests.audit.test_unreadable import column
 from tests.privacy.town import Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def asked(made: Town, customer_id: UUID) -> UUID:
     request = partial(erasures.request, customer_id=customer_id, reason="asked for it", by="o")
     return await made.house.database.write(request)

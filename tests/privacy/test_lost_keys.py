@@ -27,11 +27,6 @@ from tests.services.command_line import Cli
 __all__ = ["okno"]
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def two_stores(made: Town, anna: Person, boris: Person) -> tuple[UUID, UUID, bytes]:
     """Return two customers whose keys are in pages of their own, and the page of the first one."""
     await made.publish(made.item(anna, "email", "first"))

@@ -6,8 +6,6 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from services.doctor import look_over
 from services.privacy import lost, lost_on_the_way
 from services.privacy.job import carry_out
@@ -19,11 +17,6 @@ from tests.privacy.test_erasure import erase
 from tests.privacy.test_resealed import customer_of
 from tests.privacy.test_under_way import closed_shop
 from tests.privacy.town import Person, settings_of, town
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def leave(folder: Path, url: str, *records: tuple[str, Outgoing]) -> None:

@@ -29,11 +29,6 @@ from tests.privacy.test_erasure import erase
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def linked(made: Town) -> None:
     while await link_next(made.house.database):
         continue
@@ -95,8 +90,9 @@ async def test_what_was_moved_to_somebody_erased_goes_and_the_rest_of_its_sender
         )
         customer, other = await customer_of(made, anna), await customer_of(made, boris)
         place = {UUID(owner): UUID(id_) for id_, owner in rows}
-        wanted = (place[other], moved.id, place[customer])
-        await decide(made, lambda session, tx: moving.move(session, tx, wanted, by_olga()))
+        await decide(
+            made, lambda session, tx: moving.move(session, tx, place[other], [moved.id], place[customer], by_olga())
+        )
         await linked(made)
         await erase(made, customer)
         await linked(made)
@@ -123,8 +119,7 @@ async def moved_to(made: Town, message_id: UUID, to: Person) -> None:
     owner = await customer_of(made, to)
     first = "SELECT id FROM conversations WHERE customer_id = ? ORDER BY position"
     target = (await made.house.database.read(lambda tx: tx.rows(first, (str(owner),))))[0][0]
-    wanted = (UUID(place), message_id, UUID(target))
-    await decide(made, lambda session, tx: moving.move(session, tx, wanted, by_olga()))
+    await decide(made, lambda session, tx: moving.move(session, tx, UUID(place), [message_id], UUID(target), by_olga()))
 
 
 async def shown(made: Town, customer_id: UUID) -> set[str]:
@@ -213,8 +208,7 @@ async def test_what_was_moved_out_of_the_conversation_of_somebody_erased_stays_w
         ((target,),) = await made.house.database.read(
             lambda tx: tx.rows("SELECT id FROM conversations WHERE customer_id = ?", (str(third),))
         )
-        on = (UUID(place), moved, UUID(target))
-        await decide(made, lambda session, tx: moving.move(session, tx, on, by_olga()))
+        await decide(made, lambda session, tx: moving.move(session, tx, UUID(place), [moved], UUID(target), by_olga()))
         await erase(made, other)
         assert anna.say("moved") in await shown(made, third)
         own = await made.house.database.read(lambda tx: read_traces(tx, received.position - 1, 1)[0].key)

@@ -36,11 +36,6 @@ from tests.privacy.town import Person, Town, settings_of, town
 from tests.services.fakes import add_channel
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 def empty(tx: Transaction) -> bool:
     tables = ("stored_events", "channels", "deliveries")
     return not any(tx.rows(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)

@@ -18,11 +18,6 @@ from tests.privacy.test_under_way import accept, answer, closed_shop, copy_keys
 from tests.privacy.town import Person, settings_of, town
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def test_keys_are_declared_lost_once_when_the_restore_is_cut_short_just_then(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,11 +35,6 @@ from tests.services.projector.running import running
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 async def said(made: Town, who: Person, channel: str, what: str, days_ago: int) -> None:
     """Record a message as it would have been recorded some days ago."""
     store = EventStore(made.house.database, lambda: NOW - timedelta(days=days_ago), made.house.keys)

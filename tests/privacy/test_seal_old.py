@@ -18,18 +18,13 @@ from shared.contracts.inbound import FileRef
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.event_store.chain_verify import verify
-from shared.event_store.log import Stored
+from shared.event_store.log_rows import Stored
 from shared.event_store.traces import read_traces
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase
 from tests.privacy.test_resealed import customer_of, linked
 from tests.privacy.town import OLGA, Person, Town, settings_of, town
 from tests.privacy.wiped import watched
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def warned(made: Town) -> bool:

@@ -36,11 +36,6 @@ from tests.privacy.town import OLGA, Person, Town, settings_of, town
 Meanwhile = Callable[[House, SealedTransport], Awaitable[None]]
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 @pytest.fixture(autouse=True)
 def others_are_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody owns is told when its owner has not for a while."""

@@ -14,19 +14,15 @@ import psycopg
 import pytest
 
 from services.privacy import main, replays
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
 from services.privacy.main import Privacy
+from services.privacy.stores import Stores
 from shared.database.lead import lead_forever
 from shared.database.open import open_database
 from shared.database.protocol import Conflict, Transaction
 from shared.registry import erasures
 from tests.privacy.town import Person, Town, settings_of, town
 from tests.services.projector.running import running
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def asked(made: Town) -> UUID:

@@ -39,11 +39,6 @@ from tests.services.fakes import add_channel
 from tests.services.projector.running import running
 
 
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
-
-
 @asynccontextmanager
 async def closed_shop(folder: Path, url: str = "") -> AsyncIterator[tuple[House, SealedTransport]]:
     """Things are accepted, and nobody does anything with them."""

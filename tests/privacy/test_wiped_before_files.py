@@ -8,19 +8,13 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import pytest
-
 from services.commands.erase import _files_left
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
+from services.privacy.stores import Stores
 from shared.registry import erasures
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import everything
 from tests.privacy.town import Person, Town, settings_of, town
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def asked(made: Town) -> UUID:

@@ -10,17 +10,13 @@ from uuid import UUID
 import pytest
 
 from services.privacy import tables
-from services.privacy.job import Stores, carry_out
+from services.privacy.job import carry_out
 from services.privacy.replays import NoProjection
+from services.privacy.stores import Stores
 from shared.registry import erasures
 from tests.privacy.test_resealed import customer_of
 from tests.privacy.town import Person, Town, settings_of, town
 from tests.privacy.wiped import watched
-
-
-@pytest.fixture
-def url(any_url: str, tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'data' / 'okno.db'}" if any_url.startswith("sqlite") else any_url
 
 
 async def ask(made: Town, who: Person) -> UUID:

@@ -17,9 +17,9 @@ from uuid import UUID, uuid4
 from services.house import House, open_house
 from services.ingest.fetch_queue import FetchQueue
 from services.outbound.main import Outbound
-from services.privacy.job import Stores
 from services.privacy.main import stores_of
 from services.privacy.readers import READERS
+from services.privacy.stores import Stores
 from services.projector.main import Projector
 from shared.clock import now
 from shared.connector import Channel, Sent
@@ -52,7 +52,6 @@ from tests.services.fakes import KEY, add_channel, lines_kind, loader
 from tests.services.projector.running import running
 
 OLGA = e.Actor("operator", str(uuid4()), "Olga")
-MOMENT = timedelta(seconds=1)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.privacy.job import Stores
+from services.privacy.stores import Stores
 from shared.database.protocol import Database
 
 

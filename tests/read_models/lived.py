@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
@@ -125,7 +125,3 @@ def life(steps: list[tuple[str, int, int]]) -> list[e.Recorded]:
     for step in steps:
         lived.do(*step)
     return lived.events
-
-
-def moment_of(events: list[e.Recorded], position: int) -> datetime:
-    return events[position - 1].recorded_at

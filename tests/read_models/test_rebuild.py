@@ -45,10 +45,6 @@ class Watched:
             raise Broken
 
 
-async def generations(database: Database) -> set[int]:
-    return {standing.generation for standing in (await database.read(live.standings)).values()}
-
-
 async def leftovers(database: Database) -> list[str]:
     def names(tx: Transaction) -> list[str]:
         sql = (

@@ -20,7 +20,6 @@ from shared.event_store.mapper import Happening
 from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.read_models import live, timeline
-from shared.read_models.search import forget
 from shared.read_models.search_results import Filters, Page, search
 from shared.read_models.search_words import parse
 from tests.examples import ANNA, AT, CONVERSATION, CUSTOMER, FORM, MAILBOX, about, opened, received, requested
@@ -195,14 +194,6 @@ async def test_a_further_address_is_found(database: Database, store: EventStore)
     await say(database, store, e.CustomerRegistered(CUSTOMER, "Анна", ANNA))
     await say(database, store, e.IdentityLinked(CUSTOMER, e.Address("phone", "+79123456789")))
     assert await found(database, "8 (912) 345") == [str(CUSTOMER)]
-
-
-async def test_whom_we_forget_is_not_found(database: Database, store: EventStore) -> None:
-    await say(database, store, e.CustomerRegistered(CUSTOMER, "Анна", ANNA), opened(), message("диван"))
-    await say(database, store, stranger := message("диван", customer_id=uuid4()))
-    assert await database.write(lambda tx: forget(tx, [CUSTOMER])) == 2
-    assert await found(database, "диван") == [str(stranger.message_id)]
-    assert await found(database, "анна") == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.event_store import threads
-from shared.event_store.moving import move_all
+from shared.event_store.moving import move
 from shared.read_models import conversations
 from tests.event_store.index import derived, standing
 from tests.examples import AT, MAILBOX
@@ -145,6 +145,6 @@ def test_a_message_that_was_moved_and_moved_back_is_as_before() -> None:
 def moved(business: Business, source: UUID, messages: list[UUID], to: UUID | None) -> UUID:
     """Return where they are now."""
     places: list[UUID] = []
-    business.record(lambda s, tx: places.append(move_all(s, tx, source, messages, to, business.about())))
+    business.record(lambda s, tx: places.append(move(s, tx, source, messages, to, business.about())))
     business.show()
     return places[0]

@@ -170,7 +170,7 @@ class Business:
         about = self.about()
         commands = {"note": c.AddNote(fresh, "note"), "tag": c.Tag((f"t{number}",), ()), "close": c.Close()}
         if kind == "move":
-            self.record(lambda s, tx: move(s, tx, (conversation, message, self.said[0][0]), about))
+            self.record(lambda s, tx: move(s, tx, conversation, [message], self.said[0][0], about))
         elif kind == "step":
             state = Session(self.tx, self.cache).conversation(conversation).state
             assert state.customer_id is not None

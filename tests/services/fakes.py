@@ -13,14 +13,16 @@ from uuid import UUID, uuid4
 
 from services.ingest.fetch_queue import SCHEMA as FETCHES
 from services.outbound.ledger import SCHEMA
+from shared.capabilities import Capabilities
 from shared.clock import now, to_text
-from shared.connector import Capabilities, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.codec import decode
 from shared.contracts.inbound import Address
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
 from shared.kafka_servers import KafkaServers
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.registry import channels, cursors, health, typing
 from shared.registry.channels import ChannelRegistry
 from shared.registry.secrets import SecretBox

@@ -22,10 +22,11 @@ from starlette.routing import Route
 from services.demo import FORM, MAIL, PHONE, Demo
 from shared.channels.telephony.parse import parse as parse_call
 from shared.channels.web_form.parse import parse as parse_form
-from shared.connector import BadInput, Parsed, RawItem, load
+from shared.connector import BadInput, load
 from shared.contracts.inbound import inbound_id
 from shared.database.open import open_database
 from shared.database.schema import create_tables
+from shared.parsed import Parsed, RawItem
 from shared.registry import channels
 from shared.registry.channels import ChannelRegistry
 

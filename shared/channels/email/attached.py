@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import dataclass
 
 from shared.channels.email import charset, file_names, invitation, mime, opaque, reports, tnef, visiting_card, words
-from shared.connector import ParsedFile
+from shared.parsed import ParsedFile
 
 _CALENDARS = ("text/calendar", "application/ics")
 _CARDS = ("text/vcard", "text/x-vcard", "text/directory")

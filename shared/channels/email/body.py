@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from shared.channels.email import attached, charset, file_names, html_text, mime, words
-from shared.connector import ParsedFile
+from shared.parsed import ParsedFile
 
 MAX_NESTED = 3
 """Signed containers and attached mails within each other."""

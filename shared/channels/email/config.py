@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
+from shared.capabilities import Capabilities, Field
 from shared.channels.email.oauth_providers import PROVIDERS, problems_of_endpoints
 from shared.channels.email.signed import key_of
 from shared.clock import from_text
-from shared.connector import Capabilities, Field
 from shared.domain.signature import OWN, VARIABLES, unknown_variables
 
 Security = Literal["tls", "starttls", "none"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from shared.channels.email import charset
-from shared.connector import ParsedFile
+from shared.parsed import ParsedFile
 
 _SEPARATORS = re.compile(r'[/\\:*?"<>|]+')
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")

@@ -18,7 +18,8 @@ from shared.channels.email.parse import ARRIVED, MAX_MAIL_BYTES, REFUSED
 from shared.channels.email.places import Place, Places, item_key
 from shared.channels.email.status import Status
 from shared.clock import now, to_text
-from shared.connector import Inlet, RawItem
+from shared.connector import Inlet
+from shared.parsed import RawItem
 
 IDLE_SECONDS = 9 * 60.0
 """Servers may hang up after 30 min (RFC 2177), some routers forget a silent connection after 10."""

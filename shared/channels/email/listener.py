@@ -17,8 +17,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from shared.channels.email import config
 from shared.channels.email.parse import MAX_MAIL_BYTES
 from shared.clock import now
-from shared.connector import Channel, Inlet, RawItem
+from shared.connector import Channel, Inlet
 from shared.logs import Log
+from shared.parsed import RawItem
 
 CONNECTIONS = 10
 RECIPIENTS = 100

@@ -10,8 +10,9 @@ from shared.channels.email import authentication, body, charset, mime, natures, 
 from shared.channels.email.header_nature import REPLY_HEADER
 from shared.channels.email.topic import topic
 from shared.clock import from_text
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Address
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 APART_FROM_BYTES = 128 * 1024
 """Larger mails are parsed in a child process (`services.ingest.apart`)."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from shared.connector import Capabilities, Field
+from shared.capabilities import Capabilities, Field
 
 POLLING, WEBHOOK = "polling", "webhook"
 PUBLIC_API = "https://api.telegram.org"

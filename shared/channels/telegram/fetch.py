@@ -9,8 +9,9 @@ from types import ModuleType
 from typing import Any
 
 from shared.channels.telegram.view import text
-from shared.connector import Channel, FetchDelayed, FetchRefused, ParsedFile
+from shared.connector import Channel, FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
+from shared.parsed import ParsedFile
 
 DOWNLOAD_BYTES = 20 * 1024 * 1024
 DOWNLOAD_SECONDS = 110

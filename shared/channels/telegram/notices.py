@@ -8,7 +8,7 @@ import msgspec
 
 from shared.channels.telegram.view import Json, text
 from shared.clock import to_text
-from shared.connector import RawItem
+from shared.parsed import RawItem
 
 _MARK = "okno_notice"
 

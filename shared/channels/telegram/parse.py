@@ -17,8 +17,9 @@ from shared.channels.telegram.content import UNSUPPORTED, content, own_phone, po
 from shared.channels.telegram.places import Thread
 from shared.channels.telegram.view import Json, obj, objs, person, text, whole, wholes
 from shared.channels.telegram.where import KIND, NOBODY, Where
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import About, Address, Deleted, Edited, ReachChanged, Reacted, ThreadRenamed
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 NOT_A_CHAT = "This was told by Telegram itself: there is nobody to answer."
 _COMMENT_CHARACTERS = 200

@@ -17,8 +17,9 @@ from shared.channels.telegram.parse import thread_of
 from shared.channels.telegram.receive import item_of
 from shared.channels.telegram.view import Json, obj, text, whole
 from shared.clock import now
-from shared.connector import Channel, Inlet, RawItem
+from shared.connector import Channel, Inlet
 from shared.logs import Log
+from shared.parsed import RawItem
 
 LIMIT = 100
 POLL_SECONDS = 25

@@ -17,7 +17,8 @@ from starlette.responses import Response
 from shared.channels.telegram import config
 from shared.channels.telegram.view import Json, text, whole
 from shared.clock import now
-from shared.connector import BadInput, Channel, Inlet, RawItem
+from shared.connector import BadInput, Channel, Inlet
+from shared.parsed import RawItem
 
 PATH = "/in/telegram/{channel}"
 METHODS = ("POST",)

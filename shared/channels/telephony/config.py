@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from phonenumbers import SUPPORTED_REGIONS
 
+from shared.capabilities import Capabilities, Field
 from shared.channels.telephony.providers import PROVIDERS
-from shared.connector import Capabilities, Field
 
 CAPABILITIES = Capabilities(receives_by="webhook", sends=True, files=True, calls=True)
 NEEDED_TO_CALL: Mapping[str, tuple[str, ...]] = {

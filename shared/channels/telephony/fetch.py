@@ -8,8 +8,9 @@ from contextlib import AbstractAsyncContextManager
 from shared.channels.telephony.api import Answer, Api, ForeignAddress, NoAnswer, NotReached, TooLarge, open_api
 from shared.channels.telephony.apis import APIS
 from shared.channels.telephony.provider_api import ProviderApi
-from shared.connector import Channel, FetchDelayed, FetchRefused, ParsedFile
+from shared.connector import Channel, FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
+from shared.parsed import ParsedFile
 
 NOT_READY_SECONDS = 60.0
 _ENDINGS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/ogg": "ogg"}

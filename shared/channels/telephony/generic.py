@@ -23,16 +23,16 @@ from __future__ import annotations
 
 import base64
 import hmac
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from shared.channels.telephony.report import ID_CHARACTERS, Report, State, parsed, text
+from shared.channels.telephony.report import ID_CHARACTERS, Report, State, json_object, parsed, text
 from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
 from shared.clock import from_text
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import e164
 
 TOLERANCE_SECONDS = 300
@@ -72,14 +72,14 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted:
         raise not_authentic("The signature does not fit the body, the headers and the channel's secret.")
     if abs(webhook.at.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
         raise not_authentic(f"webhook-timestamp is more than {TOLERANCE_SECONDS} seconds from the present.")
-    if _object(webhook.body) is None:
+    if json_object(webhook.body) is None:
         raise BadInput(400, "Broken JSON", "The body must be a JSON object.")
     return Admitted(id_, "application/json", {})
 
 
 def read(item: RawItem, channel: Channel) -> Parsed:
     """Return the call as this webhook tells it; `item.key` is the webhook's id. Raises UnreadableItem."""
-    event = _object(item.data) or {}
+    event = json_object(item.data) or {}
     type_, data = event.get("type"), event.get("data")
     if not isinstance(type_, str) or type_ not in _TYPES or not isinstance(data, dict):
         raise UnreadableItem(f"not an event of a call: type {type_!r}")
@@ -103,14 +103,6 @@ def _is_signed(prefix: bytes, webhook: Webhook, key: bytes) -> bool:
         version, _, value = signature.partition(",")
         fits |= version == "v1" and hmac.compare_digest(value.encode("utf-8", "replace"), expected)
     return fits
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
 
 
 def _call(type_: str, data: dict[str, Any], at: datetime | None, country: str) -> Call:

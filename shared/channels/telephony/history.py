@@ -9,7 +9,8 @@ from shared.channels.telephony.apis import APIS
 from shared.channels.telephony.provider_api import HistoryRefused, Told
 from shared.channels.telephony.webhook import content_key
 from shared.clock import now
-from shared.connector import Channel, FetchDelayed, RawItem
+from shared.connector import Channel, FetchDelayed
+from shared.parsed import RawItem
 
 _NO_API = "this telephony has no history that could be asked"
 _NO_KEY = "UIS gives its history only with access_token: set it by `okno channels change`"

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from shared.channels.telephony import form
-from shared.channels.telephony.report import Report, State, number, parsed, section, text, unix_time, whole
+from shared.channels.telephony.report import Report, State, json_object, number, parsed, section, text, unix_time, whole
 from shared.channels.telephony.webhook import Admitted, Webhook, content_key, not_authentic
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 Event = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted | None:
     fits = hmac.compare_digest(given, sign(signed, settings).encode())
     if not (hmac.compare_digest(key, settings["api_key"].encode()) and fits):
         raise not_authentic("The sign does not fit the json, the key and the salt.")
-    event = _object(signed)
+    event = json_object(signed)
     if event is None:
         raise BadInput(400, "Broken JSON", "The field json must be an object.")
     if webhook.event not in _READERS or _is_internal(webhook.event, event):
@@ -60,21 +60,13 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted | None:
 def read(item: RawItem, channel: Channel) -> Parsed:
     """Return the call as this webhook tells it. Raises UnreadableItem."""
     try:
-        event = _object(form.decode_unique(item.data)["json"].encode())
+        event = json_object(form.decode_unique(item.data)["json"].encode())
     except (ValueError, KeyError) as error:
         raise UnreadableItem("not a form with the field json") from error
     reader = _READERS.get(item.context.get("event", ""))
     if event is None or reader is None:
         raise UnreadableItem(f"not an event of a call: {item.context.get('event')!r}")
     return parsed(reader(event, channel.settings["country"]), item, channel)
-
-
-def _object(data: bytes) -> Event | None:
-    try:
-        event = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
 
 
 def _is_internal(kind: str, event: Event) -> bool:

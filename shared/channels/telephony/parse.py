@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.channels.telephony.providers import PROVIDERS
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
+from shared.parsed import Parsed, RawItem
 
 
 def parse(item: RawItem, channel: Channel) -> Parsed:

@@ -12,7 +12,8 @@ from shared.channels.telephony.providers import PROVIDERS
 from shared.channels.telephony.webhook import Answered
 from shared.channels.telephony.webhook import Webhook as Received
 from shared.clock import now
-from shared.connector import BadInput, Channel, Inlet, RawItem, Webhook
+from shared.connector import BadInput, Channel, Inlet, Webhook
+from shared.parsed import RawItem
 
 PATH = ("/in/telephony/{channel}", "/in/telephony/{channel}/{event:path}")
 METHODS = ("POST", "GET")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Address, Call, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import international
 
 CALL_BACK = "A call is not answered in writing: call back {number}."
@@ -61,6 +63,15 @@ def parsed(report: Report, item: RawItem, channel: Channel) -> Parsed:
         proves=(call_key,),
         awaits_call=report.client is None,
     )
+
+
+def json_object(data: bytes) -> dict[str, Any] | None:
+    """Return None for what is no JSON object."""
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def key_of(channel_id: UUID, call_id: str) -> str:

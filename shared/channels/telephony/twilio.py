@@ -24,8 +24,9 @@ from xml.sax.saxutils import escape, quoteattr
 from shared.channels.telephony import form
 from shared.channels.telephony.report import Report, State, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Answered, Webhook, content_key, not_authentic
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import e164
 
 OUR_CALL = "step=our-call"

@@ -13,17 +13,17 @@ contact_phone_number and virtual_phone_number; "Call finished" needs talk_time_d
 from __future__ import annotations
 
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
-from shared.channels.telephony.report import Report, State, local_time, number, parsed, text, whole
+from shared.channels.telephony.report import Report, State, json_object, local_time, number, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Webhook, content_key, not_authentic
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 TOKEN_CHARACTERS = 16
 
@@ -64,25 +64,17 @@ def admit(webhook: Webhook, settings: Mapping[str, str]) -> Admitted:
     given = parse_qs(webhook.query).get("token", [""])
     if len(given) != 1 or not hmac.compare_digest(given[0].encode("utf-8", "replace"), settings["token"].encode()):
         raise not_authentic("The address needs the channel's token: ?token=...")
-    if _object(webhook.body) is None:
+    if json_object(webhook.body) is None:
         raise BadInput(400, "Broken JSON", "The body must be a JSON object: check the template of the notification.")
     return Admitted(content_key(webhook.body), "application/json", {})
 
 
 def read(item: RawItem, channel: Channel) -> Parsed:
     """Return the call as this notification tells it. Raises UnreadableItem."""
-    event = _object(item.data)
+    event = json_object(item.data)
     if event is None:
         raise UnreadableItem("not a JSON object")
     return parsed(_report(event, channel.settings), item, channel)
-
-
-def _object(data: bytes) -> Mapping[str, Any] | None:
-    try:
-        event = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) else None
 
 
 # --- what is told -----------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.connector import BadInput, Channel, Parsed, RawItem
+from shared.connector import BadInput, Channel
+from shared.parsed import Parsed, RawItem
 
 
 @dataclass(frozen=True, slots=True)

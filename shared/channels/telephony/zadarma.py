@@ -23,8 +23,9 @@ from urllib.parse import parse_qs
 from shared.channels.telephony import form
 from shared.channels.telephony.report import Report, State, local_time, number, parsed, text, whole
 from shared.channels.telephony.webhook import Admitted, Answered, Webhook, content_key, not_authentic
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Call, Leg, RemoteFile
+from shared.parsed import Parsed, RawItem, UnreadableItem
 
 ECHO_CHARACTERS = 200
 _INCOMING = ("caller_id", "called_did", "call_start")

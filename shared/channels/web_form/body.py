@@ -11,7 +11,8 @@ from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from shared.channels.web_form.multipart import BrokenMultipart, Part, parse_options, parts_of
-from shared.connector import BadInput, ParsedFile
+from shared.connector import BadInput
+from shared.parsed import ParsedFile
 from shared.values import dataclass
 
 BODY_BYTES = 10 * 1024 * 1024

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from phonenumbers import SUPPORTED_REGIONS
 
+from shared.capabilities import Capabilities, Field
 from shared.channels.web_form.definition import WrongDefinition, form_fields, form_title
 from shared.channels.web_form.names import Role
-from shared.connector import Capabilities, Field
 
 CAPABILITIES = Capabilities(receives_by="webhook", sends=False, files=True)
 FIELDS = (

@@ -11,9 +11,10 @@ from shared.channels.web_form.once import PAGE_KEY, same_as, same_later
 from shared.channels.web_form.platforms import platform_of
 from shared.channels.web_form.site import Site, site_of
 from shared.channels.web_form.spam import ELAPSED, SHOWN_AT, is_spam
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
 from shared.contracts.inbound import Address
 from shared.domain import identity
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import typed
 
 NO_EMAIL = "The form gave no e-mail address to answer to."

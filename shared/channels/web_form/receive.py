@@ -21,7 +21,8 @@ from shared.channels.web_form.platforms import TILDA_CHECK
 from shared.channels.web_form.rate import RateLimit, network
 from shared.channels.web_form.site import Site, site_of
 from shared.clock import now
-from shared.connector import BadInput, Channel, Inlet, RawItem, Webhook
+from shared.connector import BadInput, Channel, Inlet, Webhook
+from shared.parsed import RawItem
 
 POSTS, SHOWN = "/in/forms/{channel}", "/forms/{channel}"
 PATH = (POSTS, f"{SHOWN}.js", SHOWN)

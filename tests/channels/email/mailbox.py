@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 from shared.channels.email.config import FIELDS
 from shared.channels.email.parse import parse
 from shared.clock import now
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
+from shared.parsed import Parsed, RawItem
 
 CHANNEL_ID = UUID("00000000-0000-0000-0000-0000000000e1")
 ADDRESS = "support@example.com"

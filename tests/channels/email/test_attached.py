@@ -8,7 +8,7 @@ import pytest
 
 from shared.channels.email import tnef
 from shared.channels.email.html_text import safe
-from shared.connector import Parsed, ParsedFile
+from shared.parsed import Parsed, ParsedFile
 from tests.channels.email.mailbox import parsed
 
 

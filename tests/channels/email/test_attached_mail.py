@@ -8,7 +8,7 @@ import time
 import pytest
 
 from shared.channels.email.body import MAX_CHARACTERS, MAX_NESTED, MAX_OPENED
-from shared.connector import Parsed, ParsedFile
+from shared.parsed import Parsed, ParsedFile
 from tests.channels.email.mailbox import parsed
 
 HEAD = b"From: a@b.example\r\nSubject: Fwd\r\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.channels.email import mime
-from shared.connector import Parsed
+from shared.parsed import Parsed
 from tests.channels.email.mailbox import parsed
 
 HEAD = b"From: a@b.example\r\n"

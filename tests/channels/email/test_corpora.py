@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shared.channels.email import html_text, mime, quotes, tnef
-from shared.connector import Parsed, ParsedFile, UnreadableItem
+from shared.parsed import Parsed, ParsedFile, UnreadableItem
 from tests.channels.email.mailbox import parsed
 
 CORPORA = Path(__file__).parents[4] / "shared" / "corpora"

@@ -10,7 +10,7 @@ from email.message import Message
 
 import pytest
 
-from shared.connector import Parsed, UnreadableItem
+from shared.parsed import Parsed, UnreadableItem
 from tests.channels.email.mailbox import parsed
 from tests.channels.email.test_corpora import mails
 

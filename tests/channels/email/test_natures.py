@@ -9,8 +9,9 @@ import pytest
 from shared.channels.email import signed
 from shared.channels.email.parse import parse
 from shared.clock import now
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
 from shared.contracts.inbound import About, DeliveryNotice
+from shared.parsed import Parsed, RawItem
 from tests.channels.email.mailbox import ADDRESS, mailbox
 
 KEY = bytes(range(32))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import NameOID
 
 from shared.channels.email import opaque
-from shared.connector import Parsed
+from shared.parsed import Parsed
 from tests.channels.email.mailbox import parsed
 
 TEXT = "Прошу прислать счёт.\n\nИван"

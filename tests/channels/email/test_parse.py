@@ -7,8 +7,8 @@ import pytest
 
 from shared.channels.email.parse import MAX_RECIPIENTS, parse
 from shared.clock import now
-from shared.connector import Parsed, ParsedFile, RawItem, UnreadableItem
 from shared.contracts.inbound import Address
+from shared.parsed import Parsed, ParsedFile, RawItem, UnreadableItem
 from tests.channels.email.mailbox import ADDRESS, mail, mailbox, parsed
 
 

@@ -1,7 +1,6 @@
 """Copies of what was sent, and the fate of a mail whose answer was lost, against a real Dovecot."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
@@ -20,7 +19,6 @@ from tests.peers.smtp import SmtpServer
 
 SENT = "Отправленные"
 ENCODED = "&BB4EQgQ,BEAEMAQyBDsENQQ9BD0ESwQ1-"
-Post = Callable[..., SmtpSender]
 
 
 def channel(imap_port: int, smtp: SmtpServer, **settings: str | int) -> Channel:

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from shared.channels.telegram.config import FIELDS
 from shared.channels.telegram.parse import parse
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
 from shared.contracts.inbound import Address, inbound_id
 from shared.contracts.outbound import OutboundReply
+from shared.parsed import Parsed, RawItem
 from tests.peers.telegram import TOKEN
 
 CHANNEL_ID = UUID("00000000-0000-0000-0000-0000000000b0")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.channels.telegram.content import UNSUPPORTED
-from shared.connector import Parsed
+from shared.parsed import Parsed
 from tests.channels.telegram.bots import read
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "telegram"

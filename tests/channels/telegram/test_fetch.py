@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from shared.channels.telegram.fetch import fetch
-from shared.connector import FetchDelayed, FetchRefused, ParsedFile
+from shared.connector import FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
+from shared.parsed import ParsedFile
 from tests.channels.telegram.bots import bot_channel
 from tests.peers.telegram import TOKEN, TelegramServer
 

@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.channels.telegram import notices
-from shared.connector import Parsed, UnreadableItem
 from shared.contracts.inbound import (
     About,
     Address,
@@ -21,6 +20,7 @@ from shared.contracts.inbound import (
     RemoteFile,
     ThreadRenamed,
 )
+from shared.parsed import Parsed, UnreadableItem
 from tests.channels.telegram.bots import ANNA, AT, UNIX, message, read, told
 from tests.peers.telegram import TOKEN
 from tests.peers.telegram_api.bot import BOT_USERNAME

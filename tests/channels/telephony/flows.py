@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -17,9 +17,10 @@ import pytest
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.providers import PROVIDERS
 from shared.channels.telephony.webhook import Webhook
-from shared.connector import Channel, Parsed, RawItem
+from shared.connector import Channel
 from shared.domain.call import merge
 from shared.domain.events import Call, Leg
+from shared.parsed import Parsed, RawItem
 from tests.channels.telephony.phone import AT, channel
 
 CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "telephony"
@@ -132,10 +133,6 @@ def zadarma_webhook(fields: Mapping[str, str], signed: str, secret: str = "zsecr
 
 def uis_webhook(body: Mapping[str, Any], token: str = UIS.settings["token"]) -> Webhook:
     return Webhook(JSON, json.dumps(body, ensure_ascii=False).encode(), AT, query=f"token={token}")
-
-
-def at_another_time(webhook: Webhook) -> Webhook:
-    return replace(webhook, at=AT.replace(hour=12))
 
 
 def _signed_by_twilio(event: Mapping[str, Any]) -> Webhook:

@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from shared.channels.telephony import receive
 from shared.channels.telephony.parse import parse
-from shared.connector import BadInput, Channel, Parsed, RawItem, load
+from shared.connector import BadInput, Channel, load
 from shared.contracts.inbound import inbound_id
+from shared.parsed import Parsed, RawItem
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ADDRESS = "/in/telephony/1"

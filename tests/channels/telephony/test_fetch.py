@@ -7,8 +7,9 @@ from aiohttp import web
 
 from shared.channels.telephony.api import RECORDING_BYTES, Api, ForeignAddress
 from shared.channels.telephony.fetch import fetch
-from shared.connector import FetchDelayed, FetchRefused, ParsedFile
+from shared.connector import FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
+from shared.parsed import ParsedFile
 from tests.channels.telephony import servers
 from tests.channels.telephony.phone import channel
 from tests.channels.telephony.test_history import MAKERS, mango, twilio, uis, zadarma

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from shared.channels.telephony import generic
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.webhook import Webhook
-from shared.connector import BadInput, Parsed, RawItem, UnreadableItem, load
+from shared.connector import BadInput, load
 from shared.contracts.inbound import Address, Call, Leg, RemoteFile, inbound_id
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import e164, international
 from tests.channels.telephony.phone import AT, Phone, channel
 

@@ -10,9 +10,10 @@ from aiohttp import web
 
 from shared.channels.telephony.history import history
 from shared.channels.telephony.parse import parse
-from shared.connector import Channel, FetchDelayed, Parsed
+from shared.connector import Channel, FetchDelayed
 from shared.contracts.inbound import Address, RemoteFile
 from shared.domain.events import Call, Leg
+from shared.parsed import Parsed
 from tests.channels.telephony import servers
 from tests.channels.telephony.flows import calls
 from tests.channels.telephony.phone import channel

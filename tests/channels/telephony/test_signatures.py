@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from shared.channels.telephony.parse import parse
 from shared.channels.telephony.providers import PROVIDERS
 from shared.channels.telephony.webhook import Webhook
-from shared.connector import BadInput, Channel, RawItem, UnreadableItem
+from shared.connector import BadInput, Channel
+from shared.parsed import RawItem, UnreadableItem
 from tests.channels.telephony.flows import (
     FLOWS,
     FORM,

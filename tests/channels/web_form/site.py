@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from shared.channels.web_form import receive
 from shared.channels.web_form.parse import parse
-from shared.connector import BadInput, Channel, Parsed, RawItem, load
+from shared.connector import BadInput, Channel, load
 from shared.contracts.inbound import inbound_id
+from shared.parsed import Parsed, RawItem
 
 CHANNEL_ID = UUID("6f7b0a4e-0000-4000-8000-000000000001")
 MAILBOX = UUID("6f7b0a4e-0000-4000-8000-000000000002")

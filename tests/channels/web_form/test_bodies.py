@@ -8,7 +8,8 @@ import tracemalloc
 import pytest
 
 from shared.channels.web_form import body
-from shared.connector import BadInput, ParsedFile
+from shared.connector import BadInput
+from shared.parsed import ParsedFile
 
 JSON = "application/json"
 

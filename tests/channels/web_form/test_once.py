@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from shared.channels.web_form import once
-from shared.connector import Parsed
 from shared.contracts.inbound import inbound_id
+from shared.parsed import Parsed
 from tests.channels.web_form.site import CHANNEL_ID, FORM, START, Site
 
 

@@ -16,8 +16,9 @@ from shared.channels.web_form.definition import DEFAULT
 from shared.channels.web_form.names import role_of
 from shared.channels.web_form.parse import email_address, parse
 from shared.channels.web_form.site import site_of
-from shared.connector import BadInput, Channel, Parsed, RawItem, UnreadableItem, load
+from shared.connector import BadInput, Channel, load
 from shared.contracts.inbound import Address
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from shared.phone_numbers import typed
 
 CHANNEL_ID, MAILBOX = UUID(int=1), UUID(int=2)

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
 import uvicorn
@@ -115,7 +114,3 @@ async def listening(api: InboxApi) -> AsyncIterator[str]:
     finally:
         server.should_exit = server.force_exit = True
         await task
-
-
-def is_uuid(text: str) -> bool:
-    return str(UUID(text)) == text

@@ -11,6 +11,8 @@ from services.inbox_api import shapes
 from shared.clock import to_text
 from shared.contracts.inbound import FileRef
 from shared.domain import commands as c
+from shared.domain import events as e
+from shared.event_store.mapper import About, Happening
 from shared.read_models.entries import attachment_id
 from tests.examples import AT, MAILBOX, SYSTEM, call_report, inbound
 from tests.services.inbox_api.office import CHANNEL, Office
@@ -263,3 +265,15 @@ async def test_a_message_is_moved_by_one_call_and_the_past_knows_where_it_was(of
     assert alone["customer_id"] == str(second.customer_id)
     await office.post(path, {"to": None}, 404)
     await office.post(path, {"to": "x"}, 422)
+
+
+async def test_nothing_is_moved_to_somebody_who_was_erased(office: Office) -> None:
+    gone, ben = await office.receive(inbound("first"), inbound("second", sender="ben@example.com"))
+    erased = Happening(e.CustomerErased(gone.customer_id, uuid4(), ""), About(AT, e.Actor("system")))
+    await office.store.record(lambda session, tx: session.add(gone.customer_id, erased))
+    path = f"/conversations/{ben.conversation_id}/messages/{ben.message_id}/move"
+    refused = await office.post(path, {"to": str(gone.conversation_id)}, 422)
+    assert refused["code"] == "erased"
+    assert [item["text"] for item in (await office.get(f"/customers/{ben.customer_id}/timeline"))["items"]] == [
+        "second"
+    ]

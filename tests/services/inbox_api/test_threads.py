@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from services.projector.calls import end_overdue
 from shared.clock import now, to_text
@@ -13,6 +13,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.call import overdue
 from shared.event_store.log import head
+from shared.event_store.mapper import About, Happening
 from tests.event_store.index import derived, standing
 from tests.examples import AT, LINE, MAILBOX, SYSTEM, call_report, inbound
 from tests.services.inbox_api.office import Office
@@ -120,6 +121,16 @@ async def test_what_is_not_the_same_clients_or_channels_is_not_merged(office: Of
     await office.post(f"/conversations/{ben.conversation_id}/merge", {"into": str(anna.conversation_id)})
     assert await refused(other, ben) == "already_merged"
     assert await refused(ben, other) == "already_merged"
+
+
+async def test_nothing_is_merged_into_the_conversation_of_somebody_who_was_erased(office: Office) -> None:
+    (gone,), (ben,) = await office.receive(said("first", 0)), await office.receive(said("second", 1, sender="ben@x"))
+    erased = Happening(e.CustomerErased(gone.customer_id, uuid4(), ""), About(AT, SYSTEM))
+    await office.store.record(lambda session, tx: session.add(gone.customer_id, erased))
+    await office.post(f"/customers/{ben.customer_id}/merge", {"into": str(gone.customer_id)})
+    refused = await office.post(f"/conversations/{ben.conversation_id}/merge", {"into": str(gone.conversation_id)}, 422)
+    assert refused["code"] == "erased"
+    assert await texts(office, ben.conversation_id) == ["second"]
 
 
 async def test_messages_split_off_together_and_merged_back(office: Office) -> None:

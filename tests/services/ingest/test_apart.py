@@ -17,8 +17,9 @@ import pytest
 from services.ingest import understand as understanding
 from services.ingest.apart import Apart, BugInParser, ParserDied
 from services.ingest.understand import understand
-from shared.connector import Channel, Parsed, RawItem, UnreadableItem
+from shared.connector import Channel
 from shared.contracts.inbound import Address, InboundMessage
+from shared.parsed import Parsed, RawItem, UnreadableItem
 from tests.services.fakes import AT
 
 CHANNEL = Channel(uuid4(), "lines", "Lines", {"secret": "s"})

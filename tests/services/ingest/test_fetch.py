@@ -20,11 +20,12 @@ from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.publish import ChannelInlet
 from shared.blobs import Blobs
-from shared.connector import Channel, FetchDelayed, FetchRefused, Parsed, ParsedFile, RawItem
+from shared.connector import Channel, FetchDelayed, FetchRefused
 from shared.contracts import topics
 from shared.contracts.files import FileFetched, FileUnavailable, fetch_id
 from shared.contracts.inbound import Address, FileRef, InboundMessage, RemoteFile
 from shared.database.protocol import Database
+from shared.parsed import Parsed, ParsedFile, RawItem
 from shared.transport.protocol import TransportUnavailable
 from tests.examples import AT, Clock
 from tests.services.fakes import MemoryTransport, add_channel, item, lines_kind, loader, open_tables, registry_of, until

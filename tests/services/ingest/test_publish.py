@@ -15,7 +15,7 @@ from services.ingest.health import HealthReports
 from services.ingest.kept_settings import KeptSettings
 from services.ingest.metrics import forget_lag
 from services.ingest.publish import MESSAGE_BYTES, ChannelInlet
-from shared.connector import Channel, Parsed, ParsedFile, RawItem
+from shared.connector import Channel
 from shared.contracts import topics
 from shared.contracts.inbound import (
     About,
@@ -29,6 +29,7 @@ from shared.contracts.inbound import (
     RemoteFile,
     inbound_id,
 )
+from shared.parsed import Parsed, ParsedFile, RawItem
 from shared.transport.protocol import TransportUnavailable
 from tests.services.fakes import AT, MemoryTransport, item, parse_line, registry_of
 

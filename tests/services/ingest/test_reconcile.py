@@ -19,9 +19,10 @@ from services.ingest.fetch_queue import FetchQueue
 from services.ingest.reconcile import LONGEST, SPAN, Reconciler, Reconciling, has_history
 from shared.blobs import Blobs
 from shared.clock import now
-from shared.connector import Channel, FetchDelayed, Kind, RawItem
+from shared.connector import Channel, FetchDelayed, Kind
 from shared.contracts import topics
 from shared.contracts.inbound import InboundMessage
+from shared.parsed import RawItem
 from tests.examples import AT
 from tests.services.fakes import (
     MemoryTransport,

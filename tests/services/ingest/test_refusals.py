@@ -12,7 +12,8 @@ import pytest_asyncio
 from starlette.applications import Starlette
 
 from services.ingest.webhooks import Webhooks
-from shared.connector import Channel, RawItem, load
+from shared.connector import Channel, load
+from shared.parsed import RawItem
 from shared.registry.channels import Registered
 from shared.transport.protocol import TransportUnavailable
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +17,10 @@ from shared.database.protocol import Database
 from shared.domain import events as e
 from shared.event_store.log import read_log
 from shared.event_store.store import EventStore
+from shared.read_models import conversations, timeline
 from shared.transport.protocol import Transport
 from tests.examples import outgoing
+from tests.read_models.contents import show
 from tests.services.fakes import until
 
 
@@ -43,6 +46,27 @@ def intakes(store: EventStore, transport: Transport) -> tuple[Coroutine[Any, Any
 async def publish(transport: Transport, *contracts: Contract, topic: str = topics.INBOUND) -> None:
     """All under one key, so that their order is kept."""
     await transport.publisher().publish_many(topic, [outgoing(contract) for contract in contracts])
+
+
+async def take(store: EventStore, *contracts: Contract) -> list[Any]:
+    """Decide items as one batch; return what happened."""
+    handled = await store.record(lambda session, tx: inbound.receive(session, tx, contracts))
+    return [happening.event for happening in handled.happenings]
+
+
+async def shown(database: Database, conversation_id: UUID) -> list[dict[str, Any]]:
+    """Return a conversation's timeline once the read models are up to date."""
+    await show(database)
+    page = timeline.Page(100)
+    return await database.read(partial(timeline.of_conversation, conversation_id=conversation_id, page=page))
+
+
+async def listed(database: Database, conversation_id: UUID) -> dict[str, Any]:
+    """Return a conversation as lists have it once the read models are up to date."""
+    await show(database)
+    found = await database.read(partial(conversations.conversation, conversation_id=conversation_id))
+    assert found is not None
+    return found
 
 
 async def events(database: Database) -> list[e.Recorded]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,7 +15,6 @@ import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
-from shared.contracts.codec import Contract
 from shared.contracts.inbound import (
     About,
     Address,
@@ -35,11 +34,10 @@ from shared.domain import events as e
 from shared.event_store.raw_items import raw_at, raw_item
 from shared.event_store.routing import conversation_of
 from shared.event_store.store import EventStore
-from shared.read_models import conversations, timeline
+from shared.read_models import timeline
 from tests.event_store.index import derived, standing
 from tests.examples import AT, MAILBOX, OLGA, inbound
-from tests.read_models.contents import show
-from tests.services.projector.running import events
+from tests.services.projector.running import events, listed, shown, take
 from tests.stores import create_all_tables
 
 
@@ -56,11 +54,6 @@ async def store(database: Database) -> EventStore:
     return create_all_tables(database)
 
 
-async def take(store: EventStore, *contracts: Contract) -> Sequence[e.Event]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
-
-
 def chat(text: str, number: str, after: int = 0, **other: Any) -> InboundMessage:
     """A message of a chat: its ids mean something on their channel only."""
     at = AT + timedelta(seconds=after)
@@ -69,19 +62,6 @@ def chat(text: str, number: str, after: int = 0, **other: Any) -> InboundMessage
 
 def told(text: str = "", after: int = 0, **about: Any) -> InboundMessage:
     return chat(text, f"update {uuid4()}", after, about=About(**about))
-
-
-async def shown(database: Database, conversation_id: UUID) -> list[dict[str, Any]]:
-    await show(database)
-    page = timeline.Page(100)
-    return await database.read(partial(timeline.of_conversation, conversation_id=conversation_id, page=page))
-
-
-async def listed(database: Database, conversation_id: UUID) -> dict[str, Any]:
-    await show(database)
-    found = await database.read(partial(conversations.conversation, conversation_id=conversation_id))
-    assert found is not None
-    return found
 
 
 async def replied(store: EventStore, conversation_id: UUID, external_id: str = "<ours@okno>") -> UUID:

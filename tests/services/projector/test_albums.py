@@ -14,7 +14,6 @@ from uuid import UUID
 
 import pytest_asyncio
 
-from services.projector import inbound as intake
 from shared.contracts.codec import Contract
 from shared.contracts.files import FileFetched, fetch_id
 from shared.contracts.inbound import About, Deleted, Edited, FileRef, InboundMessage, Reacted, RemoteFile
@@ -29,7 +28,7 @@ from shared.read_models import attachments, conversations, timeline
 from tests.event_store.index import derived, standing
 from tests.examples import AT, MAILBOX, OLGA, about, inbound
 from tests.read_models.contents import show
-from tests.services.projector.running import events, names
+from tests.services.projector.running import events, names, take
 from tests.stores import create_all_tables
 
 
@@ -44,11 +43,6 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def store(database: Database) -> EventStore:
     return create_all_tables(database)
-
-
-async def take(store: EventStore, *contracts: Contract) -> Sequence[Any]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 def part(number: int, text: str = "", **other: Any) -> InboundMessage:
@@ -171,8 +165,9 @@ async def test_a_part_for_a_closed_conversation_reopens_it(database: Database, s
 
 async def test_a_part_follows_its_message_that_was_moved(database: Database, store: EventStore) -> None:
     *_, message, _ = await take(store, ALBUM[0])
-    wanted = (message.conversation_id, message.message_id, None)
-    await store.record(lambda session, tx: void(move(session, tx, wanted, about(OLGA))))
+    await store.record(
+        lambda session, tx: void(move(session, tx, message.conversation_id, [message.message_id], None, about(OLGA)))
+    )
     extended, _ = await take(store, ALBUM[1])
     assert isinstance(extended, e.MessageExtended)
     assert extended.conversation_id != message.conversation_id

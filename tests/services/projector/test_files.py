@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,8 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest_asyncio
 
-from services.projector import inbound as intake
-from shared.contracts.codec import Contract
 from shared.contracts.files import FileFetched, FileUnavailable, fetch_id
 from shared.contracts.inbound import About, Edited, FileRef, InboundMessage, RemoteFile
 from shared.database.open import open_database
@@ -22,6 +20,7 @@ from shared.event_store.store import EventStore
 from shared.read_models import attachments, timeline
 from tests.examples import AT, MAILBOX, OLGA, about, call_report, inbound
 from tests.read_models.contents import show
+from tests.services.projector.running import take
 from tests.stores import create_all_tables
 
 VOICE, PHOTO = RemoteFile("v", "voice.ogg", "audio/ogg", 7), RemoteFile("p", "photo.jpg", "image/jpeg")
@@ -37,11 +36,6 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def store(database: Database) -> EventStore:
     return create_all_tables(database)
-
-
-async def take(store: EventStore, *contracts: Contract) -> Sequence[Any]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 def fetched(item: InboundMessage, file: RemoteFile, sha256: str = "ab" * 32) -> FileFetched:
@@ -123,7 +117,10 @@ async def test_a_file_finds_its_message_after_it_was_moved(database: Database, s
     item = inbound(remote_files=(PHOTO,))
     *_, message, _ = await take(store, item)
     place: list[UUID] = []
-    wanted = (message.conversation_id, message.message_id, None)
-    await store.record(lambda session, tx: place.append(move(session, tx, wanted, about(OLGA))))
+    await store.record(
+        lambda session, tx: place.append(
+            move(session, tx, message.conversation_id, [message.message_id], None, about(OLGA))
+        )
+    )
     await take(store, fetched(item, PHOTO))
     assert await files(database, place[-1]) == [("photo.jpg", "ab" * 32, None, None)]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
-from services.projector import inbound as intake
 from services.projector.held import WAITS
 from shared.contracts.codec import Contract
 from shared.contracts.files import FileFetched, FileUnavailable, fetch_id
@@ -20,6 +18,7 @@ from shared.read_models import customers, quarantine, timeline
 from tests.event_store.index import derived, standing
 from tests.examples import AT, LINE, call_report
 from tests.read_models.contents import show
+from tests.services.projector.running import take
 from tests.stores import create_all_tables
 
 KEY = f"call:{LINE}/call-1"
@@ -46,11 +45,6 @@ def the_call() -> list[Contract]:
     fetched = FileFetched(fetch_id(recorded.id, "r1"), recorded.id, LINE, "r1", sound, AT)
     named_reports = named(call_report("ringing")), named(call_report("finished", talking_seconds=60))
     return [*named_reports, nameless(legs=(leg,)), recorded, fetched]
-
-
-async def take(store: EventStore, *contracts: Contract) -> Sequence[Any]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 def everything(tx: Transaction) -> dict[str, Any]:

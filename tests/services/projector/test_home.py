@@ -22,11 +22,11 @@ from shared.domain import events as e
 from shared.domain.errors import Refused
 from shared.event_store.moving import move
 from shared.event_store.store import EventStore
-from shared.read_models import conversations, timeline
+from shared.read_models import timeline
 from tests.event_store.index import derived, standing
 from tests.examples import AT, FORM, OLGA, about, inbound
 from tests.read_models.contents import show
-from tests.services.projector.running import events
+from tests.services.projector.running import events, listed
 from tests.stores import create_all_tables
 
 
@@ -124,8 +124,7 @@ async def test_a_group_is_one_conversation_of_whoever_opened_it(store: EventStor
 
 async def moved(store: EventStore, source: UUID, message_id: UUID, to: UUID | None) -> UUID:
     place: list[UUID] = []
-    wanted = (source, message_id, to)
-    await store.record(lambda session, tx: place.append(move(session, tx, wanted, about(OLGA))))
+    await store.record(lambda session, tx: place.append(move(session, tx, source, [message_id], to, about(OLGA))))
     return place[-1]
 
 
@@ -135,13 +134,6 @@ async def texts(database: Database, conversation_id: UUID) -> list[str]:
     found = await database.read(partial(timeline.of_conversation, conversation_id=conversation_id, page=page))
     assert {entry["conversation_id"] for entry in found} <= {str(conversation_id)}
     return [entry["text"] for entry in found]
-
-
-async def listed(database: Database, conversation_id: UUID) -> dict[str, Any]:
-    await show(database)
-    found = await database.read(partial(conversations.conversation, conversation_id=conversation_id))
-    assert found is not None
-    return found
 
 
 async def test_a_message_moves_to_another_conversation_and_takes_its_answers_along(

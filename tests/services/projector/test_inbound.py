@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
 from itertools import permutations
@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
-from shared.contracts.codec import Contract
 from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef, InboundMessage, inbound_id
 from shared.database.open import open_database
 from shared.database.protocol import Database
@@ -26,7 +25,7 @@ from shared.read_models import customers
 from tests.event_store.index import derived, standing
 from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound, raw, unreadable
 from tests.read_models.contents import show
-from tests.services.projector.running import events, messages, names
+from tests.services.projector.running import events, messages, names, take
 from tests.stores import create_all_tables
 
 NEW = ["CustomerRegistered", "ConversationOpened", "MessageReceived"]
@@ -44,11 +43,6 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def store(database: Database) -> EventStore:
     return create_all_tables(database)
-
-
-async def take(store: EventStore, *contracts: Contract) -> Sequence[e.Event]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 async def test_a_message_from_a_new_address_makes_a_customer_and_a_conversation(

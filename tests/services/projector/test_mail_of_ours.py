@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,7 +14,6 @@ from services.projector import inbound as intake
 from shared.blobs import Blobs
 from shared.channels.email.build import build
 from shared.channels.email.parse import parse
-from shared.connector import RawItem
 from shared.contracts.inbound import Address, InboundMessage
 from shared.contracts.outbound import OutboundReply
 from shared.database.open import open_database
@@ -24,10 +21,10 @@ from shared.database.protocol import Database
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.store import EventStore
-from shared.read_models import timeline
+from shared.parsed import RawItem
 from tests.channels.email.mailbox import mailbox
 from tests.examples import AT, MAILBOX, OLGA
-from tests.read_models.contents import show
+from tests.services.projector.running import shown
 from tests.stores import create_all_tables
 
 CHANNEL = mailbox(reply_key="6b" * 32)
@@ -53,12 +50,6 @@ async def take(store: EventStore, folder: Path, data: bytes, key: str) -> list[e
     assert isinstance(item, InboundMessage)
     handled = await store.record(lambda session, tx: intake.receive(session, tx, [item]))
     return [happening.event for happening in handled.happenings]
-
-
-async def shown(database: Database, conversation_id: UUID) -> list[dict[str, Any]]:
-    await show(database)
-    page = timeline.Page(100)
-    return await database.read(partial(timeline.of_conversation, conversation_id=conversation_id, page=page))
 
 
 def mail_of(reply_id: UUID, conversation_id: UUID) -> bytes:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from services.projector import inbound as intake
 from shared.contracts.codec import Contract
 from shared.contracts.inbound import InboundMessage, inbound_id
 from shared.database.open import open_database
@@ -22,7 +21,7 @@ from shared.read_models import customers, quarantine, timeline
 from tests.event_store.index import derived, standing
 from tests.examples import FORM, call_report, inbound
 from tests.read_models.contents import show
-from tests.services.projector.running import messages
+from tests.services.projector.running import messages, take
 from tests.services.projector.test_held import named, nameless
 from tests.stores import create_all_tables
 
@@ -39,11 +38,6 @@ async def two_processes(url: str) -> AsyncIterator[tuple[Database, EventStore, E
     finally:
         await one.close()
         await other.close()
-
-
-async def take(store: EventStore, *contracts: Contract) -> Sequence[Any]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 async def at_once(one: EventStore, other: EventStore, pairs: Sequence[tuple[Contract, Contract]]) -> None:

@@ -18,7 +18,7 @@ from services.projector.held import WAITS
 from shared.blobs import Blobs
 from shared.channels.telephony.parse import parse
 from shared.channels.web_form.parse import parse as parse_form
-from shared.connector import Channel, RawItem, load
+from shared.connector import Channel, load
 from shared.contracts import codec
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.retry import RetryUnreadable
@@ -27,6 +27,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
 from shared.event_store.store import EventStore
+from shared.parsed import RawItem
 from tests.channels.telephony.flows import MANGO
 from tests.examples import AT
 from tests.services.projector.test_held import seen, take

@@ -11,11 +11,9 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from services.projector import inbound as intake
 from services.projector import steps as steps_module
 from services.projector.calls import end_overdue
 from shared.clock import now
-from shared.contracts.codec import Contract
 from shared.contracts.inbound import Address, InboundMessage
 from shared.database.open import open_database
 from shared.database.protocol import Database
@@ -28,6 +26,7 @@ from shared.read_models import steps
 from tests.event_store.index import derived, standing
 from tests.examples import AT, OLGA, call_report, inbound
 from tests.read_models.contents import show
+from tests.services.projector.running import take
 from tests.stores import create_all_tables
 
 PHONE = "+4915112345678"
@@ -44,11 +43,6 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
 @pytest_asyncio.fixture
 async def store(database: Database) -> EventStore:
     return create_all_tables(database)
-
-
-async def take(store: EventStore, *contracts: Contract) -> list[Any]:
-    handled = await store.record(lambda session, tx: intake.receive(session, tx, contracts))
-    return [happening.event for happening in handled.happenings]
 
 
 async def states(database: Database) -> list[str]:

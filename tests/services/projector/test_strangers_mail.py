@@ -14,11 +14,11 @@ from services.projector import inbound as intake
 from shared.blobs import Blobs
 from shared.channels.email import signed
 from shared.channels.email.parse import parse
-from shared.connector import RawItem
 from shared.contracts.inbound import InboundMessage
 from shared.database.open import open_database
 from shared.domain import events as e
 from shared.event_store.store import EventStore
+from shared.parsed import RawItem
 from tests.channels.email.mailbox import ADDRESS, mailbox
 from tests.examples import AT
 from tests.stores import create_all_tables
