@@ -17,6 +17,7 @@ from shared.connector import Channel, FetchDelayed, Kind, SetUp, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
+from shared.said import said
 from shared.settings import Settings
 
 COMMANDS = {"channels": "connect and look after channels"}
@@ -157,7 +158,7 @@ async def _reconcile(options: argparse.Namespace, house: House) -> None:
         reconciler = Reconciler(transport.publisher(), house.blobs, FetchQueue(house.database))
         count = await reconciler.all(channel, load(channel.kind), since, until)
     except FetchDelayed as error:
-        raise ConnectionError(str(error)) from error
+        raise ConnectionError(said(error)) from error
     finally:
         await transport.close()
     show(options.json, [{"id": str(channel.id), "name": channel.name, "told": count}], ("id", "name", "told"))

@@ -16,6 +16,7 @@ from shared.database.protocol import Conflict, DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
+from shared.said import said, said_with_kind
 from shared.transport.look import look
 from shared.transport.protocol import Transport, TransportUnavailable
 
@@ -68,7 +69,7 @@ class Privacy:
             self._failures = 0
             await erasures.tell(self._stores.database, "")
         except WAITS as error:
-            log.warning("erasures_wait", reason=str(error)[:500])
+            log.warning("erasures_wait", reason=said(error)[:500])
             return await self._waited(error)
         return AGAIN_SECONDS if waiting else 0.0
 
@@ -99,7 +100,7 @@ class Privacy:
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {masked(str(error))}"[:PROBLEM_CHARACTERS]
+    return masked(said_with_kind(error))[:PROBLEM_CHARACTERS]
 
 
 def pause_after(failures: int) -> float:

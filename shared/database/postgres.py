@@ -24,6 +24,7 @@ from shared.database.postgres_errors import leaves_read_only, translated
 from shared.database.postgres_rewrite import Busy, rewrite
 from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
+from shared.said import said
 
 T = TypeVar("T")
 THREADS = 8
@@ -324,7 +325,7 @@ async def _watch(connection: psycopg.AsyncConnection[Row]) -> None:
                 await connection.execute("SELECT 1")
             await asyncio.sleep(WATCH_SECONDS)
     except (psycopg.Error, TimeoutError) as error:
-        raise DatabaseUnavailable(f"lost the connection that leads: {error}") from error
+        raise DatabaseUnavailable(f"lost the connection that leads: {said(error)}") from error
 
 
 def _run(begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:

@@ -11,6 +11,8 @@ from typing import Any, Self
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from shared.said import said
+
 ALIVE: dict[str, str | int] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -68,7 +70,7 @@ class Pooled(psycopg.Connection[Any]):
         try:
             made = super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
-            _failed[conninfo] = " ".join(str(error).split())
+            _failed[conninfo] = " ".join(said(error).split())
             let_go(error)
             raise
         _failed.pop(conninfo, None)
