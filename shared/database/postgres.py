@@ -124,6 +124,7 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._url = url = with_alive(url)
         self.keys: Any = None
+        self.statement_seconds: float | None = None
         self._pool: ConnectionPool[Pooled] = ConnectionPool(
             url,
             connection_class=Pooled,
@@ -143,22 +144,22 @@ class PostgresDatabase:
         self._open = False
 
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
-        return await self._in_thread(self.writing, job)
+        return await self._in_thread(partial(self.writing, self.statement_seconds), job)
 
     async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
-        return await self._in_thread(self.reading, job)
+        return await self._in_thread(partial(self.reading, self.statement_seconds), job)
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        with self._errors(), self._connection() as connection:
+    def writing(self, patience: float | None = None) -> Iterator[Transaction]:
+        with self._errors(), self._connection(patience) as connection:
             connection.isolation_level, connection.read_only = IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
 
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self, patience: float | None = None) -> Iterator[Transaction]:
         """Isolation level and read-only go with the BEGIN: a round trip less than a statement of their own."""
-        with self._errors(), self._connection() as connection:
+        with self._errors(), self._connection(patience) as connection:
             connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
@@ -231,16 +232,17 @@ class PostgresDatabase:
         """Ask whether a connection still stands if it has rested or others broke lately: that costs a round trip."""
         at = time.monotonic()
         if at - connection.used_at > RESTED_SECONDS or at - self._broke_at < SUSPICIOUS_SECONDS:
+            connection.patience = CONNECT_SECONDS
             ConnectionPool.check_connection(connection)
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+    def _connection(self, patience: float | None) -> Iterator[psycopg.Connection[Row]]:
         with self._opening:
             if not self._open:
                 self._pool.open()
                 self._open = True
         with self._pool.connection() as connection:
-            connection.used_at = time.monotonic()
+            connection.used_at, connection.patience = time.monotonic(), patience
             try:
                 yield connection
             except psycopg.Error as error:
@@ -305,9 +307,13 @@ class PostgresAside:
 
 
 async def _lock(connection: psycopg.AsyncConnection[Row], key: int, tries: int | None) -> None:
-    """Raises Occupied after so many tries; None: never."""
+    """Raises Occupied after so many tries, None: never; OperationalError where the server does not answer."""
     while True:
-        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        except TimeoutError as error:
+            raise psycopg.OperationalError("the server does not answer") from error
         row = await cursor.fetchone()
         if row and row[0]:
             return
