@@ -9,7 +9,7 @@ from services.commands.erase import carry_out_here
 from services.house import House
 from services.privacy.backup import back_up, file_name
 from services.privacy.restore import restore
-from services.terminal import WrongRequest, in_house, print_json
+from services.terminal import WrongRequest, in_house, passing_over, print_json, say_left_out
 
 COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backup into an empty installation"}
 
@@ -25,6 +25,11 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         )
         parser.add_argument(
             "--whole-store", action="store_true", help="with --keys-may-lack: also when it has no key at all"
+        )
+        parser.add_argument(
+            "--pass-over",
+            action="store_true",
+            help="leave out and name events that cannot be read: which addresses and ids they were about is not known",
         )
         parser.set_defaults(run=in_house(_restore, keys_may_lack=True, half_restored=True))
 
@@ -47,11 +52,14 @@ def _refuse_no_file(out: Path) -> None:
         raise WrongRequest(f"--out wants the name of a file: {out} is none")
 
 
-async def _restore(options: argparse.Namespace, house: House) -> None:
+async def _restore(options: argparse.Namespace, house: House) -> int:
+    """Return 1 where something was left out."""
     may_lack = {"keys_may_lack": options.keys_may_lack, "whole_store": options.whole_store}
-    loaded = await restore(house, options.file, **may_lack)
+    with passing_over("nothing starts before it is restored: "):
+        loaded = await restore(house, options.file, **may_lack, pass_over=options.pass_over)
     if any(loaded[name] for name in ("erased_again", "lost_pages", "lost_items")):
         await carry_out_here(house)
+    say_left_out(loaded["left_out"], len(loaded["left_out"]))
     if options.json:
         print_json(loaded)
     else:
@@ -60,3 +68,4 @@ async def _restore(options: argparse.Namespace, house: House) -> None:
         print(f"erased again: {loaded['erased_again']}")
         if options.keys_may_lack:
             print(f"declared lost: {loaded['lost_pages']} pages of keys, {loaded['lost_items']} keys of single things")
+    return 1 if loaded["left_out"] else 0

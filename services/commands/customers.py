@@ -24,7 +24,6 @@ from shared.clock import now
 from shared.csv_file import WrongFile
 from shared.domain import events as e
 from shared.domain.imports import counts
-from shared.event_store.log import read_log
 from shared.event_store.mapper import About
 from shared.read_models import live
 from shared.registry.operators import Operators
@@ -171,7 +170,7 @@ async def _export(options: argparse.Namespace, house: House) -> None:
 
 async def _catch_up(house: House) -> None:
     """Nobody else may be there to show what was recorded; whoever is, and is first, is no harm."""
-    while events := await house.database.read(lambda tx: read_log(tx, live.position(tx), 500)):
+    while events := await house.store.after(await house.database.read(live.position), 500):
         await house.database.write(partial(live.take_in, events=events))
 
 

@@ -19,7 +19,16 @@ from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection, bounds
 from services.progress import shown_events
-from services.terminal import WrongRequest, in_house, moment, number, print_json, stop_writing
+from services.terminal import (
+    WrongRequest,
+    in_house,
+    moment,
+    number,
+    passing_over,
+    print_json,
+    say_left_out,
+    stop_writing,
+)
 from shared.apart import ChildEnded
 from shared.domain.events import Recorded
 from shared.event_store.log import head
@@ -55,16 +64,13 @@ async def _export(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(f"there is no folder {Path(options.out).parent}")
     _cancel_on(signal.SIGTERM)
     try:
-        with whole_file(options.out) as out, shown_events() as progress, seldom_collected():
+        with passing_over(), whole_file(options.out) as out, shown_events() as progress, seldom_collected():
             written = await write_events(house.database, wanted, _file(options, out), progress, house.place)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
     except ChildEnded as error:
         raise WrongRequest(f"{error}: the export is not whole, export again") from error
-    for each in written.named:
-        print(f"left out: {each}", file=sys.stderr)
-    if more := written.left_out - len(written.named):
-        print(f"left out: {more:,} more", file=sys.stderr)
+    say_left_out(written.named, written.left_out)
     if options.json and options.out not in STDOUT:
         told = {"left_out": written.left_out, "named": list(written.named)}
         print_json({"events": written.events, "file": options.out, **told})

@@ -10,8 +10,8 @@ from functools import partial
 
 from services.house import House
 from services.privacy import retention
+from services.privacy.erased_again import erase_again
 from services.privacy.job import Stores, carry_out
-from services.privacy.restore import erase_again
 from shared.database.protocol import Conflict, DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log

@@ -1,0 +1,25 @@
+"""Who was erased stays erased, also when an older copy of what was said of them comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from shared.database.protocol import Transaction
+from shared.domain import events as e
+from shared.event_store.log import LAST_POSITION, read_streams_window
+from shared.registry import erasures
+
+BY = "restore"
+
+
+def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
+    """Ask for the erasure of those whom the log does not know to be erased."""
+    asked = 0
+    for customer_id in erased:
+        found = read_streams_window(tx, [customer_id], 0, LAST_POSITION, LAST_POSITION, pass_over=True)
+        events = [recorded.event for recorded in found]
+        if events and not any(isinstance(event, e.CustomerErased) for event in events):
+            erasures.add(tx, "customer", customer_id, None, "erased after the backup that was restored", BY)
+            asked += 1
+    return asked
