@@ -16,7 +16,7 @@ COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backu
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "backup":
-        parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE")
+        parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE", help="(okno-DATE.backup)")
         parser.set_defaults(run=in_house(_back_up))
     else:
         parser.add_argument("file", type=Path, metavar="FILE")
@@ -40,10 +40,8 @@ async def _back_up(options: argparse.Namespace, house: House) -> None:
     if options.json:
         print_json({"file": str(options.out), **made})
     else:
-        print(
-            f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys: back up"
-        )
-        print("the key store apart, and throw its old backups away after an erasure")
+        print(f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys")
+        print("back the key store up apart from it, and throw its old backups away after an erasure")
 
 
 def _refuse_no_file(out: Path) -> None:

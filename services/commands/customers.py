@@ -28,6 +28,7 @@ from shared.event_store.mapper import About
 from shared.read_models import live
 from shared.registry.operators import Operators
 
+NOTHING = ("nothing changes", "nothing is known of them but the address")
 Column = dict[str, str | None]
 COMMANDS = {"customers": "import and export customers"}
 
@@ -130,7 +131,7 @@ def _line(row: dict[str, Any]) -> str:
     changes = [f"{c['field']}: {_values(c['before'])} -> {_values(c['after'])}" for c in row["changes"]]
     problems = [f"{p['column']}: {p['why']}" if p["column"] else p["why"] for p in row["problems"]]
     not_added = [f"not added: {', '.join(row['not_added'])}"] if row["not_added"] else []
-    what = "; ".join([*problems, *changes, *not_added]) or "nothing changes"
+    what = "; ".join([*problems, *changes, *not_added]) or NOTHING[row["state"] == "new"]
     return _plain(f"row {row['row']}: {row['state']}: {what}")
 
 

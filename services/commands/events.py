@@ -12,6 +12,7 @@ from typing import IO
 
 from services.collector import seldom_collected
 from services.commands.timeline import customer_named
+from services.export.apart import Written
 from services.export.files import STDOUT, EventFile, JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.tail import follow, readable
@@ -71,10 +72,17 @@ async def _export(options: argparse.Namespace, house: House) -> int:
     except ChildEnded as error:
         raise WrongRequest(f"{error}: the export is not whole, export again") from error
     say_left_out(written.named, written.left_out)
-    if options.json and options.out not in STDOUT:
+    if options.out not in STDOUT:
+        _say_written(options, written)
+    return 1 if written.left_out else 0
+
+
+def _say_written(options: argparse.Namespace, written: Written) -> None:
+    if options.json:
         told = {"left_out": written.left_out, "named": list(written.named)}
         print_json({"events": written.events, "file": options.out, **told})
-    return 1 if written.left_out else 0
+    elif Path(options.out).is_file():  # what reads a pipe may print where we do
+        print(f"{options.out}: {written.events} events")
 
 
 def _file(options: argparse.Namespace, out: IO[bytes]) -> EventFile:
