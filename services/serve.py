@@ -92,7 +92,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def serve(house: House, parts: Sequence[Part], listening: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises what a part raised: a process that is broken ends loudly."""
-    house.database.statement_seconds = house.keys.database.statement_seconds = STATEMENT_SECONDS
+    keys = house.keys.database  # is asked from threads, and never for long
+    house.database.statement_seconds = keys.statement_seconds = keys.thread_seconds = STATEMENT_SECONDS
     server = _Server(
         uvicorn.Config(
             front(parts),

@@ -125,6 +125,7 @@ class PostgresDatabase:
         self._url = url = with_alive(url)
         self.keys: Any = None
         self.statement_seconds: float | None = None
+        self.thread_seconds: float | None = None
         self._pool: ConnectionPool[Pooled] = ConnectionPool(
             url,
             connection_class=Pooled,
@@ -242,7 +243,8 @@ class PostgresDatabase:
                 self._pool.open()
                 self._open = True
         with self._pool.connection() as connection:
-            connection.used_at, connection.patience = time.monotonic(), patience
+            connection.used_at = time.monotonic()
+            connection.patience = self.thread_seconds if patience is None else patience
             try:
                 yield connection
             except psycopg.Error as error:

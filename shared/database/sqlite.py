@@ -41,6 +41,7 @@ class SqliteDatabase:
 
     dialect: Literal["sqlite", "postgres"] = "sqlite"
     statement_seconds: float | None = None
+    thread_seconds: float | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -102,6 +102,18 @@ async def test_long_work_in_a_thread_of_its_own_is_waited_for(database: Postgres
     assert await database.read(lambda tx: tx.rows("SELECT 2")) == [(2,)]
 
 
+async def test_where_threads_have_a_limit_of_their_own_they_are_not_kept_either(database: PostgresDatabase) -> None:
+    """The key store is asked so, in the middle of other work."""
+    database.thread_seconds = SECONDS
+
+    def hangs() -> None:
+        with database.reading() as tx, stopped(own_process(tx)):
+            tx.rows("SELECT 1")
+
+    with pytest.raises(DatabaseUnavailable, match="has not answered for"):
+        hangs()
+
+
 async def test_without_a_limit_everything_is_waited_for(database: PostgresDatabase) -> None:
     """So commands do, which may empty a great table in one statement."""
     database.statement_seconds = None

@@ -135,6 +135,6 @@ async def test_a_service_does_not_wait_for_ever_for_its_databases(tmp_path: Path
 
     with pytest.raises(ArithmeticError):
         await serve.serve(house, [Part("breaks", breaks, ready)], serve.bind("127.0.0.1", 0), lambda: None)
-    waits = [each.statement_seconds for each in (house.database, house.keys.database)]
+    waits = [(each.statement_seconds, each.thread_seconds) for each in (house.database, house.keys.database)]
     await house.close()
-    assert waits == [serve.STATEMENT_SECONDS, serve.STATEMENT_SECONDS]
+    assert waits == [(serve.STATEMENT_SECONDS, None), (serve.STATEMENT_SECONDS, serve.STATEMENT_SECONDS)]
