@@ -15,8 +15,9 @@ _ENDING = ".partial"
 
 def new_draft(target: Path) -> tuple[int, Path]:
     """Return a new draft of a file, open for writing, and its name. Drafts that nobody writes any more are removed."""
-    for abandoned in _drafts(target):
-        _remove_unless_held(abandoned)
+    with suppress(PermissionError):  # a folder that may be written to and not listed
+        for abandoned in _drafts(target):
+            _remove_unless_held(abandoned)
     while True:
         number, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_ENDING, dir=target.parent)
         with suppress(OSError):  # a file system that knows no locks: nobody else can have one there either

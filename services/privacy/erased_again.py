@@ -14,9 +14,9 @@ BY = "restore"
 
 
 def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
-    """Ask for the erasure of those whom the log does not know to be erased."""
-    asked = 0
-    for customer_id in erased:
+    """Ask for the erasure of those whom the log does not know to be erased, unless it is asked for."""
+    asked, under_way = 0, {erasure.subject_id for erasure in erasures.unfinished(tx)}
+    for customer_id in set(erased) - under_way:
         found = read_streams_window(tx, [customer_id], 0, LAST_POSITION, LAST_POSITION, pass_over=True)
         events = [recorded.event for recorded in found]
         if events and not any(isinstance(event, e.CustomerErased) for event in events):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -91,10 +92,11 @@ def _judge(session: Session, tx: Transaction, lines: Sequence[Line], claims: Cla
 
 
 def _can_be_judged(session: Session, tx: Transaction, line: Line) -> bool:
-    try:
-        _judge_together(session, tx, [line], Claims())
-    except EventUnreadable:
-        return False
+    with closing(Claims()) as none:
+        try:
+            _judge_together(session, tx, [line], none)
+        except EventUnreadable:
+            return False
     return True
 
 

@@ -94,6 +94,14 @@ async def test_who_was_erased_is_known_to_be_also_when_something_else_of_theirs_
         assert await made.house.database.write(partial(erase_again, erased=[registered.stream_id])) == 0
 
 
+async def test_who_is_to_be_erased_again_is_asked_for_once(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(Person("Pervova"), "email", "mail"))
+        (registered,) = [r for r in await made.log() if isinstance(r.event, e.CustomerRegistered)]
+        job = partial(erase_again, erased=[registered.stream_id])
+        assert [await made.house.database.write(job) for _ in range(2)] == [1, 0]
+
+
 async def test_what_was_held_up_is_tried_again_a_while_later_and_each_step_for_itself(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

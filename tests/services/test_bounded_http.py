@@ -122,6 +122,12 @@ async def test_who_does_not_say_what_they_want_is_left(
     assert status_of(b"HTTP" + said.rpartition(b"HTTP")[2]) == 408
 
 
+async def test_a_second_request_that_is_none_is_refused_too(port: int) -> None:
+    said = await told(port, ASK + b"\r\n", b"GET /\xd0\xb0 HTTP/1.1\r\nHost: okno\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert status_of(b"HTTP/1.1" + said.rpartition(b"HTTP/1.1")[2]) == 400
+
+
 POST = b"POST /slow HTTP/1.1\r\nHost: okno\r\nConnection: close\r\nContent-Length: %d\r\n"
 
 
