@@ -23,6 +23,7 @@ from shared.registry.erasures import WrongErasure
 from shared.registry.operators import WrongOperator
 from shared.registry.restoring import RestoreUnfinished
 from shared.registry.secrets import WrongKey
+from shared.said import said
 from shared.settings import WrongSettings, read_settings
 from shared.transport.protocol import TransportUnavailable
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stop_writing()
         return 130
     except WORLDS_ERRORS as error:
-        print(f"okno: {error}", file=sys.stderr)
+        print(f"okno: {said(error)}", file=sys.stderr)
         return 3
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130

@@ -31,6 +31,7 @@ from shared.read_models import holes, live, quarantine
 from shared.registry import restoring
 from shared.registry.health import health_of_channels
 from shared.registry.restoring import RestoreUnfinished
+from shared.said import said, said_with_kind
 
 POSTGRES = 150_000
 """The oldest server version that is supported, as PostgreSQL counts."""
@@ -73,7 +74,7 @@ async def look_over(house: House) -> AsyncIterator[Finding]:
             for state, found in await check(house):
                 yield Finding(name, state, found)
         except Exception as error:  # whatever it is, it is what this command is asked for
-            yield Finding(name, "wrong", f"{type(error).__name__}: {error}"[:500])
+            yield Finding(name, "wrong", said_with_kind(error)[:500])
 
 
 def _folder(name: str, folder: Path) -> Finding:
@@ -135,7 +136,7 @@ async def _restore(house: House) -> Found:
     try:
         await house.database.read(restoring.refuse_unfinished)
     except RestoreUnfinished as error:
-        return [("wrong", str(error))]
+        return [("wrong", said(error))]
     return []
 
 

@@ -19,6 +19,7 @@ from shared.event_store.mapper import EventUnreadable
 from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.read_models import holes
+from shared.said import said
 from shared.transport.protocol import Publisher, TransportUnavailable
 
 LEAD = "mending"
@@ -54,7 +55,7 @@ class Mending:
             mended = await mend(self._database, self._publisher)
         except WAITS as error:
             self._failures += 1
-            log.warning("mending_waits", error=str(error)[:500])
+            log.warning("mending_waits", error=said(error)[:500])
             return min(LONGEST_SECONDS, LOOK_SECONDS * 2.0 ** min(self._failures, 20))
         self._failures = 0
         return REST_SECONDS if mended else LOOK_SECONDS

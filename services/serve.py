@@ -34,6 +34,8 @@ SWITCH_SECONDS = 0.001
 """How long the event loop may keep Python's lock from the database thread (Python's own 5 ms add up per statement)."""
 GAUGE_SECONDS = 3.0
 """Whoever collects metrics waits for some ten seconds, Kafka's client half a minute for one answer."""
+STATEMENT_SECONDS = 120.0
+"""Nothing a service asks of its database takes so long, but for what it does in threads of its own."""
 WEBHOOKS, CHANNEL = "/in/", "/{channel}"
 log = Log("serve")
 Ready = Callable[[], Awaitable[str | None]]
@@ -90,6 +92,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 async def serve(house: House, parts: Sequence[Part], listening: socket.socket, announce: Callable[[], None]) -> None:
     """Serve until SIGTERM or SIGINT. Raises what a part raised: a process that is broken ends loudly."""
+    keys = house.keys.database  # is asked from threads, and never for long
+    house.database.statement_seconds = keys.statement_seconds = keys.thread_seconds = STATEMENT_SECONDS
     server = _Server(
         uvicorn.Config(
             front(parts),

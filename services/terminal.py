@@ -7,8 +7,8 @@ import asyncio
 import getpass
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 
 from services.house import House, open_house
 from shared.clock import from_text
+from shared.event_store.mapper import EventUnreadable
 from shared.settings import Settings
 
 NICE = 10
@@ -60,6 +61,26 @@ def typed(question: str) -> str:
         return input(question).strip()
     except EOFError:
         return ""
+
+
+@contextmanager
+def passing_over(else_: str = "") -> Iterator[None]:
+    """For commands that have --pass-over: whoever meets an event that cannot be read is told of it.
+
+    `else_`: what it means to have stopped.
+    """
+    try:
+        yield
+    except EventUnreadable as error:
+        raise EventUnreadable(f"{error}; {else_}--pass-over leaves out and names what cannot be read") from error
+
+
+def say_left_out(named: Sequence[str], count: int) -> None:
+    """Name what was left out on stderr; `count`: how much that was, where not all of it is named."""
+    for each in named:
+        print(f"left out: {each}", file=sys.stderr)
+    if more := count - len(named):
+        print(f"left out: {more:,} more", file=sys.stderr)
 
 
 def come_last() -> None:

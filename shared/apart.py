@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from shared.said import said_with_kind
+
 NICE = 5
 LOOK_SECONDS = 0.1
 _FRAME = struct.Struct(">cI")
@@ -205,7 +207,7 @@ def _as_sent(error: Exception) -> bytes:
         sent = pickle.dumps(error)
         pickle.loads(sent)  # noqa: S301
     except Exception:  # whatever a class of somebody else's does when it is copied
-        return pickle.dumps(ChildEnded(f"{type(error).__name__}: {error}"))
+        return pickle.dumps(ChildEnded(said_with_kind(error)))
     return sent
 
 

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from shared.logs import Log
+from shared.said import said
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -53,7 +54,7 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _passing(request: Request, error: Exception) -> Response:
-    log.warning("request_postponed", path=request.url.path, reason=str(error))
+    log.warning("request_postponed", path=request.url.path, reason=said(error))
     return unavailable()
 
 

@@ -9,14 +9,14 @@ from services.commands.erase import carry_out_here
 from services.house import House
 from services.privacy.backup import back_up, file_name
 from services.privacy.restore import restore
-from services.terminal import WrongRequest, in_house, print_json
+from services.terminal import WrongRequest, in_house, passing_over, print_json, say_left_out
 
 COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backup into an empty installation"}
 
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "backup":
-        parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE")
+        parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE", help="(okno-DATE.backup)")
         parser.set_defaults(run=in_house(_back_up))
     else:
         parser.add_argument("file", type=Path, metavar="FILE")
@@ -25,6 +25,11 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
         )
         parser.add_argument(
             "--whole-store", action="store_true", help="with --keys-may-lack: also when it has no key at all"
+        )
+        parser.add_argument(
+            "--pass-over",
+            action="store_true",
+            help="leave out and name events that cannot be read: which addresses and ids they were about is not known",
         )
         parser.set_defaults(run=in_house(_restore, keys_may_lack=True, half_restored=True))
 
@@ -35,10 +40,8 @@ async def _back_up(options: argparse.Namespace, house: House) -> None:
     if options.json:
         print_json({"file": str(options.out), **made})
     else:
-        print(
-            f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys: back up"
-        )
-        print("the key store apart, and throw its old backups away after an erasure")
+        print(f"{options.out}: {made['tables'].get('stored_events', 0)} events, {made['blobs']} files; no keys")
+        print("back the key store up apart from it, and throw its old backups away after an erasure")
 
 
 def _refuse_no_file(out: Path) -> None:
@@ -47,11 +50,14 @@ def _refuse_no_file(out: Path) -> None:
         raise WrongRequest(f"--out wants the name of a file: {out} is none")
 
 
-async def _restore(options: argparse.Namespace, house: House) -> None:
+async def _restore(options: argparse.Namespace, house: House) -> int:
+    """Return 1 where something was left out."""
     may_lack = {"keys_may_lack": options.keys_may_lack, "whole_store": options.whole_store}
-    loaded = await restore(house, options.file, **may_lack)
+    with passing_over("nothing starts before it is restored: "):
+        loaded = await restore(house, options.file, **may_lack, pass_over=options.pass_over)
     if any(loaded[name] for name in ("erased_again", "lost_pages", "lost_items")):
         await carry_out_here(house)
+    say_left_out(loaded["left_out"], len(loaded["left_out"]))
     if options.json:
         print_json(loaded)
     else:
@@ -60,3 +66,4 @@ async def _restore(options: argparse.Namespace, house: House) -> None:
         print(f"erased again: {loaded['erased_again']}")
         if options.keys_may_lack:
             print(f"declared lost: {loaded['lost_pages']} pages of keys, {loaded['lost_items']} keys of single things")
+    return 1 if loaded["left_out"] else 0

@@ -17,6 +17,7 @@ from shared.connector import Channel, FetchDelayed, Kind, SetUp, kinds, load
 from shared.database.protocol import Conflict
 from shared.registry.channels import Registered, State, WrongChannel
 from shared.registry.health import Health, health_of_channels
+from shared.said import said
 from shared.settings import Settings
 
 COMMANDS = {"channels": "connect and look after channels"}
@@ -34,26 +35,26 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     add.add_argument("name")
     add.set_defaults(run=in_house(_add))
     change = actions.add_parser("change", help="change settings; the others stay, and what waits is not lost")
-    change.add_argument("channel", metavar="ID")
+    change.add_argument("channel", metavar="ID|NAME")
     change.set_defaults(run=in_house(_change))
     for action in (add, change):
         action.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; repeatable")
         action.add_argument("--no-check", action="store_true", help="do not ask the provider whether the settings work")
     actions.add_parser("list", help="all channels and how they fare").set_defaults(run=in_house(_list))
     check = actions.add_parser("check", help="is a channel in order?")
-    check.add_argument("channel", metavar="ID")
+    check.add_argument("channel", metavar="ID|NAME")
     check.set_defaults(run=in_house(_check))
     renew = actions.add_parser("renew", help="set a channel up again: another consent, another webhook")
-    renew.add_argument("channel", metavar="ID")
+    renew.add_argument("channel", metavar="ID|NAME")
     renew.set_defaults(run=in_house(_renew))
     reconcile = actions.add_parser("reconcile", help="take in what the provider's history has and we may not have")
-    reconcile.add_argument("channel", metavar="ID")
+    reconcile.add_argument("channel", metavar="ID|NAME")
     reconcile.add_argument("--since", metavar="TIME", help="RFC 3339; a day ago if not given")
     reconcile.add_argument("--until", metavar="TIME", help="RFC 3339; now if not given")
     reconcile.set_defaults(run=in_house(_reconcile))
     for name in STATES:
         action = actions.add_parser(name, help=f"{name} a channel")
-        action.add_argument("channel", metavar="ID")
+        action.add_argument("channel", metavar="ID|NAME")
         action.set_defaults(run=in_house(_set_state), state=STATES[name])
 
 
@@ -157,7 +158,7 @@ async def _reconcile(options: argparse.Namespace, house: House) -> None:
         reconciler = Reconciler(transport.publisher(), house.blobs, FetchQueue(house.database))
         count = await reconciler.all(channel, load(channel.kind), since, until)
     except FetchDelayed as error:
-        raise ConnectionError(str(error)) from error
+        raise ConnectionError(said(error)) from error
     finally:
         await transport.close()
     show(options.json, [{"id": str(channel.id), "name": channel.name, "told": count}], ("id", "name", "told"))

@@ -24,11 +24,11 @@ from shared.clock import now
 from shared.csv_file import WrongFile
 from shared.domain import events as e
 from shared.domain.imports import counts
-from shared.event_store.log import read_log
 from shared.event_store.mapper import About
 from shared.read_models import live
 from shared.registry.operators import Operators
 
+NOTHING = ("nothing changes", "nothing is known of them but the address")
 Column = dict[str, str | None]
 COMMANDS = {"customers": "import and export customers"}
 
@@ -131,7 +131,7 @@ def _line(row: dict[str, Any]) -> str:
     changes = [f"{c['field']}: {_values(c['before'])} -> {_values(c['after'])}" for c in row["changes"]]
     problems = [f"{p['column']}: {p['why']}" if p["column"] else p["why"] for p in row["problems"]]
     not_added = [f"not added: {', '.join(row['not_added'])}"] if row["not_added"] else []
-    what = "; ".join([*problems, *changes, *not_added]) or "nothing changes"
+    what = "; ".join([*problems, *changes, *not_added]) or NOTHING[row["state"] == "new"]
     return _plain(f"row {row['row']}: {row['state']}: {what}")
 
 
@@ -171,7 +171,7 @@ async def _export(options: argparse.Namespace, house: House) -> None:
 
 async def _catch_up(house: House) -> None:
     """Nobody else may be there to show what was recorded; whoever is, and is first, is no harm."""
-    while events := await house.database.read(lambda tx: read_log(tx, live.position(tx), 500)):
+    while events := await house.store.after(await house.database.read(live.position), 500):
         await house.database.write(partial(live.take_in, events=events))
 
 

@@ -28,11 +28,11 @@ LOOK_SECONDS = 0.5
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "erasures":
         inner = parser.add_subparsers(required=True, metavar="COMMAND")
-        inner.add_parser("list").set_defaults(run=in_house(_list))
-        showing = inner.add_parser("show")
+        inner.add_parser("list", help="all of them and how far they are").set_defaults(run=in_house(_list))
+        showing = inner.add_parser("show", help="one of them, with its certificate")
         showing.add_argument("id", metavar="ID")
         showing.set_defaults(run=in_house(_show))
-        checking = inner.add_parser("verify")
+        checking = inner.add_parser("verify", help="is a certificate one of ours, and unchanged?")
         checking.add_argument("file", type=Path, help="a certificate as `show --json` prints it")
         checking.set_defaults(run=in_house(_verify))
         return

@@ -12,6 +12,7 @@ from typing import IO
 
 from services.collector import seldom_collected
 from services.commands.timeline import customer_named
+from services.export.apart import Written
 from services.export.files import STDOUT, EventFile, JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.tail import follow, readable
@@ -19,7 +20,16 @@ from services.export.write import write_events
 from services.house import House
 from services.inbox_api.selection import Selection, bounds
 from services.progress import shown_events
-from services.terminal import WrongRequest, in_house, moment, number, print_json, stop_writing
+from services.terminal import (
+    WrongRequest,
+    in_house,
+    moment,
+    number,
+    passing_over,
+    print_json,
+    say_left_out,
+    stop_writing,
+)
 from shared.apart import ChildEnded
 from shared.domain.events import Recorded
 from shared.event_store.log import head
@@ -55,20 +65,24 @@ async def _export(options: argparse.Namespace, house: House) -> int:
         raise WrongRequest(f"there is no folder {Path(options.out).parent}")
     _cancel_on(signal.SIGTERM)
     try:
-        with whole_file(options.out) as out, shown_events() as progress, seldom_collected():
+        with passing_over(), whole_file(options.out) as out, shown_events() as progress, seldom_collected():
             written = await write_events(house.database, wanted, _file(options, out), progress, house.place)
     except ParquetMissing as error:
         raise WrongRequest(str(error)) from error
     except ChildEnded as error:
         raise WrongRequest(f"{error}: the export is not whole, export again") from error
-    for each in written.named:
-        print(f"left out: {each}", file=sys.stderr)
-    if more := written.left_out - len(written.named):
-        print(f"left out: {more:,} more", file=sys.stderr)
-    if options.json and options.out not in STDOUT:
+    say_left_out(written.named, written.left_out)
+    if options.out not in STDOUT:
+        _say_written(options, written)
+    return 1 if written.left_out else 0
+
+
+def _say_written(options: argparse.Namespace, written: Written) -> None:
+    if options.json:
         told = {"left_out": written.left_out, "named": list(written.named)}
         print_json({"events": written.events, "file": options.out, **told})
-    return 1 if written.left_out else 0
+    elif Path(options.out).is_file():  # what reads a pipe may print where we do
+        print(f"{options.out}: {written.events} events")
 
 
 def _file(options: argparse.Namespace, out: IO[bytes]) -> EventFile:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Protocol, cast
 
+from services.export.drafts import new_draft
 from shared.domain.events import Recorded
 from shared.event_store.shown import json_lines
 
 STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 COMPRESSION = 6
 SYNC_SECONDS = 0.5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class EventFile(Protocol):
@@ -59,6 +61,7 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
     """Yield what to write to: a draft beside the file, which takes its name at the end, or stdout for a name of it.
 
     After a failure the file is what it was before. Only its owner can read it: it is full of what clients wrote.
+    Raises OSError, with the file's name where the disk is full.
     """
     if name in STDOUT:
         yield sys.stdout.buffer
@@ -70,7 +73,7 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
             yield out
         return
     target = given.resolve()  # what a link names is written, the link stays
-    number, draft = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    number, draft = new_draft(target)
     try:
         with os.fdopen(number, "wb", buffering=1024 * 1024) as out:
             with _on_disk_early(number):
@@ -78,8 +81,10 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
             out.flush()
             os.fsync(number)
         os.replace(draft, target)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
+    except BaseException as error:
+        draft.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise OSError(error.errno, f"{error.strerror}, so the file is as it was before", str(target)) from error
         raise
 
 

@@ -25,6 +25,7 @@ from shared.csv_file import WrongFile
 from shared.domain.errors import Refused
 from shared.domain.imports import Judged, counts
 from shared.event_store.importing import Left
+from shared.event_store.mapper import EventUnreadable
 from shared.read_models import imports
 
 Body = dict[str, Any]
@@ -163,7 +164,7 @@ async def _told(
             totals, position = step.totals, step.position
             yield {"items": [judged_row(judged) for judged in step.judged], "counts": totals}
             step = await anext(steps, None)
-    except (WrongFile, Refused) as error:
+    except (WrongFile, Refused, EventUnreadable) as error:
         yield {"problem": str(error), "counts": totals}
         return
     finally:

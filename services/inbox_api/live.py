@@ -15,6 +15,7 @@ from services.inbox_api.session import signed_in
 from services.inbox_api.views import Views
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said
 
 ALIVE_SECONDS = 10.0
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -82,7 +83,7 @@ async def _frames(
             elif not views.ended:
                 yield await _alive(views, position)
     except DatabaseUnavailable as error:  # the answer has begun: it ends, the browser comes again and is told
-        log.warning("stream_ended", error=str(error)[:500])
+        log.warning("stream_ended", error=said(error)[:500])
     finally:
         views.watchers -= 1
 

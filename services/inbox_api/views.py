@@ -20,6 +20,7 @@ from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import groups, live
+from shared.said import said
 
 KEPT = 5000
 """Changes kept in memory; who is further behind reads the log, or is told to load anew."""
@@ -65,7 +66,7 @@ class Views:
                     await self.advance()
                 self.started.set()
             except DatabaseUnavailable as error:
-                log.warning("views_waiting", error=str(error)[:500])
+                log.warning("views_waiting", error=said(error)[:500])
                 await asyncio.sleep(1.0)
             await listener.wait(IDLE_SECONDS)
 

@@ -12,7 +12,7 @@ from services.inbox_api.context import Call, answer
 from shared.clock import to_text
 from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, stored_names
-from shared.registry.subscriptions import Subscription, WrongSubscription
+from shared.registry.subscriptions import SameSubscription, Subscription, WrongSubscription
 
 ADMINS = "webhooks are an admin's business"
 
@@ -37,7 +37,7 @@ async def list_(call: Call) -> Response:
 
 
 async def add(call: Call) -> Response:
-    """POST /webhooks: the answer has the secret, which is never shown again."""
+    """POST /webhooks: the answer has the secret, which is never shown again. 409: one sends the same there already."""
     call.only_admins(ADMINS)
     asked = await call.body(AddWebhook)
     end = await call.context.database.read(head)
@@ -45,6 +45,8 @@ async def add(call: Call) -> Response:
         stored_names(asked.types)
         after = end if asked.after is None else checked_position(asked.after, end)
         added, secret = await call.context.subscriptions.add(asked.url, asked.types, after)
+    except SameSubscription as error:
+        raise HTTPException(409, str(error)) from None
     except (UnknownType, WrongSubscription) as error:
         raise HTTPException(422, str(error)) from None
     return answer({**shown(added, end), "secret": secret}, 201)

@@ -19,6 +19,7 @@ import msgspec
 
 from shared.connector import Channel
 from shared.parsed import Parsed, RawItem, UnreadableItem
+from shared.said import said_with_kind
 
 MEMORY_BYTES = 2 * 1024 * 1024 * 1024
 """Address space of a child: a mail of 64 MB needs 600 MB."""
@@ -89,7 +90,7 @@ def _answer(request: Request) -> Answer:
     except MemoryError:
         parsed, unreadable, bug = None, f"needs more than {MEMORY_BYTES >> 20} MB to be understood", ""
     except Exception as error:
-        parsed, unreadable, bug = None, "", f"{type(error).__name__}: {error}"
+        parsed, unreadable, bug = None, "", said_with_kind(error)
     signal.setitimer(signal.ITIMER_REAL, 0)
     return Answer(parsed, unreadable, bug, is_last=_held_bytes() > WEARY_BYTES)
 

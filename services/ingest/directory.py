@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.registry.channels import ChannelRegistry, Registered
+from shared.said import said
 
 SLOW_SECONDS = 5.0
 QUICK_SECONDS = 0.25
@@ -76,7 +77,7 @@ class Directory:
             except DatabaseUnavailable as error:
                 if self.stale_since is None:
                     self.stale_since = time.monotonic()
-                    log.warning("registry_unavailable", reason=str(error))
+                    log.warning("registry_unavailable", reason=said(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             await listener.wait(SLOW_SECONDS)

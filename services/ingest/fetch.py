@@ -24,6 +24,7 @@ from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.parsed import ParsedFile
 from shared.registry.channels import Registered
+from shared.said import said, said_with_kind
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 PLACES = 3
@@ -64,7 +65,7 @@ class Fetcher:
                     await self._start_due()
                     await self._tell()
                 except (DatabaseUnavailable, TransportUnavailable) as error:
-                    log.warning("fetches_wait", reason=f"{type(error).__name__}: {error}")
+                    log.warning("fetches_wait", reason=said_with_kind(error))
                 await self._until_something()
         finally:
             for task in self._running:
@@ -89,7 +90,7 @@ class Fetcher:
                 await self._queue.settle(outcome)
                 FETCHED.labels("fetched" if isinstance(outcome, FileFetched) else "unavailable").inc()
         except DatabaseUnavailable as error:
-            log.warning("fetch_not_settled", fetch_id=fetch.id, reason=str(error))
+            log.warning("fetch_not_settled", fetch_id=fetch.id, reason=said(error))
 
     async def _found(self, fetch: Fetch) -> Registered | None:
         if found := self._directory.by_id(fetch.channel_id):
@@ -116,7 +117,7 @@ class Fetcher:
             return self._unavailable(fetch, f"{found.channel.kind} channels have no files to fetch")
         except Exception as bug:
             log.error("fetch_failed", bug, fetch_id=fetch.id, channel_id=fetch.channel_id, kind=found.channel.kind)
-            return self._later(fetch, f"{type(bug).__name__}: {bug}")
+            return self._later(fetch, said_with_kind(bug))
         content_id = file.content_id or fetch.file.content_id
         kept = FileRef(sha256, len(file.data), file.name or fetch.file.name, file.media_type, content_id)
         return FileFetched(fetch.id, fetch.inbound_id, fetch.channel_id, fetch.file.ref, kept, now())

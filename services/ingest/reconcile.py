@@ -23,6 +23,7 @@ from shared.logs import Log
 from shared.parsed import RawItem
 from shared.registry import health
 from shared.registry.channels import Registered
+from shared.said import said, said_with_kind
 from shared.transport.protocol import Publisher, TransportUnavailable
 
 EVERY_SECONDS = 900.0
@@ -107,11 +108,11 @@ class Reconciling:
                 await self._take_in_new(channel, self._since(found, until), until)
         except (FetchDelayed, TimeoutError, TransportUnavailable) as error:
             problem = f"the provider's history cannot be read: {error or 'no answer in time'}"
-            log.warning("history_unread", channel_id=channel.id, error=str(error)[:500])
+            log.warning("history_unread", channel_id=channel.id, error=said(error)[:500])
         except DatabaseUnavailable:
             raise
         except Exception as bug:  # what one provider answers must not stop the others
-            problem = f"the provider's history cannot be understood: {type(bug).__name__}: {bug}"
+            problem = f"the provider's history cannot be understood: {said_with_kind(bug)}"
             log.error("history_failed", bug, channel_id=channel.id, kind=channel.kind)
         await health.report(self._database, channel.id, ROLE, problem, None, None)
 

@@ -20,6 +20,7 @@ from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.parsed import RawItem
+from shared.said import said, said_with_kind
 from shared.transport.letters import letter
 from shared.transport.protocol import Consumer, Publisher, Record, Transport, TransportUnavailable
 
@@ -52,7 +53,7 @@ class Retries:
                 async with self._transport.consumer(topics.RETRIES, GROUP) as consumer:
                     await self._consume(consumer)
             except (TransportUnavailable, DatabaseUnavailable, OSError) as error:
-                log.warning("retries_wait", reason=f"{type(error).__name__}: {error}")
+                log.warning("retries_wait", reason=said_with_kind(error))
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _consume(self, consumer: Consumer) -> None:
@@ -65,7 +66,7 @@ class Retries:
         try:
             request = decode(record.value, record.headers)
         except UndecodableRecord as error:
-            await self._bury(record, str(error))
+            await self._bury(record, said(error))
             return
         if not isinstance(request, RetryUnreadable):
             await self._bury(record, f"a {type(request).__name__} does not belong here")

@@ -21,6 +21,7 @@ from shared.connector import Channel, Inlet, Kind, Receiver, ReceiverRefused
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.refusals import refused_seconds
+from shared.said import said, said_with_kind
 from shared.transport.protocol import TransportUnavailable
 
 GOOD_SECONDS = 60.0
@@ -130,7 +131,7 @@ class Supervisor:
             try:
                 await self._receive(self._kept.newest(channel), lease)
             except LeaseLost as error:
-                log.warning("lease_lost", channel_id=channel.id, reason=str(error))
+                log.warning("lease_lost", channel_id=channel.id, reason=said(error))
                 self._health.forget_news(channel.id)
                 continue
             except Exception as error:
@@ -186,11 +187,11 @@ class Supervisor:
         RESTARTS.labels(channel.kind).inc()
         again = now() + timedelta(seconds=pause)
         when = f"; it is tried again at {again:%H:%M:%S} UTC, or as soon as the settings are changed"
-        said = str(error) or type(error).__name__
-        self._health.report(channel.id, said + when * isinstance(error, ReceiverRefused))
+        words = said(error)
+        self._health.report(channel.id, words + when * isinstance(error, ReceiverRefused))
         fields = {"channel_id": channel.id, "kind": channel.kind, "failures": failures}
         if isinstance(error, EXPECTED):
-            log.warning("receiver_failed", reason=f"{type(error).__name__}: {error}", **fields)
+            log.warning("receiver_failed", reason=said_with_kind(error), **fields)
         else:
             log.error("receiver_failed", error, **fields)
 

@@ -27,6 +27,7 @@ from shared.contracts.inbound import (
 from shared.domain import identity
 from shared.logs import Log
 from shared.parsed import Parsed, ParsedFile, RawItem, UnreadableItem
+from shared.said import said_with_kind
 
 APART_FROM_BYTES = 256 * 1024
 """Larger items are parsed in a child process; a kind may set a smaller limit of this name in its `parse` module."""
@@ -57,7 +58,7 @@ async def understand(item: RawItem, channel: Channel, parse: Parse, blobs: Blobs
         return unreadable(item, channel, raw, str(bug), id)
     except Exception as bug:
         log.error("parse_failed", bug, channel_id=channel.id, kind=channel.kind, key=item.key)
-        return unreadable(item, channel, raw, f"{type(bug).__name__}: {bug}", id)
+        return unreadable(item, channel, raw, said_with_kind(bug), id)
     if max(len(parsed.text), len(parsed.full_text), len(parsed.html)) > TEXT_CHARACTERS:
         parsed = _with_long_texts_as_files(parsed)
     files = await _files(parsed.files, blobs) if parsed.files else ()

@@ -25,6 +25,7 @@ from shared.logs import Log
 from shared.parsed import RawItem
 from shared.problems import problem, unavailable, wrong_method
 from shared.registry.channels import Registered
+from shared.said import said_with_kind
 from shared.transport.protocol import TransportUnavailable
 
 BODY_BYTES = 10 * 1024 * 1024
@@ -197,7 +198,7 @@ def _failed(kind: str, error: Exception) -> Response:
     """Nothing was confirmed: tell the caller to come again, or that it is our fault."""
     passing = isinstance(error, TransportUnavailable | DatabaseUnavailable | TimeoutError)
     if passing or (isinstance(error, OSError) and error.errno in FULL_DISK):
-        log.warning("request_postponed", kind=kind, reason=f"{type(error).__name__}: {error}")
+        log.warning("request_postponed", kind=kind, reason=said_with_kind(error))
         return unavailable("Nothing was kept; please send it again.")
     log.error("request_failed", error, kind=kind)
     return problem(500, detail="Nothing was kept. The error is in the server's log.")

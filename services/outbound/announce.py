@@ -14,6 +14,7 @@ from shared.contracts.codec import encode
 from shared.contracts.delivery import DeliveryReport
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said_with_kind
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 BATCH = 200
@@ -39,7 +40,7 @@ class Announcer:
                 while await self._tell(others_after):
                     pass
             except (DatabaseUnavailable, TransportUnavailable) as error:
-                log.warning("announcements_wait", reason=f"{type(error).__name__}: {error}")
+                log.warning("announcements_wait", reason=said_with_kind(error))
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             others_after = OTHERS_AFTER

@@ -10,6 +10,7 @@ from services.outbound.retry import next_try
 from services.outbound.senders import Senders
 from shared.connector import SendDelayed, Sender, SenderBroken, SendError, SendFateUnknown, Sent
 from shared.logs import Log
+from shared.said import said_with_kind
 
 SEND_SECONDS = 60.0
 ERROR_CHARACTERS = 2_000
@@ -25,7 +26,7 @@ async def send(senders: Senders, claimed: Claimed, seconds: float = SEND_SECONDS
             return await _sent(sender, claimed, seconds)
     except Exception as error:  # the Sender could not be opened, so nothing has left
         log.error("sender_not_opened", error, channel_id=reply.channel_id)
-        return SenderBroken(f"the channel cannot be opened for sending: {type(error).__name__}: {error}")
+        return SenderBroken(f"the channel cannot be opened for sending: {said_with_kind(error)}")
 
 
 async def _sent(sender: Sender, claimed: Claimed, seconds: float) -> Sent | SendError:
@@ -41,7 +42,7 @@ async def _sent(sender: Sender, claimed: Claimed, seconds: float) -> Sent | Send
         if _is_cancelled():
             raise
         log.error("sender_failed", bug, reply_id=reply.id, attempt=reply.attempt, channel_id=reply.channel_id)
-        return SendFateUnknown(f"unexpected error while sending: {type(bug).__name__}: {bug}", "bug")
+        return SendFateUnknown(f"unexpected error while sending: {said_with_kind(bug)}", "bug")
 
 
 def _is_cancelled() -> bool:

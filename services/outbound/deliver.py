@@ -12,6 +12,7 @@ from shared.contracts.codec import UndecodableRecord, decode
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said, said_with_kind
 from shared.transport.letters import letter
 from shared.transport.protocol import Consumer, Publisher, Record, Transport, TransportUnavailable
 
@@ -42,7 +43,7 @@ class Deliver:
                     while True:
                         await self._take(consumer)
             except (TransportUnavailable, DatabaseUnavailable) as error:
-                log.warning("deliver_waits", reason=f"{type(error).__name__}: {error}")
+                log.warning("deliver_waits", reason=said_with_kind(error))
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _take(self, consumer: Consumer) -> None:
@@ -60,7 +61,7 @@ class Deliver:
         try:
             reply = decode(record.value, record.headers)
         except UndecodableRecord as error:
-            await self._bury(record, str(error))
+            await self._bury(record, said(error))
             return None
         if not isinstance(reply, OutboundReply):
             await self._bury(record, f"a {type(reply).__name__} does not belong here")

@@ -26,6 +26,7 @@ from shared.database.protocol import Database, DatabaseUnavailable, Listener
 from shared.logs import Log
 from shared.registry.channels import ChannelRegistry
 from shared.registry.typing import Typing
+from shared.said import said
 from shared.settings import Settings
 from shared.transport.protocol import Transport
 
@@ -124,5 +125,5 @@ class Outbound:
                 await self._look_at_channels()
                 self._worker.wake()
             except DatabaseUnavailable as error:
-                log.warning("registry_unavailable", reason=str(error))
+                log.warning("registry_unavailable", reason=said(error))
             await asyncio.sleep(QUICK_SECONDS)

@@ -10,6 +10,7 @@ from shared.connector import SendError
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.registry.typing import FRESH, Typing, Writing
+from shared.said import said
 
 IDLE_SECONDS = 60.0
 QUICK_SECONDS = 0.25
@@ -30,7 +31,7 @@ class ShowTyping:
             try:
                 waiting = await self._typing.take()
             except DatabaseUnavailable as error:
-                log.warning("typing_not_shown", reason=str(error))
+                log.warning("typing_not_shown", reason=said(error))
                 waiting = []
             await asyncio.gather(*map(self._show, waiting))
             await asyncio.sleep(QUICK_SECONDS)

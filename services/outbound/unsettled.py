@@ -19,6 +19,7 @@ from shared.clock import now
 from shared.connector import SendError, Sent
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said
 
 LOOK_SECONDS = 15.0
 PAUSES_SECONDS = (30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
@@ -53,7 +54,7 @@ class AskAgain:
                     for asking in await self.look(now()):
                         tasks.create_task(asking)
                 except DatabaseUnavailable as error:
-                    log.warning("ledger_unavailable", reason=str(error))
+                    log.warning("ledger_unavailable", reason=said(error))
 
     async def look(self, at: datetime) -> list[Coroutine[Any, Any, None]]:
         """Return what asks about all that is due at this moment, one for each channel: each must be run.
@@ -109,7 +110,7 @@ class AskAgain:
                 del found[0]
         except DatabaseUnavailable as error:
             self._looks |= {each.key: before[each.key] for each, _ in found}
-            log.warning("ledger_unavailable", reason=str(error))
+            log.warning("ledger_unavailable", reason=said(error))
         finally:
             self._asking.remove(channel_id)
 

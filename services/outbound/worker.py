@@ -20,6 +20,7 @@ from shared.clock import now
 from shared.connector import ChannelDelayed, SenderBroken, SendRefused, Sent
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said
 
 PLACES = 4
 """Replies of one channel that are sent at once by one process."""
@@ -75,7 +76,7 @@ class Worker:
                     pass
                 await self._pauses.tell()
             except DatabaseUnavailable as error:
-                log.warning("ledger_unavailable", reason=str(error))
+                log.warning("ledger_unavailable", reason=said(error))
                 await asyncio.sleep(AGAIN_SECONDS)
             await _set_within(self._wake, min(IDLE_SECONDS, self._pauses.left()))
 
@@ -88,7 +89,7 @@ class Worker:
                     await self._ledger.renew(list(self._sending.values()))
                 await self.recover(starting=False)
             except DatabaseUnavailable as error:
-                log.warning("ledger_unavailable", reason=str(error))
+                log.warning("ledger_unavailable", reason=said(error))
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Let what is being sent end; what does not is decided about at the next start."""

@@ -14,6 +14,7 @@ from shared.event_store.mapper import EventUnreadable
 from shared.logs import Log
 from shared.registry import erasures
 from shared.registry.erasures import Erasure
+from shared.said import said
 
 PAUSE = timedelta(minutes=10)
 """To the next try: each may read all of the log."""
@@ -29,7 +30,7 @@ async def tried(database: Database, erasure: Erasure, step: str, do: Callable[[]
     try:
         done = await do()
     except (EventUnreadable, msgspec.DecodeError) as error:
-        problem = str(error)
+        problem = said(error)
         if before is None or before["problem"] != problem:
             log.warning("erasure_held_up", erasure_id=erasure.id, step=step, reason=problem)
         await erasures.hold_up(database, erasure, step, {"problem": problem, "until": to_text(now() + PAUSE)})

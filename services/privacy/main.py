@@ -10,13 +10,14 @@ from functools import partial
 
 from services.house import House
 from services.privacy import retention
+from services.privacy.erased_again import erase_again
 from services.privacy.job import carry_out
-from services.privacy.restore import erase_again
 from services.privacy.stores import Stores
 from shared.database.protocol import Conflict, DatabaseUnavailable
 from shared.log_words import masked
 from shared.logs import Log
 from shared.registry import erasures
+from shared.said import said, said_with_kind
 from shared.transport.look import look
 from shared.transport.protocol import Transport, TransportUnavailable
 
@@ -69,7 +70,7 @@ class Privacy:
             self._failures = 0
             await erasures.tell(self._stores.database, "")
         except WAITS as error:
-            log.warning("erasures_wait", reason=str(error)[:500])
+            log.warning("erasures_wait", reason=said(error)[:500])
             return await self._waited(error)
         return AGAIN_SECONDS if waiting else 0.0
 
@@ -100,7 +101,7 @@ class Privacy:
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {masked(str(error))}"[:PROBLEM_CHARACTERS]
+    return masked(said_with_kind(error))[:PROBLEM_CHARACTERS]
 
 
 def pause_after(failures: int) -> float:

@@ -15,22 +15,20 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import UUID
 
 import msgspec
 
 from services.house import House, alone
 from services.privacy import keys_of_backup, lost, sealed_rows, under_way
 from services.privacy.backup import FORMAT, KEPT, UNDER_WAY, columns_of, read
+from services.privacy.erased_again import BY, erase_again
 from services.privacy.keys_of_backup import Missing
 from services.privacy.lost_on_the_way import OnTheWay
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts import topics
 from shared.database.protocol import Occupied, Transaction
-from shared.domain import events as e
 from shared.durable import sync
 from shared.event_store import fitting_keys
-from shared.event_store.log_streams import read_streams
 from shared.event_store.reindex import reindex
 from shared.keys.pages import WrongKeyStore
 from shared.owner_only import make_folder, opener
@@ -38,7 +36,6 @@ from shared.registry import erasures, restoring
 from shared.transport.sealed import SealedTransport
 
 ROWS = 500
-BY = "restore"
 LACKED = "keys were missing from the key store that a backup was restored with"
 NAME = "restore"
 _RUNNING = "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
@@ -59,13 +56,14 @@ class StillRunning(WrongBackup):
 
 
 async def restore(
-    house: House, file: Path, *, keys_may_lack: bool = False, whole_store: bool = False
+    house: House, file: Path, *, keys_may_lack: bool = False, whole_store: bool = False, pass_over: bool = False
 ) -> dict[str, Any]:
     """Load everything, make the index and the read models anew; return what was loaded. Raises WrongBackup.
 
     Nothing else may run meanwhile: raises WrongSettings. `keys_may_lack`: what the key store lacks is declared lost,
-    else WrongKeyStore is raised before anything is loaded; `whole_store`: also when it has no page at all. While it is
-    not finished no service starts; one that was cut short is begun anew by the next.
+    else WrongKeyStore is raised before anything is loaded; `whole_store`: also when it has no page at all. `pass_over`:
+    events that cannot be read are named and left out of the index, else EventUnreadable is raised. While it is not
+    finished no service starts; one that was cut short is begun anew by the next.
     """
     try:
         archive = zipfile.ZipFile(file)
@@ -81,7 +79,7 @@ async def restore(
         await transport.start()  # what can be published nowhere need not be loaded
         try:
             async with house.database.sole(NAME) as watch:
-                return await _while_sole(watch, _restored(house, transport, archive, manifest, missing))
+                return await _while_sole(watch, _restored(house, transport, archive, manifest, missing, pass_over))
         except Occupied:
             raise WrongBackup("another restore runs on this database: wait for its end") from None
         finally:
@@ -148,7 +146,12 @@ async def _while_sole(
 
 
 async def _restored(
-    house: House, transport: SealedTransport, archive: zipfile.ZipFile, manifest: dict[str, Any], missing: Missing
+    house: House,
+    transport: SealedTransport,
+    archive: zipfile.ZipFile,
+    manifest: dict[str, Any],
+    missing: Missing,
+    pass_over: bool,
 ) -> dict[str, Any]:
     """What was under way is published when all else is there: whoever reads it finds what it is about."""
     await _begin(house, str(archive.filename))
@@ -159,7 +162,7 @@ async def _restored(
     if missing.any:
         found = await asyncio.to_thread(lost.find, house.database, house.keys.pages)
         await lost.declare(house, found, OnTheWay(letters=missing.items), LACKED, BY, whole_store=True)
-    events = await asyncio.to_thread(reindex, house.database)
+    events, left_out = await asyncio.to_thread(partial(reindex, house.database, pass_over=pass_over))
     await rebuild_all(house)
     again = await house.database.write(partial(erase_again, erased=house.keys.pages.erased()))
     with archive.open(UNDER_WAY) as stream:
@@ -169,6 +172,7 @@ async def _restored(
     return {
         "events": events, "under_way": published, "under_way_of_erased": erased, "blobs": manifest["blobs"],
         "made_at": manifest["made_at"], "erased_again": again, "lost_pages": pages, "lost_items": items,
+        "left_out": left_out,
     }  # fmt: skip
 
 
@@ -285,14 +289,3 @@ def _load_files(archive: zipfile.ZipFile, folder: Path) -> None:
         folders.add(target.parent)
     for made in (*folders, folder, folder.parent):
         sync(made)
-
-
-def erase_again(tx: Transaction, erased: Sequence[UUID]) -> int:
-    """Ask for the erasure of those whom the log does not know to be erased."""
-    asked = 0
-    for customer_id in erased:
-        events = [recorded.event for recorded in read_streams(tx, [customer_id])]
-        if events and not any(isinstance(event, e.CustomerErased) for event in events):
-            erasures.add(tx, "customer", customer_id, None, "erased after the backup that was restored", BY)
-            asked += 1
-    return asked

@@ -18,6 +18,7 @@ from shared.event_store.session import Session
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.read_models.open_calls import OpenCall, open_calls
+from shared.said import said
 
 LOOK_SECONDS = 30.0
 BATCH = 200
@@ -34,7 +35,7 @@ async def end_overdue_calls(
         try:
             await end_overdue(database, store, overdue, clock())
         except DatabaseUnavailable as error:
-            log.warning("calls_waiting", error=str(error)[:500])
+            log.warning("calls_waiting", error=said(error)[:500])
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -11,6 +11,7 @@ from shared.event_store import chain
 from shared.event_store.log import head
 from shared.logs import Log
 from shared.read_models import live
+from shared.said import said
 
 EVENTS = 500
 """A link covers so many at most."""
@@ -29,7 +30,7 @@ async def link_forever(database: Database, round_seconds: float = ROUND_SECONDS)
         try:
             linked = 0 if await database.read(_is_behind, brief=True) else await link_next(database)
         except DatabaseUnavailable as error:
-            log.warning("chain_waiting", error=str(error)[:500])
+            log.warning("chain_waiting", error=said(error)[:500])
             linked = 0
         await asyncio.sleep(CATCH_UP_SECONDS if linked == EVENTS else round_seconds)
 

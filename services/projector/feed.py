@@ -18,6 +18,7 @@ from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import live
+from shared.said import said
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 POSITION = "feed"
@@ -66,10 +67,10 @@ class Feed:
                 elif not await self._publish_next():
                     await listener.wait(IDLE_SECONDS)
             except (DatabaseUnavailable, TransportUnavailable, WrongKeyStore) as error:
-                log.warning("feed_waiting", error=str(error)[:500])
+                log.warning("feed_waiting", error=said(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
             except (EventUnreadable, msgspec.MsgspecError) as error:
-                log.warning("feed_waiting", error=str(error)[:500])
+                log.warning("feed_waiting", error=said(error)[:500])
                 await asyncio.sleep(UNREADABLE_SECONDS)
 
     async def _publish_next(self) -> int:

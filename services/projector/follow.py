@@ -19,6 +19,7 @@ from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import conversations, holes, live
+from shared.said import said
 
 BATCH = 500
 BRIEF_BATCH = 200
@@ -57,7 +58,7 @@ async def follow(database: Database, store: EventStore) -> None:
                 await listener.wait(IDLE_SECONDS)
             is_whole = False
         except (DatabaseUnavailable, WrongKeyStore) as error:
-            log.warning("follow_waiting", error=str(error)[:500])
+            log.warning("follow_waiting", error=said(error)[:500])
             position = None
             await asyncio.sleep(OUTAGE_SECONDS)
 
@@ -81,7 +82,7 @@ async def tidy_rebuilds(database: Database) -> None:
             if dropped := await drop_abandoned(database, now()):
                 log.info("abandoned_rebuild_dropped", tables=len(dropped))
         except DatabaseUnavailable as error:
-            log.warning("tidying_waits", error=str(error)[:500])
+            log.warning("tidying_waits", error=said(error)[:500])
         await asyncio.sleep(TIDY_SECONDS)
 
 
@@ -94,7 +95,7 @@ async def wake_snoozed(database: Database, store: EventStore) -> None:
                 stuck |= not await _end_snooze(store, conversation_id)
             upcoming = None if stuck else await database.read(conversations.next_snooze)
         except DatabaseUnavailable as error:
-            log.warning("snoozes_waiting", error=str(error)[:500])
+            log.warning("snoozes_waiting", error=said(error)[:500])
             upcoming = None
         await asyncio.sleep(_until(upcoming))
 

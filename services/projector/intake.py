@@ -21,6 +21,7 @@ from shared.event_store.store import EventStore
 from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
+from shared.said import said, said_with_kind
 from shared.transport.letters import letter
 from shared.transport.protocol import Consumer, Record, Transport, TransportUnavailable
 
@@ -71,7 +72,7 @@ class IntakeLoop:
             try:
                 await self._consume()
             except OUTAGES as error:
-                log.warning("intake_waiting", topic=self._intake.topic, error=str(error)[:500])
+                log.warning("intake_waiting", topic=self._intake.topic, error=said(error)[:500])
                 await asyncio.sleep(JOIN_AGAIN_SECONDS)
 
     async def _consume(self) -> None:
@@ -120,11 +121,11 @@ class IntakeLoop:
             except Behind:
                 raise
             except UndecodableRecord as error:
-                return await self._bury(record, str(error))
+                return await self._bury(record, said(error))
             except Exception as error:
                 if delay is None:
                     log.error("record_given_up", error, topic=self._intake.topic, offset=record.offset)
-                    return await self._give_up(record, f"{type(error).__name__}: {error}")
+                    return await self._give_up(record, said_with_kind(error))
                 await asyncio.sleep(delay)
 
     async def _give_up(self, record: Record, reason: str) -> None:
@@ -149,7 +150,7 @@ class IntakeLoop:
                 await work()
             except OUTAGES as error:
                 delay = OUTAGE_DELAYS[min(attempt, len(OUTAGE_DELAYS) - 1)]
-                log.warning("waiting", topic=self._intake.topic, seconds=delay, error=str(error)[:500])
+                log.warning("waiting", topic=self._intake.topic, seconds=delay, error=said(error)[:500])
                 await asyncio.sleep(delay)
             else:
                 return

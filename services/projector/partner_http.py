@@ -22,6 +22,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from shared.registry.partner_address import Network, refusal
+from shared.said import said_with_kind
 
 SECONDS, CONNECT_SECONDS, BEGINNING_SECONDS = 15.0, 5.0, 1.0
 ANSWER_BYTES = 1024
@@ -92,7 +93,7 @@ class PartnerHttp:
         except TimeoutError:
             return Answer(None, _since(began), problem=f"no answer within {self._seconds:.0f} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            problem = self._refused or f"{type(error).__name__}: {error}"
+            problem = self._refused or said_with_kind(error)
             return Answer(None, _since(began), problem=problem[:500])
 
     def _socket(self, found: Any) -> socket.socket:

@@ -30,6 +30,7 @@ from shared.pace import Pace
 from shared.read_models import live
 from shared.registry.secrets import WrongKey
 from shared.registry.subscriptions import Delivery, State, Subscription, Subscriptions
+from shared.said import said
 
 if TYPE_CHECKING:
     from services.projector.partner_http import Answer, PartnerHttp
@@ -89,7 +90,7 @@ class Partners:
         try:
             return [each.id for each in await self._subscriptions.all() if each.state == "active"]
         except DatabaseUnavailable as error:
-            log.warning("partners_waiting", error=str(error)[:500])
+            log.warning("partners_waiting", error=said(error)[:500])
             return []
 
     async def _ring(self, workers: dict[UUID, tuple[Worker, asyncio.Task[None]]]) -> None:
@@ -129,10 +130,10 @@ class Worker:
                 try:
                     await self._go_on(subscription, http)
                 except DatabaseUnavailable as error:
-                    log.warning("partner_waiting", subscription_id=self._id, error=str(error)[:500])
+                    log.warning("partner_waiting", subscription_id=self._id, error=said(error)[:500])
                     await asyncio.sleep(OUTAGE_SECONDS)
                 except (EventUnreadable, WrongKeyStore) as error:  # it was promised every event, in order
-                    log.warning("partner_waiting", subscription_id=self._id, error=str(error)[:500])
+                    log.warning("partner_waiting", subscription_id=self._id, error=said(error)[:500])
                     await _wait(self.changed, UNREADABLE_SECONDS)
 
     async def _load(self) -> Subscription | None:
@@ -164,7 +165,7 @@ class Worker:
             )
             secret = self._subscriptions.secret_of(subscription)
         except (WrongKey, UnknownType) as error:
-            await self._subscriptions.stop(subscription, str(error))
+            await self._subscriptions.stop(subscription, said(error))
             return
         if batch is not None:
             await self._send(subscription, batch, secret, http)

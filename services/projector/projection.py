@@ -20,6 +20,7 @@ from uuid import UUID
 from shared.clock import to_text
 from shared.database.protocol import Row, Transaction
 from shared.domain.events import Recorded
+from shared.said import said_with_kind
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _ENDING = re.compile(r"\s*(COMMIT|END|ABORT|ROLLBACK(?!(\s+(TRANSACTION|WORK))?\s+TO\b))\b", re.IGNORECASE)
@@ -83,7 +84,7 @@ def load(wanted: str) -> Projection:
 
 def told(error: BaseException, file: str) -> str:
     """Return what failed and in which line of the analyst's file."""
-    what = f"{type(error).__name__}: {error}".splitlines()[0]
+    what = said_with_kind(error).splitlines()[0]
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {what}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]

@@ -24,6 +24,7 @@ from shared.progress import Progress
 from shared.read_models import live
 from shared.read_models.model import is_in_two
 from shared.read_models.rebuilds import Begun
+from shared.said import said
 
 APART_EVENTS = 20_000
 """For fewer a child, which takes half a second to begin, is not worth it."""
@@ -98,7 +99,7 @@ class _Both:
         try:
             progress = self._process.receive(self._whole.goes_on)
         except (ChildEnded, DatabaseUnavailable, MemoryError) as error:  # the parent goes on alone
-            log.warning("rebuild_goes_on_alone", reason=str(error))
+            log.warning("rebuild_goes_on_alone", reason=said(error))
             self._is_over = True
         else:
             self._is_over = progress is None

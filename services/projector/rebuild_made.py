@@ -24,6 +24,7 @@ from shared.logs import Log
 from shared.read_models import holes, live
 from shared.read_models.holes import Hole
 from shared.read_models.model import InTwo, is_in_two
+from shared.said import said
 
 AHEAD = 2
 """Pieces of the log that the child may have in hand."""
@@ -78,7 +79,7 @@ class MadeAhead:
             try:
                 step = self._next(part, after, total, pace)
             except (ChildEnded, DatabaseUnavailable, MemoryError) as error:  # the parent goes on alone
-                log.warning("rebuild_goes_on_alone", reason=str(error))
+                log.warning("rebuild_goes_on_alone", reason=said(error))
                 self._is_over = True
             else:
                 after = step.reached

@@ -28,6 +28,7 @@ from shared.keys.pages import WrongKeyStore
 from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import holes
+from shared.said import said
 from shared.transport.protocol import Outgoing, Publisher, TransportUnavailable
 
 POSITION = "relay"
@@ -58,7 +59,7 @@ class Relay:
                     await listener.wait(IDLE_SECONDS)
             except (DatabaseUnavailable, TransportUnavailable, WrongKeyStore) as error:
                 self._position = None
-                log.warning("relay_waiting", error=str(error)[:500])
+                log.warning("relay_waiting", error=said(error)[:500])
                 await asyncio.sleep(OUTAGE_SECONDS)
 
     async def _relay_next(self) -> int:

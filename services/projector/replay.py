@@ -27,6 +27,7 @@ from shared.event_store.moments import position_at, position_before
 from shared.event_store.store import EventStore
 from shared.logs import Log
 from shared.progress import Progress, Watcher, nobody
+from shared.said import said, said_with_kind
 
 BATCH = 1000
 IDLE_SECONDS = 5.0
@@ -106,7 +107,7 @@ class Replay:
                 position = await self.run(position, None)
                 await listener.wait(IDLE_SECONDS)
             except DatabaseUnavailable as error:
-                log.warning("replay_waiting", error=str(error)[:500])
+                log.warning("replay_waiting", error=said(error)[:500])
                 is_known = False  # what was applied before it broke off is in the tables
                 await asyncio.sleep(OUTAGE_SECONDS)
 
@@ -266,7 +267,7 @@ def _drop(tx: Transaction, made: str) -> None:
 def _broken(error: Exception, what: str) -> Exception:
     if isinstance(error, BrokenProjection) or _is_outage(error):
         return error
-    return BrokenProjection(f"{what}: {type(error).__name__}: {error}".splitlines()[0])
+    return BrokenProjection(f"{what}: {said_with_kind(error)}".splitlines()[0])
 
 
 def _is_outage(error: Exception) -> bool:

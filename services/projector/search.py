@@ -15,6 +15,7 @@ from shared.logs import Log
 from shared.pace import Pace
 from shared.read_models import live
 from shared.read_models.search import READ_MODEL
+from shared.said import said
 
 NAME = READ_MODEL.name
 BATCH = 500
@@ -49,7 +50,7 @@ async def index_forever(database: Database, store: EventStore, round_seconds: fl
             if await listener.wait(IDLE_SECONDS):
                 await asyncio.sleep(min(AFTER_SECONDS, round_seconds))
         except (DatabaseUnavailable, WrongKeyStore) as error:
-            log.warning("index_waiting", error=str(error)[:500])
+            log.warning("index_waiting", error=said(error)[:500])
             await asyncio.sleep(OUTAGE_SECONDS)
 
 

@@ -25,6 +25,7 @@ from shared.database.postgres_rewrite import Busy, rewrite
 from shared.database.postgres_transaction import CHANNEL, PostgresTransaction
 from shared.database.protocol import Aside, DatabaseUnavailable, Listener, Occupied, Row, Transaction
 from shared.database.wakeups import Wakeups
+from shared.said import said
 
 T = TypeVar("T")
 THREADS = 8
@@ -52,6 +53,8 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._url = url = with_alive(url)
         self.keys: Any = None
+        self.statement_seconds: float | None = None
+        self.thread_seconds: float | None = None
         self._pool: ConnectionPool[Pooled] = ConnectionPool(
             url,
             connection_class=Pooled,
@@ -71,22 +74,22 @@ class PostgresDatabase:
         self._open = False
 
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
-        return await self._in_thread(self.writing, job)
+        return await self._in_thread(partial(self.writing, self.statement_seconds), job)
 
     async def read(self, job: Callable[[Transaction], T], *, brief: bool = False) -> T:
-        return await self._in_thread(self.reading, job)
+        return await self._in_thread(partial(self.reading, self.statement_seconds), job)
 
     @contextmanager
-    def writing(self) -> Iterator[Transaction]:
-        with self._errors(), self._connection() as connection:
+    def writing(self, patience: float | None = None) -> Iterator[Transaction]:
+        with self._errors(), self._connection(patience) as connection:
             connection.isolation_level, connection.read_only = IsolationLevel.READ_COMMITTED, None
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
 
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
+    def reading(self, patience: float | None = None) -> Iterator[Transaction]:
         """Isolation level and read-only go with the BEGIN: a round trip less than a statement of their own."""
-        with self._errors(), self._connection() as connection:
+        with self._errors(), self._connection(patience) as connection:
             connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
             with connection.transaction():
                 yield PostgresTransaction(connection, self.keys)
@@ -159,16 +162,18 @@ class PostgresDatabase:
         """Ask whether a connection still stands if it has rested or others broke lately: that costs a round trip."""
         at = time.monotonic()
         if at - connection.used_at > RESTED_SECONDS or at - self._broke_at < SUSPICIOUS_SECONDS:
+            connection.patience = CONNECT_SECONDS
             ConnectionPool.check_connection(connection)
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+    def _connection(self, patience: float | None) -> Iterator[psycopg.Connection[Row]]:
         with self._opening:
             if not self._open:
                 self._pool.open()
                 self._open = True
         with self._pool.connection() as connection:
             connection.used_at = time.monotonic()
+            connection.patience = self.thread_seconds if patience is None else patience
             try:
                 yield connection
             except psycopg.Error as error:
@@ -233,9 +238,13 @@ class PostgresAside:
 
 
 async def _lock(connection: psycopg.AsyncConnection[Row], key: int, tries: int | None) -> None:
-    """Raises Occupied after so many tries; None: never."""
+    """Raises Occupied after so many tries, None: never; OperationalError where the server does not answer."""
     while True:
-        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (key,))
+        except TimeoutError as error:
+            raise psycopg.OperationalError("the server does not answer") from error
         row = await cursor.fetchone()
         if row and row[0]:
             return
@@ -253,7 +262,7 @@ async def _watch(connection: psycopg.AsyncConnection[Row]) -> None:
                 await connection.execute("SELECT 1")
             await asyncio.sleep(WATCH_SECONDS)
     except (psycopg.Error, TimeoutError) as error:
-        raise DatabaseUnavailable(f"lost the connection that leads: {error}") from error
+        raise DatabaseUnavailable(f"lost the connection that leads: {said(error)}") from error
 
 
 def _run(begin: Callable[[], Any], job: Callable[[Transaction], T]) -> T:

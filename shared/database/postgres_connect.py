@@ -5,11 +5,16 @@ Of itself TCP takes 15 minutes to 2 hours.
 
 from __future__ import annotations
 
+import time
 import traceback
+from collections.abc import Generator
+from contextlib import suppress
 from typing import Any, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from shared.said import said
 
 ALIVE: dict[str, str | int] = {
     "keepalives_idle": 10,
@@ -20,7 +25,7 @@ ALIVE: dict[str, str | int] = {
 }
 """libpq's names. Whoever waits for an answer learns it after 25 s (by default: 2 h), and whoever asks (15 min).
 
-A server that only thinks for long, or whose process is stopped, confirms every packet and is waited for. A shell with
+A server that only thinks for long, or whose process is stopped, confirms every packet: `Pooled.patience`. A shell with
 PGCLIENTENCODING would have every letter of ours refused that is not in its alphabet.
 """
 OPTIONS = (
@@ -33,6 +38,7 @@ What it then believes to be dear it would compile first (JIT), which takes 300 m
 A process that is stopped in the middle of a transaction has the log's lock, and everybody waits: the server ends it. Of
 itself it never would, and it would learn only after two hours that our machine is gone.
 """
+CANCEL_SECONDS = 5.0
 _failed: dict[str, str] = {}
 
 
@@ -60,6 +66,8 @@ class Pooled(psycopg.Connection[Any]):
     """One of a pool. Knows when it was used last."""
 
     used_at = 0.0
+    patience: float | None = None
+    """For so many seconds each statement is waited for; None: for as long as it takes."""
     schema = ""
     """Where its tables are, once somebody has asked."""
 
@@ -68,11 +76,41 @@ class Pooled(psycopg.Connection[Any]):
         try:
             made = super().connect(conninfo, **kwargs)
         except psycopg.Error as error:
-            _failed[conninfo] = " ".join(str(error).split())
+            _failed[conninfo] = " ".join(said(error).split())
             let_go(error)
             raise
         _failed.pop(conninfo, None)
         return made
+
+    def wait(self, gen: Any, *arguments: Any, **named: Any) -> Any:
+        """Raises OperationalError when patience ends; the connection is closed then, and the server told to stop."""
+        if self.patience is None:
+            return super().wait(gen, *arguments, **named)
+        try:
+            return super().wait(_within(gen, self.patience), *arguments, **named)
+        except _PatienceEnded:
+            with suppress(psycopg.Error):  # a server that is stopped cannot be told either
+                self.cancel_safe(timeout=CANCEL_SECONDS)
+            self.pgconn.finish()
+            raise
+
+
+class _PatienceEnded(psycopg.OperationalError):
+    pass
+
+
+def _within(waiting: Generator[Any, Any, Any], seconds: float) -> Generator[Any, Any, Any]:
+    """Go on as `waiting` does, which psycopg resumes ten times a second. Raises _PatienceEnded after the seconds."""
+    until = time.monotonic() + seconds
+    try:
+        wanted = next(waiting)
+        while True:
+            ready = yield wanted
+            if time.monotonic() > until:
+                raise _PatienceEnded(f"the server has not answered for {seconds:.0f} s")
+            wanted = waiting.send(ready)
+    except StopIteration as end:
+        return end.value
 
 
 class Session(psycopg.AsyncConnection[Any]):

@@ -7,6 +7,7 @@ from psycopg_pool import PoolTimeout
 
 from shared.database.postgres_connect import why_not
 from shared.database.protocol import Conflict, DatabaseUnavailable
+from shared.said import said
 
 READ_ONLY = "25006"
 """A server that has become a standby, or one that its provider has closed to writing (a full disk)."""
@@ -22,13 +23,13 @@ def translated(error: Exception, url: str) -> Exception:
     """Return Conflict or DatabaseUnavailable where the error means that, else the error."""
     match error:
         case psycopg.errors.UniqueViolation() | psycopg.errors.DeadlockDetected():
-            return Conflict(str(error))
+            return Conflict(said(error))
         case PoolTimeout():
-            return DatabaseUnavailable(why_not(url) or str(error))
+            return DatabaseUnavailable(why_not(url) or said(error))
         case psycopg.errors.LockNotAvailable():
             return DatabaseUnavailable(f"{IN_USE}: {error}")
         case psycopg.Error() if _is_passing(error):
-            return DatabaseUnavailable(str(error))
+            return DatabaseUnavailable(said(error))
     return error
 
 

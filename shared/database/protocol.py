@@ -105,6 +105,10 @@ class Database(Protocol):
     dialect: Literal["sqlite", "postgres"]
     keys: Any
     """What its transactions seal personal content with (`shared.keys.ring.KeyRing`); None: content is plain."""
+    statement_seconds: float | None
+    """For so long a statement of `read` and `write` is waited for where a server carries it out; None: however long."""
+    thread_seconds: float | None
+    """The same of `reading` and `writing`, where long work may be done."""
 
     async def write(self, job: Callable[[Transaction], T], *, brief: bool = False, prompt: bool = False) -> T:
         """Run a job and return its result once it is committed and durable. `brief`: as for `read`.

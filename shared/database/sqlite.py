@@ -43,6 +43,8 @@ class SqliteDatabase:
     """One file; several processes may open it, each with its own writer thread."""
 
     dialect: Literal["sqlite", "postgres"] = "sqlite"
+    statement_seconds: float | None = None
+    thread_seconds: float | None = None
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -20,6 +20,7 @@ from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints, emptied
 from shared.database.sqlite_transaction import SqliteTransaction, begun, translated
 from shared.database.sqlite_turns import Turns
 from shared.logs import Log
+from shared.said import said
 
 CACHE_KIBIBYTES = 64_000
 RESTS = 5
@@ -161,7 +162,7 @@ class SqliteAside:
             self._end_moment()
             emptied(self._writer)
         except (sqlite3.Error, OSError) as error:  # whoever writes next does it
-            log.debug("write_ahead_log_left", reason=str(error))
+            log.debug("write_ahead_log_left", reason=said(error))
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
+from shared.said import said
 
 COPY_BYTES = 64 * 1024 * 1024
 """A page that changes often is copied once for all its changes, so not too early."""
@@ -54,7 +55,7 @@ class Checkpoints:
             DatabaseUnavailable,
             OSError,
         ) as error:  # what is committed is safe in the log; the next look tries again
-            log.warning("checkpoint_failed", reason=str(error))
+            log.warning("checkpoint_failed", reason=said(error))
 
     def is_beyond(self) -> bool:
         """Whether the log is so large that readers are waited for."""
@@ -69,7 +70,7 @@ class Checkpoints:
             with self._wal.open("rb") as log_file:
                 _sync(log_file.fileno())
         except OSError as error:  # nobody has been told that it is durable: who tells so syncs by SQLite
-            log.warning("sync_failed", reason=str(error))
+            log.warning("sync_failed", reason=said(error))
 
     def stop(self) -> None:
         """Return when no copy runs any more."""

@@ -22,6 +22,7 @@ from typing import Any
 from shared.database.sqlite_checkpoint import KEPT_BYTES, Checkpoints
 from shared.database.sqlite_transaction import SqliteTransaction, translated
 from shared.logs import Log
+from shared.said import said
 
 JOBS_PER_COMMIT = 64
 BRIEF_SECONDS = 0.005
@@ -184,7 +185,7 @@ class SqliteWriter:
         try:
             self._version = self._connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as error:  # whoever writes next learns what is wrong
-            log.debug("no_version", reason=str(error))
+            log.debug("no_version", reason=said(error))
 
     def _whole(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
         try:
@@ -212,7 +213,7 @@ class SqliteWriter:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:  # the next BEGIN fails then, and tries the ROLLBACK again
-            log.warning("rollback_failed", reason=str(error))
+            log.warning("rollback_failed", reason=said(error))
 
     def _ended(self, jobs: list[_Job], transaction: SqliteTransaction) -> None:
         """From the thread: tell the loop, or go on with another loop's jobs when that one has closed."""

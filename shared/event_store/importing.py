@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
@@ -20,7 +21,7 @@ from shared.event_store.cards import append, cards_of, group_cards_of
 from shared.event_store.groups import roots_of
 from shared.event_store.log import read_some
 from shared.event_store.log_streams import read_stream, read_streams
-from shared.event_store.mapper import About
+from shared.event_store.mapper import About, EventUnreadable
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.session import Session
 from shared.event_store.streams import past_of
@@ -29,6 +30,8 @@ UNDO_BATCH = 200
 _MADE = ("CustomerRegistered", "CardChanged", "CustomerRestored")
 Contact = Callable[[Transaction, Sequence[UUID]], set[UUID]]
 """Which of some customers there was contact with."""
+Found = list[tuple[Judged, tuple[int, cards.Card]]]
+"""Rows with the versions and cards of their customers."""
 
 
 class Claims:
@@ -79,9 +82,26 @@ def take_lines(
     return taken
 
 
-def _judge(
-    session: Session, tx: Transaction, lines: Sequence[Line], claims: Claims
-) -> list[tuple[Judged, tuple[int, cards.Card]]]:
+def _judge(session: Session, tx: Transaction, lines: Sequence[Line], claims: Claims) -> Found:
+    """Raises EventUnreadable with the rows of whose customers something cannot be read."""
+    try:
+        return _judge_together(session, tx, lines, claims)
+    except EventUnreadable as error:
+        rows = ", ".join(str(line.number) for line in lines if not _can_be_judged(session, tx, line))
+        way_on = "without the rows of that customer the file can be imported again, what was taken in stays as it is"
+        raise EventUnreadable(f"row {rows}: {error}; {way_on}") from error
+
+
+def _can_be_judged(session: Session, tx: Transaction, line: Line) -> bool:
+    with closing(Claims()) as none:
+        try:
+            _judge_together(session, tx, [line], none)
+        except EventUnreadable:
+            return False
+    return True
+
+
+def _judge_together(session: Session, tx: Transaction, lines: Sequence[Line], claims: Claims) -> Found:
     owners = look_up(tx, Wanted((), [key for line in lines for key in line.keys], (), ())).addresses
     named = [line.customer_id for line in lines if line.customer_id is not None]
     stands_for = roots_of(session, tx, [*owners.values(), *named])
@@ -91,7 +111,7 @@ def _judge(
     known = cards_of(session, tx, list(dict.fromkeys(ids)))
     as_cards = {id_: versioned.card for id_, versioned in known.items()}
     seen = as_cards | group_cards_of(session, tx, list(stands_for.values()))
-    found: list[tuple[Judged, tuple[int, cards.Card]]] = []
+    found: Found = []
     for line in lines:
         keys = [] if line.wrong else [*(f"{k}:{a}" for k, a in line.keys), *_whose(line, owners)]
         judged = imports.judge(line, owners, as_cards, claims.first(keys, line.number), seen, session.new_customer_id)

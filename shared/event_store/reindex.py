@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from shared.database.protocol import Database, Transaction
 from shared.domain import events as e
+from shared.domain.unreadable import Unreadable
 from shared.event_store import erasures
-from shared.event_store.log import read_log
+from shared.event_store.log import LAST_POSITION, read_window
 from shared.event_store.mapper import About, Happening
 from shared.event_store.routing_entries import Entries
 
@@ -18,20 +20,25 @@ TABLES = (
 BATCH = 500
 
 
-def reindex(database: Database) -> int:
-    """Return how many events were taken in. What is erased leaves no address, and is known by its ids as before."""
+def reindex(database: Database, *, pass_over: bool = False) -> tuple[int, list[str]]:
+    """Return how many events were taken in, and what was left out in words: what cannot be read, if it may be.
+
+    What is erased leaves no address, and is known by its ids as before. Raises EventUnreadable.
+    """
     with database.writing() as tx:
         for table in TABLES:
             tx.run(f"DELETE FROM {table}")
         tx.run("DELETE FROM erased_customers")
-    position = count = 0
+    position, count, left_out = 0, 0, list[str]()
     while True:
         with database.writing() as tx:
-            events = read_log(tx, position, BATCH)
+            events = read_window(tx, position, LAST_POSITION, BATCH, pass_over=pass_over)
             if not events:
-                return count
-            _take_in(tx, events)
-        position, count = events[-1].position, count + len(events)
+                return count, left_out
+            readable = [recorded for recorded in events if not isinstance(recorded.event, Unreadable)]
+            _take_in(tx, readable)
+        left_out += [event.why for each in events if isinstance(event := cast("object", each.event), Unreadable)]
+        position, count = events[-1].position, count + len(readable)
 
 
 def _take_in(tx: Transaction, events: Sequence[e.Recorded]) -> None:

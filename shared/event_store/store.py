@@ -31,6 +31,7 @@ from shared.event_store.session import TOPIC, Session
 from shared.event_store.streams import refuse_other
 from shared.keys.ring import KeyRing
 from shared.logs import Log
+from shared.said import said_with_kind
 from shared.values import dataclass
 
 ATTEMPTS = 20
@@ -261,7 +262,7 @@ def _show(tx: Transaction, recorded: Sequence[e.Recorded], shows: Show) -> None:
     except Exception as error:
         if isinstance(translated(error), DatabaseUnavailable):  # its own trouble, as with any other statement
             raise
-        raise NotShown(f"{type(error).__name__}: {error}") from error
+        raise NotShown(said_with_kind(error)) from error
 
 
 def _positions(tx: Transaction, names: Sequence[str]) -> dict[str, int]:

@@ -54,6 +54,13 @@ class WrongSubscription(Exception):
     """A subscription cannot be added or found as asked; the text says why."""
 
 
+class SameSubscription(WrongSubscription):
+    """One sends the same events to the same address already: a second would tell the partner everything twice."""
+
+    def __init__(self, id_: str, state: str) -> None:
+        super().__init__(f"webhook {id_} ({state}) sends the same to this URL: resume, rewind or remove that one")
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """`types` empty: every event. Up to `position` the partner has confirmed; `sending_until`: a batch is in hand."""
@@ -100,7 +107,10 @@ class Subscriptions:
         self._database, self._box, self.networks = database, SecretBox(secret_key), networks
 
     async def add(self, url: str, types: Sequence[str], position: int) -> tuple[Subscription, str]:
-        """Add a subscription that begins after a position; return it and its secret. Raises WrongSubscription."""
+        """Add a subscription that begins after a position; return it and its secret.
+
+        Raises WrongSubscription, SameSubscription.
+        """
         if problem := url_problem(url, self.networks):
             raise WrongSubscription(problem)
         secret = f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
@@ -108,6 +118,9 @@ class Subscriptions:
         row = (*head, "active", "", position, 0, None, 0, None, None, to_text(now()))
 
         def insert(tx: Transaction) -> None:
+            same = tx.row("SELECT id, state FROM webhook_subscriptions WHERE url = ? AND types = ?", (url, row[2]))
+            if same:
+                raise SameSubscription(*same)
             tx.insert_many("webhook_subscriptions", (*_COLUMNS.split(", "), "deliveries"), [(*row, 0)])
             tx.notify(TOPIC)
 

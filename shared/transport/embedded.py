@@ -9,6 +9,7 @@ from shared.clock import now
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
 from shared.database.schema import lock_schema
 from shared.logs import Log
+from shared.said import said
 from shared.transport import embedded_log
 from shared.transport.embedded_consumer import EmbeddedConsumer, Group
 from shared.transport.embedded_log import SCHEMA, trim
@@ -60,7 +61,7 @@ class EmbeddedTransport:
             try:
                 deleted = await trim(self._database, now())
             except DatabaseUnavailable as error:
-                log.warning("trim_postponed", reason=str(error))
+                log.warning("trim_postponed", reason=said(error))
             else:
                 log.info("trimmed", records=deleted)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 from shared.database.protocol import Database, DatabaseUnavailable, Listener, Transaction
+from shared.said import said
 from shared.transport import embedded_log as log
 from shared.transport.protocol import Positions, Record, TransportUnavailable
 
@@ -147,10 +148,10 @@ class EmbeddedConsumer:
         try:
             await self._database.write(job, brief=True)
         except DatabaseUnavailable as error:
-            raise TransportUnavailable(str(error)) from error
+            raise TransportUnavailable(said(error)) from error
 
     async def _from_log(self, job: Callable[[Transaction], T]) -> T:
         try:
             return await self._database.read(job, brief=True)
         except DatabaseUnavailable as error:
-            raise TransportUnavailable(str(error)) from error
+            raise TransportUnavailable(said(error)) from error

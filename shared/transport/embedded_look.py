@@ -8,6 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from shared.database.protocol import Database, DatabaseUnavailable, Transaction
+from shared.said import said
 from shared.transport import embedded_log as log
 from shared.transport.protocol import Record, TransportUnavailable
 
@@ -28,7 +29,7 @@ async def look_embedded(
             if records[-1].offset >= end:
                 return
     except DatabaseUnavailable as error:
-        raise TransportUnavailable(str(error)) from error
+        raise TransportUnavailable(said(error)) from error
 
 
 def _bounds(tx: Transaction, topic: str, since: datetime | None) -> tuple[dict[int, int], int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services import cli
 from services.house import open_house
 from services.privacy import backup
 from services.privacy.backup import back_up
@@ -17,9 +18,13 @@ from shared.event_store.reindex import TABLES, reindex
 from shared.keys.pages import WrongKeyStore
 from shared.read_models import live
 from shared.registry import erasures
+from tests.examples import inbound as item_of
 from tests.privacy.planted import found_in
 from tests.privacy.test_erasure import erase
 from tests.privacy.town import Person, settings_of, town
+from tests.services.command_line import Cli
+from tests.services.command_line import okno as okno
+from tests.services.export.test_pass_over import spoil
 
 
 def routing(tx: Transaction) -> dict[str, list[object]]:
@@ -73,6 +78,28 @@ async def test_the_routing_index_made_anew_is_the_one_that_was_written(url: str,
         before = await database.read(routing)
         reindex(database)
         assert await database.read(routing) == before
+
+
+def test_a_backup_with_an_event_that_cannot_be_read_is_restored_without_it_when_asked(
+    tmp_path: Path, okno: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, new = str(tmp_path / "okno.backup"), tmp_path / "new"
+
+    def restored(*options: str) -> tuple[int, str]:
+        return cli.main(["restore", file, "--data", str(new), *options]), capsys.readouterr().err
+
+    okno.receive(item_of("first"), item_of("second"))
+    okno.in_house(lambda house: spoil(house.database, 3))
+    okno("backup", "--out", file)
+    new.mkdir()
+    for path in (*okno.data.glob("keys.db*"), okno.data / "secret.key"):
+        shutil.copy(path, new / path.name)
+    status, told = restored()
+    assert (status, "at position 3 (MessageReceived)" in told, "--pass-over" in told) == (3, True, True)
+    status, told = restored("--pass-over")
+    assert (status, told.startswith("left out: the event at position 3 "), told.count("\n")) == (1, True, 1)
+    timeline = Cli(new, capsys).json("timeline", "anna@example.com")
+    assert [entry["text"] for entry in timeline["items"]] == ["second"]
 
 
 async def test_what_cannot_be_restored_says_why(url: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from services.privacy import held_up
+from services.privacy.erased_again import erase_again
 from services.privacy.main import Privacy
 from shared.clock import from_text
 from shared.database.protocol import Transaction
@@ -74,6 +75,26 @@ async def test_an_erasure_waits_for_an_event_that_cannot_be_read_and_the_next_on
         await spoil(made, position, -1)
         await until_done(made, privacy, waiting)
         assert await shown(made, waiting) == ("done", "")
+
+
+async def test_who_was_erased_is_known_to_be_also_when_something_else_of_theirs_cannot_be_read(
+    url: str, tmp_path: Path
+) -> None:
+    """It is looked for each hour, and after a restore: to stop there would hold up everything."""
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(Person("Pervova"), "email", "mail"))
+        (registered,) = [r for r in await made.log() if isinstance(r.event, e.CustomerRegistered)]
+        await until_done(made, Privacy(made.stores()), await asked(made, registered.stream_id))
+        await spoil(made, registered.position, 0)
+        assert await made.house.database.write(partial(erase_again, erased=[registered.stream_id])) == 0
+
+
+async def test_who_is_to_be_erased_again_is_asked_for_once(url: str, tmp_path: Path) -> None:
+    async with town(settings_of(tmp_path / "data", url)) as made:
+        await made.publish(made.item(Person("Pervova"), "email", "mail"))
+        (registered,) = [r for r in await made.log() if isinstance(r.event, e.CustomerRegistered)]
+        job = partial(erase_again, erased=[registered.stream_id])
+        assert [await made.house.database.write(job) for _ in range(2)] == [1, 0]
 
 
 async def test_what_was_held_up_is_tried_again_a_while_later_and_each_step_for_itself(

@@ -5,24 +5,50 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from services import bounded_http
 from services.bounded_http import HEAD_BYTES, BoundedHttp
-from services.serve import front
+from services.serve import Part, front
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: okno\r\n"
+
+
+async def counted(request: Request) -> Response:
+    return Response(f"{len(await request.body())} bytes")
+
+
+async def counted_late(request: Request) -> Response:
+    await asyncio.sleep(0.5)
+    return await counted(request)
+
+
+async def idle() -> None:
+    pass
+
+
+READS = Part(
+    "reads",
+    run=idle,
+    ready=idle,
+    routes=[Route("/slow", counted, methods=["POST"]), Route("/late", counted_late, methods=["POST"])],
+)
 
 
 @pytest_asyncio.fixture
 async def port() -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(front([]), http=BoundedHttp, log_config=None, lifespan="off", timeout_graceful_shutdown=0)
+    config = uvicorn.Config(
+        front([READS]), http=BoundedHttp, log_config=None, lifespan="off", timeout_graceful_shutdown=0
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110 (uvicorn has no event for it)
@@ -94,6 +120,55 @@ async def test_who_does_not_say_what_they_want_is_left(
     monkeypatch.setattr(bounded_http, "HEAD_SECONDS", 0.2)
     said = await told(port, *pieces)
     assert status_of(b"HTTP" + said.rpartition(b"HTTP")[2]) == 408
+
+
+async def test_a_second_request_that_is_none_is_refused_too(port: int) -> None:
+    said = await told(port, ASK + b"\r\n", b"GET /\xd0\xb0 HTTP/1.1\r\nHost: okno\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert status_of(b"HTTP/1.1" + said.rpartition(b"HTTP/1.1")[2]) == 400
+
+
+POST = b"POST /slow HTTP/1.1\r\nHost: okno\r\nConnection: close\r\nContent-Length: %d\r\n"
+
+
+@pytest.mark.parametrize("pieces", [(), [b"x"] * 10], ids=["nothing more", "a byte at a time"])
+async def test_a_body_that_trickles_is_refused(
+    port: int, pieces: Sequence[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_http, "BODY_SECONDS", 0.5)
+    assert status_of(await told(port, POST % 1000 + b"\r\n", *pieces)) == 408
+
+
+async def test_a_slow_line_brings_a_great_body_to_its_end(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_http, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bounded_http, "BODY_BYTES", 100)
+    said = await told(port, POST % 5000 + b"\r\n", *[b"x" * 100] * 50)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert said.endswith(b"5000 bytes")
+
+
+async def test_a_body_that_waits_for_us_is_not_slow(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The endpoint begins to read late: until then the client of "Expect" and the one of a full buffer cannot send."""
+    monkeypatch.setattr(bounded_http, "BODY_SECONDS", 0.1)
+    late = POST.replace(b"/slow", b"/late")
+    polite = late % 5 + b"Expect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(polite)
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"12345")
+    assert (await reader.read()).endswith(b"5 bytes")
+    writer.close()
+    great = 1_000_000
+    assert (await told(port, late % great + b"\r\n" + b"x" * great)).endswith(b"%d bytes" % great)
+
+
+async def test_the_rest_of_a_body_nobody_wants_is_left_without_a_second_answer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded_http, "BODY_SECONDS", 0.5)
+    kept = (POST % 1000).replace(b"/slow", b"/healthz").replace(b"Connection: close\r\n", b"")
+    said = await told(port, kept + b"\r\n", *[b"x"] * 10)
+    assert (said.startswith(b"HTTP/1.1 405"), said.count(b"HTTP/1.1")) == (True, 1)
 
 
 @pytest.mark.parametrize("excess", [b"\x00 what no Content-Length counts\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -125,6 +126,20 @@ def test_a_port_that_no_machine_has_is_refused(okno: Cli, port: str) -> None:
 def test_an_empty_time_is_no_time(okno: Cli) -> None:
     for wanted in (["audit", "--since"], ["events", "export", "--out", "-", "--until"], ["timeline", "a@b", "--as-of"]):
         assert "wants a time such as" in okno.wrong(*wanted, "")
+
+
+def test_every_command_is_listed_with_what_it_does() -> None:
+    """argparse leaves one without help out of the list."""
+
+    def unlisted(parser: argparse.ArgumentParser) -> list[str]:
+        found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        listed = {each.dest for action in found for each in action._choices_actions}
+        inner = {name: each for action in found for name, each in action.choices.items()}
+        return [each.prog for name, each in inner.items() if name not in listed] + [
+            prog for each in inner.values() for prog in unlisted(each)
+        ]
+
+    assert unlisted(cli._parser(cli._modules([]))) == []
 
 
 def test_a_backup_replaces_a_file_and_nothing_else(okno: Cli, tmp_path: Path) -> None:

@@ -54,6 +54,12 @@ def test_a_dry_run_says_what_would_become_of_each_row(okno: Okno, file: Path, tm
     assert len((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()) == 1
 
 
+def test_who_is_new_and_has_an_address_only_is_no_change_of_nothing(okno: Okno, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("email\nzed@example.com\n")
+    told = okno("customers", "import", tmp_path / "c.csv", "--dry-run").splitlines()
+    assert told[1] == "row 2: new: nothing is known of them but the address"
+
+
 def test_a_file_that_has_headings_only_has_nobody(okno: Okno, tmp_path: Path) -> None:
     file = tmp_path / "clients.csv"
     file.write_text("Имя,Почта\n")

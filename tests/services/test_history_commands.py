@@ -22,6 +22,16 @@ from tests.examples import AT, Clock
 from tests.examples import inbound as item_of
 from tests.peers.okno import OknoProcess
 from tests.services.command_line import Cli
+from tests.services.export.test_pass_over import spoil
+
+
+def test_what_cannot_be_read_stops_rethread_until_it_is_told_to_pass_over_it(okno: Cli) -> None:
+    okno.receive(item_of("first"), item_of("second"))
+    okno.in_house(lambda house: spoil(house.database, 3))
+    refused = okno.wrong("rethread", "--dry-run", status=3)
+    assert ("at position 3 (MessageReceived)" in refused, "--pass-over" in refused) == (True, True)
+    told = okno.json("rethread", "--dry-run", "--pass-over", status=1)
+    assert (told["messages"], ["at position 3 " in each for each in told["left_out"]]) == (1, [True])
 
 
 def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
@@ -72,7 +82,7 @@ def test_a_timeline_that_cannot_be_shown_says_why(okno: Cli) -> None:
 
 def test_history_is_shown_by_todays_rules(okno: Cli) -> None:
     okno.receive(item_of(), item_of())
-    assert okno.json("rethread", "--dry-run") == {"items": [], "next": None, "messages": 2}
+    assert okno.json("rethread", "--dry-run") == {"items": [], "next": None, "messages": 2, "left_out": []}
     with pytest.raises(SystemExit):
         okno("rethread")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from services import serve
+from services.house import open_house
 from services.serve import Part, front
+from shared.settings import read_settings
 from shared.transport.protocol import TransportUnavailable
 
 
@@ -119,3 +122,19 @@ async def test_whoever_leaves_in_the_middle_of_a_body_is_no_error_of_ours() -> N
     scope = {"type": "http", "method": "POST", "path": "/body", "headers": [], "query_string": b""}
     await front([part()])(scope, receive, send)
     assert sent[0]["status"] == 400
+
+
+async def test_a_service_does_not_wait_for_ever_for_its_databases(tmp_path: Path) -> None:
+    house = open_house(read_settings({"OKNO_DATA": str(tmp_path)}))
+
+    async def breaks() -> None:
+        raise ArithmeticError
+
+    async def ready() -> None:
+        return None
+
+    with pytest.raises(ArithmeticError):
+        await serve.serve(house, [Part("breaks", breaks, ready)], serve.bind("127.0.0.1", 0), lambda: None)
+    waits = [(each.statement_seconds, each.thread_seconds) for each in (house.database, house.keys.database)]
+    await house.close()
+    assert waits == [(serve.STATEMENT_SECONDS, None), (serve.STATEMENT_SECONDS, serve.STATEMENT_SECONDS)]

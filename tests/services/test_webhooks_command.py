@@ -52,8 +52,9 @@ def test_wrong_requests_are_told_in_a_line(okno: Any) -> None:
     assert "http:// can be read" in okno("add", "http://partner.example/", status=2)
     assert "inside a private network" in okno("add", "https://127.0.0.1/", status=2)
     assert "no event 'Nonsense'" in okno("add", URL, "--type", "Nonsense", status=2)
-    okno("add", URL)
-    okno("add", URL)
+    added = okno("add", URL)
+    assert f"webhook {added['id']} (active) sends the same to this URL" in okno("add", URL, status=2)
+    okno("add", URL, "--type", "NoteAdded")
     assert "more than one webhook" in okno("remove", URL, status=2)
 
 

@@ -11,6 +11,7 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from shared.channels.email.oauth import ConsentEnded
 from shared.connector import SendDelayed, SenderBroken, SendRefused
+from shared.said import said
 
 QUOTA_PAUSE_SECONDS = 3600.0
 
@@ -25,7 +26,7 @@ def raise_send_error(error: Exception, *, connecting: bool = False) -> NoReturn:
     if isinstance(error, SMTPResponseException):
         _raise_answer(error, connecting)
     if isinstance(error, ConsentEnded):
-        raise SenderBroken(str(error)) from error
+        raise SenderBroken(said(error)) from error
     if _is_certificate(error):
         raise SenderBroken(f"the server's certificate is not trusted: {words(error)}") from error
     if isinstance(error, aiosmtplib.SMTPNotSupported | ValueError) or (connecting and type(error) is SMTPException):
@@ -35,8 +36,8 @@ def raise_send_error(error: Exception, *, connecting: bool = False) -> NoReturn:
 
 def words(error: BaseException) -> str:
     """Return the server's or the system's words on one line."""
-    said = error.message if isinstance(error, SMTPException) else str(error)
-    return " ".join(str(said).split())[:500] or type(error).__name__
+    text = error.message if isinstance(error, SMTPException) else str(error)
+    return " ".join(str(text).split())[:500] or type(error).__name__
 
 
 def _raise_answer(error: SMTPResponseException, connecting: bool) -> NoReturn:

@@ -20,6 +20,7 @@ from shared.channels.email.status import Status
 from shared.clock import now, to_text
 from shared.connector import Inlet
 from shared.parsed import RawItem
+from shared.said import said
 
 IDLE_SECONDS = 9 * 60.0
 """Servers may hang up after 30 min (RFC 2177), some routers forget a silent connection after 10."""
@@ -142,7 +143,7 @@ class FolderReader:
             else:
                 await connection.move(uids, self._settings["move_to"])
         except CommandRefused as error:
-            self._status.problem(f"{self._name}, after receiving", str(error))
+            self._status.problem(f"{self._name}, after receiving", said(error))
         else:
             self._status.solved(f"{self._name}, after receiving")
 

@@ -33,6 +33,7 @@ from shared.channels.email.imap_words import (
 )
 from shared.channels.email.oauth import Tokens
 from shared.connector import ReceiverRefused
+from shared.said import said
 
 CONNECT_SECONDS = 20.0
 COMMAND_SECONDS = 60.0
@@ -207,14 +208,14 @@ class Connection:
         except LoginRefused as error:
             if self._tokens is not None:
                 self._tokens.refused()
-            raise LoginRefused(" ".join([str(error), *self._client.protocol.challenges])) from None
+            raise LoginRefused(" ".join([said(error), *self._client.protocol.challenges])) from None
 
     async def _enter(self, name: str, answer: Awaitable[Any]) -> None:
         try:
             await self._command(name, answer)
         except CommandRefused as error:
             kind = ImapError if is_for_now(str(error)) else LoginRefused
-            raise kind(str(error)) from None
+            raise kind(said(error)) from None
 
     async def _move(self, uids: Sequence[int], folder: str) -> None:
         protocol, name = self._client.protocol, mailbox_name(folder)
@@ -251,7 +252,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             raise ImapError(f"the server's certificate is not trusted: {error.verify_message}") from error
         except (aioimaplib.AioImapException, OSError, ValueError) as error:
-            raise ImapError(f"{name} failed: {error}") from error
+            raise ImapError(f"{name} failed: {said(error)}") from error
 
     async def _until_lost_or(self, answer: Awaitable[T]) -> T:
         task: asyncio.Future[T] = asyncio.ensure_future(answer)

@@ -20,6 +20,7 @@ from shared.clock import now
 from shared.connector import Channel, Inlet
 from shared.logs import Log
 from shared.parsed import RawItem
+from shared.said import said
 
 CONNECTIONS = 10
 RECIPIENTS = 100
@@ -114,7 +115,7 @@ class Listener:
         try:
             inbound_id = await self._inlet.accept(item)
         except Exception as error:
-            self._inlet.report(problem=f"a mail could not be kept: {error}")
+            self._inlet.report(problem=f"a mail could not be kept: {said(error)}")
             log.error("mail_not_kept", error, channel_id=self._channel.id)
             return "451 4.3.0 The mail could not be kept, try again later"
         self._inlet.report(problem=None)

@@ -14,6 +14,7 @@ from shared.channels.email.oauth import Tokens
 from shared.channels.email.places import Places
 from shared.channels.email.status import Status
 from shared.connector import Channel, Inlet, Receiver, ReceiverRefused
+from shared.said import said
 
 LONGEST_PAUSE_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = (60.0, 900.0)
@@ -94,7 +95,7 @@ async def _keep(name: str, reader: FolderReader, status: Status, let_in: asyncio
             refused = isinstance(error, ReceiverRefused)
             refusals = (0 if lasted > LONGEST_PAUSE_SECONDS else refusals) + refused
             rest = REFUSED_PAUSE_SECONDS[min(refusals, len(REFUSED_PAUSE_SECONDS)) - 1]
-            status.problem(name, str(error) + f"; it is tried again in {rest / 60:.0f} min" * refused)
+            status.problem(name, said(error) + f"; it is tried again in {rest / 60:.0f} min" * refused)
             if refused:
                 await asyncio.sleep(rest)
         pause = min(LONGEST_PAUSE_SECONDS, 2.0 ** min(failures, 10))

@@ -18,6 +18,7 @@ from shared.channels.email.pool import Pool
 from shared.channels.email.sent_folder import SentFolder
 from shared.connector import Channel, FileReader, SendDelayed, SendFateUnknown, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
+from shared.said import said
 
 DATA_SECONDS = 40.0
 """With the look into the Sent folder it stays within the minute that outbound gives a try."""
@@ -74,7 +75,7 @@ class SmtpSender:
             files = {file.sha256: await self._read_file(file.sha256) for file in reply.files}
             return await asyncio.to_thread(build, reply, self._channel, files)
         except NoRecipient as error:
-            raise SendRefused(str(error)) from error
+            raise SendRefused(said(error)) from error
         except FileNotFoundError as error:
             raise SendRefused(f"an attachment is not in the store: {error}") from error
 

@@ -17,6 +17,7 @@ from shared.channels.email.build import Mail
 from shared.channels.email.imap import CommandRefused, Connection, LoginRefused
 from shared.channels.email.oauth import Tokens
 from shared.logs import Log
+from shared.said import said
 
 WAITING_BYTES = 64 * 1024 * 1024
 TRIES = 3
@@ -133,7 +134,7 @@ class SentFolder:
             if number < len(PAUSES_SECONDS):
                 await asyncio.sleep(PAUSES_SECONDS[number])
         fields = {"channel_id": self._channel_id, "message_id": mail.message_id}
-        log.warning("sent_copy_failed", reason=str(problem), **fields)
+        log.warning("sent_copy_failed", reason=said(problem), **fields)
         return None
 
     async def _put(self, connection: Connection, mail: Mail) -> None:
@@ -169,7 +170,7 @@ class SentFolder:
                 await connection.open()
             except LoginRefused as error:
                 connection.close()
-                self._refused = time.monotonic(), str(error)
+                self._refused = time.monotonic(), said(error)
                 raise
             except BaseException:
                 connection.close()

@@ -14,6 +14,7 @@ from shared.channels.email.imap import CommandRefused, Connection, ImapError, Lo
 from shared.channels.email.oauth import ConsentEnded, OAuthUnreachable, Tokens
 from shared.channels.email.pool import Pool
 from shared.connector import Channel, SendError, SetUp, SetUpProblem
+from shared.said import said
 
 KEY_BYTES = 32
 
@@ -132,14 +133,14 @@ def _listening(settings: Mapping[str, str]) -> SetUp:
 
 
 def _advice(error: Exception, server: config.Server) -> str:
-    said = str(error)
-    if "WRONG_VERSION_NUMBER" in said.upper() or "record layer failure" in said.lower():
-        return f"this port does not begin with TLS; try security starttls ({said})"
+    text = said(error)
+    if "WRONG_VERSION_NUMBER" in text.upper() or "record layer failure" in text.lower():
+        return f"this port does not begin with TLS; try security starttls ({text})"
     refused = isinstance(error, LoginRefused) or getattr(error, "code", "") in ("535", "534")
     if refused and not server.oauth:
         hint = next((words for host, words in _APP_PASSWORDS.items() if host in server.host), "")
-        return f"the server does not take this user name and password. {hint} ({said})".replace("  ", " ")
-    return said
+        return f"the server does not take this user name and password. {hint} ({text})".replace("  ", " ")
+    return text
 
 
 def _joined(one: SetUp, other: SetUp) -> SetUp:

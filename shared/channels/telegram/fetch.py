@@ -12,6 +12,7 @@ from shared.channels.telegram.view import text
 from shared.connector import Channel, FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
 from shared.parsed import ParsedFile
+from shared.said import said
 
 DOWNLOAD_BYTES = 20 * 1024 * 1024
 DOWNLOAD_SECONDS = 110
@@ -43,7 +44,7 @@ async def _path(api: ModuleType, bot: Any, remote_file: RemoteFile) -> str:
     try:
         found = await bot(api.call("getFile", file_id=remote_file.ref))
     except api.TelegramRetryAfter as error:
-        raise FetchDelayed(str(error), float(error.retry_after)) from error
+        raise FetchDelayed(said(error), float(error.retry_after)) from error
     except api.TelegramBadRequest as error:
         if "file is too big" in error.message:
             raise FetchRefused(TOO_LARGE.format(name=remote_file.name)) from error

@@ -20,6 +20,7 @@ from shared.clock import now
 from shared.connector import Channel, Inlet
 from shared.logs import Log
 from shared.parsed import RawItem
+from shared.said import said
 
 LIMIT = 100
 POLL_SECONDS = 25
@@ -204,4 +205,4 @@ async def _resume(channel: Channel, inlet: Inlet) -> Place:
 
 def _words(error: Exception) -> str:
     """Return what went wrong in one line, without the page a proxy sent instead of an answer."""
-    return "an answer that is no JSON" if isinstance(error, api.ClientDecodeError) else str(error).splitlines()[0]
+    return "an answer that is no JSON" if isinstance(error, api.ClientDecodeError) else said(error).splitlines()[0]

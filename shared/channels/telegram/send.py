@@ -18,6 +18,7 @@ from shared.channels.telegram.places import Message, Thread
 from shared.channels.telegram.view import whole
 from shared.connector import Channel, ChannelDelayed, FileReader, SendDelayed, SendError, SendRefused, Sent
 from shared.contracts.outbound import OutboundReply
+from shared.said import said
 
 SEND_SECONDS = 50.0
 """For all parts of a reply; whoever asked waits for 60."""
@@ -73,7 +74,7 @@ class BotSender:
         try:
             call = typing(Thread.parse(thread_key))
         except ValueError as error:
-            raise SendRefused(str(error)) from error
+            raise SendRefused(said(error)) from error
         at = time.monotonic()
         if wait := max(self._paces.closed_for(self._chat_of(call), at), self._paces.trial_wait(at)):
             raise SendDelayed("Telegram wants a pause", "429", wait)
@@ -91,7 +92,7 @@ class BotSender:
         try:
             return build(reply, bool(self._channel.settings["api_url"]))
         except CannotBuild as error:
-            raise SendRefused(str(error)) from error
+            raise SendRefused(said(error)) from error
 
     async def _files(self, call: Call) -> dict[str, bytes]:
         try:

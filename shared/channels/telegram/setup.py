@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from shared.channels.telegram import config
 from shared.channels.telegram.view import person, text
 from shared.connector import Channel, SetUp, SetUpProblem
+from shared.said import said
 
 _PORTS = (None, 80, 88, 443, 8443)
 WRONG_TOKEN = "Telegram does not know this token: copy it again from @BotFather."  # noqa: S105
@@ -42,7 +43,7 @@ async def set_up(channel: Channel, public_url: str, say: Callable[[str], None]) 
         raise SetUpProblem(WRONG_TOKEN) from error
     except (api.TelegramAPIError, api.ClientDecodeError) as error:
         server = channel.settings["api_url"] or config.PUBLIC_API
-        raise SetUpProblem(f"{server} does not answer as Telegram would: {str(error).splitlines()[0]}") from error
+        raise SetUpProblem(f"{server} does not answer as Telegram would: {said(error).splitlines()[0]}") from error
     finally:
         await bot.session.close()
 

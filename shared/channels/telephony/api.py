@@ -13,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from shared.connector import Channel
+from shared.said import said
 
 ANSWER_BYTES = 20 * 1024 * 1024
 RECORDING_BYTES = 200 * 1024 * 1024
@@ -91,7 +92,7 @@ class Api:
                 body = await _read(response, most_bytes)
                 return Answer(response.status, body, {k.lower(): v for k, v in response.headers.items()})
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise NotReached(f"{urlsplit(url).hostname} cannot be reached: {error}") from error
+            raise NotReached(f"{urlsplit(url).hostname} cannot be reached: {said(error)}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NoAnswer(f"{urlsplit(url).hostname} did not answer: {type(error).__name__}") from error
 

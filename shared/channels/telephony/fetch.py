@@ -11,6 +11,7 @@ from shared.channels.telephony.provider_api import ProviderApi
 from shared.connector import Channel, FetchDelayed, FetchRefused
 from shared.contracts.inbound import RemoteFile
 from shared.parsed import ParsedFile
+from shared.said import said
 
 NOT_READY_SECONDS = 60.0
 _ENDINGS = {"audio/mpeg": "mp3", "audio/mp3": "mp3", "audio/wav": "wav", "audio/x-wav": "wav", "audio/ogg": "ogg"}
@@ -28,7 +29,7 @@ async def fetch(channel: Channel, remote_file: RemoteFile) -> ParsedFile:
     except TooLarge as error:
         raise FetchRefused(f"The recording is {error}.") from error
     except (NotReached, NoAnswer) as error:
-        raise FetchDelayed(str(error)) from error
+        raise FetchDelayed(said(error)) from error
     _check(answer, keeps_back=provider is not None and provider.keeps_recordings_back)
     media_type = answer.media_type if answer.media_type.startswith("audio/") else remote_file.media_type
     return ParsedFile(_name(remote_file.name, media_type), media_type, answer.body)

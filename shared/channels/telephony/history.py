@@ -11,6 +11,7 @@ from shared.channels.telephony.webhook import content_key
 from shared.clock import now
 from shared.connector import Channel, FetchDelayed
 from shared.parsed import RawItem
+from shared.said import said
 
 _NO_API = "this telephony has no history that could be asked"
 _NO_KEY = "UIS gives its history only with access_token: set it by `okno channels change`"
@@ -36,7 +37,7 @@ async def history(channel: Channel, since: datetime, until: datetime) -> list[Ra
         async with open_api(channel, api.base, api.hosts) as opened:
             told = await api.history(opened, channel, since, until)
     except (HistoryRefused, ForeignAddress, NotReached, NoAnswer, TooLarge) as error:
-        raise FetchDelayed(str(error)) from error
+        raise FetchDelayed(said(error)) from error
     at = now()
     return [_item(name, one, at) for one in told]
 

@@ -19,6 +19,7 @@ from shared.connector import (
     Sent,
 )
 from shared.contracts.outbound import OutboundReply
+from shared.said import said
 
 _CLIENT = re.compile(r"\+[1-9][0-9]{6,14}")
 _OPERATOR = re.compile(r"\+?[0-9]{2,15}(-[0-9]{1,6})?")
@@ -41,11 +42,11 @@ class Caller:
             async with open_api(self.channel, api.base, api.hosts) as opened:
                 call_id = await api.ring(opened, self.channel, ring)
         except NotReached as error:
-            raise SendDelayed(str(error)) from error
+            raise SendDelayed(said(error)) from error
         except (NoAnswer, TooLarge) as error:
             raise SendFateUnknown(f"{error}. The telephone may be ringing.") from error
         except ForeignAddress as error:
-            raise SendRefused(str(error)) from error
+            raise SendRefused(said(error)) from error
         return Sent(call_id, (key_of(self.channel.id, call_id),))
 
     async def close(self) -> None:

@@ -70,6 +70,7 @@ async def test_an_export_is_what_the_log_has(
         0, json.dumps({"events": len(WORDS), "file": str(target), "left_out": 0, "named": []}, indent=2) + "\n", ""
     )  # fmt: skip
     assert [json.loads(line)["data"]["text"] for line in target.read_text().splitlines()] == list(WORDS)
+    assert await ran(settings, "export", "--out", str(target), *messages) == (0, f"{target}: {len(WORDS)} events\n", "")
 
 
 @pytest.mark.parametrize("out", ["/dev/stdout", ">(cat)"])

@@ -7,6 +7,8 @@ import gc
 import gzip
 import json
 import os
+import resource
+import subprocess
 import sys
 import threading
 import tracemalloc
@@ -165,6 +167,56 @@ def test_a_disk_that_fails_while_more_is_made_leaves_what_was_there(
     (tmp_path / "e.jsonl").write_text("of yesterday")
     with pytest.raises(OSError, match="a bad sector"), whole_file(str(tmp_path / "e.jsonl")):
         told.wait(10)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["of yesterday"]
+
+
+WRITER = """
+import sys, time
+from services.export.files import whole_file
+with whole_file(sys.argv[1]) as out:
+    out.write(b"half")
+    out.flush()
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_draft_whose_writer_was_killed_is_removed_and_one_that_is_written_stays(tmp_path: Path) -> None:
+    target, other = tmp_path / "e[1].jsonl", tmp_path / "e[1].jsonl.gz"
+    killed, alive, elsewhere = (begin_to_write(path) for path in (target, target, other))
+    for each in (killed, elsewhere):
+        each.kill()
+        each.communicate()
+    assert len(list(tmp_path.iterdir())) == 3
+    with whole_file(str(target)) as out:
+        out.write(b"whole")
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert (target.read_bytes(), len(left)) == (b"whole", 2)
+    alive.kill()
+    alive.communicate()
+    with whole_file(str(target)) as out:
+        out.write(b"again")
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert [name.startswith(f".{other.name}.") for name in left] == [True]
+
+
+def begin_to_write(path: Path) -> subprocess.Popen[bytes]:
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"writing\n"
+    return writer
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file_and_leaves_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_text("of yesterday")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"File too large, so the file is as it was before.*e\.jsonl"):  # noqa: SIM117
+            with whole_file(str(tmp_path / "e.jsonl")) as out:
+                out.write(b"x" * 200_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["of yesterday"]
 
 

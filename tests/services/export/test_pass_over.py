@@ -105,7 +105,8 @@ def test_the_command_names_what_it_left_out_and_ends_with_1(okno: Cli, tmp_path:
     okno.receive(item_of("Hello"))
     okno.in_house(_spoil_the_third)
     out = ("events", "export", "--out", str(tmp_path / "e.jsonl"))
-    assert "position 3" in okno.wrong(*out, status=3)
+    refused = okno.wrong(*out, status=3)
+    assert ("position 3" in refused, "--pass-over" in refused) == (True, True)
     told = okno.json(*out, "--pass-over", status=1)
     assert (told["events"], told["left_out"]) == (2, 1)
     assert ["the event at position 3 " in each for each in told["named"]] == [True]

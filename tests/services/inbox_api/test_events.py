@@ -64,6 +64,14 @@ async def test_an_answer_can_wait_for_what_comes(office: Office) -> None:
     assert await told(office, after=end + 2, wait=1) == ([], None, end + 2)
 
 
+async def test_a_head_does_not_wait(office: Office) -> None:
+    await office.receive(inbound("one"))
+    _, _, end = await told(office)
+    async with asyncio.timeout(20):
+        answer = await office.client.head("/api/v1/events", params={"after": end, "wait": 60})
+    assert (answer.status_code, answer.headers["okno-position"], answer.content) == (200, str(end), b"")
+
+
 async def test_wrong_filters_are_refused(office: Office) -> None:
     for query in ("type=Nonsense", "customer_id=7", "wait=61", "wait=soon"):
         answer = await office.client.get(f"/api/v1/events?{query}")

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from shared.registry.operators import Role
 from tests.examples import inbound
+from tests.services.export.test_pass_over import spoil
 from tests.services.inbox_api.office import Office
 
 FILE = """Имя;Почта;Телефон;Теги;День рождения
@@ -236,6 +237,20 @@ async def test_a_file_that_cannot_be_read_is_refused_with_words(
 ) -> None:
     problem = await send(office, data, 422, **query)
     assert why in problem["detail"]
+
+
+async def test_rows_whose_customer_cannot_be_read_are_named(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.inbox_api.importing.BATCH", 2)
+    await import_(office, FILE)
+    events = (await office.get("/events", type="CustomerRegistered"))["items"]
+    await spoil(office.database, events[1]["position"])
+    later = "name,email\nA,a@example.com\nB,b@example.com\nC,c@example.com\nD,boris@example.com\n"
+    path, query = "/api/v1/customers/import", {"dry_run": "false"}
+    answer = await office.client.post(path, params=query, content=later, headers={"Accept": "application/x-ndjson"})
+    taken, stopped = [orjson.loads(line) for line in answer.text.splitlines()]
+    assert [row["state"] for row in taken["items"]] == ["new", "new"]
+    assert stopped["problem"].startswith(f"row 5: the event at position {events[1]['position']} (CustomerRegistered)")
+    assert (await send(office, later.replace("boris@", "d@"), dry_run="false"))["counts"]["new"] == 2
 
 
 async def test_lines_tell_how_far_an_undoing_is(office: Office) -> None:

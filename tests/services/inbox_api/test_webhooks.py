@@ -45,6 +45,14 @@ async def test_a_webhook_is_added_listed_paused_resumed_rewound_and_removed(admi
         assert (await admin.client.request(method, f"/api/v1{wrong}", json={})).status_code == 404
 
 
+async def test_the_same_webhook_once_more_is_refused_with_the_id_of_the_first(admin: Office) -> None:
+    added = await admin.post("/webhooks", {"url": URL, "types": ["MessageReceived", "NoteAdded"]}, 201)
+    refused = await admin.post("/webhooks", {"url": URL, "types": ["NoteAdded", "MessageReceived"]}, 409)
+    assert f"webhook {added['id']} (active) sends the same" in refused["detail"]
+    other = await admin.post("/webhooks", {"url": URL, "types": ["NoteAdded"]}, 201)
+    assert [one["id"] for one in (await admin.get("/webhooks"))["items"]] == [added["id"], other["id"]]
+
+
 async def test_what_was_tried_is_paged_the_last_first(admin: Office) -> None:
     added = await admin.post("/webhooks", {"url": URL, "after": 0}, 201)
     subscriptions = admin.api.context.subscriptions

@@ -304,7 +304,7 @@ async def test_a_name_that_leads_inside_is_not_connected_to(trade: Trade) -> Non
 
 
 async def test_a_secret_of_another_key_pauses_only_its_own_subscription(trade: Trade) -> None:
-    lost, _ = await Subscriptions(trade.database, bytes(31) + b"!", LOOPBACK).add(trade.partner.url, [], 0)
+    lost, _ = await Subscriptions(trade.database, bytes(31) + b"!", LOOPBACK).add(trade.partner.url + "/lost", [], 0)
     kept, _ = await trade.subscriptions.add(trade.partner.url, [], 0)
     end = await trade.receive("one")
     async with running(trade.sending()):
