@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from shared.kafka_servers import KafkaServers, ssl_context
+from shared.said import said_with_kind
 from shared.transport.protocol import TransportUnavailable
 
 REACH_SECONDS = 10.0
@@ -38,7 +39,7 @@ async def refuse_unreachable(servers: KafkaServers) -> None:
         try:
             await _let_in(host, port, servers)
         except (KafkaError, OSError, TimeoutError) as error:
-            said.append(f"{host}:{port}: {_words(error)}")
+            said.append(f"{host}:{port}: {said_with_kind(error)}")
         else:
             return
     raise TransportUnavailable(f"Kafka lets nobody in: {'; '.join(said)}")
@@ -48,10 +49,6 @@ async def _let_in(host: str, port: int, servers: KafkaServers) -> None:
     milliseconds = int(REACH_SECONDS * 1000)
     connection = await create_conn(host, port, request_timeout_ms=milliseconds, **_secured(servers))  # type: ignore[no-untyped-call]
     connection.close()
-
-
-def _words(error: Exception) -> str:
-    return " ".join(filter(None, (type(error).__name__, str(error))))
 
 
 def _secured(servers: KafkaServers) -> dict[str, Any]:
