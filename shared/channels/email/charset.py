@@ -8,6 +8,8 @@ from functools import lru_cache
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""UTF-7 can write them; neither UTF-8 nor what makes HTML safe takes them."""
 _LINE_BREAKS = re.compile("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029 ]+")
 _HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LATIN = re.compile(rb"[A-Za-z]")
@@ -39,8 +41,9 @@ _FREQUENT = frozenset("оеаинтсрвлкмдпу")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """Return the text of `raw`: by its charset where that works, else by what the bytes look like."""
-    return _decoded(raw, charset).removeprefix("\ufeff")
+    """Return the text of `raw`: by its charset where that works, else by what the bytes look like. No lone surrogates."""
+    text = _decoded(raw, charset).removeprefix("\ufeff")
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def _decoded(raw: bytes, charset: str) -> str:

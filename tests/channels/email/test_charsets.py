@@ -108,6 +108,13 @@ def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     assert parsed(b"From: a@b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body).text == "Привет"
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_half_a_letter_of_utf_7_is_shown_as_a_broken_one(kind: str) -> None:
+    message = parsed(b"From: a@b\r\nContent-Type: " + kind.encode() + b"; charset=utf-7\r\n\r\n<p>Hi +22Y-</p>")
+    assert "Hi \ufffd" in (message.html or message.text)
+    assert (message.text + message.html).encode()
+
+
 def test_western_letters_are_not_taken_for_cyrillic() -> None:
     assert parsed("From: a@b\r\nSubject: Formação: Verão e café\r\n\r\n".encode("latin-1")).subject == (
         "Formação: Verão e café"
