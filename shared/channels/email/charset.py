@@ -41,7 +41,7 @@ _FREQUENT = frozenset("оеаинтсрвлкмдпу")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """Return the text of `raw`: by its charset where that works, else by what the bytes look like. No lone surrogates."""
+    """Return the text of `raw`: by its charset where that works, else by what they look like. No lone surrogates."""
     text = _decoded(raw, charset).removeprefix("\ufeff")
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
