@@ -6,6 +6,7 @@ sent message whose echo they refuse would have an unknown fate.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
@@ -135,7 +136,16 @@ def open_bot(settings: Mapping[str, str]) -> Bot:
     """Return the channel's bot; `session.close()` gives back its connections. Raises TokenValidationError."""
     url = settings["api_url"]
     server = TelegramAPIServer.from_base(url) if url else PRODUCTION
-    return Bot(settings["token"], Session(api=server, json_loads=msgspec.json.decode))
+    return Bot(settings["token"], Session(api=server, json_loads=_decoded))
+
+
+def _decoded(answer: str) -> Any:
+    """Return an answer's JSON; half a letter in one update (`\\ud83d`) is broken, the updates beside it are not."""
+    try:
+        return msgspec.json.decode(answer)
+    except (msgspec.DecodeError, UnicodeError):
+        whole = json.dumps(json.loads(answer), ensure_ascii=False)
+        return msgspec.json.decode(whole.encode("utf-8", "replace"))
 
 
 def call(name: str, files: Mapping[str, bytes] = MappingProxyType({}), **params: object) -> TelegramMethod[Any]:

@@ -83,6 +83,16 @@ async def test_an_update_of_an_unknown_kind_holds_up_nobody(telegram: TelegramSe
     assert sorted(texts) == ["[unsupported message] hologram", "[unsupported message] message", "after"]
 
 
+async def test_half_a_letter_in_one_message_holds_up_nobody(telegram: TelegramServer) -> None:
+    inlet = MemoryInlet()
+    telegram.push("message", message(1, 1, "half: \ud83d"), checked=False)
+    ids = [telegram.say(1, 2, "whole")]
+    async with polling(telegram, inlet):
+        await inlet.have(2)
+        await telegram.until(lambda: telegram.bot.confirmed_ids()[-1:] == ids)
+    assert [parsed.text for parsed in inlet.parsed.values()] == ["half: ?", "whole"]
+
+
 async def test_updates_given_twice_are_one(telegram: TelegramServer) -> None:
     inlet = MemoryInlet()
     for number in range(1, 6):
