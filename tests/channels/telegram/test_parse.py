@@ -378,6 +378,10 @@ def test_a_business_connection_says_whether_we_may_answer():
 # --- what belongs to nobody, what is new, what is broken --------------------------------------------------
 
 
+def test_half_a_letter_is_shown_as_a_question_mark():
+    assert told(text="half \ud83d").text == "half ?"
+
+
 def test_an_unknown_kind_is_kept_and_shown():
     parsed = read({"update_id": 1, "hologram": {"from": USER, "chat": PRIVATE, "date": UNIX}})
     assert (parsed.text, parsed.sender) == ("[unsupported message] hologram", ANNA)
