@@ -14,7 +14,7 @@ _LINE_BREAKS = re.compile("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029 ]+")
 _HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LATIN = re.compile(rb"[A-Za-z]")
 _HIGH_LETTERS = re.compile(rb"[\xc0-\xff]+")
-_THREE_CYRILLIC = re.compile("(?:[\u0400-\u04ff][^\u0400-\u04ff]*){3}")
+_THREE_CYRILLIC = re.compile("(?:[\u0400-\u04ff][^\u0400-\u04ff]*+){3}")
 """Of fewer letters, valid UTF-8 may be an accident."""
 _ONE_BYTE = ("iso8859-", "cp125", "koi8", "cp866", "mac-")
 _NOT_FOR_MAIL = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "unicode_escape"}
