@@ -28,6 +28,7 @@ _ABOUT = re.compile(
     r"|(?<!\w)[bru]?'(?:\\.|[^\\\n])*?'(?!\w)|(?<!\w)[bru]?'[^'\n]*(?:'|$)"  # not the apostrophe of "can't"
     r"|\"[^\"\n]*(?:\"|$)|“[^”\n]*(?:”|$)|`[^`\n]*(?:`|$)"
     r"|[^\s<>,;:()]{1,320}@[^\s<>,;:()]+"
+    r"|\d{5,}:[\w-]{20,}"  # the token of a bot, as it stands in the addresses of its calls
     r"|\+?\d[\d() -]{5,}\d"
     r"|[^\x00-\x7f]+",
     re.MULTILINE,

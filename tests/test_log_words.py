@@ -46,6 +46,7 @@ def test_a_traceback_tells_the_places_and_names_only() -> None:
         ("Key (address)=(anna) already exists", "Key (address)… already exists"),
         ("mailbox <anna@example.com> unknown", "mailbox <…> unknown"),
         ("calls +79123456789 back", "calls … back"),
+        ("for http://host:81/bot4242424242:AAG-t_0123456789abcdefghij/getMe", "for http://host:81/bot…/getMe"),
         ("No such file: '/var/lib/okno/blobs/ab/ab01'", "No such file: '/var/lib/okno/blobs/ab/ab01'"),
         ("No such file: '/calls/79123456789.mp3'", "No such file: …"),
         ("No such file: '/files/Анна.pdf'", "No such file: …"),

@@ -21,7 +21,8 @@ NOTHING_KNOWN = resolve((), lambda _: False)
 
 def topic_of(item: InboundMessage) -> UUID:
     """Return the id of what the sender writes of."""
-    return topic_id(item.channel_id, item.sender.kind, item.sender.address, item.topic)
+    writer = item.reply_to or item.sender
+    return topic_id(item.channel_id, writer.kind, writer.address, item.topic)
 
 
 def home_of(

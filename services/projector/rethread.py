@@ -135,4 +135,5 @@ class Rethreading:
 
 
 def _topic(message: e.MessageReceived) -> UUID:
-    return topic_id(message.channel_id, message.sender.kind, message.sender.address, message.topic)
+    writer = message.reply_to or message.sender
+    return topic_id(message.channel_id, writer.kind, writer.address, message.topic)

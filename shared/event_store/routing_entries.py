@@ -51,7 +51,10 @@ class Place:
 
 
 def topic_id(channel_id: UUID, kind: str, address: str, topic: str) -> UUID:
-    """Return the id under which it is kept where somebody wrote of something on a channel."""
+    """Return the id under which it is kept where somebody wrote of something on a channel.
+
+    `address`: whom an answer reaches. Many visitors write through the form of one site, all under one subject.
+    """
     return uuid5(channel_id, f"{kind}:{address}\n{topic}")
 
 
@@ -202,7 +205,8 @@ class Entries:
         self.left.append((external_id, conversation_id))
 
     def _add_topic(self, message: e.MessageReceived, place: Place, at: datetime) -> None:
-        id_ = topic_id(message.channel_id, message.sender.kind, message.sender.address, message.topic)
+        writer = message.reply_to or message.sender
+        id_ = topic_id(message.channel_id, writer.kind, writer.address, message.topic)
         known = self.topics.get(id_)
         if known is None or known[1] <= to_text(at):
             self.topics[id_] = (place, to_text(at))

@@ -157,14 +157,21 @@ def changed(shown: Body, changes: Sequence[tuple[str, Body]]) -> Body:
     """PURE: return a message as it is after its changes, in whatever order they were recorded."""
     if shown["delivery"]:
         shown = deliveries.as_told(shown, [body for kind, body in changes if kind == deliveries.KIND])
-    if calls := [body["call"] for kind, body in changes if kind == "call"]:
-        shown = {**shown, "call": calls[-1]}
+    if calls := [body for kind, body in changes if kind == "call"]:
+        shown = {**shown, "call": calls[-1]["call"], "occurred_at": _began(shown, calls)}
     shown = _newest_version(shown, _of_kind(changes, "edited"), _announcements(changes))
     shown["reactions"] = shown["reactions"] + _reactions(_of_kind(changes, "reacted"))
     if deletions := _of_kind(changes, "deleted"):
         gone: Body = {"text": "", "full_text": "", "html": None, "attachments": [], "versions": []}
         shown = {**shown, **gone, "deleted_at": _at(deletions[0])}
     return shown
+
+
+def _began(shown: Body, calls: Sequence[Body]) -> str:
+    """Return when a call was first heard of, by the channel's clock: whichever of its webhooks came first."""
+    started_at = calls[-1]["call"]["started_at"]
+    moments: list[str] = [shown["occurred_at"], *map(_at, calls)]
+    return min([*moments, started_at] if started_at else moments)
 
 
 def together(first: Body, further: Sequence[Body], of_parts: Changes) -> Body:

@@ -41,7 +41,7 @@ def words(error: BaseException) -> str:
 
 
 def _raise_answer(error: SMTPResponseException, connecting: bool) -> NoReturn:
-    code, text = str(error.code), f"{error.code} {words(error)}"
+    code, text = str(error.code), f"{error.code} {words(error)}{_whose(error)}"
     if 400 <= error.code < 500:
         raise SendDelayed(text, code) from error
     if connecting or error.code in _LOGIN_CODES:
@@ -49,6 +49,12 @@ def _raise_answer(error: SMTPResponseException, connecting: bool) -> NoReturn:
     if _CONGESTED.search(text):
         raise SendDelayed(text, code, QUOTA_PAUSE_SECONDS) from error
     raise SendRefused(text, code) from error
+
+
+def _whose(error: SMTPResponseException) -> str:
+    """Of several recipients one is refused: say which, where the server has not."""
+    refused = error.recipient if isinstance(error, aiosmtplib.SMTPRecipientRefused) else ""
+    return f" ({refused})" if refused and refused.lower() not in error.message.lower() else ""
 
 
 def _is_certificate(error: BaseException | None) -> bool:

@@ -8,9 +8,15 @@ from functools import lru_cache
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""UTF-7 can write them; neither UTF-8 nor what makes HTML safe takes them."""
 _LINE_BREAKS = re.compile("[\r\n\t\x0b\x0c\x1c-\x1e\x85\u2028\u2029 ]+")
 _HIGH_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LATIN = re.compile(rb"[A-Za-z]")
+_HIGH_LETTERS = re.compile(rb"[\xc0-\xff]+")
+_THREE_CYRILLIC = re.compile("(?:[\u0400-\u04ff][^\u0400-\u04ff]*+){3}")
+"""Of fewer letters, valid UTF-8 may be an accident."""
+_ONE_BYTE = ("iso8859-", "cp125", "koi8", "cp866", "mac-")
 _NOT_FOR_MAIL = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "undefined", "unicode_escape"}
 _ALIASES = {
     "unicode-1-1-utf-7": "utf-7",
@@ -29,14 +35,23 @@ _ALIASES = {
     "utf8mb4": "utf-8",
 }
 _MAX_NAME = 80
+_MIN_LETTERS = 8
+"""Letters of Cyrillic words: fewer (äöüß, ÅÄÖ) may be Western ones in a row."""
 _FREQUENT = frozenset("оеаинтсрвлкмдпу")
 
 
 def decode(raw: bytes, charset: str = "") -> str:
-    """Return the text of `raw`: by its charset where that works, else by what the bytes look like."""
+    """Return the text of `raw`: by its charset where that works, else by what they look like. No lone surrogates."""
+    text = _decoded(raw, charset).removeprefix("\ufeff")
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def _decoded(raw: bytes, charset: str) -> str:
     is_plain = raw.isascii() and b"\x1b" not in raw
     if is_plain and (not charset or _codec(charset) not in ("utf-7", "hz", "utf-16", "utf-32")):
         return raw.decode("ascii")
+    if seen := _otherwise(raw, _codec(charset)):
+        return seen
     for name in (_codec(charset), "utf-8"):
         if name in ("", "ascii"):
             continue
@@ -78,6 +93,26 @@ def _codec_named(charset: str) -> str:
     except (LookupError, ValueError, UnicodeError):
         return ""
     return info.name if getattr(info, "_is_text_encoding", True) and info.name not in _NOT_FOR_MAIL else ""
+
+
+def _otherwise(raw: bytes, declared: str) -> str:
+    """Return Cyrillic that is plainly not in the charset it declares: in UTF-8, or called Western. Else nothing.
+
+    Texts in a charset of one byte are no valid UTF-8 but for a pair of signs, and Western words have few accents each.
+    """
+    if not declared.startswith(_ONE_BYTE):
+        return ""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeError:
+        return _guessed(raw, "") if declared in ("iso8859-1", "cp1252") and _has_cyrillic_words(raw) else ""
+    return text if _THREE_CYRILLIC.search(text) else ""
+
+
+def _has_cyrillic_words(raw: bytes) -> bool:
+    runs = [len(run) for run in _HIGH_LETTERS.findall(raw[:20_000])]
+    in_words = sum(length for length in runs if length > 2)
+    return in_words >= _MIN_LETTERS and in_words * 2 > sum(runs)
 
 
 def _guessed(raw: bytes, declared: str) -> str:

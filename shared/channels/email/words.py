@@ -78,6 +78,8 @@ def addresses(values: list[bytes], most: int) -> list[tuple[str, str]]:
 
 def one_address(raw: bytes) -> tuple[str, str]:
     """Return (name, address) of `Name <address>`, `address (name)` or `address`; the address is normalised."""
+    if b"@" not in raw and b"=?" in raw and "@" in (whole := text(raw, 400)):
+        return one_address(whole.encode("utf-8", "replace"))  # some scripts encode `Name <address>` as a whole
     pieces = [piece for piece in _ADDRESS_PIECES.findall(raw[:4_096]) if piece.strip()]
     angles = [piece for piece in pieces if piece.startswith(b"<") and len(piece) > 1]
     if angles:

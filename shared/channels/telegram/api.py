@@ -12,13 +12,13 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
 from pydantic import create_model
 from typing_extensions import TypedDict  # pydantic does not take that of the standard library before Python 3.12
 
 from shared.channels.telegram.build import Upload
 from shared.channels.telegram.lean import models_unbuilt
+from shared.channels.telegram.view import decoded
 
 with models_unbuilt():
     from aiogram import Bot
@@ -106,7 +106,14 @@ _ANSWERS: dict[str, Any] = {
 
 
 class Session(AiohttpSession):
-    """aiogram's, without a quarter of a second of sleep for every `close`; 429 is always "later"."""
+    """aiogram's, without a quarter of a second of sleep for every `close`; 429 is "later"; no error tells the token."""
+
+    async def make_request(self, bot: Bot, method: TelegramMethod[Any], timeout: int | None = None) -> Any:
+        """Raise as aiogram does, which names the address of the call, and so the token, in what people read."""
+        try:
+            return await super().make_request(bot, method, timeout)
+        except TelegramNetworkError as error:
+            raise TelegramNetworkError(method, error.message.replace(bot.token, "…")) from error.__cause__
 
     def check_response(self, bot: Bot, method: TelegramMethod[Any], status_code: int, content: str) -> Response[Any]:
         """Raise as aiogram does, which takes a 429 without `retry_after` (a proxy's) for some error or other."""
@@ -135,7 +142,7 @@ def open_bot(settings: Mapping[str, str]) -> Bot:
     """Return the channel's bot; `session.close()` gives back its connections. Raises TokenValidationError."""
     url = settings["api_url"]
     server = TelegramAPIServer.from_base(url) if url else PRODUCTION
-    return Bot(settings["token"], Session(api=server, json_loads=msgspec.json.decode))
+    return Bot(settings["token"], Session(api=server, json_loads=decoded))
 
 
 def call(name: str, files: Mapping[str, bytes] = MappingProxyType({}), **params: object) -> TelegramMethod[Any]:

@@ -43,7 +43,7 @@ def content(message: Json) -> Content:
         quoted=_quoted(message),
         fields=_fields(message),
         files=files,
-        is_service=not (said or described or files),
+        is_service=bool(service) and not (said or described or files),
     )
 
 

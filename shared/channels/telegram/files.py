@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from shared.channels.telegram.view import Json, obj, objs, text, whole
 from shared.contracts.inbound import RemoteFile
 
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Zero-width and direction signs: with them `exe.pdf` is shown where `fdp.exe` is stored."""
 _KINDS = {
     "animation": ("mp4", "video/mp4"),
     "audio": ("mp3", "audio/mpeg"),
@@ -51,7 +55,7 @@ def _sticker(sticker: Json, number: object) -> RemoteFile | None:
 
 
 def _remote(file: Json, name: str, media_type: str) -> RemoteFile:
-    given = text(file, "file_name").replace("\\", "/").rpartition("/")[2].strip()
+    given = _INVISIBLE.sub("", text(file, "file_name")).replace("\\", "/").rpartition("/")[2].strip()
     size = whole(file, "file_size")
     return RemoteFile(
         ref=text(file, "file_id"),

@@ -15,7 +15,7 @@ import msgspec
 from shared.channels.telegram import config, notices
 from shared.channels.telegram.content import UNSUPPORTED, content, own_phone, poll_words
 from shared.channels.telegram.places import Thread
-from shared.channels.telegram.view import Json, obj, objs, person, text, whole, wholes
+from shared.channels.telegram.view import Json, decoded, obj, objs, person, text, whole, wholes
 from shared.channels.telegram.where import KIND, NOBODY, Where
 from shared.connector import Channel
 from shared.contracts.inbound import About, Address, Deleted, Edited, ReachChanged, Reacted, ThreadRenamed
@@ -24,14 +24,12 @@ from shared.parsed import Parsed, RawItem, UnreadableItem
 NOT_A_CHAT = "This was told by Telegram itself: there is nobody to answer."
 _COMMENT_CHARACTERS = 200
 
-_decode = msgspec.json.Decoder()
-
 
 def parse(item: RawItem, channel: Channel) -> Parsed:
     """Return what the update says. Raises UnreadableItem for what is no JSON object."""
     try:
-        update = _decode.decode(item.data)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        update = decoded(item.data)
+    except (ValueError, RecursionError) as error:
         raise UnreadableItem(f"not JSON: {error}") from error
     if not isinstance(update, dict):
         raise UnreadableItem("not an update: no JSON object")

@@ -73,20 +73,26 @@ class Poller:
 
     async def _forever(self, bot: api.Bot) -> None:
         place = await _resume(self._channel, self._inlet)
-        while True:
-            try:
-                if not self._username:
-                    self._username = text(await bot(api.call("getMe")), "username")
-                place = await self._poll(bot, place)
-            except api.TelegramConflictError:
-                await self._explain(bot)
-            except (api.TelegramUnauthorizedError, api.TelegramNotFound):
-                self._inlet.report(problem=WRONG_TOKEN)
-                await asyncio.sleep(TOKEN_SECONDS)
-            except api.TelegramRetryAfter as error:
-                await asyncio.sleep(error.retry_after)
-            except (api.TelegramNetworkError, api.TelegramServerError, api.ClientDecodeError) as error:
-                raise ConnectionError(f"Telegram cannot be reached: {_words(error)}") from error
+        try:
+            while True:
+                place = await self._turn(bot, place)
+        except (api.TelegramNetworkError, api.TelegramServerError, api.ClientDecodeError) as error:
+            raise ConnectionError(f"Telegram cannot be reached: {_words(error)}") from error
+
+    async def _turn(self, bot: api.Bot, place: Place) -> Place:
+        """Poll once; what only time or a person can mend is said and waited for."""
+        try:
+            if not self._username:
+                self._username = text(await bot(api.call("getMe")), "username")
+            return await self._poll(bot, place)
+        except api.TelegramConflictError:
+            await self._explain(bot)
+        except (api.TelegramUnauthorizedError, api.TelegramNotFound):
+            self._inlet.report(problem=WRONG_TOKEN)
+            await asyncio.sleep(TOKEN_SECONDS)
+        except api.TelegramRetryAfter as error:
+            await asyncio.sleep(error.retry_after)
+        return place
 
     async def _poll(self, bot: api.Bot, place: Place) -> Place:
         """Take what waits and return the place behind it; it is saved only when all of it is accepted."""
@@ -173,7 +179,7 @@ class WebhookWatch:
 
     async def _look(self, bot: api.Bot) -> None:
         try:
-            info: Json = await bot(api.call("getWebhookInfo"))
+            info = await self._info(bot)
         except (api.TelegramUnauthorizedError, api.TelegramNotFound):
             self._inlet.report(problem=WRONG_TOKEN)
             return
@@ -184,9 +190,21 @@ class WebhookWatch:
         if not waiting:
             await self._inlet.cursor.save(str(Place(asked_at=now())))
 
+    async def _info(self, bot: api.Bot) -> Json:
+        """Look twice where our webhook is not there: while the mode is changed it is not set yet."""
+        info: Json = await bot(api.call("getWebhookInfo"))
+        if self._is_ours(info):
+            return info
+        await asyncio.sleep(self._pace.own_webhook_seconds)
+        again: Json = await bot(api.call("getWebhookInfo"))
+        return again
+
+    def _is_ours(self, info: Json) -> bool:
+        return text(info, "url").endswith(config.public_path(self._channel.id))
+
     def _problem(self, info: Json) -> str | None:
         url, error = text(info, "url"), text(info, "last_error_message")
-        if not url.endswith(config.public_path(self._channel.id)):
+        if not self._is_ours(info):
             return NO_WEBHOOK.format(where=f", it is at {url}" if url else "")
         if error and whole(info, "pending_update_count"):
             return FAILING_WEBHOOK.format(url=url, error=error)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.channels.telegram import config
-from shared.channels.telegram.view import Json, text, whole
+from shared.channels.telegram.view import Json, decoded, text, whole
 from shared.clock import now
 from shared.connector import BadInput, Channel, Inlet
 from shared.parsed import RawItem
@@ -70,8 +70,8 @@ def _refuse_strangers(request: Request, channel: Channel) -> None:
 
 def _update(data: bytes) -> Json:
     try:
-        update = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        update = decoded(data)
+    except (ValueError, RecursionError):
         update = None
     if not isinstance(update, dict) or type(update.get("update_id")) is not int:
         raise BadInput(400, "Not an update", "The body must be a JSON object with an update_id.")

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+import msgspec
 
 Json = dict[str, Any]
 _WHOLE = 1 << 63
+
+
+def decoded(data: bytes | str) -> Any:
+    """Return JSON; half a letter (`\\ud83d`), which no decoder of ours takes, becomes `?`. Raises ValueError."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeError):
+        return msgspec.json.decode(json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def obj(data: Json, name: str) -> Json:

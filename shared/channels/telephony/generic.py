@@ -26,6 +26,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from shared.channels.telephony.report import ID_CHARACTERS, Report, State, json_object, parsed, text
 from shared.channels.telephony.webhook import Admitted, Webhook, not_authentic
@@ -138,9 +139,14 @@ def _leg(type_: str, state: LegState, data: dict[str, Any], at: datetime | None)
 def _recordings(call: Call, channel: Channel) -> tuple[RemoteFile, ...]:
     """Only what lies below the address the channel names is fetched: anything else could be a trap."""
     base = channel.settings.get("api_url", "").rstrip("/")
-    if not base or not call.recording.startswith(f"{base}/"):
+    if not base or not call.recording.startswith(f"{base}/") or _climbs(call.recording.removeprefix(base)):
         return ()
     return (RemoteFile(call.recording, "recording", "audio/mpeg"),)
+
+
+def _climbs(path: str) -> bool:
+    """Whether a path leaves its folder (RFC 3986, 5.2.4), as it stands or once a server has unquoted it."""
+    return ".." in unquote(path).replace("\\", "/").split("/")
 
 
 def _seconds(data: dict[str, Any], name: str) -> int | None:

@@ -26,6 +26,8 @@ DEPTH = 8
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 CHARSETS = frozenset({"utf-8", "ascii", "cp1251", "cp1252", "cp866", "koi8-r", "iso8859-1", "iso8859-5"})
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Zero-width and direction signs: with them `exe.pdf` is shown where `fdp.exe` is stored."""
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,80}")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 """Control characters and halves of surrogate pairs: neither databases nor UTF-8 take them all."""
@@ -128,7 +130,7 @@ def _multipart(data: bytes, boundary: str) -> Submission:
 
 
 def _file(part: Part, filename: bytes) -> ParsedFile:
-    name = re.split(r"[/\\]", clean(_text(filename)))[-1].strip()
+    name = re.split(r"[/\\]", _INVISIBLE.sub("", clean(_text(filename))))[-1].strip()
     media_type, _ = parse_options(part.content_type.decode("latin-1"))
     if not _MEDIA_TYPE.fullmatch(media_type):
         media_type = "application/octet-stream"

@@ -26,7 +26,8 @@ def given(value: str) -> bool:
 def record(name: str, value: str, form: tuple[FormField, ...], circumstances: tuple[str, ...]) -> str:
     """Return what is kept of one ticked box.
 
-    The value of a box of ours is the text shown; of others' the label in the channel's form, else the field's name.
+    The value of a box of ours is the text shown; of others' the label in `form`, which the channel's owner has written,
+    else the field's name.
     """
     text = value.strip() if value.strip().casefold() not in _YES else _label(name, form)
     return " · ".join((text, *circumstances))

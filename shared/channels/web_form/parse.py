@@ -25,8 +25,11 @@ CLAIMED = ("claimed_sender",)
 OWN_MACHINERY = frozenset({ELAPSED, SHOWN_AT, PAGE_KEY})
 """What the script and the hosted page add for this server: it stays in the raw bytes."""
 MOST_COMPARED = 10
+MOST_AROUND = 500
+"""Characters of a field in which an address is looked for."""
 
 _EMAIL = re.compile(r"[^@\s<>\",;:()\[\]\\]{1,64}@[^@\s<>\"',;:()\[\]\\.]+(?:\.[^@\s<>\"',;:()\[\]\\.]+)+")
+_BETWEEN = re.compile(r"[\s,;<>()\"]+")
 Said = dict[Role, list[str]]
 
 
@@ -90,10 +93,17 @@ def _first(said: Said, role: Role) -> str:
 
 
 def _first_email(said: Said) -> str:
+    """Return the first address typed, alone or among other words of its line: `Anna <a@b.ru>`, `a@b.ru, c@d.ru`."""
     for text in said.get("email", ()):
-        if email := email_address(text):
+        if email := email_address(text) or _among_others(text):
             return email
     return ""
+
+
+def _among_others(text: str) -> str:
+    if len(text) > MOST_AROUND or "\n" in text or "\r" in text:
+        return ""
+    return next(filter(None, map(email_address, _BETWEEN.split(text.removeprefix("mailto:")))), "")
 
 
 def _first_phone(said: Said, country: str) -> str:
@@ -129,7 +139,8 @@ def _fields(submission: Submission, site: Site, item: RawItem) -> tuple[tuple[st
     """Return every field in order but those of our own machinery, then a record of each consent."""
     agreed = [(n, v) for n, v in submission.fields if site.role_of(n) == "consent" and consent.given(v)]
     when = consent.circumstances(submission, item.received_at, item.context) if agreed else ()
-    records = [consent.record(name, value, site.form, when) for name, value in agreed]
+    labels = site.form if site.settings.get("fields", "").strip() else ()  # nobody was shown a form that is not in use
+    records = [consent.record(name, value, labels, when) for name, value in agreed]
     kept = [pair for pair in submission.fields if not _is_own_machinery(*pair, site)]
     return (*kept, *((consent.FIELD, record) for record in dict.fromkeys(records)))
 

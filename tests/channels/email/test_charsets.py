@@ -69,6 +69,52 @@ def test_a_body_without_a_usable_charset_is_guessed(charset: str, declared: str)
     assert message.text == text
 
 
+@pytest.mark.parametrize(
+    ("declared", "real"),
+    [
+        *(
+            (declared, "utf-8")
+            for declared in ("windows-1251", "koi8-r", "iso-8859-5", "iso-8859-1", "cp1252", "cp866")
+        ),
+        *(("iso-8859-1", real) for real in ("windows-1251", "koi8-r")),
+        ("windows-1252", "windows-1251"),
+    ],
+)
+def test_a_wrong_charset_is_seen_through(declared: str, real: str) -> None:
+    text = expressible(TEXT, real)
+    message = parsed(f"From: a@b\r\nContent-Type: text/plain; charset={declared}\r\n\r\n".encode() + text.encode(real))
+    assert message.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "charset"),
+    [
+        ("Её", "windows-1251"),
+        ("Да, её № «ёлка»", "windows-1251"),
+        ("à la Fête: ça été où? éè", "iso-8859-1"),
+        ("Ça éé ÀÉÎ, ÄÖÜß?", "iso-8859-1"),
+        ("Größenmaßstäbe", "windows-1252"),
+    ],
+)
+def test_a_right_charset_is_believed(text: str, charset: str) -> None:
+    message = parsed(
+        f"From: a@b\r\nContent-Type: text/plain; charset={charset}\r\n\r\n".encode() + text.encode(charset)
+    )
+    assert message.text == text
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
+    body = "\ufeffПривет".encode()
+    assert parsed(b"From: a@b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + body).text == "Привет"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_half_a_letter_of_utf_7_is_shown_as_a_broken_one(kind: str) -> None:
+    message = parsed(b"From: a@b\r\nContent-Type: " + kind.encode() + b"; charset=utf-7\r\n\r\n<p>Hi +22Y-</p>")
+    assert "Hi \ufffd" in (message.html or message.text)
+    assert (message.text + message.html).encode()
+
+
 def test_western_letters_are_not_taken_for_cyrillic() -> None:
     assert parsed("From: a@b\r\nSubject: Formação: Verão e café\r\n\r\n".encode("latin-1")).subject == (
         "Formação: Verão e café"

@@ -1,6 +1,7 @@
 """What is understood of a mail, broken ones included."""
 
 import time
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -95,6 +96,8 @@ def test_the_nearest_message_answered_comes_first() -> None:
         ('"Last, First" <a@b.example>, other@x.example', "Last, First", "a@b.example"),
         ("Team: a@b.example, c@d.example;", "", "a@b.example"),
         ("MAILER-DAEMON", "", "mailer-daemon"),
+        (f"=?utf-8?B?{b64encode('Иван Петров <Ivan@b.example>'.encode()).decode()}?=", "Иван Петров", "ivan@b.example"),
+        ("=?utf-8?B?0JjQstCw0L0=?= =?utf-8?Q?=3Ca=40b.example=3E?=", "Иван", "a@b.example"),
         ('"\\"Q\\" uoted" <a@b.example>', 'Q" uoted', "a@b.example"),
     ],
 )

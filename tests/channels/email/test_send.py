@@ -166,7 +166,7 @@ async def test_what_is_no_message_is_refused(smtp: SmtpServer, post: SmtpSender)
 
 async def test_one_refused_recipient_refuses_the_mail_for_all(smtp: SmtpServer, post: SmtpSender) -> None:
     smtp.faults.answer(550, "5.1.1 no such user", at="rcpt")
-    with pytest.raises(SendRefused):
+    with pytest.raises(SendRefused, match=r"550 5\.1\.1 no such user \(a@example\.org\)"):
         await post.send(replace(REPLY, to=(Address("email", "a@example.org"), Address("email", "b@example.org"))))
     assert smtp.mails == []
 

@@ -73,7 +73,14 @@ FILES: dict[str, tuple[dict[str, Any], RemoteFile]] = {
         RemoteFile("l", "photo-15.jpg", "image/jpeg"),
     ),
     "document": (
-        {"document": {"file_id": "d", "file_name": "../счёт.pdf", "mime_type": "application/pdf", "file_size": 9}},
+        {
+            "document": {
+                "file_id": "d",
+                "file_name": "../\u202eсчёт.pdf",
+                "mime_type": "application/pdf",
+                "file_size": 9,
+            }
+        },
         RemoteFile("d", "счёт.pdf", "application/pdf", 9),
     ),
     "video": ({"video": {"file_id": "v"}}, RemoteFile("v", "video-15.mp4", "video/mp4")),
@@ -157,6 +164,10 @@ WORDS: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_is_not_text_is_told_in_words(kind: str):
     content, words = WORDS[kind]
     assert told(**content).text == words
+
+
+def test_what_a_client_sent_waits_for_an_answer_even_if_it_is_unsupported():
+    assert told(hologram={"x": 1}).nature == "ordinary"
 
 
 def test_a_service_message_waits_for_no_answer():
@@ -365,6 +376,10 @@ def test_a_business_connection_says_whether_we_may_answer():
 
 
 # --- what belongs to nobody, what is new, what is broken --------------------------------------------------
+
+
+def test_half_a_letter_is_shown_as_a_question_mark():
+    assert told(text="half \ud83d").text == "half ?"
 
 
 def test_an_unknown_kind_is_kept_and_shown():

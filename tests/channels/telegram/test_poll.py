@@ -13,8 +13,9 @@ import pytest
 from shared.channels.telegram.cursor import Place
 from shared.channels.telegram.polling import Pace, Poller, WebhookWatch
 from shared.clock import now
+from shared.log_words import told
 from tests.channels.telegram.bots import CHANNEL_ID, MemoryInlet, bot_channel
-from tests.peers.telegram import TelegramServer
+from tests.peers.telegram import TOKEN, TelegramServer
 from tests.peers.telegram_api.bot import message
 
 QUICK = Pace(poll_seconds=1, conflict_seconds=0.05, watch_seconds=0.05, own_webhook_seconds=0.05)
@@ -81,6 +82,16 @@ async def test_an_update_of_an_unknown_kind_holds_up_nobody(telegram: TelegramSe
     async with polling(telegram, inlet):
         texts = await inlet.have(3)
     assert sorted(texts) == ["[unsupported message] hologram", "[unsupported message] message", "after"]
+
+
+async def test_half_a_letter_in_one_message_holds_up_nobody(telegram: TelegramServer) -> None:
+    inlet = MemoryInlet()
+    telegram.push("message", message(1, 1, "half: \ud83d"), checked=False)
+    ids = [telegram.say(1, 2, "whole")]
+    async with polling(telegram, inlet):
+        await inlet.have(2)
+        await telegram.until(lambda: telegram.bot.confirmed_ids()[-1:] == ids)
+    assert [parsed.text for parsed in inlet.parsed.values()] == ["half: ?", "whole"]
 
 
 async def test_updates_given_twice_are_one(telegram: TelegramServer) -> None:
@@ -195,6 +206,42 @@ async def test_a_telegram_that_fails_ends_the_task_which_begins_again(telegram: 
             await asyncio.wait_for(asyncio.shield(task), 20)
     async with polling(telegram, inlet):
         assert await inlet.have(1) == ["one"]
+
+
+async def test_the_token_is_in_no_words_of_an_error() -> None:
+    """aiohttp names the address of a call where the server speaks no HTTP."""
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"220 smtp.example ESMTP\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1") as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=r"Telegram cannot be reached: .*/bot…/getMe") as failed:
+            await Poller(bot_channel(url), MemoryInlet(), QUICK).run()
+    assert TOKEN not in told(failed.value)
+
+
+async def test_a_conflict_whose_reason_cannot_be_asked_for_is_a_broken_connection(telegram: TelegramServer) -> None:
+    telegram.faults.answer(409, "Conflict: terminated by other getUpdates request", method="getUpdates")
+    telegram.faults.cut("getWebhookInfo")
+    with pytest.raises(ConnectionError, match="Telegram cannot be reached"):
+        await asyncio.wait_for(Poller(bot_channel(telegram.url), MemoryInlet(), QUICK).run(), 20)
+
+
+async def test_a_webhook_that_is_being_set_is_not_missed(telegram: TelegramServer) -> None:
+    inlet, hook = MemoryInlet(), telegram.bot.webhook
+    slow = replace(QUICK, own_webhook_seconds=0.5)
+    task = asyncio.create_task(WebhookWatch(bot_channel(telegram.url, mode="webhook"), inlet, slow).run())
+    await telegram.until(lambda: bool(telegram.calls("getWebhookInfo")))
+    hook.url = f"https://okno.example/in/telegram/{CHANNEL_ID}"
+    await telegram.until(lambda: bool(inlet.reports))
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert inlet.reports == [(0, None)]
 
 
 async def test_a_token_that_was_revoked_is_explained() -> None:

@@ -72,6 +72,12 @@ async def test_an_update_is_kept_as_it_came() -> None:
     assert (item.data, item.key, site.inlet.texts()) == (UPDATE, "update/5", ["Здравствуйте"])
 
 
+async def test_an_update_with_half_a_letter_is_kept_too() -> None:
+    site, update = Site(), json.dumps({"update_id": 5, "message": message(text="\ud83d")}).encode()
+    assert (await site.post(update)).status_code == 200
+    assert ([item.data for item in site.inlet.items], site.inlet.texts()) == ([update], ["?"])
+
+
 @pytest.mark.parametrize("secret", [None, "", "wrong", SECRET[:-1], SECRET.upper(), SECRET + "0"])
 async def test_strangers_are_refused_and_nothing_is_kept(secret: str | None) -> None:
     site = Site()

@@ -191,6 +191,12 @@ def test_a_recording_is_fetched_only_below_the_address_the_channel_names():
     assert parse(item, far).remote_files == ()
 
 
+@pytest.mark.parametrize("path", ["/../keys", "/a/..", "/%2e%2E/keys", "/..%5ckeys"])
+def test_a_recording_elsewhere_on_the_server_is_not_fetched(path: str):
+    item = RawItem(json.dumps(event("recorded", recording=f"https://pbx.example/rec{path}")).encode(), "", AT, "wh-1")
+    assert parse(item, channel("generic", secret=SECRET, api_url="https://pbx.example/rec")).remote_files == ()
+
+
 def test_of_an_outbound_call_the_client_is_the_one_called():
     parsed = read(event(direction="outbound", **{"from": "101", "to": "+1 650 253 0000"}))
     assert (parsed.sender, parsed.recipients) == (Address("phone", "+16502530000"), ("101",))

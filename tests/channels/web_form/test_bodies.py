@@ -74,6 +74,7 @@ def part(parameters: str) -> body.Submission:
         ("name=\"f\"; filename*=iso-8859-1''r%E9sum%E9.pdf", "résumé.pdf"),
         ("name=f; filename*=utf-8''..%2F..%2Fetc%2Fpass%00wd", "pass\ufffdwd"),
         ("name=f; filename=\"plain.pdf\"; filename*=utf-9''x", "plain.pdf"),
+        ("name=f; filename*=utf-8''a%E2%80%AEfdp.exe", "afdp.exe"),
         ("name=f; filename=\"a; filename*=utf-8''b\"", "a; filename*=utf-8''b"),
     ],
 )

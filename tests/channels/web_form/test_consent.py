@@ -44,6 +44,10 @@ async def test_a_foreign_box_is_recorded_by_the_label_of_the_channels_form_else_
     ]
 
 
+async def test_nobody_is_said_to_have_seen_the_text_of_a_form_that_is_not_in_use():
+    assert await records(Site(), {"consent": "on"}) == [f"consent · {WHEN}"]
+
+
 @pytest.mark.parametrize("value", ["", "0", "false", "off", "Нет"])
 async def test_a_box_that_says_no_is_no_consent(value: str):
     assert await records(Site(), {"consent": value}) == []

@@ -62,6 +62,21 @@ def test_a_mistyped_email_leaves_the_phone_and_is_still_shown():
     assert ("email", "ivan@") in message.fields
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["Anna <Anna@example.com>", "anna@example.com, ben@example.com", "mailto:anna@example.com", "anna@example.com;"],
+)
+def test_an_address_is_found_among_other_words(typed: str):
+    assert form(email=typed, message="?").sender == Address("email", "anna@example.com")
+
+
+@pytest.mark.parametrize(
+    "typed", ["anna@example.com\r\nBcc: ben@example.com", "anna at example.com", "x " * 300 + "a@b.ru"]
+)
+def test_what_is_no_line_with_an_address_gives_none(typed: str):
+    assert form(email=typed, message="?").cannot_reply == "The form gave no e-mail address to answer to."
+
+
 def test_without_a_message_the_text_is_the_fields_without_the_machinery():
     message = form(name="Иван", size="2x3", formid="f1", _next="https://example.com", colour="")
     assert message.text == "name: Иван\nsize: 2x3"

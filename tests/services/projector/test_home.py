@@ -15,6 +15,7 @@ import pytest_asyncio
 from services.projector import inbound as intake
 from services.projector.rethread import Rethreading
 from shared.contracts.codec import Contract
+from shared.contracts.inbound import Address
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.domain import commands as c
@@ -104,6 +105,14 @@ async def test_the_same_sender_and_subject_go_on_within_two_weeks(
     (second,) = await take(store, later)
     assert (second.conversation_id == first.conversation_id) == joins
     assert second.joined_because == ("same sender and subject" if joins else "first message of a thread")
+
+
+async def test_visitors_of_one_sites_form_have_a_conversation_each(store: EventStore) -> None:
+    form = {"sender": "site@example.com", "topic": "request from the site"}
+    peter, olga = Address("email", "peter@example.com", "Peter"), Address("email", "olga@example.com", "Olga")
+    said = [inbound(**form, reply_to=who) for who in (peter, olga, peter)]
+    first, other, again = [(await take(store, each))[0] for each in said]
+    assert other.conversation_id != first.conversation_id == again.conversation_id
 
 
 async def test_in_one_batch_the_subject_is_known_too(store: EventStore) -> None:

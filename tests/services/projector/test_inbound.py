@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from itertools import permutations
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from services.projector import inbound as intake
+from shared.clock import to_text
 from shared.contracts.inbound import About, Address, DeliveryNotice, FileRef, InboundMessage, inbound_id
 from shared.database.open import open_database
 from shared.database.protocol import Database
@@ -21,7 +23,7 @@ from shared.domain import commands as c
 from shared.domain import events as e
 from shared.event_store.raw_items import raw_item
 from shared.event_store.store import EventStore
-from shared.read_models import customers
+from shared.read_models import customers, timeline
 from tests.event_store.index import derived, standing
 from tests.examples import AT, FORM, MAILBOX, OLGA, call_report, inbound, raw, unreadable
 from tests.read_models.contents import show
@@ -213,6 +215,23 @@ async def test_reports_of_one_call_are_one_message(database: Database, store: Ev
     assert await names(database) == [*NEW, "CallProgressed", "CallProgressed"]
     assert isinstance(progressed, e.CallProgressed)
     assert progressed.call == e.Call("finished", "inbound", "+4915112345678", "+4930123", "Olga", None, 60)
+
+
+async def test_a_call_is_shown_as_of_its_beginning_whichever_report_came_first(
+    database: Database, store: EventStore
+) -> None:
+    """The rules of the call itself are tried in every order in tests/channels/telephony."""
+    told: list[tuple[str, dict[str, Any]]] = [("ringing", {"started_at": AT}), ("answered", {}), ("finished", {})]
+    for number, order in enumerate(permutations(range(3))):
+        reports = [call_report(told[n][0], f"call-{number}", **told[n][1]) for n in order]
+        at = [AT + timedelta(minutes=n) for n in order]
+        await take(store, *(replace(each, occurred_at=when) for each, when in zip(reports, at, strict=True)))
+    await show(database)
+    customer_id = next(iter((await messages(database)).values())).customer_id
+    shown = await database.read(partial(timeline.of_customer, customer_id=customer_id, page=timeline.Page(100)))
+    assert {(entry["call"]["state"], entry["occurred_at"]) for entry in shown if entry["kind"] == "call"} == {
+        ("finished", to_text(AT))
+    }
 
 
 async def test_a_process_that_never_saw_the_call_continues_it(database: Database, store: EventStore) -> None:
