@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, Context, answer, read_body
+from services.inbox_api.context import Call, Context, answer, read_body, short
 from services.inbox_api.session import end_session, start_session
 from shared.registry.operators import Operator, TooManyPasswords, WrongOperator
 
@@ -84,5 +84,4 @@ async def current(call: Call) -> Response:
 
 
 async def everybody(call: Call) -> Response:
-    items = [shown(operator) for operator in await call.context.operators.all()]
-    return answer({"items": items, "next": None})
+    return short(call, [shown(operator) for operator in await call.context.operators.all()])
