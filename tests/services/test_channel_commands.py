@@ -43,6 +43,22 @@ def test_a_channel_is_added_listed_paused_resumed_and_removed(okno: Cli) -> None
     assert "no channel" in okno.wrong("channels", "pause", id_)
 
 
+def test_settings_come_one_by_one_or_several_together(okno: Cli) -> None:
+    first, second = "rate_limit=5", "allowed_origins=https://a.example https://b.example"
+    for name, words in {
+        "A": ("web_form", "A", "--set", first, "--set", second),
+        "B": ("web_form", "B", "--set", first, second),
+        "C": ("--set", first, second, "web_form", "C"),
+        "D": ("web_form", f"--set={first}", second, "D", "--no-check"),
+    }.items():
+        okno("channels", "add", *words)
+        settings = okno.in_house(lambda house, name=name: house.registry.find(name)).channel.settings
+        assert (settings["rate_limit"], settings["allowed_origins"]) == (first[11:], second[16:])
+    okno("channels", "change", "A", "--set", "rate_limit=6", "country=KZ")
+    settings = okno.in_house(lambda house: house.registry.find("A")).channel.settings
+    assert (settings["rate_limit"], settings["country"]) == ("6", "KZ")
+
+
 def test_a_form_answers_through_the_mailbox_that_is_named(okno: Cli) -> None:
     id_ = okno(*MAILBOX).strip()
     form = okno.json("channels", "add", "web_form", "Site", "--set", "reply_channel=Support")
