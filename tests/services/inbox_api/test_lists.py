@@ -103,7 +103,7 @@ async def test_the_timeline_of_a_past_moment(office: Office) -> None:
     await office.post(f"/conversations/{message.conversation_id}/replies", {"text": "Hi"}, 201)
     path = f"/customers/{message.customer_id}/timeline"
     local = (then + timedelta(hours=3)).isoformat().replace("+00:00", "+03:00")
-    for as_of in (to_text(then), local, local.replace("+", " ")):
+    for as_of in (to_text(then), to_text(then).lower(), local, local.replace("+", " ")):
         assert [entry["text"] for entry in (await office.get(path, as_of=as_of))["items"]] == ["first"]
     assert len((await office.get(path))["items"]) == len((await office.get(path, as_of="2999-01-01"))["items"]) == 2
     assert (await office.get(path, as_of=before_all))["items"] == []
