@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from services import setting_up
+from services import reply_channels, setting_up
 from services.house import House
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.reconcile import Reconciler, why_no_history
@@ -159,8 +159,8 @@ def _show(options: argparse.Namespace, channel: Channel, found: SetUp) -> None:
 
 async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None:
     """A setting that names another channel may be given by name; the id is what is kept."""
-    if name := settings.get("reply_channel"):
-        settings["reply_channel"] = str((await house.registry.find(name)).channel.id)
+    if name := settings.get(reply_channels.SETTING):
+        settings[reply_channels.SETTING] = reply_channels.mailbox(await house.registry.find(name))
 
 
 async def _reconcile(options: argparse.Namespace, house: House) -> None:
@@ -196,7 +196,8 @@ async def _check(options: argparse.Namespace, house: House) -> int:
     health = healths.get(str(found.channel.id), Health("", None, None))
     row = _row(found, health)
     wrong = load(found.channel.kind).problems(found.channel.settings)
-    row["problem"] = "; ".join(filter(None, (*wrong, health.problem))) or None
+    unanswered = reply_channels.problems(found.channel, await house.registry.all())
+    row["problem"] = "; ".join(filter(None, (*wrong, *unanswered, health.problem))) or None
     show(options.json, [row], ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
     return 1 if row["problem"] else 0
 

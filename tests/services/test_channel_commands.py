@@ -68,6 +68,19 @@ def test_a_form_answers_through_the_mailbox_that_is_named(okno: Cli) -> None:
     assert "no channel 'Nobody'" in okno.wrong("channels", "add", "web_form", "B", "--set", "reply_channel=Nobody")
 
 
+def test_a_form_whose_answers_have_no_way_to_leave_is_told_of(okno: Cli) -> None:
+    okno(*MAILBOX)
+    okno("channels", "add", "web_form", "Site", "--set", "reply_channel=Support")
+    no_mailbox = "reply_channel must be an e-mail channel, 'Site' is web_form"
+    assert okno.wrong("channels", "add", "web_form", "B", "--set", "reply_channel=Site") == no_mailbox
+    assert okno.wrong("channels", "change", "Site", "--set", "reply_channel=Site") == no_mailbox
+    assert okno.json("channels", "check", "Site")["items"][0]["problem"] is None
+    okno("channels", "remove", "Support")
+    removed = "reply_channel was removed: answers have no way to leave"
+    assert okno.json("channels", "check", "Site", status=1)["items"][0]["problem"] == removed
+    assert f"Site (web_form): {removed}" in okno("doctor", status=1)
+
+
 def test_a_channel_that_cannot_be_added_says_why(okno: Cli) -> None:
     okno(*MAILBOX)
     assert okno.wrong(*MAILBOX) == "there is a channel 'Support' already"
