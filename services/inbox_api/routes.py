@@ -160,7 +160,7 @@ SIGNED_IN: tuple[Address, ...] = (
         timelines.timeline, query=(*AS_OF, "kind", "channel", "author", "since", "until", "order", *PAGE),
         answers=shapes.Messages,
     ),
-    Address("GET", "/customers/{id}/card", "A customer's card", cards.one),
+    Address("GET", "/customers/{id}/card", "A customer's card", cards.one, query=AS_OF),
     Address("PATCH", "/customers/{id}/card", "Change fields of a card", cards.change, cards.CardChanges),
     Address(
         "GET", "/customers/{id}/card/history", "Who changed what on a card, the newest first", cards.history,
