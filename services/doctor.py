@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from services import reply_channels
 from services.house import House
 from services.privacy import lost, lost_on_the_way
 from services.privacy.seal_old import any_plain
@@ -203,12 +204,14 @@ async def _log(house: House) -> Found:
 
 async def _channels(house: House) -> Found:
     healths = await house.database.read(health_of_channels)
-    channels = [each for each in await house.registry.all() if each.state == "active"]
+    all_ = await house.registry.all()
+    channels = [each for each in all_ if each.state == "active"]
     found: Found = [] if channels else [("warning", "none is connected: see `okno channels kinds`")]
     for channel in (each.channel for each in channels):
         health = healths.get(str(channel.id))
         problems = [
             *load(channel.kind).problems(channel.settings),
+            *reply_channels.problems(channel, all_),
             *([health.problem] if health and health.problem else []),
         ]
         lag = f", {health.lag} not fetched yet" if health and health.lag else ""

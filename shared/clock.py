@@ -22,8 +22,11 @@ def to_text(at: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """Return the moment of an RFC 3339 text; without a zone it is taken as UTC. Raises ValueError."""
-    at = datetime.fromisoformat(text)
+    """Return the moment of an RFC 3339 text, whose letters may be small (5.6); without a zone it is taken as UTC.
+
+    Raises ValueError.
+    """
+    at = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else _in_utc(at)
 
 

@@ -48,7 +48,7 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
     `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
     """
     env = os.environ if environment is None else environment
-    folder = (data or Path(env.get("OKNO_DATA", "var"))).absolute()
+    folder = (data or Path(env.get("OKNO_DATA") or "var")).absolute()
     kafka, database = _kafka(env), env.get("OKNO_DATABASE_URL", "")
     if kafka and database.startswith("sqlite"):
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
@@ -62,7 +62,7 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         kafka=kafka,
         blobs=env.get("OKNO_BLOBS") or str(folder / "blobs"),
         secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key"),
-        public_url=env.get("OKNO_PUBLIC_URL", "").rstrip("/"),
+        public_url=_public_url(env.get("OKNO_PUBLIC_URL", "")),
         keys_url=_keys_url(env.get("OKNO_KEYS_URL", ""), database, folder),
         events_in_full=env.get("OKNO_EVENTS") == "full",
         webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
@@ -74,6 +74,14 @@ def _kafka(env: Mapping[str, str]) -> KafkaServers | None:
         return read_kafka_servers(env)
     except WrongServers as error:
         raise WrongSettings(str(error)) from error
+
+
+def _public_url(given: str) -> str:
+    """Providers are told to post there, and pages to load forms from there: neither takes an address without scheme."""
+    url = given.strip().rstrip("/")
+    if url and not url.lower().startswith(("https://", "http://")):
+        raise WrongSettings(f"OKNO_PUBLIC_URL must start with https:// or http://, not {url[:80]!r}")
+    return url
 
 
 def _keys_url(given: str, database: str, folder: Path) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from services import setting_up
+from services import reply_channels, setting_up
 from services.house import House
 from services.ingest.fetch_queue import FetchQueue
 from services.ingest.reconcile import Reconciler, why_no_history
@@ -24,8 +25,24 @@ COMMANDS = {"channels": "connect and look after channels"}
 STATES: dict[str, State] = {"pause": "paused", "resume": "active", "remove": "removed"}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Takes several settings behind one --set, and still names of channels behind those."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        return super().parse_known_args(None if args is None else _one_by_one(args), namespace)
+
+
+def _one_by_one(words: Sequence[str]) -> list[str]:
+    """Return `--set a=1 b=2` as `--set a=1 --set b=2`."""
+    found: list[str] = []
+    for word in words:
+        behind_pair = found[-2:-1] == ["--set"] or (found[-1:] and found[-1].startswith("--set="))
+        found += ["--set", word] if behind_pair and "=" in word and not word.startswith("-") else [word]
+    return found
+
+
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions = parser.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
     actions.add_parser("kinds", help="what can be connected").set_defaults(run=_kinds)
     fields = actions.add_parser("fields", help="the settings of a kind")
     fields.add_argument("kind")
@@ -38,7 +55,9 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     change.add_argument("channel", metavar="ID|NAME")
     change.set_defaults(run=in_house(_change))
     for action in (add, change):
-        action.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; repeatable")
+        action.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="a setting or several; repeatable"
+        )
         action.add_argument("--no-check", action="store_true", help="do not ask the provider whether the settings work")
     actions.add_parser("list", help="all channels and how they fare").set_defaults(run=in_house(_list))
     check = actions.add_parser("check", help="is a channel in order?")
@@ -141,8 +160,8 @@ def _show(options: argparse.Namespace, channel: Channel, found: SetUp) -> None:
 
 async def _resolve_channel_names(house: House, settings: dict[str, str]) -> None:
     """A setting that names another channel may be given by name; the id is what is kept."""
-    if name := settings.get("reply_channel"):
-        settings["reply_channel"] = str((await house.registry.find(name)).channel.id)
+    if name := settings.get(reply_channels.SETTING):
+        settings[reply_channels.SETTING] = reply_channels.mailbox(await house.registry.find(name))
 
 
 async def _reconcile(options: argparse.Namespace, house: House) -> None:
@@ -178,7 +197,8 @@ async def _check(options: argparse.Namespace, house: House) -> int:
     health = healths.get(str(found.channel.id), Health("", None, None))
     row = _row(found, health)
     wrong = load(found.channel.kind).problems(found.channel.settings)
-    row["problem"] = "; ".join(filter(None, (*wrong, health.problem))) or None
+    unanswered = reply_channels.problems(found.channel, await house.registry.all())
+    row["problem"] = "; ".join(filter(None, (*wrong, *unanswered, health.problem))) or None
     show(options.json, [row], ("id", "kind", "name", "state", "lag", "last_received_at", "problem"))
     return 1 if row["problem"] else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from functools import partial
 from typing import Any, get_args
 from uuid import UUID
@@ -14,6 +15,7 @@ from shared.database.protocol import Transaction
 from shared.domain import identity
 from shared.domain.errors import NoSuchThing
 from shared.event_store.routing import customer_of
+from shared.phone_numbers import typed
 from shared.read_models import customers
 from shared.read_models.moment import By
 from shared.read_models.timeline_pages import Page
@@ -53,12 +55,20 @@ def customer_named(tx: Transaction, wanted: str) -> UUID:
         found = [customer_id] if customers.customer(tx, customer_id) else []
     except ValueError:
         spellings = dict.fromkeys((wanted, identity.email(wanted), identity.phone(wanted)))
-        found = next(filter(None, (customer_of(tx, address) for address in spellings)), [])
+        found = next(filter(None, (customer_of(tx, address) for address in spellings)), []) or _dialled(tx, wanted)
     if not found:
         raise NoSuchThing("no_such_customer", f"no customer {wanted!r}")
     if len(found) > 1:
         raise NoSuchThing("ambiguous", f"{wanted!r} belongs to several customers: {', '.join(map(str, found))}")
     return found[0]
+
+
+def _dialled(tx: Transaction, wanted: str) -> list[UUID]:
+    """Return whose number it is, without a country as people dial it where our channels are."""
+    settings = [json.loads(text) for (text,) in tx.rows("SELECT settings FROM channels WHERE state <> 'removed'")]
+    countries = sorted({each["country"] for each in settings if each.get("country")})
+    numbers = {number for country in countries if (number := typed(wanted, country))}
+    return [customer_id for number in sorted(numbers) for customer_id in customer_of(tx, number)]
 
 
 def _merged_people(tx: Transaction, found: list[dict[str, Any]]) -> dict[str, str]:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api import card_history, team
+from services.inbox_api import card_history, moments, past, team
 from services.inbox_api.context import Call, answer
 from services.inbox_api.files import SAFE
 from shared.clock import now
@@ -57,7 +57,14 @@ def by_id_and_email(operators: list[Operator]) -> dict[str, str]:
 
 
 async def one(call: Call) -> Response:
-    return answer(await card(call, call.id()))
+    """GET /customers/{id}/card?as_of=&by=, now or as it stood."""
+    then = moments.as_of(call)
+    if then is None:
+        return answer(await card(call, call.id()))
+    stood = await call.context.database.read(partial(past.customer, customer_id=call.id(), at=then.at, by=then.by))
+    if stood is None:
+        raise HTTPException(404)
+    return answer(await named(call, stood["card"]))
 
 
 async def card(call: Call, customer_id: UUID) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from starlette.responses import Response
 
 from services.inbox_api.abilities import abilities_of
 from services.inbox_api.channel_names import Body
-from services.inbox_api.context import Call, answer
+from services.inbox_api.context import Call, short
 from shared.database.protocol import Transaction
 from shared.registry.health import Health, health_of_channels
 
 
 async def list_(call: Call) -> Response:
-    return answer({"items": await call.context.database.read(_channels), "next": None})
+    return short(call, await call.context.database.read(_channels))
 
 
 def _channels(tx: Transaction) -> list[Body]:

@@ -106,7 +106,10 @@ async def reopen(call: Call) -> Response:
 
 
 async def tag(call: Call) -> Response:
+    """POST /conversations/{id}/tags {add?, remove?}: a body that names no tag is a mistake, not a wish."""
     asked = await call.body(Tags)
+    if not asked.add and not asked.remove:
+        raise HTTPException(422, "add or remove must name a tag")
     return await _change(call, c.Tag(tuple(asked.add), tuple(asked.remove)))
 
 

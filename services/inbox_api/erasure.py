@@ -11,7 +11,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer
+from services.inbox_api.context import Call, answer, short
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
 from shared.read_models import customers, groups
@@ -58,7 +58,7 @@ async def erase(call: Call) -> Response:
 async def list_(call: Call) -> Response:
     _admin(call)
     found = await call.context.database.read(erasures.everything)
-    return answer({"items": [each.shown() for each in found], "next": None})
+    return short(call, [each.shown() for each in found])
 
 
 async def one(call: Call) -> Response:
@@ -68,7 +68,7 @@ async def one(call: Call) -> Response:
 
 async def holds(call: Call) -> Response:
     _admin(call)
-    return answer({"items": await call.context.database.read(erasures.holds), "next": None})
+    return short(call, await call.context.database.read(erasures.holds))
 
 
 async def hold(call: Call) -> Response:
@@ -91,7 +91,7 @@ async def release(call: Call) -> Response:
 
 async def rules(call: Call) -> Response:
     _admin(call)
-    return answer({"items": await call.context.database.read(erasures.rules), "next": None})
+    return short(call, await call.context.database.read(erasures.rules), "channel_id")
 
 
 async def set_rule(call: Call) -> Response:

@@ -22,12 +22,13 @@ LONGEST_WAIT_SECONDS = 60
 
 
 async def list_(call: Call) -> Response:
-    """GET /events?after=&type=NAME&type=NAME&customer_id=&limit=&wait=SECONDS.
+    """GET /events?after=&type=NAME&type=NAME&customer_id=&limit=&cursor=&wait=SECONDS.
 
-    `next` is null at the log's end only: a page may be short, or empty, and still have a next one. `wait` holds the
-    answer back until there is something to tell; nobody waits for a head that has nothing to tell it in.
+    `cursor` goes before `after`: the pages can be followed as those of every list. `next` is null at the log's end
+    only: a page may be short, or empty, and still have a next one. `wait` holds the answer back until there is
+    something to tell; nobody waits for a head that has nothing to tell it in.
     """
-    after = call.number("after", 0, 0, LARGEST_NUMBER) or 0
+    after = call.cursor() or call.number("after", 0, 0, LARGEST_NUMBER) or 0
     wait = call.number("wait", 0, 0, LONGEST_WAIT_SECONDS) or 0
     found = await _found(call, _wanted(call), after, 0 if call.request.method == "HEAD" else wait)
     events = [each for each in found.events if may_see(call.operator, each)]

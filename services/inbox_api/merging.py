@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body
-from services.inbox_api.context import Call, answer, listed
+from services.inbox_api.context import Call, answer, listed, short
 from services.inbox_api.customers import current
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
@@ -64,7 +64,7 @@ async def of_customer(call: Call) -> Response:
     found = await call.context.database.read(partial(_suggestions, customer_id=call.id()))
     if found is None:
         raise HTTPException(404)
-    return answer({"items": found, "next": None})
+    return short(call, found)
 
 
 async def list_(call: Call) -> Response:

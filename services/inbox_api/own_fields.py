@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer
+from services.inbox_api.context import Call, answer, short
 from shared.database.protocol import Transaction
 from shared.domain.events import OwnFieldDefined
 from shared.domain.own_fields import OwnField
@@ -26,7 +26,7 @@ class NewField(msgspec.Struct):
 
 async def list_(call: Call) -> Response:
     fields = await call.context.database.read(store.own_fields_of)
-    return answer({"items": [shown(field) for field in fields.values() if not field.removed], "next": None})
+    return short(call, [shown(field) for field in fields.values() if not field.removed], "key")
 
 
 async def define(call: Call) -> Response:

@@ -9,7 +9,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer
+from services.inbox_api.context import Call, answer, short
 from services.inbox_api.operators import shown
 from shared.registry.operators import Operator, Role, WrongOperator
 from shared.registry.team import Member, Team
@@ -30,7 +30,7 @@ class ChangeRole(msgspec.Struct):
 async def everybody(call: Call) -> Response:
     """GET /operators: with `access`; for admins also when each signed in last."""
     items = [_item(call, member) for member in await _team(call).all()]
-    return answer({"items": items, "next": None})
+    return short(call, items)
 
 
 async def invite(call: Call) -> Response:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer
+from services.inbox_api.context import Call, answer, short
 from shared.clock import to_text
 from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, stored_names
@@ -32,8 +32,7 @@ class Rewind(msgspec.Struct):
 async def list_(call: Call) -> Response:
     call.only_admins(ADMINS)
     end = await call.context.database.read(head)
-    items = [shown(each, end) for each in await call.context.subscriptions.all()]
-    return answer({"items": items, "next": None})
+    return short(call, [shown(each, end) for each in await call.context.subscriptions.all()])
 
 
 async def add(call: Call) -> Response:

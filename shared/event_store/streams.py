@@ -36,11 +36,28 @@ def past_of(tx: Transaction, stream_id: UUID, kind: UnionType, *, creates: bool 
 
 
 def refuse_other(tx: Transaction, conversation_id: UUID, command: c.ConversationCommand, id_: UUID) -> None:
-    """Raises Refused unless the id is what this command made in this conversation before: a note, or what we said."""
-    past = (recorded.event for recorded in read_stream(tx, conversation_id))
-    if isinstance(command, c.AddNote):
-        known = any(isinstance(event, e.NoteAdded) and event.note_id == id_ for event in past)
-    else:
-        known = any(isinstance(event, e.ReplyRequested | e.ActionRequested) and event.reply_id == id_ for event in past)
-    if not known:
+    """Raises Refused unless the id is what this command made in this conversation before: its repeat is no news.
+
+    Under the same id other words would be taken for the first ones, and lost.
+    """
+    if not any(_made(recorded.event, command, id_) for recorded in read_stream(tx, conversation_id)):
         raise Refused("id_taken", TAKEN)
+
+
+def _made(event: e.Event, command: c.ConversationCommand, id_: UUID) -> bool:
+    match command, event:
+        case c.AddNote(), e.NoteAdded():
+            return event.note_id == id_ and event.text == command.text
+        case c.RequestReply(), e.ReplyRequested():
+            return event.reply_id == id_ and event.text == command.text and _goes_there(event, command)
+        case c.RequestAction(), e.ActionRequested():
+            asked = (command.action, command.message_id, command.text)
+            return event.reply_id == id_ and (event.action, event.message_id, event.text) == asked
+    return False
+
+
+def _goes_there(event: e.ReplyRequested, command: c.RequestReply) -> bool:
+    """Whether the same files went to the same people."""
+    files = [file.sha256 for file in event.files] == [file.sha256 for file in command.files]
+    to = command.to is None or command.to == event.to
+    return files and to and (event.cc, event.bcc) == (command.cc, command.bcc)

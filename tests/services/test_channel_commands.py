@@ -43,6 +43,22 @@ def test_a_channel_is_added_listed_paused_resumed_and_removed(okno: Cli) -> None
     assert "no channel" in okno.wrong("channels", "pause", id_)
 
 
+def test_settings_come_one_by_one_or_several_together(okno: Cli) -> None:
+    first, second = "rate_limit=5", "allowed_origins=https://a.example https://b.example"
+    for name, words in {
+        "A": ("web_form", "A", "--set", first, "--set", second),
+        "B": ("web_form", "B", "--set", first, second),
+        "C": ("--set", first, second, "web_form", "C"),
+        "D": ("web_form", f"--set={first}", second, "D", "--no-check"),
+    }.items():
+        okno("channels", "add", *words)
+        settings = okno.in_house(lambda house, name=name: house.registry.find(name)).channel.settings
+        assert (settings["rate_limit"], settings["allowed_origins"]) == (first[11:], second[16:])
+    okno("channels", "change", "A", "--set", "rate_limit=6", "country=KZ")
+    settings = okno.in_house(lambda house: house.registry.find("A")).channel.settings
+    assert (settings["rate_limit"], settings["country"]) == ("6", "KZ")
+
+
 def test_a_form_answers_through_the_mailbox_that_is_named(okno: Cli) -> None:
     id_ = okno(*MAILBOX).strip()
     form = okno.json("channels", "add", "web_form", "Site", "--set", "reply_channel=Support")
@@ -50,6 +66,19 @@ def test_a_form_answers_through_the_mailbox_that_is_named(okno: Cli) -> None:
     found = okno.in_house(lambda house: house.registry.find("Site"))
     assert found.channel.settings["reply_channel"] == id_
     assert "no channel 'Nobody'" in okno.wrong("channels", "add", "web_form", "B", "--set", "reply_channel=Nobody")
+
+
+def test_a_form_whose_answers_have_no_way_to_leave_is_told_of(okno: Cli) -> None:
+    okno(*MAILBOX)
+    okno("channels", "add", "web_form", "Site", "--set", "reply_channel=Support")
+    no_mailbox = "reply_channel must be an e-mail channel, 'Site' is web_form"
+    assert okno.wrong("channels", "add", "web_form", "B", "--set", "reply_channel=Site") == no_mailbox
+    assert okno.wrong("channels", "change", "Site", "--set", "reply_channel=Site") == no_mailbox
+    assert okno.json("channels", "check", "Site")["items"][0]["problem"] is None
+    okno("channels", "remove", "Support")
+    removed = "reply_channel was removed: answers have no way to leave"
+    assert okno.json("channels", "check", "Site", status=1)["items"][0]["problem"] == removed
+    assert f"Site (web_form): {removed}" in okno("doctor", status=1)
 
 
 def test_a_channel_that_cannot_be_added_says_why(okno: Cli) -> None:

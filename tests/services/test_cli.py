@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from services import cli
+from shared.settings import read_settings
 from tests.peers.fixtures import StartOkno
 from tests.services.command_line import MAILBOX, Cli
 
@@ -173,6 +174,15 @@ def test_wrong_settings_are_told_in_one_line(okno: Cli, monkeypatch: pytest.Monk
     monkeypatch.delenv("OKNO_KAFKA")
     monkeypatch.setenv("OKNO_SECRET_KEY", "short")
     assert "OKNO_SECRET_KEY must be 32 bytes" in okno.wrong("channels", "list")
+    monkeypatch.delenv("OKNO_SECRET_KEY")
+    monkeypatch.setenv("OKNO_PUBLIC_URL", "okno.example/")
+    assert okno.wrong("channels", "list") == ("OKNO_PUBLIC_URL must start with https:// or http://, not 'okno.example'")
+
+
+def test_what_is_set_to_nothing_is_not_set() -> None:
+    nothing = dict.fromkeys(("OKNO_DATA", "OKNO_DATABASE_URL", "OKNO_KAFKA", "OKNO_BLOBS", "OKNO_PUBLIC_URL"), "")
+    key = {"OKNO_SECRET_KEY": "A" * 43 + "="}
+    assert read_settings({**key, **nothing}) == read_settings(key)
 
 
 def test_another_key_is_told_in_one_line(okno: Cli) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ import pytest
 from services import cli, terminal
 from services.house import House
 from shared.clock import to_text
+from shared.contracts.inbound import Address
 from tests.examples import AT, Clock
 from tests.examples import inbound as item_of
 from tests.peers.okno import OknoProcess
@@ -59,6 +61,15 @@ def test_a_timeline_now_and_then_by_address_and_by_id(okno: Cli) -> None:
 def test_a_customer_is_named_by_any_spelling_of_their_address(okno: Cli, spelling: str) -> None:
     okno.receive(item_of("first", sender="anna@пример.рф"))
     assert [entry["text"] for entry in okno.json("timeline", spelling)["items"]] == ["first"]
+
+
+def test_a_number_is_found_as_it_is_dialled_where_a_channel_is(okno: Cli) -> None:
+    okno.receive(replace(item_of("rang"), sender=Address("phone", "+79125551064", "Anna")))
+    okno.wrong("timeline", "8 (912) 555-10-64")
+    okno("channels", "add", "web_form", "Site", "--set", "country=RU")
+    for spelling in ("8 (912) 555-10-64", "89125551064", "912 555-10-64", "+7 912 555 10 64"):
+        assert [entry["text"] for entry in okno.json("timeline", spelling)["items"]] == ["rang"]
+    assert okno.wrong("timeline", "8 (912) 555-10-65") == "no customer '8 (912) 555-10-65'"
 
 
 def test_a_merge_says_who_is_one_with_whom_and_who_did_it(okno: Cli) -> None:

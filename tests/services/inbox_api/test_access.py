@@ -216,6 +216,7 @@ BAD = {
     "time without zone": ("POST", f"{CONVERSATION}/snooze", b'{"until":"2026-11-21T12:00:00"}', 422),
     "no operator": ("POST", f"{CONVERSATION}/assign", b'{"operator_id":"%b"}' % str(uuid4()).encode(), 422),
     "tags as text": ("POST", f"{CONVERSATION}/tags", b'{"add":"vip"}', 422),
+    "tags under another name": ("POST", f"{CONVERSATION}/tags", b'{"tags":["vip"]}', 422),
     "over 1 MB": ("POST", f"{CONVERSATION}/notes", b'{"text":"' + b"x" * 1024 * 1024 + b'"}', 413),
     "over 1 MB signed out": ("POST", "/session", b" " * (1024 * 1024 + 1), 413),
     "wrong method": ("PUT", "/conversations", b"{}", 405),

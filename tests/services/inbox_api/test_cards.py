@@ -189,6 +189,10 @@ async def test_a_card_of_the_past_has_the_own_fields_there_were_then(office: Off
     moments.append(to_text(office.clock.at))
     then = [(await office.get(f"/customers/{customer}", as_of=at))["card"]["own"] for at in moments]
     assert then == [{}, {"size": "M"}, {}]
+    assert [(await office.get(f"/customers/{customer}/card", as_of=at))["own"] for at in moments] == then
+    for as_of, status in (("2000-01-01", 404), ("then", 422)):
+        answer = await office.client.get(f"/api/v1/customers/{customer}/card", params={"as_of": as_of})
+        assert answer.status_code == status
 
 
 async def test_the_vcard_is_a_file_with_the_card_in_it(office: Office) -> None:

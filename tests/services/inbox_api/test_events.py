@@ -32,6 +32,14 @@ async def test_events_of_some_types_are_paged_to_the_end(office: Office) -> None
     assert await told(office, after=position, **types) == ([], None, end)
 
 
+async def test_the_pages_are_followed_by_cursor_as_those_of_every_list(office: Office) -> None:
+    await office.receive(inbound("one"), inbound("two"), inbound("three"))
+    first, cursor, _ = await told(office, after=1, limit=2)
+    second, following, _ = await told(office, after=1, limit=2, cursor=cursor)
+    rest, end, _ = await told(office, after=1, cursor=following)
+    assert ([*first, *second, *rest], end) == ((await told(office, after=1))[0], None)
+
+
 async def test_events_of_a_customer(office: Office) -> None:
     await office.receive(inbound("Anna's"), inbound("Boris's", sender="boris@example.com"))
     (customer,) = {

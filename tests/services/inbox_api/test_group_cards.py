@@ -81,6 +81,9 @@ async def test_a_moment_before_the_merge_shows_each_their_own_card(office: Offic
     then = await office.get(f"/customers/{anna}", as_of=at)
     now = await office.get(f"/customers/{anna}")
     assert (then["card"]["organisation"], now["card"]["organisation"]) == (None, "Ромашка")
+    assert [await office.get(f"/customers/{each}/card", as_of=at) for each in (anna, ben)] == [
+        then["card"], (await office.get(f"/customers/{ben}", as_of=at))["card"]
+    ]  # fmt: skip
 
 
 async def test_a_group_is_one_row_of_the_export(office: Office) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from services.inbox_api.routes import PAGE, PREFIX, SIGNED_IN
 from services.projector import inbound as intake
 from shared.clock import to_text
 from shared.registry.health import report
 from tests.examples import AT, MAILBOX, inbound, unreadable
 from tests.services.inbox_api.office import CHANNEL, Office
+
+WRONG = ("limit=0", "cursor=bogus")
+NO_LISTS = ("/stream", "/customers/export.csv", "/reports")  # a report's rows make sense together only
 
 
 async def pages(office: Office, path: str, **query: Any) -> list[list[Any]]:
@@ -99,7 +103,7 @@ async def test_the_timeline_of_a_past_moment(office: Office) -> None:
     await office.post(f"/conversations/{message.conversation_id}/replies", {"text": "Hi"}, 201)
     path = f"/customers/{message.customer_id}/timeline"
     local = (then + timedelta(hours=3)).isoformat().replace("+00:00", "+03:00")
-    for as_of in (to_text(then), local, local.replace("+", " ")):
+    for as_of in (to_text(then), to_text(then).lower(), local, local.replace("+", " ")):
         assert [entry["text"] for entry in (await office.get(path, as_of=as_of))["items"]] == ["first"]
     assert len((await office.get(path))["items"]) == len((await office.get(path, as_of="2999-01-01"))["items"]) == 2
     assert (await office.get(path, as_of=before_all))["items"] == []
@@ -117,6 +121,33 @@ async def test_channels_and_operators(office: Office) -> None:
     }  # fmt: skip
     (operator,) = (await office.get("/operators"))["items"]
     assert operator == {**await office.get("/session"), "access": "active"}
+
+
+async def test_every_list_takes_limit_and_cursor(office: Office) -> None:
+    bearer = {"Authorization": f"Bearer {await office.token_of('root@okno.example', 'admin')}"}
+    paths = []
+    for address in SIGNED_IN:
+        if address.method != "GET" or "{" in address.path or address.path.startswith(NO_LISTS):
+            continue
+        if "items" in (await office.client.get(PREFIX + address.path, headers=bearer)).json():
+            paths.append(address.path)
+            assert {*PAGE} <= {*address.query}, address.path
+            wrong = [await office.client.get(f"{PREFIX}{address.path}?{query}", headers=bearer) for query in WRONG]
+            assert [answer.status_code for answer in wrong] == [422, 422], address.path
+    assert {"/channels", "/operators", "/conversations", "/customers", "/events", "/quarantine"} <= {*paths}
+
+
+async def test_a_list_at_hand_is_whole_until_pages_are_asked_for(office: Office) -> None:
+    for name in ("ben", "cleo", "dora"):
+        await office.token_of(f"{name}@okno.example", "operator")
+    whole = await office.get("/operators")
+    assert (len(whole["items"]), whole["next"]) == (4, None)
+    for limit, sizes in ((1, [1, 1, 1, 1]), (2, [2, 2]), (3, [3, 1]), (4, [4])):
+        found = await pages(office, "/operators", limit=limit)
+        assert [len(page) for page in found] == sizes
+        assert [item for page in found for item in page] == whole["items"]
+    gone = await office.client.get("/api/v1/operators", params={"cursor": str(MAILBOX)})
+    assert (gone.status_code, gone.json()["detail"]) == (422, "cursor must be the `next` of an earlier page")
 
 
 async def test_the_quarantine_and_its_retry(office: Office) -> None:

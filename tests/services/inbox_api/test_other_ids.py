@@ -96,3 +96,25 @@ async def test_a_note_or_reply_under_an_id_that_something_else_has_is_refused_no
     ):  # fmt: skip
         assert (await office.post(path, {**body, "text": "x"}, 422))["code"] == "id_taken"
     assert await log(office) == before
+
+
+async def test_other_words_under_an_id_that_was_used_are_refused_not_lost(office: Office) -> None:
+    (message,) = await office.receive(inbound())
+    here = f"/conversations/{message.conversation_id}"
+    note, reply = {"id": "11111111-1111-4111-8111-111111111111"}, {"id": "22222222-2222-4222-8222-222222222222"}
+    react = {"id": "33333333-3333-4333-8333-333333333333", "reaction": "\N{THUMBS UP SIGN}"}
+    await office.post(f"{here}/notes", {**note, "text": "ours"}, 201)
+    said = {**reply, "text": "hello", "to": ["anna@example.com"], "cc": ["ben@example.com"]}
+    await office.post(f"{here}/replies", said, 201)
+    path = f"{here}/messages/{message.message_id}/react"
+    await office.post(path, react, 201)
+    before = await log(office)
+    for again in (("notes", {**note, "text": "ours"}), ("replies", said)):
+        await office.post(f"{here}/{again[0]}", again[1], 201)
+    await office.post(path, react, 201)
+    for other in ({"text": "goodbye"}, {"to": ["cleo@example.com"]}, {"cc": []}, {"bcc": ["cleo@example.com"]}):
+        assert (await office.post(f"{here}/replies", {**said, **other}, 422))["code"] == "id_taken"
+    assert (await office.post(f"{here}/notes", {**note, "text": "theirs"}, 422))["code"] == "id_taken"
+    assert (await office.post(f"{here}/replies", {**said, "id": react["id"]}, 422))["code"] == "id_taken"
+    assert (await office.post(path, {**react, "reaction": "\N{HEAVY BLACK HEART}"}, 422))["code"] == "id_taken"
+    assert await log(office) == before
