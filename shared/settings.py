@@ -50,7 +50,7 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
     env = os.environ if environment is None else environment
     folder = (data or Path(env.get("OKNO_DATA") or "var")).absolute()
     kafka, database = _kafka(env), env.get("OKNO_DATABASE_URL", "")
-    if kafka and database.startswith("sqlite"):
+    if kafka and not database.startswith("postgres"):
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
     if database and not database.startswith(("sqlite:///", "postgresql://", "postgres://")):
         raise WrongSettings("OKNO_DATABASE_URL must start with sqlite:/// or postgresql://")

@@ -60,6 +60,14 @@ def test_what_cannot_be_used_is_refused_with_the_setting(told: dict[str, str], w
         read_kafka_servers(told)
 
 
-def test_a_process_does_not_start_with_it(tmp_path: Path) -> None:
-    with pytest.raises(WrongSettings, match="does not say where it is"):
-        read_settings(LOGIN, tmp_path)
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (LOGIN, "does not say where it is"),
+        (HERE, "needs a PostgreSQL OKNO_DATABASE_URL"),
+        ({**HERE, "OKNO_DATABASE_URL": "sqlite:////tmp/okno.db"}, "needs a PostgreSQL OKNO_DATABASE_URL"),
+    ],
+)
+def test_a_process_does_not_start_with_it(tmp_path: Path, told: dict[str, str], words: str) -> None:
+    with pytest.raises(WrongSettings, match=words):
+        read_settings(told, tmp_path)
