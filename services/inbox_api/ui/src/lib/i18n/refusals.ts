@@ -114,6 +114,7 @@ export const REFUSALS: [RegExp, string][] = [
   [/^Say first where you are reached: your number or extension$/, 'Сначала укажите свой номер или добавочный'],
   [/^No telephone number of this client is known$/, 'Номер этого клиента неизвестен'],
   [/^There is no line to call$/, 'Нет линии, с которой звонить'],
+  [/^add or remove must name a tag$/, 'Назовите метку, которую добавить или убрать'],
   // who may do what
   [/^analysts read, operators answer$/, 'Аналитики только читают, отвечают операторы'],
   [/^only admins do this$/, 'Это делают только администраторы'],
