@@ -29,6 +29,8 @@ CONFLICT_SECONDS = 30.0
 """Between looks whether the other poller has gone: asking more often would only take its updates."""
 OWN_WEBHOOK_SECONDS = 6.0
 """A webhook of ours while we poll may be that of the mode the channel has just been changed to: then we are stopped."""
+WEBHOOK_THERE = "webhook is active"
+"""Of Telegram's words for a conflict; those for another poller are others."""
 TOKEN_SECONDS = 60.0
 WATCH_SECONDS = 60.0
 IDLE_SAVE_SECONDS = 600
@@ -85,8 +87,8 @@ class Poller:
             if not self._username:
                 self._username = text(await bot(api.call("getMe")), "username")
             return await self._poll(bot, place)
-        except api.TelegramConflictError:
-            await self._explain(bot)
+        except api.TelegramConflictError as error:
+            await self._explain(bot, said(error))
         except (api.TelegramUnauthorizedError, api.TelegramNotFound):
             self._inlet.report(problem=WRONG_TOKEN)
             await asyncio.sleep(TOKEN_SECONDS)
@@ -146,13 +148,19 @@ class Poller:
             except api.TelegramBadRequest:
                 log.info("button_too_old", channel_id=self._channel.id)
 
-    async def _explain(self, bot: api.Bot) -> None:
-        """409: a webhook is left over, or somebody else polls. A webhook of our own goes when the mode was changed."""
+    async def _explain(self, bot: api.Bot, words: str) -> None:
+        """409: a webhook is left over, or somebody else polls. A webhook of our own goes when the mode was changed.
+
+        That may be between Telegram's words and our question, which then finds none: nobody is in the way any more.
+        """
         url = text(await bot(api.call("getWebhookInfo")), "url")
         if url.endswith(config.public_path(self._channel.id)):
             await asyncio.sleep(self._pace.own_webhook_seconds)
             log.info("own_webhook_removed", channel_id=self._channel.id)
             await bot(api.call("deleteWebhook", drop_pending_updates=False))
+            return
+        if not url and WEBHOOK_THERE in words:
+            await asyncio.sleep(self._pace.own_webhook_seconds)
             return
         self._inlet.report(problem=FOREIGN_WEBHOOK.format(url=url) if url else OTHER_POLLER)
         await asyncio.sleep(self._pace.conflict_seconds)

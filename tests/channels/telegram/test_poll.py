@@ -17,6 +17,7 @@ from shared.log_words import told
 from tests.channels.telegram.bots import CHANNEL_ID, MemoryInlet, bot_channel
 from tests.peers.telegram import TOKEN, TelegramServer
 from tests.peers.telegram_api.bot import message
+from tests.peers.telegram_api.http import WEBHOOK_ACTIVE
 
 QUICK = Pace(poll_seconds=1, conflict_seconds=0.05, watch_seconds=0.05, own_webhook_seconds=0.05)
 
@@ -148,6 +149,14 @@ async def test_a_second_poller_is_explained_and_not_fought(telegram: TelegramSer
     assert inlet.problems[0].startswith("Another program receives the updates of this bot")
     asked = [call.at for call in telegram.calls("getUpdates")][:4]
     assert all(after - before >= QUICK.conflict_seconds for before, after in itertools.pairwise(asked))
+
+
+async def test_a_webhook_that_went_while_it_was_asked_for_is_no_other_poller(telegram: TelegramServer) -> None:
+    inlet = MemoryInlet()
+    telegram.faults.answer(409, WEBHOOK_ACTIVE, method="getUpdates")
+    async with polling(telegram, inlet):
+        await telegram.until(lambda: inlet.reports[-1:] == [(0, None)])
+    assert inlet.problems == []
 
 
 async def test_a_webhook_of_somebody_else_is_explained_and_left_alone(telegram: TelegramServer) -> None:
