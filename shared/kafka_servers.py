@@ -123,6 +123,15 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+)(?::([0-9]{1,5}))?", re
 
 def _address(told: str) -> tuple[str, int]:
     found = _ADDRESS.fullmatch(told)
-    if found is None or (port := int(found[2] or DEFAULT_PORT)) not in PORTS:
+    if found is None or (port := int(found[2] or DEFAULT_PORT)) not in PORTS or not _is_name(found[1]):
         raise WrongServers(f"OKNO_KAFKA wants host:port, several with commas, not {told!r}")
     return found[1].strip("[]"), port
+
+
+def _is_name(host: str) -> bool:
+    """What cannot be asked of a name server, `kafka..svc`, is no OSError when it is asked, but a UnicodeError."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True

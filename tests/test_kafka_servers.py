@@ -41,6 +41,8 @@ def test_servers_are_hosts_with_ports() -> None:
         ({"OKNO_KAFKA": "kafka:0"}, "host:port"),
         ({"OKNO_KAFKA": "kafka:9092,"}, "host:port"),
         ({"OKNO_KAFKA": "kafka://host:9092"}, "host:port"),
+        ({"OKNO_KAFKA": "kafka..svc:9092"}, "host:port"),
+        ({"OKNO_KAFKA": f"{'k' * 64}:9092"}, "host:port"),
         ({**HERE, "OKNO_KAFKA_SECURITY": "tls"}, "one of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
         ({**HERE, **LOGIN, "OKNO_KAFKA_SASL_MECHANISM": "GSSAPI"}, "one of SCRAM-SHA-512"),
         ({**HERE, "OKNO_KAFKA_SECURITY": "sasl_ssl", "OKNO_KAFKA_USERNAME": "okno"}, "wants OKNO_KAFKA_USERNAME and"),

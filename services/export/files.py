@@ -80,7 +80,7 @@ def whole_file(name: str) -> Iterator[IO[bytes]]:
                 yield out
             out.flush()
             os.fsync(number)
-        os.replace(draft, target)
+            os.replace(draft, target)  # while it is locked: unlocked, another export would remove it
     except BaseException as error:
         draft.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in _FULL:

@@ -6,7 +6,7 @@ A change of state is one transaction; a row that is being sent belongs to its ow
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -27,6 +27,7 @@ __all__ = ["LEASE", "SCHEMA", "Claimed", "Ledger", "Outcome", "Unknown"]
 
 LEASE = timedelta(seconds=30)
 _ORDER_LOCK = 6_510_616
+_NONE = "''"
 _REPORTED = (
     "reply_id, conversation_id, channel_id, attempt, state, changed_at, tries, external_id, known_as, error, code"
 )
@@ -109,9 +110,9 @@ class Ledger:
         )
 
     async def settle(self, claimed: Claimed, outcome: Outcome) -> bool:
-        """Write how a try ended; False when the row was no longer ours."""
+        """Write how this try ended; False when the row was no longer ours, or is that of a later try."""
         at = self._clock()
-        key = (str(claimed.reply.id), claimed.reply.attempt, self._owner)
+        key = (str(claimed.reply.id), claimed.reply.attempt, claimed.tries, self._owner)
 
         def settle(tx: Transaction) -> bool:
             if claimed.reply.lost:
@@ -163,19 +164,23 @@ class Ledger:
         sql = f"UPDATE deliveries SET lease_until = ? WHERE {mine}"
         await write_again(self._database, lambda tx: tx.run_many(sql, keys))
 
-    async def abandoned(self, *, all_owners: bool = False) -> list[Claimed]:
-        """Take over what others were sending when they died. `all_owners`: nobody else can be alive."""
+    async def abandoned(self, *, all_owners: bool = False, in_hand: Collection[Claimed] | None = None) -> list[Claimed]:
+        """Take over what others were sending when they died. `all_owners`: nobody else can be alive.
+
+        `in_hand`: all that we send ourselves, if that is certain now. What else is ours became so in a transaction that
+        was given up and had been committed: nobody sends it.
+        """
         at = self._clock()
-
-        def find(tx: Transaction) -> list[Claimed]:
-            dead = "owner <> ?" if all_owners else "owner <> ? AND lease_until < ?"
-            parameters = (self._owner,) if all_owners else (self._owner, to_text(at))
-            return self._update(tx, f"{OPEN} AND state = 'sending' AND {dead}", parameters, at, tried=0)
-
-        sql = f"SELECT 1 FROM deliveries WHERE {OPEN} AND state = 'sending' AND owner <> ? LIMIT 1"
-        if await self._database.read(lambda tx: tx.row(sql, (self._owner,))) is None:
+        known = [f"{each.reply.id}:{each.reply.attempt}" for each in in_hand or ()]
+        ours = (
+            "" if in_hand is None else f" OR reply_id || ':' || attempt NOT IN ({','.join('?' * len(known)) or _NONE})"
+        )
+        lease, until = ("", ()) if all_owners else (" AND lease_until < ?", (to_text(at),))
+        where, values = f"{OPEN} AND state = 'sending' AND (owner <> ?{ours}){lease}", (self._owner, *known, *until)
+        sql = f"SELECT 1 FROM deliveries WHERE {where} LIMIT 1"
+        if await self._database.read(lambda tx: tx.row(sql, values)) is None:
             return []
-        return await write_again(self._database, find)
+        return await write_again(self._database, lambda tx: self._update(tx, where, values, at, tried=0))
 
     async def refuse_all_but(self, channels: Sequence[UUID], error: str, queued_before: datetime) -> int:
         """Fail what was queued before a moment for a channel that is not among these; return how many."""
@@ -254,10 +259,10 @@ def _due(tx: Transaction, places: Mapping[UUID, int], at: str) -> list[UUID]:
     return [id_ for id_, free in places.items() if free > 0 and tx.row(sql, (str(id_), at))]
 
 
-def _settle(tx: Transaction, key: tuple[str, int, str], outcome: Outcome, at: datetime) -> bool:
+def _settle(tx: Transaction, key: tuple[str, int, int, str], outcome: Outcome, at: datetime) -> bool:
     sql = (
         "UPDATE deliveries SET state = ?, error = ?, code = ?, external_id = ?, known_as = ?, next_try_at = ?,"
-        " changed_at = ? WHERE reply_id = ? AND attempt = ? AND owner = ? AND state = 'sending'"
+        " changed_at = ? WHERE reply_id = ? AND attempt = ? AND tries = ? AND owner = ? AND state = 'sending'"
     )
     known_as, next_try_at = json.dumps(outcome.known_as), to_text(outcome.next_try_at or at)
     values = (outcome.state, outcome.error, outcome.code, outcome.external_id, known_as, next_try_at, to_text(at))

@@ -42,16 +42,17 @@ class Worker:
         self._alone, self._send_seconds = alone, send_seconds
         self._wake, self.settled = asyncio.Event(), asyncio.Event()
         self._sending: dict[asyncio.Task[None], Claimed] = {}
+        self._claiming = False
 
     def wake(self) -> None:
         self._wake.set()
 
     async def recover(self, *, starting: bool) -> None:
-        """Decide about replies whose sender died: repeat where that is safe, else their fate is unknown.
+        """Decide about replies whose sender died, or never heard of them: repeat where safe, else it is unknown.
 
         `starting` alone on the data: whoever was sending is dead, whatever its lease says.
         """
-        while found := await self._ledger.abandoned(all_owners=starting and self._alone):
+        while found := await self._ledger.abandoned(all_owners=starting and self._alone, in_hand=self._in_hand()):
             for claimed in found:
                 kind = self._senders.kind(claimed.reply.channel_id)
                 safe = kind is not None and kind.capabilities.repeat_is_safe
@@ -103,13 +104,21 @@ class Worker:
         """Claim and start what has a place; return how much."""
         self._wake.clear()
         places = self._places()
-        claimed = await self._ledger.claim(places) if places else []
+        self._claiming = True
+        try:
+            claimed = await self._ledger.claim(places) if places else []
+        finally:
+            self._claiming = False
         for each in claimed:
             task = asyncio.create_task(self._try(each), name=f"send-{each.reply.id}-{each.reply.attempt}")
             self._sending[task] = each
             task.add_done_callback(self._ended)
         IN_FLIGHT.set(len(self._sending))
         return len(claimed)
+
+    def _in_hand(self) -> list[Claimed] | None:
+        """Return what is being sent; None while a claim is under way, whose replies may be ours already."""
+        return None if self._claiming else list(self._sending.values())
 
     def _places(self) -> dict[UUID, int]:
         free: dict[UUID, int] = {}

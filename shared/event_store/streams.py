@@ -38,21 +38,23 @@ def past_of(tx: Transaction, stream_id: UUID, kind: UnionType, *, creates: bool 
 def refuse_other(tx: Transaction, conversation_id: UUID, command: c.ConversationCommand, id_: UUID) -> None:
     """Raises Refused unless the id is what this command made in this conversation before: its repeat is no news.
 
-    Under the same id other words would be taken for the first ones, and lost.
+    Under the same id other words would be taken for the first ones, and lost. Of what was erased nobody knows the words
+    any more: there the id is enough.
     """
-    if not any(_made(recorded.event, command, id_) for recorded in read_stream(tx, conversation_id)):
+    if not any(_made(recorded, command, id_) for recorded in read_stream(tx, conversation_id)):
         raise Refused("id_taken", TAKEN)
 
 
-def _made(event: e.Event, command: c.ConversationCommand, id_: UUID) -> bool:
-    match command, event:
-        case c.AddNote(), e.NoteAdded():
-            return event.note_id == id_ and event.text == command.text
-        case c.RequestReply(), e.ReplyRequested():
-            return event.reply_id == id_ and event.text == command.text and _goes_there(event, command)
-        case c.RequestAction(), e.ActionRequested():
-            asked = (command.action, command.message_id, command.text)
-            return event.reply_id == id_ and (event.action, event.message_id, event.text) == asked
+def _made(recorded: e.Recorded, command: c.ConversationCommand, id_: UUID) -> bool:
+    match command, recorded.event:
+        case c.AddNote(), e.NoteAdded() as event:
+            return event.note_id == id_ and (recorded.erased or event.text == command.text)
+        case c.RequestReply(), e.ReplyRequested() as event:
+            is_same = event.text == command.text and _goes_there(event, command)
+            return event.reply_id == id_ and (recorded.erased or is_same)
+        case c.RequestAction(), e.ActionRequested() as event:
+            is_same = (event.action, event.message_id) == (command.action, command.message_id)
+            return event.reply_id == id_ and is_same and (recorded.erased or event.text == command.text)
     return False
 
 

@@ -20,6 +20,7 @@ from uuid import UUID
 import pytest
 
 from services.export import files
+from services.export.drafts import new_draft
 from services.export.files import JsonLines, whole_file
 from services.export.parquet import Parquet, ParquetMissing
 from services.export.write import write_events
@@ -74,6 +75,22 @@ def test_a_pipe_of_the_shell_has_no_path_and_is_written_to() -> None:
     os.close(writer)
     assert os.read(reader, 10) == b"x"
     os.close(reader)
+
+
+def test_another_export_of_the_file_that_begins_at_the_end_of_this_one_takes_nothing_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def begins_then(draft: Path, target: Path) -> None:
+        number, _ = new_draft(target)
+        os.close(number)
+        replace(draft, target)
+
+    monkeypatch.setattr(os, "replace", begins_then)
+    with whole_file(str(tmp_path / "file")) as out:
+        out.write(b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
 
 
 async def test_json_lines_hold_every_event_as_the_log_has_it(

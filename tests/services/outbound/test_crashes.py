@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
-from services.outbound import attempt
-from services.outbound.ledger import Ledger
+from services.outbound import attempt, worker
+from services.outbound import ledger as ledger_module
+from services.outbound.ledger import Claimed, Ledger
 from shared.contracts import topics
 from shared.contracts.outbound import OutboundReply
 from shared.database.protocol import DatabaseUnavailable
@@ -117,6 +120,28 @@ async def test_outcome_is_written_once_the_database_is_back(house, monkeypatch):
         await house.ask(said)
         assert await house.fate(said) == "sent"
     assert len(house.provider.got) == 1
+
+
+async def test_a_claim_that_was_committed_and_never_answered_is_sent_all_the_same(house, monkeypatch):
+    """The database hung, and was given up."""
+    monkeypatch.setattr(ledger_module, "LEASE", timedelta(seconds=0.2))
+    monkeypatch.setattr(worker, "RENEW_SECONDS", 0.1)
+    house.kind.capabilities = replace(house.kind.capabilities, repeat_is_safe=True)
+    channel = await add_channel(house.database)
+    said = reply("x", channel.id)
+    async with house.running() as outbound:
+        claim, failures = outbound._ledger.claim, [DatabaseUnavailable("the server has not answered for 120 s")]
+
+        async def answers_late(places: dict[UUID, int]) -> list[Claimed]:
+            claimed = await claim(places)
+            if claimed and failures:
+                raise failures.pop()
+            return claimed
+
+        monkeypatch.setattr(outbound._ledger, "claim", answers_late)
+        await house.ask(said)
+        assert await house.fate(said) == "sent"
+    assert (house.provider.got, failures) == (["x"], [])
 
 
 async def test_bug_in_a_background_task_ends_the_service(house, monkeypatch):

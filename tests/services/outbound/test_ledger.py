@@ -137,6 +137,32 @@ async def test_renewed_lease_keeps_a_slow_send(any_database):
     assert await slow.settle(sending, SENT)
 
 
+async def test_an_outcome_written_again_after_a_lost_answer_is_not_that_of_the_next_try(any_database):
+    clock, busy = Clock(), Outcome("waiting", "busy", next_try_at=AT)
+    ledger = Ledger(any_database, "me", clock)
+    await ledger.accept([reply()])
+    (first,) = await ledger.claim({CHANNEL: 1})
+    assert await ledger.settle(first, busy)
+    (second,) = await ledger.claim({CHANNEL: 1})
+    assert not await ledger.settle(first, busy)
+    assert await claimed(ledger) == []
+    assert await ledger.settle(second, SENT)
+
+
+async def test_what_a_lost_answer_had_made_ours_is_found_when_its_lease_has_run_out(any_database):
+    clock, lost, sent = Clock(), reply("lost"), reply("sent")
+    ledger = Ledger(any_database, "me", clock)
+    await ledger.accept([sent])
+    in_hand = await ledger.claim({CHANNEL: 1})
+    await ledger.accept([lost])
+    await ledger.claim({CHANNEL: 1})
+    assert await ledger.abandoned(in_hand=in_hand) == []
+    clock.passes(LEASE + timedelta(seconds=1))
+    assert await ledger.abandoned() == []
+    assert [each.reply for each in await ledger.abandoned(in_hand=in_hand)] == [lost]
+    assert await ledger.settle(in_hand[0], SENT)
+
+
 async def test_alone_on_the_data_nothing_waits_for_a_lease(any_database):
     before, after = Ledger(any_database, "before"), Ledger(any_database, "after")
     said = reply()
