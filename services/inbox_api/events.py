@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.inbox_api.context import LARGEST_NUMBER, Call
 from services.inbox_api.selection import Page, Selection, page
+from services.inbox_api.session import signed_in
 from shared.domain.events import Recorded, RecordingHeard
 from shared.event_store.shown import UnknownType, shown, stored_names
 from shared.registry.operators import Operator
@@ -26,12 +27,13 @@ async def list_(call: Call) -> Response:
 
     `cursor` goes before `after`: the pages can be followed as those of every list. `next` is null at the log's end
     only: a page may be short, or empty, and still have a next one. `wait` holds the answer back until there is
-    something to tell; nobody waits for a head that has nothing to tell it in.
+    something to tell; nobody waits for a head that has nothing to tell it in. Raises 401 for who was locked meanwhile.
     """
     after = call.cursor() or call.number("after", 0, 0, LARGEST_NUMBER) or 0
     wait = call.number("wait", 0, 0, LONGEST_WAIT_SECONDS) or 0
     found = await _found(call, _wanted(call), after, 0 if call.request.method == "HEAD" else wait)
-    events = [each for each in found.events if may_see(call.operator, each)]
+    operator = await signed_in(call.request, call.context) if wait else call.operator
+    events = [each for each in found.events if may_see(operator, each)]
     body = {"items": [shown(each) for each in events], "next": str(found.until) if found.more else None}
     headers = {"Okno-Position": str(found.until)}
     return Response(msgspec.json.encode(body), headers=headers, media_type="application/json")

@@ -21,8 +21,8 @@ NOTHING_KNOWN = resolve((), lambda _: False)
 
 def topic_of(item: InboundMessage) -> UUID:
     """Return the id of what the sender writes of."""
-    writer = item.reply_to or item.sender
-    return topic_id(item.channel_id, writer.kind, writer.address, item.topic)
+    sender, answers_to = item.sender, item.reply_to.address if item.reply_to else ""
+    return topic_id(item.channel_id, sender.kind, sender.address, answers_to, item.topic)
 
 
 def home_of(

@@ -135,5 +135,5 @@ class Rethreading:
 
 
 def _topic(message: e.MessageReceived) -> UUID:
-    writer = message.reply_to or message.sender
-    return topic_id(message.channel_id, writer.kind, writer.address, message.topic)
+    sender, answers_to = message.sender, message.reply_to.address if message.reply_to else ""
+    return topic_id(message.channel_id, sender.kind, sender.address, answers_to, message.topic)

@@ -50,12 +50,15 @@ class Place:
     customer_id: UUID
 
 
-def topic_id(channel_id: UUID, kind: str, address: str, topic: str) -> UUID:
+def topic_id(channel_id: UUID, kind: str, address: str, answers_to: str, topic: str) -> UUID:
     """Return the id under which it is kept where somebody wrote of something on a channel.
 
-    `address`: whom an answer reaches. Many visitors write through the form of one site, all under one subject.
+    `answers_to`: where they want the answers, if not at their address. Many visitors write through the form of one
+    site, all under one subject; and many people want their answers at one list.
     """
-    return uuid5(channel_id, f"{kind}:{address}\n{topic}")
+    at_home = not answers_to or mailbox_of(answers_to) == mailbox_of(address)
+    writer = f"{kind}:{address}" if at_home else f"{kind}:{address} {mailbox_of(answers_to)}"
+    return uuid5(channel_id, f"{writer}\n{topic}")
 
 
 @dataclass(slots=True)
@@ -205,8 +208,8 @@ class Entries:
         self.left.append((external_id, conversation_id))
 
     def _add_topic(self, message: e.MessageReceived, place: Place, at: datetime) -> None:
-        writer = message.reply_to or message.sender
-        id_ = topic_id(message.channel_id, writer.kind, writer.address, message.topic)
+        sender, answers_to = message.sender, message.reply_to.address if message.reply_to else ""
+        id_ = topic_id(message.channel_id, sender.kind, sender.address, answers_to, message.topic)
         known = self.topics.get(id_)
         if known is None or known[1] <= to_text(at):
             self.topics[id_] = (place, to_text(at))

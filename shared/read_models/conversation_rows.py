@@ -99,7 +99,9 @@ def _extended(event: e.MessageExtended, recorded: e.Recorded, values: Values) ->
         changed["messages_count"] = values[COUNT] - 1
     last = orjson.loads(values[INDEX["last_message"]] or "{}")
     if last.get("id") == str(message.message_id) and not last["preview"]:
-        changed["last_message"] = orjson.dumps({**last, "preview": _preview(message.text)}).decode()
+        was = {name: value for name, value in last.items() if name != "erased" or not message.text}
+        extended = {**was, "preview": _preview(message.text), **_erased(recorded)}
+        changed["last_message"] = orjson.dumps(extended).decode()
     if message.waits:
         waiting = values[INDEX["waiting_since"]] or to_text(recorded.occurred_at)
         changed |= {"waiting_since": waiting, "unreachable": None, **_target(message)}

@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import httpx
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Dialog, Locator, Page, expect
 
 from tests.browser.test_window import write
 from tests.flows.stage import OPERATOR, PASSWORD, Stage, eventually
@@ -96,6 +96,30 @@ async def test_a_role_is_changed_in_the_window_and_a_refusal_is_in_its_language(
     await expect(page.get_by_text(f"Сотрудник с адресом {email} уже есть")).to_be_visible()
     await expect(ben).to_contain_text("Приглашён(а)")
     page_errors.clear()  # the browser counts the refusal as one
+
+
+async def test_one_key_makes_nobody_an_admin_and_a_new_link_is_seen(embedded: Stage, page: Page) -> None:
+    name = f"kim-{uuid4().hex[:6]}"
+    for each in (*(f"{name}-{number}" for number in range(8)), name):
+        await asyncio.to_thread(embedded.okno_json, "operators", "add", f"{each}@okno.example")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await give_session(page, embedded.url)
+    await page.goto(f"{embedded.url}/team")
+    kim, asked = member(page, f"{name}@okno.example"), list[str]()
+
+    async def refuse(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        await dialog.dismiss()
+
+    page.on("dialog", refuse)
+    await kim.get_by_test_id("team-role").focus()
+    await page.keyboard.press("ArrowUp")
+    await expect(kim.get_by_test_id("team-role")).to_have_value("operator")
+    role = (await asyncio.to_thread(roles, embedded))[f"{name}@okno.example"]
+    assert (len(asked), role) == (1, "operator")
+    await kim.get_by_test_id("team-link").click()
+    await expect(page.get_by_test_id("team-link-url")).to_be_in_viewport()
+    await expect(page.get_by_test_id("team-link-url")).to_be_focused()
 
 
 def roles(stage: Stage) -> dict[str, str]:

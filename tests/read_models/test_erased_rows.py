@@ -52,6 +52,15 @@ def test_a_version_that_can_be_read_stands_for_one_that_was_erased_and_the_other
     assert (last["preview"], last.get("erased", False)) == (version, erased)
 
 
+@pytest.mark.parametrize(("words", "erased"), [("A photo of it", False), ("", True)])
+def test_a_part_that_can_be_read_stands_for_one_that_was_erased_and_the_other_way_round(
+    words: str, erased: bool
+) -> None:
+    first, part = (received(text, sender=NOBODY, message_id=MESSAGE) for text in ("", words))
+    last = shown((first, not erased), (e.MessageExtended(CONVERSATION, CUSTOMER, part), erased))["last_message"]
+    assert (last["preview"], last.get("erased", False)) == (words, erased)
+
+
 def test_nobody_waits_for_an_answer_where_nobody_is_left_to_be_answered() -> None:
     row = shown((received("", sender=NOBODY), True))
     assert (row["unanswered"], row["waiting_since"]) == (False, None)

@@ -37,7 +37,9 @@ _ALIASES = {
 _MAX_NAME = 80
 _MIN_LETTERS = 8
 """Letters of Cyrillic words: fewer (äöüß, ÅÄÖ) may be Western ones in a row."""
+_MIN_DIFFERENT = 7
 _FREQUENT = frozenset("оеаинтсрвлкмдпу")
+"""Four of five letters of a Russian text; of Western letters with accents, read as Russian, at most three."""
 
 
 def decode(raw: bytes, charset: str = "") -> str:
@@ -105,7 +107,7 @@ def _otherwise(raw: bytes, declared: str) -> str:
     try:
         text = raw.decode("utf-8")
     except UnicodeError:
-        return _guessed(raw, "") if declared in ("iso8859-1", "cp1252") and _has_cyrillic_words(raw) else ""
+        return _cyrillic(raw) if declared in ("iso8859-1", "cp1252") and _has_cyrillic_words(raw) else ""
     return text if _THREE_CYRILLIC.search(text) else ""
 
 
@@ -113,6 +115,14 @@ def _has_cyrillic_words(raw: bytes) -> bool:
     runs = [len(run) for run in _HIGH_LETTERS.findall(raw[:20_000])]
     in_words = sum(length for length in runs if length > 2)
     return in_words >= _MIN_LETTERS and in_words * 2 > sum(runs)
+
+
+def _cyrillic(raw: bytes) -> str:
+    """Return text that reads like Russian; nothing for Western signs in a row: of äöüß, àèìòù, Ååååå no words come."""
+    text = _guessed(raw, "")
+    letters = [c for c in text[:4_000].lower() if "а" <= c <= "я"]
+    is_said = len(set(letters)) >= _MIN_DIFFERENT and sum(c in _FREQUENT for c in letters) * 5 > len(letters) * 3
+    return text if is_said else ""
 
 
 def _guessed(raw: bytes, declared: str) -> str:

@@ -94,6 +94,11 @@ def test_a_wrong_charset_is_seen_through(declared: str, real: str) -> None:
         ("à la Fête: ça été où? éè", "iso-8859-1"),
         ("Ça éé ÀÉÎ, ÄÖÜß?", "iso-8859-1"),
         ("Größenmaßstäbe", "windows-1252"),
+        ("Umlaute im Test: äöüß ÄÖÜ éèê", "iso-8859-1"),
+        ("Accenti: àèéìòù ÀÈÉÌÒÙ", "windows-1252"),
+        ("Les accents: àâéèêëîïôùûç", "iso-8859-1"),
+        ("Ååååååååå nej!", "iso-8859-1"),
+        ("Éééééééééé bien", "iso-8859-1"),
     ],
 )
 def test_a_right_charset_is_believed(text: str, charset: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import httpx
@@ -81,6 +82,23 @@ async def test_only_admins_see_to_the_team(office: Office) -> None:
         "id": str(office.olga.id), "email": "olga@okno.example", "name": "Olga", "role": "operator", "language": None,
         "access": "active",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("locks", [True, False])
+async def test_who_waits_for_events_is_told_only_what_they_may_still_see(admin: Office, locks: bool) -> None:
+    token = await admin.token_of("other@okno.example", "operator")
+    other = await admin.operators.find("other@okno.example")
+    await admin.receive(inbound())
+    end = (await admin.get("/events"))["items"][-1]["position"]
+    query, headers = {"after": end, "wait": 30}, {"Authorization": f"Bearer {token}"}
+    waiting = asyncio.create_task(admin.browser.get("/api/v1/events", params=query, headers=headers))
+    await asyncio.sleep(0.1)
+    if locks:
+        await Team(admin.database).lock(other.id)
+    await admin.receive(inbound("for eyes of ours"))
+    async with asyncio.timeout(20):
+        answer = await waiting
+    assert (answer.status_code, "for eyes of ours" in answer.text) == ((401, False) if locks else (200, True))
 
 
 async def test_nobody_locks_themselves_or_changes_their_own_role(admin: Office) -> None:

@@ -115,6 +115,33 @@ async def test_visitors_of_one_sites_form_have_a_conversation_each(store: EventS
     assert other.conversation_id != first.conversation_id == again.conversation_id
 
 
+async def test_an_address_for_answers_that_is_new_each_time_keeps_nobody_from_their_conversation(
+    store: EventStore,
+) -> None:
+    said = [
+        inbound(sender="help@bank.example", topic="ticket 7", reply_to=Address("email", f"help+{tag}@{where}", ""))
+        for tag, where in (
+            ("a1", "bank.example"),
+            ("b2", "bank.example"),
+            ("c3", "desk.example"),
+            ("d4", "desk.example"),
+        )
+    ]
+    at_home, again, elsewhere, there_again = [(await take(store, each))[0].conversation_id for each in said]
+    assert (at_home, elsewhere) == (again, there_again)
+
+
+@pytest.mark.parametrize("in_between", ["ben@example.com", "list@example.com"])
+async def test_another_who_wants_answers_at_the_same_address_takes_nobodys_subject_away(
+    database: Database, store: EventStore, in_between: str
+) -> None:
+    said = {"topic": "order 7", "reply_to": Address("email", "list@example.com", "")}
+    senders = ("anna@example.com", in_between, "anna@example.com")
+    first, other, again = [(await take(store, inbound(sender=who, **said)))[0] for who in senders]
+    assert other.conversation_id != first.conversation_id == again.conversation_id
+    assert rethread(await events(database)).changes == {}
+
+
 async def test_in_one_batch_the_subject_is_known_too(store: EventStore) -> None:
     first, second = await take(store, inbound(topic="order 7"), inbound(topic="order 7"))
     assert first.conversation_id == second.conversation_id

@@ -46,6 +46,7 @@ test('a filter asks for kinds and whole local days', () => {
   expect(asked.since).toBe(new Date(2026, 2, 1).toISOString())
   expect(asked.until).toBe(new Date(2026, 2, 1, 23, 59, 59, 999).toISOString())
   expect(Object.values(filterFields(NO_FILTER)).join('')).toBe('')
+  for (const to of ['275760-09-13', '9999-12-31', '0202-01-01']) expect(filterFields({ ...NO_FILTER, to }).until).toBe('')
   expect([isFiltered(NO_FILTER), isFiltered({ ...NO_FILTER, author: 'system' })]).toEqual([false, true])
 })
 
@@ -54,5 +55,6 @@ test('a filter that an address says is read as it was said, beside the moment', 
   const search = new URL(pathAt('/customers/1', { at: AT, by: 'happened' }, addressFields(filter)), 'http://x').search
   expect([filterOf(search), momentOf(search)]).toEqual([filter, { at: AT, by: 'happened' }])
   expect(filterOf('?kind=nonsense')).toEqual(NO_FILTER)
+  for (const day of ['2026-13-45', '2026-02-31', '999999-01-01', 'x']) expect(filterOf(`?from=${day}&to=${day}`)).toEqual(NO_FILTER)
   expect(pathAt('/customers/1', null, addressFields(NO_FILTER))).toBe('/customers/1')
 })

@@ -33,11 +33,17 @@ export const isFiltered = (filter: TimelineFilter): boolean => Object.values(fil
 export const isSame = (one: TimelineFilter, other: TimelineFilter): boolean =>
   (Object.keys(NO_FILTER) as (keyof TimelineFilter)[]).every((name) => one[name] === other[name])
 
-/** The filter that an address says; what is no kind is none. */
+/** The filter that an address says; what is no kind is none, what is no day is none. */
 export function filterOf(search: string): TimelineFilter {
   const asked = new URLSearchParams(search)
   const [channel, author, from, to] = ['channel', 'author', 'from', 'to'].map((name) => asked.get(name) ?? '') as [string, string, string, string]
-  return { group: GROUPS.find((group) => group === asked.get('kind')) ?? '', channel, author, from, to }
+  return { group: GROUPS.find((group) => group === asked.get('kind')) ?? '', channel, author, from: dayOf(from), to: dayOf(to) }
+}
+
+/** A day as a date field shows it: 31 February it would leave empty, and the timeline would be filtered all the same. */
+function dayOf(text: string): string {
+  const time = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : NaN
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text) ? text : ''
 }
 
 /** What an address says of a filter; nothing where all is shown. */
@@ -59,6 +65,6 @@ export function filterFields(filter: TimelineFilter): Record<string, string> {
 /** Midnight before or after a local day; nothing for what is no day yet. */
 function startOf(day: string, later: number): string {
   const [year = 0, month = 0, date = 0] = day.split('-').map(Number)
-  if (year < 1900 || month === 0 || date === 0) return ''
+  if (year < 1900 || year >= 9999 || month === 0 || date === 0) return ''
   return new Date(new Date(year, month - 1, date + later).getTime() - later).toISOString()
 }

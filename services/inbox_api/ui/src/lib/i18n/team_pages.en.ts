@@ -16,6 +16,7 @@ export const texts = {
   let_in: 'Let in again',
   lock: 'Lock',
   sure: (name: string) => `Lock ${name}? They are signed out everywhere at once; their password, tokens and links work no more.`,
+  sure_admin: (name: string) => `Make ${name} an admin? They may then do everything here, also erase clients and lock others.`,
   locked: (name: string) => `${name} is locked`,
   role_set: (name: string, role: string) => `${name}: ${role}`,
   link_for: (name: string) => `The link for ${name}. It sets a new password, works once and for seven days, and is not shown again:`,
