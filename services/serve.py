@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from services.bounded_http import BoundedHttp
 from services.collector import OBJECTS_PER_COLLECTION, OF_A_SERVER, collect_seldom, leave_alone
 from services.house import House
+from services.http_upgrades import UpgradeFreeHttp
 from shared.database.protocol import DatabaseUnavailable
 from shared.logs import Log
 from shared.problems import exception_handlers, problem
@@ -97,7 +97,7 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
     server = _Server(
         uvicorn.Config(
             front(parts),
-            http=BoundedHttp,
+            http=UpgradeFreeHttp,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -15,7 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services import bounded_http
-from services.bounded_http import HEAD_BYTES, BoundedHttp
+from services.bounded_http import HEAD_BYTES
+from services.http_upgrades import UpgradeFreeHttp
 from services.serve import Part, front
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: okno\r\n"
@@ -47,7 +48,7 @@ async def port() -> AsyncIterator[int]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        front([READS]), http=BoundedHttp, log_config=None, lifespan="off", timeout_graceful_shutdown=0
+        front([READS]), http=UpgradeFreeHttp, log_config=None, lifespan="off", timeout_graceful_shutdown=0
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -91,6 +92,40 @@ def status_of(said: bytes) -> int:
 async def test_an_ordinary_request_is_answered(port: int) -> None:
     said = await told(port, ASK, b"Cookie: ", b"x" * (HEAD_BYTES // 2), b"\r\nConnection: close\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
+OFFERED = b"POST /slow HTTP/1.1\r\nHost: okno\r\n" + UPGRADE
+LAST = ASK + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (OFFERED + b"Content-Length: 5\r\n\r\nhello", LAST),
+        (OFFERED + b"Content-Length: 5\r\n\r\nhello" + LAST,),
+        (OFFERED + b"Content-Length: 5\r\n\r\n", b"he", b"llo", LAST),
+        (OFFERED + b"Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n", b"3\r\nllo\r\n0\r\n\r\n", LAST),
+    ],
+    ids=["at once", "with the next request", "in pieces", "chunked"],
+)
+async def test_a_body_arrives_though_another_protocol_is_offered(port: int, pieces: tuple[bytes, ...]) -> None:
+    said = await told(port, *pieces)
+    assert said.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert b"5 bytes" in said
+
+
+async def test_every_request_behind_an_offer_is_answered(port: int) -> None:
+    offers = ASK + UPGRADE + b"\r\n" + OFFERED + b"Content-Length: 2\r\n\r\nhi"
+    said = await told(port, offers * 300 + LAST)
+    assert said.count(b"HTTP/1.1 200 OK\r\n") == 601
+    assert said.count(b"2 bytes") == 300
+
+
+async def test_what_is_no_http_behind_an_offer_is_refused(port: int) -> None:
+    said = await told(port, ASK + UPGRADE + b"\r\n", b"no http\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"HTTP/1.1 400" in said
 
 
 @pytest.mark.parametrize(
