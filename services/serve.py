@@ -98,6 +98,7 @@ async def serve(house: House, parts: Sequence[Part], listening: socket.socket, a
         uvicorn.Config(
             front(parts),
             http=UpgradeFreeHttp,
+            ws="none",  # else a library that somebody has installed beside Okno would speak it
             log_config=None,
             access_log=False,
             lifespan="off",
