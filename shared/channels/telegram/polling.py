@@ -195,7 +195,10 @@ class WebhookWatch:
             raise ConnectionError(f"Telegram cannot be reached: {_words(error)}") from error
         waiting = whole(info, "pending_update_count")
         self._inlet.report(lag=waiting, problem=self._problem(info))
-        if not waiting:
+        await self._forget_ids(info)
+
+    async def _forget_ids(self, info: Json) -> None:
+        if not whole(info, "pending_update_count"):
             await self._inlet.cursor.save(str(Place(asked_at=now())))
 
     async def _info(self, bot: api.Bot) -> Json:
@@ -203,6 +206,7 @@ class WebhookWatch:
         info: Json = await bot(api.call("getWebhookInfo"))
         if self._is_ours(info):
             return info
+        await self._forget_ids(info)  # now: the mode may be changed back before the second look
         await asyncio.sleep(self._pace.own_webhook_seconds)
         again: Json = await bot(api.call("getWebhookInfo"))
         return again

@@ -245,6 +245,8 @@ async def test_a_webhook_that_is_being_set_is_not_missed(telegram: TelegramServe
     slow = replace(QUICK, own_webhook_seconds=0.5)
     task = asyncio.create_task(WebhookWatch(bot_channel(telegram.url, mode="webhook"), inlet, slow).run())
     await telegram.until(lambda: bool(telegram.calls("getWebhookInfo")))
+    await telegram.until(lambda: bool(inlet.cursor.place))  # the mode may be changed back before the second look
+    assert not inlet.reports
     hook.url = f"https://okno.example/in/telegram/{CHANNEL_ID}"
     await telegram.until(lambda: bool(inlet.reports))
     task.cancel()
