@@ -119,8 +119,12 @@ class Process:
         self._forget()
 
     def pause(self) -> None:
-        for pid in _family(self.pid):
+        """Returns when every thread stands still: the one that takes the signal tells the others when it has a core."""
+        family = _family(self.pid)
+        for pid in family:
             _signal(pid, signal.SIGSTOP)
+        while any(_goes_on(pid) for pid in family):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         for pid in _family(self.pid):
@@ -232,11 +236,20 @@ def _born(children: Path) -> list[int]:
 
 def _runs(pid: int) -> bool:
     """False for a process that is gone, or dead and only waits for its parent to notice."""
+    return _state(Path(f"/proc/{pid}")) not in ("", "Z")
+
+
+def _goes_on(pid: int) -> bool:
+    """False when all threads of a process are stopped, or it is gone."""
+    return any(_state(thread) not in ("", "Z", "T") for thread in _listed(Path(f"/proc/{pid}/task")))
+
+
+def _state(folder: Path) -> str:
+    """The letter for what a process or thread is at (proc_pid_stat(5)); nothing for one that is gone."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return (folder / "stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"
+        return ""
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

@@ -348,6 +348,32 @@ async def test_browser_opens_a_page_for_each_person_and_reaches_only_this_machin
         await one.goto(f"http://127.0.0.2:{free_port()}/")
 
 
+BUSY = """
+import threading
+def work(letter):
+    while True:
+        print(letter, flush=True)
+for letter in "abcdefgh":
+    threading.Thread(target=work, args=letter).start()
+"""
+
+
+def test_a_paused_process_does_nothing_more() -> None:
+    process = Process("busy", [sys.executable, "-c", BUSY])
+    process.start()
+    try:
+        process.wait_until(lambda: process.log.stat().st_size > 1000)
+        for _ in range(30):
+            process.pause()
+            written = process.log.stat().st_size
+            time.sleep(0.01)
+            assert process.log.stat().st_size == written
+            process.resume()
+            time.sleep(0.01)
+    finally:
+        process.kill()
+
+
 def test_killing_a_process_ends_its_children_too() -> None:
     parent = Process("family", ["/bin/sh", "-c", "sleep 60 & echo $!; wait"])
     parent.start()
