@@ -39,7 +39,7 @@ async def invite(call: Call) -> Response:
     call.only_admins()
     asked = await call.body(Invite)
     try:
-        operator = await call.context.operators.add(asked.email, asked.role, asked.name.strip())
+        operator = await call.context.operators.add(asked.email, asked.role, asked.name)
     except WrongOperator as error:
         raise HTTPException(422, str(error)) from None
     return await _with_link(call, operator.id)
