@@ -20,9 +20,9 @@ from services.inbox_api.conversations import handle, idempotency_id, one_convers
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain.errors import NoSuchThing, Refused
-from shared.domain.events import Address, File
+from shared.domain.events import ActionRequested, Address, File, ReplyRequested
 from shared.domain.state import Conversation
-from shared.event_store.lookup import KnownAs, known_as
+from shared.event_store.lookup import KnownAs, asked_before, known_as
 from shared.read_models import customers
 from shared.registry.telephones import Telephones
 
@@ -107,6 +107,7 @@ async def reply(call: Call) -> Response:
     if not asked.text.strip() and not asked.files:
         raise Refused("empty_text", "A reply has a text or files")
     id_ = asked.id or idempotency_id(call)
+    before = await _asked_before(call, id_)
     command = c.RequestReply(
         id_,
         asked.text,
@@ -117,7 +118,7 @@ async def reply(call: Call) -> Response:
         _mails(asked.bcc),
         asked.quotes,
         answers=asked.answers,
-        target=await _target(call, asked.answers) if asked.answers else "",
+        target=before.target if before else await _target(call, asked.answers) if asked.answers else "",
         signature=await signatures.of_reply(call),
     )
     await handle(call, command, once=id_)
@@ -155,23 +156,34 @@ async def react(call: Call) -> Response:
 async def ring(call: Call) -> Response:
     """POST /conversations/{id}/call: ring the operator's telephone, then the client's."""
     asked = await call.body(Ring)
-    shown = await one_conversation(call, call.id())
-    state = await call.context.store.conversation(call.id())
     id_ = asked.id or idempotency_id(call)
-    target = state.answerable
+    before = await _asked_before(call, id_)
+    command = _called_again(asked, before) if isinstance(before, ActionRequested) else await _called(call, asked, id_)
+    await handle(call, command, once=id_)
+    return answer(await one_message(call, id_), 201)
+
+
+async def _called(call: Call, asked: Ring, id_: UUID) -> c.RequestAction:
+    """Return what the operator wants, with what they left open as the conversation says it. Raises Refused."""
+    shown = await one_conversation(call, call.id())
+    target = (await call.context.store.conversation(call.id())).answerable
     line = target.channel_id if target and target.to.kind == "phone" else None
     number = asked.to or (target.to.address if target and line else await _number(call, UUID(shown["customer_id"])))
     silent = await call.context.database.read(cannot_call)
     channel_id = asked.channel_id or (None if line in silent else line) or await _only_line(call, silent)
     if channel_id in silent:
         raise Refused("no_call", "This telephony has no way to start a call: dial the number yourself.")
-    to = (Address("phone", number),)
     rings = asked.operator_address.strip() or await Telephones(call.context.database).of(call.operator.id)
     if not rings:
         raise Refused("no_telephone", "Say first where you are reached: your number or extension")
-    command = c.RequestAction(id_, "call", channel_id, to, operator_address=rings)
-    await handle(call, command, once=id_)
-    return answer(await one_message(call, id_), 201)
+    return c.RequestAction(id_, "call", channel_id, (Address("phone", number),), operator_address=rings)
+
+
+def _called_again(asked: Ring, before: ActionRequested) -> c.RequestAction:
+    """Return the same for an id that was used: what they left open is what it was then."""
+    to = (Address("phone", asked.to),) if asked.to else before.to
+    rings = asked.operator_address.strip() or before.operator_address
+    return c.RequestAction(before.reply_id, "call", asked.channel_id or before.channel_id, to, operator_address=rings)
 
 
 async def _act(
@@ -179,10 +191,20 @@ async def _act(
 ) -> Response:
     id_ = id_ or idempotency_id(call)
     message_id = call.id("message_id")
-    about = await call.context.database.read(partial(known_as, conversation_id=call.id(), message_id=message_id))
-    command = _action(about, id_, action, message_id, text, markup)
+    command = _action(await _about(call, id_, message_id), id_, action, message_id, text, markup)
     await handle(call, command, once=id_)
     return answer(await one_message(call, id_), 201)
+
+
+async def _about(call: Call, id_: UUID, message_id: UUID) -> KnownAs | None:
+    """Return the message that something is to be done with; as it was known when the same was asked for before."""
+    if before := await _asked_before(call, id_):
+        return KnownAs(before.channel_id, before.to, before.target, before.thread_key, is_ours=True)
+    return await call.context.database.read(partial(known_as, conversation_id=call.id(), message_id=message_id))
+
+
+async def _asked_before(call: Call, id_: UUID) -> ReplyRequested | ActionRequested | None:
+    return await call.context.database.read(partial(asked_before, conversation_id=call.id(), id_=id_))
 
 
 def _action(

@@ -6,7 +6,8 @@ from starlette.responses import Response
 
 from services.inbox_api.abilities import abilities_of
 from services.inbox_api.channel_names import Body
-from services.inbox_api.context import Call, short
+from services.inbox_api.context import Call
+from services.inbox_api.short_lists import Place, short, since
 from shared.database.protocol import Transaction
 from shared.registry.health import Health, health_of_channels
 
@@ -15,13 +16,13 @@ async def list_(call: Call) -> Response:
     return short(call, await call.context.database.read(_channels))
 
 
-def _channels(tx: Transaction) -> list[Body]:
+def _channels(tx: Transaction) -> list[tuple[Place, Body]]:
     healths = health_of_channels(tx)
-    sql = "SELECT id, kind, name, settings, state FROM channels WHERE state <> 'removed' ORDER BY created_at, id"
+    sql = "SELECT created_at, id, kind, name, settings, state FROM channels WHERE state <> 'removed'"
     unknown = Health("", None, None)
     return [
-        _shown(id_, kind, name, settings, state, healths.get(id_, unknown))
-        for id_, kind, name, settings, state in tx.rows(sql)
+        (since(at, id_), _shown(id_, kind, name, settings, state, healths.get(id_, unknown)))
+        for at, id_, kind, name, settings, state in tx.rows(sql)
     ]
 
 

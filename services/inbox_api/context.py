@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -163,17 +163,6 @@ def listed(items: list[dict[str, object]], limit: int, cursor: str = "position")
     """Return a page as {"items", "next"}: a full page has a next one, from its last item's cursor field."""
     following = str(items[-1][cursor]) if len(items) == limit and items else None
     return answer({"items": items, "next": following})
-
-
-def short(call: Call, items: list[dict[str, Any]], name: str = "id") -> Response:
-    """Return a list that is at hand: whole, or as ?limit= and ?cursor= ask, after the item of that name. Raises 422."""
-    limit, after = call.number("limit", None, 1, LARGEST_PAGE), call.request.query_params.get("cursor")
-    names = [item[name] for item in items]
-    if after and after not in names:
-        raise HTTPException(422, "cursor must be the `next` of an earlier page")
-    rest = items[names.index(after) + 1 :] if after else items
-    page = rest[:limit]
-    return answer({"items": page, "next": page[-1][name] if len(page) < len(rest) else None})
 
 
 Handler = Callable[[Call], Awaitable[Response]]

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from services.inbox_api import moments, past, team
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, answer, id_of, listed
+from services.inbox_api.tries import with_tries
 from shared.clock import now
 from shared.database.protocol import Transaction
 from shared.domain import commands as c
@@ -170,7 +171,7 @@ def _messages(
     tx: Transaction, conversation_id: UUID, page: timeline.Page, then: moments.AsOf | None
 ) -> list[Body] | None:
     if then is None:
-        items = timeline.of_conversation(tx, conversation_id, page)
+        items = with_tries(tx, timeline.of_conversation(tx, conversation_id, page))
     else:
         items = past.messages(tx, conversation_id, page, then.at, then.by)
     if not items and conversations.conversation(tx, conversation_id) is None:
@@ -180,4 +181,4 @@ def _messages(
 
 def _find_message(tx: Transaction, message_id: UUID) -> Body | None:
     found = timeline.message(tx, message_id)
-    return with_channels(tx, [found])[0] if found else None
+    return with_tries(tx, with_channels(tx, [found]))[0] if found else None

@@ -11,7 +11,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer, short
+from services.inbox_api.context import Call, answer
+from services.inbox_api.short_lists import short, since
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
 from shared.read_models import customers, groups
@@ -58,7 +59,8 @@ async def erase(call: Call) -> Response:
 async def list_(call: Call) -> Response:
     _admin(call)
     found = await call.context.database.read(erasures.everything)
-    return short(call, [each.shown() for each in found])
+    items = [(since(each.requested_at, str(each.id)), each.shown()) for each in found]
+    return short(call, items, newest_first=True)
 
 
 async def one(call: Call) -> Response:
@@ -68,7 +70,8 @@ async def one(call: Call) -> Response:
 
 async def holds(call: Call) -> Response:
     _admin(call)
-    return short(call, await call.context.database.read(erasures.holds))
+    found = await call.context.database.read(erasures.holds)
+    return short(call, [(since(each["set_at"], each["id"]), each) for each in found], newest_first=True)
 
 
 async def hold(call: Call) -> Response:
@@ -91,7 +94,8 @@ async def release(call: Call) -> Response:
 
 async def rules(call: Call) -> Response:
     _admin(call)
-    return short(call, await call.context.database.read(erasures.rules), "channel_id")
+    found = await call.context.database.read(erasures.rules)
+    return short(call, [(since(each["set_at"], each["channel_id"]), each) for each in found])
 
 
 async def set_rule(call: Call) -> Response:

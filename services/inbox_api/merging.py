@@ -10,8 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body
-from services.inbox_api.context import Call, answer, listed, short
+from services.inbox_api.context import Call, answer, listed
 from services.inbox_api.customers import current
+from services.inbox_api.short_lists import short
 from shared.database.protocol import Transaction
 from shared.domain.errors import Refused
 from shared.event_store import merging
@@ -64,7 +65,7 @@ async def of_customer(call: Call) -> Response:
     found = await call.context.database.read(partial(_suggestions, customer_id=call.id()))
     if found is None:
         raise HTTPException(404)
-    return short(call, found)
+    return short(call, [((each["position"], ""), each) for each in found], newest_first=True)
 
 
 async def list_(call: Call) -> Response:

@@ -11,8 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.inbox_api.channel_names import Body, with_channels
-from services.inbox_api.context import Call, answer, short
+from services.inbox_api.context import Call, answer
 from services.inbox_api.conversations import one_conversation
+from services.inbox_api.short_lists import short, since
 from shared.database.protocol import Transaction
 from shared.event_store import moving, threads
 from shared.event_store.session import Session
@@ -63,7 +64,7 @@ async def merged(call: Call) -> Response:
     items = await call.context.database.read(partial(_merged, conversation_id=call.id()))
     if items is None:
         raise HTTPException(404)
-    return short(call, items)
+    return short(call, [(since(each["opened_at"], each["id"]), each) for each in items])
 
 
 async def _move(call: Call, messages: list[UUID], to: UUID | None) -> Response:

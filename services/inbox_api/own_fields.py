@@ -7,7 +7,8 @@ from typing import Any, Literal
 import msgspec
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer, short
+from services.inbox_api.context import Call, answer
+from services.inbox_api.short_lists import short
 from shared.database.protocol import Transaction
 from shared.domain.events import OwnFieldDefined
 from shared.domain.own_fields import OwnField
@@ -26,7 +27,8 @@ class NewField(msgspec.Struct):
 
 async def list_(call: Call) -> Response:
     fields = await call.context.database.read(store.own_fields_of)
-    return short(call, [shown(field) for field in fields.values() if not field.removed], "key")
+    numbered = enumerate(fields.values())
+    return short(call, [((number, ""), shown(field)) for number, field in numbered if not field.removed])
 
 
 async def define(call: Call) -> Response:

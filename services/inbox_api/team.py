@@ -9,8 +9,9 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer, short
+from services.inbox_api.context import Call, answer
 from services.inbox_api.operators import shown
+from services.inbox_api.short_lists import short, since
 from shared.registry.operators import Operator, Role, WrongOperator
 from shared.registry.team import Member, Team
 
@@ -29,8 +30,8 @@ class ChangeRole(msgspec.Struct):
 
 async def everybody(call: Call) -> Response:
     """GET /operators: with `access`; for admins also when each signed in last."""
-    items = [_item(call, member) for member in await _team(call).all()]
-    return short(call, items)
+    members = await _team(call).all()
+    return short(call, [(since(each.added_at, str(each.operator.id)), _item(call, each)) for each in members])
 
 
 async def invite(call: Call) -> Response:
@@ -38,7 +39,7 @@ async def invite(call: Call) -> Response:
     call.only_admins()
     asked = await call.body(Invite)
     try:
-        operator = await call.context.operators.add(asked.email, asked.role, asked.name.strip())
+        operator = await call.context.operators.add(asked.email, asked.role, asked.name)
     except WrongOperator as error:
         raise HTTPException(422, str(error)) from None
     return await _with_link(call, operator.id)

@@ -14,6 +14,7 @@ from services.inbox_api import moments
 from services.inbox_api.channel_names import Body, with_channels
 from services.inbox_api.context import Call, listed
 from services.inbox_api.past import members_at, moment_at
+from services.inbox_api.tries import with_tries
 from shared.database.protocol import Transaction
 from shared.event_store.moments import position_at, position_before
 from shared.read_models import customers
@@ -64,7 +65,8 @@ def entries(tx: Transaction, customer_id: UUID, page: Page, asked: Asked) -> lis
     """Return a page of the timeline of a customer and all who are, or were then, shown as one with them."""
     wanted = _wanted(tx, asked)
     members = members_at(tx, customer_id, wanted.moment)
-    return with_channels(tx, timelines.of_group(tx, members, page, wanted))
+    found = with_channels(tx, timelines.of_group(tx, members, page, wanted))
+    return found if asked.as_of else with_tries(tx, found)
 
 
 def _wanted(tx: Transaction, asked: Asked) -> Wanted:

@@ -8,7 +8,8 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from services.inbox_api.context import Call, answer, short
+from services.inbox_api.context import Call, answer
+from services.inbox_api.short_lists import short, since
 from shared.clock import to_text
 from shared.event_store.log import head
 from shared.event_store.shown import UnknownType, stored_names
@@ -32,7 +33,8 @@ class Rewind(msgspec.Struct):
 async def list_(call: Call) -> Response:
     call.only_admins(ADMINS)
     end = await call.context.database.read(head)
-    return short(call, [shown(each, end) for each in await call.context.subscriptions.all()])
+    everyone = await call.context.subscriptions.all()
+    return short(call, [(since(each.created_at, str(each.id)), shown(each, end)) for each in everyone])
 
 
 async def add(call: Call) -> Response:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from shared.database.protocol import Database, Transaction
+from shared.domain.identity import mailbox_of
 from shared.event_store import raw_items, routing
-from shared.event_store.routing_entries import mailbox_of
 
 TABLES = (
     "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",

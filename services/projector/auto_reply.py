@@ -20,9 +20,9 @@ from shared.database.protocol import Transaction
 from shared.domain import commands as c
 from shared.domain import events as e
 from shared.domain.errors import Refused
+from shared.domain.identity import mailbox_of
 from shared.event_store.mapper import About
 from shared.event_store.routing import auto_replied_at
-from shared.event_store.routing_entries import mailbox_of
 from shared.event_store.session import Session
 
 SETTING = "auto_reply"

@@ -9,20 +9,15 @@ from services.projector.targets import is_global
 from shared.clock import from_text
 from shared.contracts.inbound import InboundMessage
 from shared.domain.resolve import Clue, Decision, is_recent, resolve
-from shared.event_store.routing_entries import Entries, Place, topic_id
+from shared.event_store.routing_entries import Entries, Place
 from shared.event_store.session import Session
+from shared.event_store.topics import topic_of
 
 CONVERSATION = "conversation:"
 """Begins a proof that names the conversation itself: a signed address to reply to."""
 
 
 NOTHING_KNOWN = resolve((), lambda _: False)
-
-
-def topic_of(item: InboundMessage) -> UUID:
-    """Return the id of what the sender writes of."""
-    sender, answers_to = item.sender, item.reply_to.address if item.reply_to else ""
-    return topic_id(item.channel_id, sender.kind, sender.address, answers_to, item.topic)
 
 
 def home_of(

@@ -10,7 +10,6 @@ from services.projector import about as about_items
 from services.projector import arrived, held
 from services.projector.arrived import message_id_of
 from services.projector.auto_reply import AutoReplies
-from services.projector.home import topic_of
 from services.projector.intake import Intake
 from services.projector.messages import After, receive_message
 from services.projector.owners import Owners, keys_of
@@ -29,6 +28,7 @@ from shared.event_store.mapper import About
 from shared.event_store.routing import Wanted, look_up
 from shared.event_store.routing_entries import KEY_BYTES, Entries, fits
 from shared.event_store.session import Session
+from shared.event_store.topics import topic_of
 from shared.logs import Log
 
 log = Log("projector")

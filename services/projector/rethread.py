@@ -15,7 +15,7 @@ from services.projector.home import CONVERSATION
 from services.projector.targets import is_global
 from shared.domain import events as e
 from shared.domain.resolve import Clue, is_recent, resolve
-from shared.event_store.routing_entries import topic_id
+from shared.event_store.topics import topic_of
 
 Key = tuple[str, str]
 
@@ -94,7 +94,7 @@ class Rethreading:
         for reference in message.refers_to:
             for place in self._referred(message, reference):
                 yield Clue(place, "reference", f"answers {reference}")
-        topic = self._topics.get(_topic(message)) if message.topic else None
+        topic = self._topics.get(topic_of(message)) if message.topic else None
         if topic is not None and is_recent(topic[1], said_at):
             yield Clue(topic[0], "topic", "same sender and subject")
 
@@ -122,7 +122,7 @@ class Rethreading:
         if message.thread_key:
             self._threads[message.channel_id, message.thread_key] = place
         if message.topic:
-            self._topics[_topic(message)] = (place, said_at)
+            self._topics[topic_of(message)] = (place, said_at)
 
     def _move(self, event: e.MessageMoved) -> None:
         before = self._places.get(event.message_id)
@@ -132,8 +132,3 @@ class Rethreading:
         for external_id in event.known_as:
             places = self._external[external_id]
             self._external[external_id] = [(c, event.to_conversation_id if p == before else p) for c, p in places]
-
-
-def _topic(message: e.MessageReceived) -> UUID:
-    sender, answers_to = message.sender, message.reply_to.address if message.reply_to else ""
-    return topic_id(message.channel_id, sender.kind, sender.address, answers_to, message.topic)

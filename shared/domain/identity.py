@@ -86,6 +86,11 @@ def without_tag(kind: str, address: str) -> str | None:
     return f"{mailbox}{at}{domain}" if kind == "email" and plus and mailbox and not local.startswith('"') else None
 
 
+def mailbox_of(address: str) -> str:
+    """Return whose mailbox an address is: a ticket system may ask for its answers at a new plus-address each time."""
+    return without_tag("email", address.lower()) or address.lower()
+
+
 def _domain(domain: str) -> str:
     if "xn--" not in domain:
         return domain.rstrip(".")

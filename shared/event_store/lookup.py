@@ -1,4 +1,4 @@
-"""One message of a conversation as its channel knows it: what an edit, a deletion or a reaction of ours is about."""
+"""What a request of an operator is about: a message as its channel knows it, and what was asked under the same id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import events as e
+from shared.event_store import routing
 from shared.event_store.log_streams import read_stream
 
 
@@ -37,6 +38,18 @@ def known_as(tx: Transaction, conversation_id: UUID, message_id: UUID) -> KnownA
             case e.ReplySent() as event if found is not None and event.reply_id == message_id:
                 found = replace(found, external_id=event.external_id)
     return found
+
+
+def asked_before(tx: Transaction, conversation_id: UUID, id_: UUID) -> e.ReplyRequested | e.ActionRequested | None:
+    """Return what was asked for in a conversation under an id, None when nothing was.
+
+    What a request leaves open is decided once: when it is repeated, the conversation may be another than it was.
+    """
+    if not routing.seen(tx, id_):
+        return None
+    events = (recorded.event for recorded in read_stream(tx, conversation_id))
+    asked = (each for each in events if isinstance(each, e.ReplyRequested | e.ActionRequested))
+    return next((each for each in asked if each.reply_id == id_), None)
 
 
 def _received(message: e.MessageReceived) -> KnownAs:

@@ -14,10 +14,11 @@ import msgspec
 from shared.clock import to_text
 from shared.database.protocol import Transaction
 from shared.domain import events as e
-from shared.domain.identity import without_tag
+from shared.domain.identity import mailbox_of
 from shared.domain.merge import Merged
 from shared.domain.next_step import CALL_BACK
 from shared.event_store.mapper import Happening
+from shared.event_store.topics import topic_of
 from shared.values import dataclass
 
 AUTOMATIC = UUID("5f0c2f4e-6f6b-4e6f-8a51-6f6b6e6f0003")
@@ -37,28 +38,12 @@ def fits(key: str) -> bool:
     return len(key) * 4 <= KEY_BYTES or len(key.encode()) <= KEY_BYTES
 
 
-def mailbox_of(address: str) -> str:
-    """Return whose mailbox an address is: a ticket system may ask for its answers at a new plus-address each time."""
-    return without_tag("email", address.lower()) or address.lower()
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """A conversation and whose it is."""
 
     conversation_id: UUID
     customer_id: UUID
-
-
-def topic_id(channel_id: UUID, kind: str, address: str, answers_to: str, topic: str) -> UUID:
-    """Return the id under which it is kept where somebody wrote of something on a channel.
-
-    `answers_to`: where they want the answers, if not at their address. Many visitors write through the form of one
-    site, all under one subject; and many people want their answers at one list.
-    """
-    at_home = not answers_to or mailbox_of(answers_to) == mailbox_of(address)
-    writer = f"{kind}:{address}" if at_home else f"{kind}:{address} {mailbox_of(answers_to)}"
-    return uuid5(channel_id, f"{writer}\n{topic}")
 
 
 @dataclass(slots=True)
@@ -73,7 +58,7 @@ class Entries:
     external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
     threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
     topics: dict[UUID, tuple[Place, str]] = field(default_factory=dict)
-    """Where somebody wrote of something last, and when; by `topic_id`."""
+    """Where somebody wrote of something last, and when; by `topic_of`."""
     moved: dict[UUID, UUID] = field(default_factory=dict)
     """Messages known already that are in another conversation now."""
     call_backs: dict[UUID, tuple[UUID, str]] = field(default_factory=dict)
@@ -208,8 +193,7 @@ class Entries:
         self.left.append((external_id, conversation_id))
 
     def _add_topic(self, message: e.MessageReceived, place: Place, at: datetime) -> None:
-        sender, answers_to = message.sender, message.reply_to.address if message.reply_to else ""
-        id_ = topic_id(message.channel_id, sender.kind, sender.address, answers_to, message.topic)
+        id_ = topic_of(message)
         known = self.topics.get(id_)
         if known is None or known[1] <= to_text(at):
             self.topics[id_] = (place, to_text(at))

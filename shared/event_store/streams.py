@@ -53,9 +53,15 @@ def _made(recorded: e.Recorded, command: c.ConversationCommand, id_: UUID) -> bo
             is_same = event.text == command.text and _goes_there(event, command)
             return event.reply_id == id_ and (recorded.erased or is_same)
         case c.RequestAction(), e.ActionRequested() as event:
-            is_same = (event.action, event.message_id) == (command.action, command.message_id)
-            return event.reply_id == id_ and is_same and (recorded.erased or event.text == command.text)
+            return event.reply_id == id_ and _does_that(event, command, words=not recorded.erased)
     return False
+
+
+def _does_that(event: e.ActionRequested, command: c.RequestAction, words: bool) -> bool:
+    """Whether the same was to be done; `words`: they are known, and whose telephones are to ring."""
+    named = [(each.action, each.message_id, each.channel_id) for each in (event, command)]
+    said = [(each.text, each.to, each.operator_address) for each in (event, command)]
+    return named[0] == named[1] and (not words or said[0] == said[1])
 
 
 def _goes_there(event: e.ReplyRequested, command: c.RequestReply) -> bool:

@@ -23,6 +23,8 @@ from shared.read_models.moment import Moment
 
 TABLE = "timeline_changes"
 COLUMNS = ("position", "message_id", "kind", "body")
+OURS = "ours"
+"""Whose reactions are the business's own, whichever operator wanted them: on the channel one takes another's place."""
 Changes = dict[str, list[tuple[str, Body]]]
 """By message, in the order they were recorded: (kind, body)."""
 
@@ -75,7 +77,9 @@ def _deleted(event: e.MessageDeleted, recorded: e.Recorded) -> tuple[str, Body]:
 
 
 def _reacted(event: e.MessageReacted, recorded: e.Recorded) -> tuple[str, Body]:
-    return "reacted", {"reactions": event.reactions}
+    """`asked`: one of ours is told by the channel's answer, who wanted it by what was asked for."""
+    asked = {"asked": str(recorded.cause)} if recorded.actor.kind == "system" and recorded.cause else {}
+    return "reacted", {"reactions": event.reactions, **asked}
 
 
 def _files_announced(event: e.FilesAnnounced, recorded: e.Recorded) -> tuple[str, Body]:
@@ -128,7 +132,19 @@ def changes_of(tx: Transaction, message_ids: Sequence[str], moment: Moment | Non
         body = orjson.loads(text)
         if moment is None or moment.includes(position, _at(body)):
             found.setdefault(message_id, []).append((kind, body))
+    _say_who_asked(tx, [body for each in found.values() for kind, body in each if kind == "reacted"])
     return found
+
+
+def _say_who_asked(tx: Transaction, reactions: Sequence[Body]) -> None:
+    """Put the operator who asked for a reaction of ours in its `by`."""
+    ours = [body for body in reactions if "asked" in body]
+    wanted = [body["asked"] for body in ours]
+    rows = tx.rows_in("SELECT id, body FROM timeline WHERE changes = 1 AND id", wanted) if ours else []
+    authors = {id_: orjson.loads(text)["author"] for id_, text in rows}
+    for body in ours:
+        if author := authors.get(body["asked"]):
+            body["by"] = {"kind": author["kind"], "id": OURS, "name": author["name"]}
 
 
 def positions_of(tx: Transaction, message_id: UUID, limit: int) -> list[int]:

@@ -39,7 +39,7 @@ Made = tuple[list[Row], list[Row], list[Row], list[Row]]
 
 class Timeline:
     name = "timeline"
-    version = 8
+    version = 9
     tables = ("timeline", LEFT, facets.TABLE, changes.TABLE)
 
     def schema(self, prefix: str) -> str:

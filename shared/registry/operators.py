@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache, partial
+from functools import cache
 from typing import Literal, TypeVar
 from uuid import UUID, uuid4
 
@@ -30,6 +30,7 @@ Purpose = Literal["session", "api", "setup"]
 ROLES: tuple[Role, ...] = ("admin", "operator", "analyst")
 SESSION = timedelta(days=30)
 SETUP_LINK = timedelta(days=7)
+NAME_LIMIT = 100
 MOST_WAITING = 20
 """Passwords that wait to be hashed, which takes some 50 ms each: one more would have been given up on."""
 FIRST_ADMIN = "admin@okno.invalid"
@@ -65,7 +66,8 @@ class Operators:
         """Add an operator without a password. Raises WrongOperator."""
         if "@" not in email or role not in ROLES:
             raise WrongOperator("an operator needs an e-mail address and one of the roles " + ", ".join(ROLES))
-        operator = Operator(uuid4(), email.strip().lower(), name or email.strip().split("@")[0], role, None)
+        named = _checked_name(name) or email.strip().split("@")[0][:NAME_LIMIT]
+        operator = Operator(uuid4(), email.strip().lower(), named, role, None)
         row = (str(operator.id), operator.email, operator.name, role, "", None, to_text(now()))
         try:
             await self._database.write(lambda tx: tx.run("INSERT INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)", row))
@@ -84,9 +86,15 @@ class Operators:
         raise WrongOperator(f"no operator {email}: add one with `okno operators add`")
 
     async def create_token(self, operator_id: UUID, purpose: Purpose) -> str:
-        """Return a new token; sessions last 30 days, setup links 7, API tokens until they are revoked."""
+        """Return a new token; sessions last 30 days, setup links 7 or until a newer one, API tokens until revoked."""
         token = new_token()
-        await self._database.write(partial(_keep_token, token=token, operator_id=operator_id, purpose=purpose))
+
+        def keep(tx: Transaction) -> None:
+            if purpose == "setup":
+                _end_links(tx, operator_id)
+            _keep_token(tx, token, operator_id, purpose)
+
+        await self._database.write(keep)
         return token
 
     async def begin_session(self, operator_id: UUID) -> str | None:
@@ -141,18 +149,19 @@ class Operators:
             raise WrongOperator(f"the password needs at least {SHORTEST_PASSWORD} characters")
         if "@" not in email:
             raise WrongOperator("the e-mail address is not one")
+        name = _checked_name(name)
         hashed = await self._hashed(lambda: hash_password(password))
 
         def use(tx: Transaction) -> Operator:
             known = _of_token(tx, token, ("setup",))
             used = tx.run("DELETE FROM operator_tokens WHERE hash = ?", (token_hash(token),))
             if known is None or not used:
-                raise WrongOperator("this link was used already or has expired: ask for a new one")
+                raise WrongOperator("this link was used, has expired or there is a newer one: ask for a new one")
             sql = "UPDATE operators SET email = ?, name = ?, password = ? WHERE id = ?"
-            tx.run(sql, (email.strip().lower(), name.strip() or known.name, hashed, str(known.id)))
+            tx.run(sql, (email.strip().lower(), name or known.name, hashed, str(known.id)))
             earlier = "DELETE FROM operator_tokens WHERE operator_id = ? AND purpose IN ('session', 'setup')"
             tx.run(earlier, (str(known.id),))
-            return Operator(known.id, email.strip().lower(), name.strip() or known.name, known.role, known.language)
+            return Operator(known.id, email.strip().lower(), name or known.name, known.role, known.language)
 
         try:
             return await self._database.write(use)
@@ -184,9 +193,6 @@ async def first_setup_token(database: Database) -> str | None:
     everybody = await operators.all()
     admins = [operator for operator in everybody if operator.role == "admin"]
     first = admins[0] if admins else await _first_admin(operators)
-    await database.write(
-        lambda tx: tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'setup'", (str(first.id),))
-    )
     return await operators.create_token(first.id, "setup")
 
 
@@ -195,6 +201,20 @@ async def _first_admin(operators: Operators) -> Operator:
         return await operators.add(FIRST_ADMIN, "admin", "Admin")
     except WrongOperator:  # another process that starts was first
         return await operators.find(FIRST_ADMIN)
+
+
+def _checked_name(given: str) -> str:
+    name = given.strip()
+    if len(name) > NAME_LIMIT:
+        raise WrongOperator(f"a name has up to {NAME_LIMIT} characters")
+    return name
+
+
+def _end_links(tx: Transaction, operator_id: UUID) -> None:
+    """Make an operator's links void: of two that are made at once only one stays."""
+    if tx.dialect == "postgres":
+        tx.run("SELECT 1 FROM operators WHERE id = ? FOR UPDATE", (str(operator_id),))
+    tx.run("DELETE FROM operator_tokens WHERE operator_id = ? AND purpose = 'setup'", (str(operator_id),))
 
 
 def _keep_token(tx: Transaction, token: str, operator_id: UUID, purpose: Purpose) -> None:

@@ -23,6 +23,7 @@ class Member:
     """`access` active: comes in by a password or a token; invited: has a link to use; locked: has no way in."""
 
     operator: Operator
+    added_at: str
     access: Access
     signed_in_at: str | None
     """When they last signed in; None where nobody has noted it."""
@@ -73,6 +74,7 @@ def _leave_an_admin(tx: Transaction, operator_id: UUID) -> None:
 
 
 def _members(tx: Transaction, at: str) -> list[Member]:
+    added: dict[str, str] = dict(tx.rows("SELECT id, created_at FROM operators"))
     with_password = {id_ for (id_,) in tx.rows("SELECT id FROM operators WHERE password <> ''")}
     tokens = (
         "SELECT DISTINCT operator_id FROM operator_tokens WHERE (expires_at IS NULL OR expires_at >= ?) AND purpose"
@@ -84,6 +86,6 @@ def _members(tx: Transaction, at: str) -> list[Member]:
     def member(operator: Operator) -> Member:
         id_ = str(operator.id)
         access: Access = "active" if id_ in with_password | with_token else "invited" if id_ in with_link else "locked"
-        return Member(operator, access, seen.get(id_))
+        return Member(operator, added[id_], access, seen.get(id_))
 
     return [member(operator) for operator in listed(tx)]

@@ -16,7 +16,7 @@ from shared.database.protocol import Conflict, Database
 from shared.registry.channels import ChannelRegistry, WrongChannel, channel_names
 from shared.registry.cursors import DatabaseCursor, give_back_lease, take_lease
 from shared.registry.health import Health, health_of_channels, report
-from shared.registry.operators import Operators, WrongOperator, first_setup_token
+from shared.registry.operators import NAME_LIMIT, Operators, WrongOperator, first_setup_token
 from shared.registry.passwords import hash_password, is_password
 from shared.registry.secrets import SecretBox, WrongKey
 from tests.examples import AT, FORM, MAILBOX
@@ -253,12 +253,28 @@ async def test_a_setup_link_used_twice_at_once_works_once(operators: Operators) 
     assert await operators.of_token(link, ("setup",)) is None
 
 
-async def test_a_link_that_was_lost_is_void_once_another_one_is_used(operators: Operators) -> None:
-    olga = await operators.add("olga@okno.example", "operator")
+async def test_a_newer_link_ends_the_one_before_and_nobody_elses(operators: Operators) -> None:
+    olga, ben = [await operators.add(f"{name}@okno.example", "operator") for name in ("olga", "ben")]
+    other, token = await operators.create_token(ben.id, "setup"), await operators.create_token(olga.id, "api")
     lost, link = [await operators.create_token(olga.id, "setup") for _ in range(2)]
-    await operators.set_up(link, olga.email, "", "password")
     with pytest.raises(WrongOperator, match="ask for a new one"):
         await operators.set_up(lost, olga.email, "", "a stranger's")
+    assert await operators.of_token(token, ("api",)) == olga
+    await operators.set_up(link, olga.email, "", "password")
+    assert await operators.of_token(other, ("setup",)) == ben
+
+
+async def test_a_name_has_its_limit_wherever_it_is_given(operators: Operators) -> None:
+    long = "x" * (NAME_LIMIT + 1)
+    with pytest.raises(WrongOperator, match="a name has up to 100 characters"):
+        await operators.add("olga@okno.example", "operator", long)
+    olga = await operators.add(f"{long}@okno.example", "operator", f" {long[1:]} ")
+    assert olga.name == long[1:]
+    assert (await operators.add(f"{long}@okno.example.org", "operator")).name == long[1:]
+    link = await operators.create_token(olga.id, "setup")
+    with pytest.raises(WrongOperator, match="a name has up to 100 characters"):
+        await operators.set_up(link, olga.email, long, "password")
+    assert (await operators.set_up(link, olga.email, "Olga", "password")).name == "Olga"
 
 
 async def test_a_setup_link_is_not_used_up_by_an_address_that_is_taken(operators: Operators) -> None:

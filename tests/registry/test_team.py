@@ -105,3 +105,10 @@ async def test_when_an_operator_signed_in_last_is_known(database: Database) -> N
     await operators.begin_session(olga.id)
     (second,) = await Team(database).all()
     assert (first.signed_in_at or "") < (second.signed_in_at or "") <= to_text(now())
+
+
+async def test_of_two_links_made_at_once_one_is_left(database: Database) -> None:
+    operators = Operators(database)
+    olga = await operators.add("olga@okno.example", "operator")
+    links = await asyncio.gather(*(operators.create_token(olga.id, "setup") for _ in range(4)))
+    assert [await operators.of_token(link, ("setup",)) for link in links].count(olga) == 1

@@ -57,7 +57,7 @@ async def test_the_setup_link_works_once_and_signs_in(office: Office) -> None:
     expected = {"id": str(office.olga.id), "email": "boss@okno.example", "name": "Ольга", "role": "operator"}
     assert problem(short)["detail"] == "the password needs at least 8 characters"
     assert (first.status_code, first.json()) == (201, {**expected, "language": None})
-    assert problem(again)["detail"] == "this link was used already or has expired: ask for a new one"
+    assert problem(again)["detail"] == "this link was used, has expired or there is a newer one: ask for a new one"
     assert (await office.browser.get("/api/v1/session")).json() == first.json()
     cookie = first.headers["set-cookie"].lower()
     assert "httponly" in cookie

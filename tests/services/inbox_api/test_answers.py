@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from shared.domain import commands as c
+from services.projector import delivery
 from shared.domain import events as e
 from shared.event_store.log import read_log
-from tests.examples import LINE, MAILBOX, SYSTEM, call_report, inbound
+from tests.examples import LINE, MAILBOX, call_report, delivery_report, inbound
 from tests.services.inbox_api.office import Office
 
 
@@ -21,8 +21,8 @@ async def requested(office: Office) -> Any:
 
 
 async def sent(office: Office, conversation_id: UUID, reply_id: str, its_id: str = "<ours@okno>", **fate: Any) -> None:
-    report = c.RecordDelivery(UUID(reply_id), MAILBOX, 1, fate.pop("state", "sent"), 1, its_id, **fate)
-    handled = await office.store.handle(conversation_id, report, SYSTEM)
+    report = delivery_report(UUID(reply_id), conversation_id, external_id=its_id, **fate)
+    handled = await office.store.record(lambda session, tx: delivery.record(session, tx, [report]))
     assert await office.api.context.views.reach(handled.position)
 
 
@@ -139,9 +139,23 @@ async def test_a_reaction_of_ours_ends_the_waiting_and_a_failed_one_changes_noth
     done = await office.post(f"{theirs}/react", {"reaction": "👍"}, 201)
     await sent(office, message.conversation_id, done["id"])
     (shown,) = (await office.get(f"{path}/messages"))["items"]
-    assert [reaction["reactions"] for reaction in shown["reactions"]] == [["👍"]]
+    by_olga = {"kind": "operator", "name": "Olga"}
+    assert [(each["author"], each["reactions"]) for each in shown["reactions"]] == [(by_olga, ["👍"])]
     assert not (await office.get(path))["unanswered"]
     await office.post(f"{path}/messages/{uuid4()}/react", {"reaction": "👍"}, 404)
+
+
+async def test_a_reaction_of_another_operator_takes_the_place_of_the_one_before(office: Office) -> None:
+    (message,) = await office.receive(inbound())
+    path = f"/conversations/{message.conversation_id}"
+    ben = {"Authorization": f"Bearer {await office.token_of('ben@okno.example', 'operator')}"}
+    for headers, reaction in ((None, "👍"), (ben, "🔥")):
+        there = f"/api/v1{path}/messages/{message.message_id}/react"
+        asked = await office.client.post(there, json={"reaction": reaction}, headers=headers)
+        await sent(office, message.conversation_id, asked.json()["id"])
+    (shown,) = (await office.get(f"{path}/messages"))["items"]
+    by_ben = {"kind": "operator", "name": "ben"}
+    assert [(each["author"], each["reactions"]) for each in shown["reactions"]] == [(by_ben, ["🔥"])]
 
 
 async def test_a_click_calls_the_number_the_client_called_from(office: Office) -> None:

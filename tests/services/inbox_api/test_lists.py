@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from services.inbox_api.routes import PAGE, PREFIX, SIGNED_IN
 from services.projector import inbound as intake
 from shared.clock import to_text
@@ -146,8 +148,40 @@ async def test_a_list_at_hand_is_whole_until_pages_are_asked_for(office: Office)
         found = await pages(office, "/operators", limit=limit)
         assert [len(page) for page in found] == sizes
         assert [item for page in found for item in page] == whole["items"]
-    gone = await office.client.get("/api/v1/operators", params={"cursor": str(MAILBOX)})
-    assert (gone.status_code, gone.json()["detail"]) == (422, "cursor must be the `next` of an earlier page")
+    wrong = [await office.client.get("/api/v1/operators", params={"cursor": text}) for text in (str(MAILBOX), "7_x")]
+    assert [each.status_code for each in wrong] == [422, 422]
+    assert wrong[0].json()["detail"] == "cursor must be the `next` of an earlier page"
+
+
+@pytest.mark.parametrize(
+    ("path", "added", "removed"),
+    [
+        ("/webhooks", {"url": "https://partner.example/{}"}, "/webhooks/{id}"),
+        ("/fields", {"key": "field_{}", "label": "Field", "type": "text"}, "/fields/{key}"),
+    ],
+)
+async def test_a_list_goes_on_where_the_last_item_of_a_page_stood_also_when_it_is_gone(
+    office: Office, path: str, added: dict[str, str], removed: str
+) -> None:
+    bearer = {"Authorization": f"Bearer {await office.token_of('root@okno.example', 'admin')}"}
+    office.client.headers.update(bearer)
+    for number in range(3):
+        await office.post(path, {name: value.format(number) for name, value in added.items()}, 201)
+    whole = (await office.get(path))["items"]
+    first = await office.get(path, limit=2)
+    gone = removed.format(**first["items"][-1])
+    assert (await office.client.delete(f"/api/v1{gone}")).status_code == 204
+    assert await office.get(path, cursor=first["next"]) == {"items": whole[2:], "next": None}
+
+
+async def test_holds_are_paged_the_newest_first(office: Office) -> None:
+    office.client.headers.update({"Authorization": f"Bearer {await office.token_of('root@okno.example', 'admin')}"})
+    people = await office.receive(*(inbound(sender=f"{name}@example.com") for name in ("ben", "cleo", "dora")))
+    for each in people:
+        held = {"kind": "customer", "subject_id": str(each.customer_id), "reason": "court"}
+        await office.post("/holds", held, 201)
+    found = [item for page in await pages(office, "/holds", limit=1) for item in page]
+    assert [item["subject_id"] for item in found] == [str(each.customer_id) for each in reversed(people)]
 
 
 async def test_the_quarantine_and_its_retry(office: Office) -> None:

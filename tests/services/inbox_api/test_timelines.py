@@ -14,7 +14,7 @@ from shared.contracts.delivery import DeliveryReport
 from shared.database.protocol import Transaction
 from shared.domain import events as e
 from shared.event_store.session import Session
-from tests.examples import AT, MAILBOX, call_report, inbound
+from tests.examples import AT, MAILBOX, call_report, delivery_report, inbound
 from tests.services.inbox_api.office import Office
 
 
@@ -216,10 +216,27 @@ async def record(office: Office, report: DeliveryReport) -> None:
     assert await office.api.context.views.reach(handled.position)
 
 
-def taken_by_outbound(tx: Transaction, reply: dict[str, Any], message: e.MessageReceived) -> None:
+async def test_a_reply_that_waits_for_another_try_says_how_often_it_was_tried(office: Office) -> None:
+    (message,) = await office.receive(inbound())
+    here = f"/conversations/{message.conversation_id}"
+    reply = await office.post(f"{here}/replies", {"text": "Hi", "id": str(uuid4())}, 201)
+    asked = {"text": "Hi", "id": reply["id"]}
+    await office.database.write(lambda tx: taken_by_outbound(tx, reply, message, "waiting"))
+    lists = [await office.get(path) for path in (f"{here}/messages", f"/customers/{message.customer_id}/timeline")]
+    shown = [*(page["items"][-1] for page in lists), await office.post(f"{here}/replies", asked, 201)]
+    queued = reply["delivery"]
+    assert (queued["state"], queued["attempts"]) == ("queued", 0)
+    assert [each["delivery"] for each in shown] == [{**queued, "attempts": 3}] * 3
+    await record(office, delivery_report(UUID(reply["id"]), message.conversation_id, tries=4))
+    assert (await office.get(f"{here}/messages"))["items"][-1]["delivery"]["attempts"] == 4
+
+
+def taken_by_outbound(
+    tx: Transaction, reply: dict[str, Any], message: e.MessageReceived, state: str = "failed"
+) -> None:
     at = to_text(AT)
     row = (
-        reply["id"], 1, reply["position"], str(message.conversation_id), str(MAILBOX), b"{}", "failed", 3, at, at,
+        reply["id"], 1, reply["position"], str(message.conversation_id), str(MAILBOX), b"{}", state, 3, at, at,
         "", "", "550 no such user", "5.1.1", "", "[]", 1, at, at,
     )  # fmt: skip
     tx.run(f"INSERT INTO deliveries VALUES ({','.join('?' * len(row))})", row)
