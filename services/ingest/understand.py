@@ -121,7 +121,7 @@ def _message(
         parsed.topic,
         parsed.warnings,
         tuple(map(_in_one_form, parsed.vouched)),
-        _ids(channel.id, parsed.same_as),
+        _same_as(channel.id, parsed, id),
         parsed.part_of,
         parsed.awaits_call,
         _ids(channel.id, parsed.same_later),
@@ -129,6 +129,13 @@ def _message(
         dict(item.context),
         parsed.arrived_at,
     )
+
+
+def _same_as(channel_id: UUID, parsed: Parsed, id: UUID | None) -> tuple[UUID, ...]:
+    """What was read again under its id in the quarantine is known under the one it would have had, too."""
+    ids = _ids(channel_id, parsed.same_as)
+    derived = inbound_id(channel_id, parsed.dedup_key or parsed.external_id) if id else None
+    return ids if derived is None or derived == id else (derived, *ids)
 
 
 def _ids(channel_id: UUID, keys: tuple[str, ...]) -> tuple[UUID, ...]:

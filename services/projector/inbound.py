@@ -62,8 +62,7 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 if is_known:
                     _resolve(session, item, conversation_id)
                 continue
-            if not alone:
-                item = replace(item, same_as=_free(item, session, known))
+            item = replace(item, same_as=() if alone and item.same_later else _free(item, session, known))
         if isinstance(item, InboundUnreadable):
             _quarantine(session, item, item.reason)
         elif item.nature == "loop" and (reply := about_items.echoed(session, tx, item)):
@@ -117,8 +116,9 @@ def _is_quarantined(item_id: UUID, session: Session, known: Entries) -> bool:
 def _original(item: InboundMessage, session: Session, known: Entries) -> tuple[UUID, UUID] | None:
     """Return the id under which a copy is known, and its conversation.
 
-    On PostgreSQL two processes decide at once: there a copy also keeps the ids it might have had before, which makes
-    a Conflict of them. In one process looking both ways does, and each post writes one row instead of three.
+    An item keeps the further ids it is known under. On PostgreSQL two processes decide at once, and that makes a
+    Conflict of two copies; in one process, where the ids of later copies can be told, looking both ways does: each
+    post writes one row instead of three.
     """
     for id_ in (*item.same_as, *item.same_later):
         if conversation_id := session.entries.seen.get(id_) or known.seen.get(id_):

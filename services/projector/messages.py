@@ -79,7 +79,7 @@ def _join(
     session, tx, (joined, customer_id) = owners.session, owners.tx, home
     if item.vouched:
         item = replace(item, identities=(*item.identities, *_link(owners, item, about)))
-    message = _message(item, joined, customer_id, () if tx.dialect == "sqlite" else item.same_as)
+    message = _message(item, joined, customer_id)
     was_awaited = message.call is not None and held.is_awaited(session, owners.known, message.message_id)
     command = c.ReceiveMessage(message, joined.decision.reason)
     decided = session.decide(joined.conversation_id, command, about, is_new=joined.is_new)
@@ -165,7 +165,7 @@ def conversation_id_for(customer_id: UUID, message_id: UUID) -> UUID:
     return UUID(int=(customer_id.int & ~_LOW) | (message_id.int & _LOW))
 
 
-def _message(item: InboundMessage, joined: Joined, customer_id: UUID, same_as: tuple[UUID, ...]) -> e.MessageReceived:
+def _message(item: InboundMessage, joined: Joined, customer_id: UUID) -> e.MessageReceived:
     call = item.call
     return e.MessageReceived(
         joined.conversation_id,
@@ -201,7 +201,7 @@ def _message(item: InboundMessage, joined: Joined, customer_id: UUID, same_as: t
         joined.decision.score,
         item.proves,
         item.topic,
-        same_as,
+        item.same_as,
         item.id if item.part_of else None,
     )
 

@@ -6,7 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 
-from shared.channels.email import authentication, body, charset, mime, natures, quotes, signed, words
+from shared.channels.email import authentication, body, charset, mime, natures, quotes, same_mail, signed, words
 from shared.channels.email.header_nature import REPLY_HEADER
 from shared.channels.email.topic import topic
 from shared.clock import from_text
@@ -44,9 +44,14 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
     key = signed.key_of(channel.settings.get("reply_key", ""))
     nature, about = natures.read(tree, content.text, key)
     sent_to = _sent_to(tree) if key else []
+    known_as = (external_id, *(_sent_as(tree, key) if nature == "loop" else ()))
+    proves = _proofs(refers_to, sent_to, key)
+    warnings = (*_warnings(tree, channel, content), *_of_addresses(sent_to, key))
+    judged = same_mail.Judged(sender, bool(no_sender), nature, about, known_as, proves, warnings)
     return Parsed(
         external_id=external_id,
         dedup_key=f"{external_id} {fingerprint}",
+        same_as=same_mail.keys(tree, external_id, judged),
         sender=sender,
         occurred_at=_occurred_at(tree, arrived_at),
         arrived_at=arrived_at,
@@ -58,13 +63,13 @@ def parse(item: RawItem, channel: Channel) -> Parsed:
         reply_to=_reply_to(tree, sender),
         cannot_reply=no_sender if not tree.header("reply-to") else "",
         refers_to=refers_to,
-        known_as=(external_id, *(_sent_as(tree, key) if nature == "loop" else ())),
+        known_as=known_as,
         files=content.files,
         nature=nature,
         about=about,
-        proves=_proofs(refers_to, sent_to, key),
+        proves=proves,
         topic=topic(subject),
-        warnings=(*_warnings(tree, channel, content), *_of_addresses(sent_to, key)),
+        warnings=warnings,
     )
 
 

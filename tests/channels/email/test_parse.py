@@ -23,6 +23,7 @@ def test_an_ordinary_mail() -> None:
     assert message == Parsed(
         external_id="<1@example.org>",
         dedup_key=message.dedup_key,
+        same_as=message.same_as,
         sender=Address("email", "client1@example.org", "Client 1"),
         occurred_at=datetime(2026, 11, 21, 7, 0, tzinfo=UTC),
         subject="Question 1",

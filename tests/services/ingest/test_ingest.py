@@ -17,7 +17,7 @@ from services.ingest.main import Ingest
 from shared.connector import BadInput
 from shared.contracts import topics
 from shared.contracts.codec import encode
-from shared.contracts.inbound import InboundMessage, InboundUnreadable
+from shared.contracts.inbound import InboundMessage, InboundUnreadable, inbound_id
 from shared.contracts.retry import RetryUnreadable
 from shared.database.protocol import DatabaseUnavailable
 from shared.problems import exception_handlers
@@ -277,7 +277,7 @@ def webhooks_of(site):
 
 
 async def test_quarantined_item_is_read_again_under_its_id(site, blobs):
-    await add_channel(site.database, name="site")
+    channel = await add_channel(site.database, name="site")
     async with site.running() as client:
         await client.post("/in/lines/site", content="no bar", headers={"key": "k1"})
         await client.post("/in/lines/site", content="b" * 70_000, headers={"key": "k2"})
@@ -298,6 +298,7 @@ async def test_quarantined_item_is_read_again_under_its_id(site, blobs):
         (InboundMessage, large.id, "70000"),
     ]
     assert [m.raw for m in again] == [small.raw, large.raw]
+    assert [m.same_as for m in again] == [(inbound_id(channel.id, "another id"),)] * 2, "a copy of it may be understood"
 
 
 async def test_item_that_still_cannot_be_read_keeps_its_id_and_gets_the_new_reason(site):

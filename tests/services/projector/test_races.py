@@ -19,7 +19,7 @@ from shared.database.protocol import Database
 from shared.event_store.store import EventStore
 from shared.read_models import customers, quarantine, timeline
 from tests.event_store.index import derived, standing
-from tests.examples import FORM, call_report, inbound
+from tests.examples import FORM, MAILBOX, call_report, inbound
 from tests.read_models.contents import show
 from tests.services.projector.running import messages, take
 from tests.services.projector.test_held import named, nameless
@@ -68,6 +68,19 @@ async def test_one_submission_posted_to_two_processes_is_one_entry(any_url: str,
         found = await messages(database)
         assert len(found) == PAIRS
         await at_once(other, one, [(post(n, first), post(n, second)) for n in range(PAIRS)])
+        assert await messages(database) == found
+
+
+async def test_a_mail_that_two_processes_have_by_two_ways_is_one_message(any_url: str) -> None:
+    def mail(number: int, way: str) -> InboundMessage:
+        ids = {"id": inbound_id(MAILBOX, f"{number} by {way}"), "same_as": (inbound_id(MAILBOX, f"said {number}"),)}
+        return inbound(f"mail {number}", f"client{number}@example.com", external_id=f"<{number}>", **ids)
+
+    async with two_processes(any_url) as (database, one, other):
+        await at_once(one, other, [(mail(n, "alias"), mail(n, "list")) for n in range(PAIRS)])
+        found = await messages(database)
+        assert len(found) == PAIRS
+        await at_once(other, one, [(mail(n, "list"), mail(n, "folder")) for n in range(PAIRS)])
         assert await messages(database) == found
 
 
