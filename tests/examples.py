@@ -169,7 +169,15 @@ def every_card_event() -> list[e.Event]:
     import_id, said = uuid4(), e.Consent("withdrawn", "Пишите мне", AT, "by telephone")
     consent = (CUSTOMER, "email", "Я согласна", AT, "form", said, CONVERSATION)
     return [
-        e.CardChanged(CUSTOMER, (e.FieldChange("tags", ("vip",), ("vip", "опт")),), import_id, 7, True, ("notes",)),
+        e.CardChanged(
+            CUSTOMER,
+            (e.FieldChange("tags", ("vip",), ("vip", "опт")),),
+            import_id,
+            7,
+            True,
+            ("notes",),
+            (UUID(int=77),),
+        ),
         e.ConsentGiven(*consent),
         e.ConsentWithdrawn(*consent),
         e.CustomerRetired(CUSTOMER, import_id),

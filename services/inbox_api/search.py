@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -14,7 +16,7 @@ from services.inbox_api.context import Call, answer, id_of, time_of
 from shared.clock import from_text, to_text
 from shared.database.protocol import Transaction
 from shared.event_store.log import head
-from shared.read_models import live
+from shared.read_models import groups, live
 from shared.read_models.search_results import Filters, Page, search
 from shared.read_models.search_words import QUERY_CHARACTERS, Query, parse
 
@@ -30,7 +32,10 @@ class _Found:
 
 
 async def search_(call: Call) -> Response:
-    """`customer_id` may be several with commas. `behind`: log positions that the index does not contain yet."""
+    """`customer_id` may be several with commas, and each stands for all who are shown as one with them.
+
+    `behind`: log positions that the index does not contain yet.
+    """
     text = call.request.query_params.get("q", "")
     if len(text) > QUERY_CHARACTERS:
         raise HTTPException(422, f"q may have {QUERY_CHARACTERS} characters")
@@ -47,12 +52,17 @@ async def search_(call: Call) -> Response:
 
 
 def _search(tx: Transaction, query: Query, filters: Filters, before: int | None, limit: int) -> _Found:
-    page = search(tx, query, filters, before, limit)
+    page = search(tx, query, replace(filters, customers=_together(tx, filters.customers)), before, limit)
+    groups.as_one(tx, [item for item in page.items if item["customer_id"]])
     names = _customers(tx, {item["customer_id"] for item in page.items if item["customer_id"]})
     for item in page.items:
         item["customer"] = names.get(item["customer_id"])
     behind = max(0, head(tx) - live.standings(tx, names=["search"])["search"].position)
     return _Found(Page(with_channels(tx, page.items), page.following), behind)
+
+
+def _together(tx: Transaction, asked: Sequence[UUID]) -> tuple[UUID, ...]:
+    return tuple({UUID(member): None for id_ in asked for member in groups.members(tx, id_)})
 
 
 def _customers(tx: Transaction, ids: set[str]) -> dict[str, Body]:

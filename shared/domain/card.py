@@ -6,7 +6,7 @@ A change says what it expects to find; one that was overtaken is refused, never 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -125,7 +125,7 @@ def change(card: Card, wanted: Sequence[Wanted], rules: Rules, seen: Card | None
 
     `seen`: the card that was shown, where that is not the one which is changed but a whole group's.
     """
-    customer_id, seen = _existing(card), seen or card
+    customer_id, seen = existing(card), seen or card
     if len({each.field for each in wanted}) < len(wanted):
         raise Refused("twice", "A field is named twice")
     changes: list[e.FieldChange] = []
@@ -170,7 +170,7 @@ def consent(card: Card, said: Said, seen: Card | None = None) -> list[e.ConsentG
     """
     if card.erased:
         return []
-    customer_id, before = _existing(card), card.consents.get(said.channel)
+    customer_id, before = existing(card), card.consents.get(said.channel)
     if not _CHANNEL.fullmatch(said.channel):
         raise Refused("wrong_channel", "A channel is one word of a to z, such as email")
     if not said.how.strip() or len(said.how) > TEXT_LIMIT:
@@ -183,25 +183,8 @@ def consent(card: Card, said: Said, seen: Card | None = None) -> list[e.ConsentG
     return [make(customer_id, said.channel, said.text, said.at, said.how, before, said.conversation_id)]
 
 
-def undo(card: Card, made: e.CardChanged) -> tuple[list[e.CardChanged], tuple[str, ...]]:
-    """Return what takes an import's change back, and the fields that were changed since and stay."""
-    if made.import_id is None or made.import_id in card.undone or card.erased:
-        return [], ()
-    back: list[e.FieldChange] = []
-    emptied: list[str] = []
-    left: list[str] = []
-    for each in made.changes:
-        held = card.fields.get(each.field, NOTHING)
-        if held.import_id == made.import_id:
-            back.append(e.FieldChange(each.field, held.values, each.before))
-            emptied += [each.field] if held.was is not None and not held.was.values else []
-        else:
-            left.append(each.field)
-    event = e.CardChanged(_existing(card), tuple(back), made.import_id, made.row, undone=True, emptied=tuple(emptied))
-    return ([event] if back else []), tuple(left)
-
-
-def _existing(card: Card) -> UUID:
+def existing(card: Card) -> UUID:
+    """Return whose card it is. Raises NoSuchThing, and Refused when they were erased."""
     if card.customer_id is None:
         raise NoSuchThing("no_such_customer", "There is no such customer")
     if card.erased:
@@ -269,5 +252,13 @@ def _held(card: Card, event: e.CardChanged, made: e.FieldChange) -> Held:
     if event.import_id is None:
         return Held(made.after)
     if event.undone:
-        return (known.was if known else None) or NOTHING
+        return (before_import(known, event.without) if known else None) or NOTHING
     return Held(made.after, event.import_id, known)
+
+
+def before_import(held: Held, undone: Collection[UUID]) -> Held | None:
+    """Return what was there before an import, and before those undone earlier whose values it had replaced."""
+    was = held.was
+    while was is not None and was.import_id in undone:
+        was = was.was
+    return was

@@ -29,6 +29,7 @@ class CardChanged:
     """Somebody changed some fields at once; `row` is the row of an import's file, `undone` that it was taken back.
 
     `emptied`: of these the fields that somebody had emptied before the import, unlike those nobody had ever written.
+    `without`: imports that were undone earlier, whose values are not brought back either.
     """
 
     customer_id: UUID
@@ -37,6 +38,7 @@ class CardChanged:
     row: int = 0
     undone: bool = False
     emptied: tuple[str, ...] = ()
+    without: tuple[UUID, ...] = ()
 
     @property
     def conversation_id(self) -> None:

@@ -14,8 +14,8 @@ from uuid import UUID
 
 from shared.database.protocol import Transaction
 from shared.domain import card as cards
+from shared.domain import card_undo, imports
 from shared.domain import events as e
-from shared.domain import imports
 from shared.domain.imports import Judged, Line
 from shared.event_store.cards import append, cards_of, group_cards_of
 from shared.event_store.groups import roots_of
@@ -28,6 +28,7 @@ from shared.event_store.streams import past_of
 
 UNDO_BATCH = 200
 _MADE = ("CustomerRegistered", "CardChanged", "CustomerRestored")
+_BROUGHT = (e.CustomerRegistered, e.CustomerRestored)
 Contact = Callable[[Transaction, Sequence[UUID]], set[UUID]]
 """Which of some customers there was contact with."""
 Found = list[tuple[Judged, tuple[int, cards.Card]]]
@@ -196,20 +197,37 @@ def take_back(
     """Decide what takes some of an import's events back."""
     events = [recorded.event for recorded in made]
     changed = [event for event in events if isinstance(event, e.CardChanged)]
-    brought = [event.customer_id for event in events if isinstance(event, e.CustomerRegistered | e.CustomerRestored)]
+    brought = [event.customer_id for event in events if isinstance(event, _BROUGHT)]
     left: list[Left] = []
     restored = 0
     known = cards_of(session, tx, [event.customer_id for event in changed])
+    replaced = (card_undo.wrote_before(known[event.customer_id].card, event) for event in changed)
+    gone = _undone(tx, set().union(*replaced))
     for event in changed:
         versioned = known[event.customer_id]
-        decided, fields = cards.undo(versioned.card, event)
+        decided, fields = card_undo.undo(versioned.card, event, gone)
         append(session, event.customer_id, versioned.version, decided, about)
         restored += bool(decided)
         left += [Left(event.row, event.customer_id, fields, "changed")] if fields else []
     retired, kept = _retire(session, tx, import_id, brought, has_contact, about)
+    brought_before = _brought_by_undone(session, tx, import_id, {event.customer_id for event in changed} - {*brought})
+    retired += _retire(session, tx, import_id, brought_before, has_contact, about)[0]
     rows = {event.customer_id: event.row for event in changed}
     left += [Left(rows.get(id_), id_, (), "contact") for id_ in kept if id_ not in {each.customer_id for each in left}]
     return Undone(restored, retired, tuple(left))
+
+
+def _undone(tx: Transaction, import_ids: Iterable[UUID]) -> set[UUID]:
+    return {id_ for id_ in import_ids if import_of(tx, id_)[1].state in ("undoing", "undone")}
+
+
+def _brought_by_undone(session: Session, tx: Transaction, import_id: UUID, customer_ids: Iterable[UUID]) -> list[UUID]:
+    """Return those whom an import that is undone by now had brought, and of whom nothing is known any more."""
+    known = cards_of(session, tx, sorted(customer_ids))
+    bare = [id_ for id_, versioned in known.items() if imports.can_retire(versioned.card, import_id)]
+    by = {r.stream_id: r.cause for r in read_streams(tx, bare) if isinstance(r.event, _BROUGHT)}
+    gone = _undone(tx, {cause for cause in by.values() if cause is not None})
+    return [id_ for id_, cause in by.items() if cause in gone]
 
 
 def _retire(

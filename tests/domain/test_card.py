@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain import card as cards
+from shared.domain import card_undo, own_fields
 from shared.domain import events as e
-from shared.domain import own_fields
 from shared.domain.card import Rules, Wanted
 from shared.domain.card_values import Rule, WrongValue, as_cell, read, shown
 from shared.domain.errors import NoSuchThing, Refused
@@ -89,23 +89,23 @@ def test_a_consent_says_for_what_and_how(channel: str, how: str) -> None:
 def test_undoing_brings_back_what_was() -> None:
     made = changed("", "B2B", FIRST, row=7)
     card = cards.fold([made], CARD)
-    decided, left = cards.undo(card, made)
+    decided, left = card_undo.undo(card, made)
     assert (decided, left) == ([changed("B2B", "", FIRST, row=7, undone=True)], ())
-    assert cards.undo(cards.fold(decided, card), made) == ([], ())
+    assert card_undo.undo(cards.fold(decided, card), made) == ([], ())
 
 
 def test_what_somebody_changed_since_is_left_even_if_they_changed_it_back() -> None:
     made = changed("", "B2B", FIRST)
     card = cards.fold([made, changed("B2B", "x"), changed("x", "B2B")], CARD)
-    assert cards.undo(card, made) == ([], ("segment",))
+    assert card_undo.undo(card, made) == ([], ("segment",))
 
 
 def test_imports_over_each_other_are_undone_the_last_one_first() -> None:
     first, second = changed("", "A", FIRST), changed("A", "B", SECOND)
     card = cards.fold([first, second], CARD)
-    assert cards.undo(card, first) == ([], ("segment",))
-    back, _ = cards.undo(card, second)
-    assert cards.undo(cards.fold(back, card), first)[0] == [changed("A", "", FIRST, undone=True)]
+    assert card_undo.undo(card, first) == ([], ("segment",))
+    back, _ = card_undo.undo(card, second)
+    assert card_undo.undo(cards.fold(back, card), first)[0] == [changed("A", "", FIRST, undone=True)]
 
 
 def test_undoing_brings_back_that_somebody_had_emptied_a_field() -> None:
@@ -115,7 +115,7 @@ def test_undoing_brings_back_that_somebody_had_emptied_a_field() -> None:
     for before, wanted in ((emptied, ()), (CARD, ("theirs",))):
         made = changed("", "B2B", FIRST)
         card = cards.fold([made], before)
-        back, _ = cards.undo(card, made)
+        back, _ = card_undo.undo(card, made)
         card = cards.fold(back, card)
         assert card.fields == before.fields
         assert cards.together([card, other], {}).values("segment") == wanted
@@ -136,7 +136,7 @@ def test_an_undone_import_never_touches_what_a_person_wrote(steps: list[tuple[st
             stack.append((str(import_id), text))
         elif made:
             event = list(made.values())[which % len(made)]
-            card = cards.fold(cards.undo(card, event)[0], card)
+            card = cards.fold(card_undo.undo(card, event)[0], card)
             if stack[-1][0] == str(event.import_id):
                 stack.pop()
         assert "".join(card.values("segment")) == stack[-1][1]

@@ -151,12 +151,44 @@ async def test_an_undone_import_leaves_the_values_of_the_one_before(database: Da
     first, second = uuid4(), uuid4()
     await take_in(database, store, file_of(3, "a"), first)
     await take_in(database, store, file_of(3, "b"), second)
-    done = await take_back(database, store, first)
-    assert (done.restored, done.retired, done.left) == (3, 0, 3)
     id_ = await owner(database, "client0@example.com")
-    assert (await card_of(database, id_)).values("tags") == ("b",)
     assert (await take_back(database, store, second)).restored == 3
     assert (await card_of(database, id_)).values("tags") == ("a",)
+    done = await take_back(database, store, first)
+    assert (done.restored, done.retired, done.left) == (3, 3, 0)
+
+
+async def test_undoing_an_import_leaves_what_a_later_one_wrote(database: Database, store: EventStore) -> None:
+    first, second = uuid4(), uuid4()
+    await take_in(database, store, file_of(3, "a"), first)
+    await take_in(database, store, file_of(3, "b"), second)
+    done = await take_back(database, store, first)
+    assert (done.restored, done.retired, done.left) == (3, 0, 3)
+    assert (await card_of(database, await owner(database, "client0@example.com"))).values("tags") == ("b",)
+
+
+async def test_what_several_imports_wrote_is_gone_in_whichever_order_they_are_undone(
+    database: Database, store: EventStore
+) -> None:
+    first, second, third = uuid4(), uuid4(), uuid4()
+    await take_in(database, store, file_of(2, "a"), first)
+    await take_in(database, store, file_of(2, "b"), second)
+    await take_in(database, store, "email,segment\nclient0@example.com,опт\n", third)
+    client = await owner(database, "client0@example.com")
+    kept = []
+    for import_id in (first, second, third):
+        await take_back(database, store, import_id)
+        await show(database)
+        card = await card_of(database, client)
+        kept.append((card.values("name"), card.values("tags"), card.values("segment")))
+        page = await database.read(partial(customers.page, before=None, limit=500))
+        kept.append(tuple(each["identities"][0]["address"] for each in page))
+    assert kept == [
+        ((), ("b",), ("опт",)), ("client1@example.com", "client0@example.com"),
+        ((), (), ("опт",)), ("client0@example.com",),
+        ((), (), ()), (),
+    ]  # fmt: skip
+    assert all(rebuilt.equal for rebuilt in await rebuild(database, Wanted(switch=False)))
 
 
 async def test_an_undone_import_is_passed_over_by_who_looks_for_somebodys_events(

@@ -150,3 +150,22 @@ async def test_who_is_merged_is_found_before_more_messages_than_are_looked_at(
         found += await customers(office, "анна", **cursor)
         cursor = {"cursor": (await office.get("/customers", q="анна", **cursor))["next"]}
     assert found == ["Анна Петрова"]
+
+
+async def test_who_is_merged_is_searched_and_found_as_one_until_they_are_unmerged(office: Office) -> None:
+    anna, boris = await office.receive(
+        inbound("смета Анны", "anna@example.com", "Анна"), inbound("смета Бориса", "boris@example.com", "Борис")
+    )
+    await indexed(office)
+
+    async def owners(whose: Any) -> list[tuple[str, str]]:
+        found = (await search(office, "смета", kind="text", customer_id=str(whose)))["items"]
+        assert [each["customer_id"] for each in found] == [each["customer"]["id"] for each in found]
+        return [(each["id"], each["customer"]["name"]) for each in found]
+
+    await office.post(f"/customers/{boris.customer_id}/merge", {"into": str(anna.customer_id)})
+    both = await owners(anna.customer_id), await owners(boris.customer_id)
+    await office.post(f"/customers/{anna.customer_id}/unmerge", {"customer": str(boris.customer_id)})
+    assert both == ([(str(boris.message_id), "Анна"), (str(anna.message_id), "Анна")],) * 2
+    assert await owners(anna.customer_id) == [(str(anna.message_id), "Анна")]
+    assert await owners(boris.customer_id) == [(str(boris.message_id), "Борис")]
