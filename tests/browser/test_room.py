@@ -65,3 +65,72 @@ async def test_a_hundred_tags_leave_room_for_the_messages_and_the_answer(embedde
     assert box["height"] > 200
     await page.get_by_test_id("tag-add").click()
     await expect(page.get_by_test_id("tag-input")).to_be_in_viewport()
+
+
+async def test_an_address_without_end_stays_within_the_customer(embedded: Stage, page: Page) -> None:
+    address = f"{'petr.' * 12}ivanov@{'department.' * 6}client.example"
+    form = {"email": address, "message": "an endless address"}
+    assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    found = await asyncio.to_thread(embedded.conversation_with, "an endless address")
+    await page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    await open_window(page, embedded, "/")
+    await page.goto(f"{embedded.url}/customers/{found['customer']['id']}")
+    shown = page.get_by_test_id("identity").first.locator("span.cut").last
+    await expect(shown).to_be_visible()
+    assert await right_edge(shown) <= NARROW["width"]
+
+
+async def test_a_name_that_turns_the_direction_turns_nothing_beside_it(embedded: Stage, page: Page) -> None:
+    form = {"name": "\u202eexe.moc", "email": "turned@client.example", "message": "turned around"}
+    assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    found = await asyncio.to_thread(embedded.conversation_with, "turned around")
+    await page.set_viewport_size({"width": 1280, "height": 720})
+    await open_window(page, embedded, f"/c/{found['id']}")
+    channel = page.locator("[data-testid=timeline-entry][data-kind=form] .via").first
+    await expect(channel).to_be_visible()
+    first, last = await channel.evaluate(LETTERS)
+    assert first < last
+
+
+LETTERS = """shown => {
+  const text = shown.firstChild
+  return [0, text.length - 1].map((at) => {
+    const letter = document.createRange()
+    letter.setStart(text, at)
+    letter.setEnd(text, at + 1)
+    return letter.getBoundingClientRect().left
+  })
+}"""
+
+
+async def test_the_way_out_can_be_reached_on_a_telephone_that_lies_down(embedded: Stage, page: Page) -> None:
+    await page.set_viewport_size({"width": 844, "height": 390})
+    await open_window(page, embedded)
+    await page.mouse.move(30, 200)
+    await page.mouse.wheel(0, 500)
+    await expect(page.get_by_test_id("sign-out")).to_be_in_viewport(ratio=1)
+
+
+async def test_the_list_of_keys_begins_with_its_first(embedded: Stage, page: Page) -> None:
+    await page.set_viewport_size({"width": 1280, "height": 577})
+    await open_window(page, embedded)
+    await page.keyboard.press("?")
+    await expect(page.get_by_test_id("help").get_by_role("heading")).to_be_in_viewport()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_test_id("help")).to_have_count(0)
+
+
+async def test_a_conversation_is_printed_whole_and_without_what_is_pressed(embedded: Stage, page: Page) -> None:
+    form = {"email": "paper@client.example", "message": "on paper\n" + "line\n" * 100 + "the last line"}
+    assert (await asyncio.to_thread(embedded.post_form, form)).status_code == 200
+    found = await asyncio.to_thread(embedded.conversation_with, "on paper")
+    await page.set_viewport_size({"width": 1280, "height": 720})
+    await open_window(page, embedded, f"/c/{found['id']}")
+    await expect(message(page, "the last line")).to_be_visible()
+    await page.emulate_media(media="print")
+    box = await page.get_by_test_id("messages").bounding_box()
+    assert box is not None
+    assert box["height"] > 1500
+    assert await page.evaluate("document.documentElement.scrollHeight") > 1500
+    for pressed in ("conversation-list", "reply-box", "close"):
+        await expect(page.get_by_test_id(pressed)).to_be_hidden()

@@ -28,6 +28,10 @@ export class OutboxStore {
     this.shelf.removeItem(PREFIX + id)
   }
 
+  has(id: string): boolean {
+    return this.shelf.getItem(PREFIX + id) !== null
+  }
+
   /** Oldest first. */
   of(conversation: string): Pending[] {
     return this.#all()

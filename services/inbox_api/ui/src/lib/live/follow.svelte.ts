@@ -5,6 +5,7 @@ import { health } from '../state/health.svelte'
 import { inbox } from '../state/inbox.svelte'
 import { CHANGES_WHO_IS_ONE, merging } from '../state/merging.svelte'
 import type { Person } from '../state/person.svelte'
+import { session } from '../state/session.svelte'
 import { steps } from '../state/steps.svelte'
 import { suggestions } from '../state/suggestions.svelte'
 import { tidy } from '../state/tidy.svelte'
@@ -33,6 +34,10 @@ export const follower: StreamListener = {
     void health.refresh()
     void steps.refresh()
     void suggestions.refresh()
+  },
+
+  refused(): void {
+    void session.askAgain()
   },
 }
 

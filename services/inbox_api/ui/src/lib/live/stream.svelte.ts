@@ -10,6 +10,8 @@ export interface StreamListener {
   change: (change: Change) => void
   /** What is on screen may miss something: read it again. */
   resync: () => void
+  /** The server answers, but gives no stream: the session may have ended. */
+  refused: () => void
 }
 
 export class LiveStream {
@@ -80,6 +82,7 @@ export class LiveStream {
     if (source !== this.#source) return
     this.state = 'reconnecting'
     if (source.readyState !== EventSource.CLOSED) return
+    this.#listener?.refused()
     const wait = Math.min(LONGEST_WAIT_MILLISECONDS, 500 * 2 ** this.#failures++)
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.#open(), wait)

@@ -33,6 +33,15 @@ class Session {
     }
   }
 
+  /** For who is signed in already: that the server cannot say is told by the live badge, and changes nothing. */
+  async askAgain(): Promise<void> {
+    try {
+      await this.ask()
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause
+    }
+  }
+
   enter(operator: Operator): void {
     this.operator = operator
     this.known = true

@@ -39,10 +39,19 @@ export class Thread {
   ) {
     this.feed = new Feed((cursor) => api.messages(id, { cursor }, moment))
     this.conversation = moment === null ? (inbox.find(id) ?? null) : null
-    this.texts.reply = drafts.read(id, 'reply')
-    this.texts.note = drafts.read(id, 'note')
-    this.extras = drafts.readExtras(id)
+    this.readDrafts()
     this.sending = outbox.of(id).map((each) => ({ ...each, state: 'unconfirmed', problem: null }))
+  }
+
+  readDrafts(): void {
+    this.texts.reply = drafts.read(this.id, 'reply')
+    this.texts.note = drafts.read(this.id, 'note')
+    this.extras = drafts.readExtras(this.id)
+  }
+
+  /** What another window has sent, or taken back into its box, does not wait here any more. */
+  readOutbox(): void {
+    this.sending = this.sending.filter((each) => each.state === 'sending' || outbox.has(each.id))
   }
 
   /** Reads the conversation and what is new in it. */
@@ -184,5 +193,11 @@ export function markThreads(): void {
 export function forgetThreads(): void {
   threads.clear()
 }
+
+/** Two windows have one draft of an answer: what was sent from one must not stand in the other, to be sent again. */
+addEventListener('storage', ({ key }) => {
+  if (key?.startsWith('okno.draft.')) threads.get(key.slice(key.lastIndexOf('.') + 1))?.readDrafts()
+  else if (key?.startsWith('okno.outbox.')) threads.forEach((thread) => thread.readOutbox())
+})
 
 inbox.whenFetched((conversation) => threads.get(conversation.id)?.put(conversation))
