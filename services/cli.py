@@ -38,6 +38,10 @@ PERSONS_ERRORS = (
     RestoreUnfinished,
     Refused,
 )
+LOOKING_BACK = (
+    "audit", "backup", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread", "timeline",
+)  # fmt: skip
+"""Commands that begin no installation: in a folder without one they would tell of an empty history."""
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)
 
 
@@ -47,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
-        outcome: int | None = options.run(options, read_settings(data=options.data))
+        settings = read_settings(data=options.data, begins=options.command not in LOOKING_BACK)
+        outcome: int | None = options.run(options, settings)
         sys.stdout.flush()
     except PERSONS_ERRORS as error:
         print(f"okno: {error}", file=sys.stderr)
@@ -98,9 +103,16 @@ def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, help="data directory (OKNO_DATA, ./var)")
+    parser.add_argument("--data", type=_folder, help="data directory (OKNO_DATA, ./var)")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_argument("--log-level", choices=LEVELS, default="info")
+
+
+def _folder(text: str) -> Path:
+    """An empty one is a variable that was not set, and no wish to have everything in the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("a folder is wanted, not an empty text")
+    return Path(text)
 
 
 if __name__ == "__main__":

@@ -41,11 +41,14 @@ class Settings:
         return self.kafka is None
 
 
-def read_settings(environment: Mapping[str, str] | None = None, data: Path | None = None) -> Settings:
+def read_settings(
+    environment: Mapping[str, str] | None = None, data: Path | None = None, *, begins: bool = True
+) -> Settings:
     """Return the settings of OKNO_DATA, OKNO_DATABASE_URL, OKNO_KAFKA, OKNO_BLOBS, OKNO_SECRET_KEY, OKNO_PUBLIC_URL,
     OKNO_KEYS_URL, OKNO_EVENTS and OKNO_WEBHOOK_NETWORKS, and those that begin with OKNO_KAFKA_.
 
-    `data` (the --data option) wins over OKNO_DATA. Raises WrongSettings.
+    `data` (the --data option) wins over OKNO_DATA. `begins`: where there is no installation yet, this begins one.
+    Raises WrongSettings.
     """
     env = os.environ if environment is None else environment
     folder = (data or Path(env.get("OKNO_DATA") or "var")).absolute()
@@ -56,6 +59,8 @@ def read_settings(environment: Mapping[str, str] | None = None, data: Path | Non
         raise WrongSettings("OKNO_DATABASE_URL must start with sqlite:/// or postgresql://")
     if env.get("OKNO_EVENTS", "") not in ("", "ids", "full"):
         raise WrongSettings("OKNO_EVENTS says what okno.events carries: ids (the default), or full")
+    if not begins and not database and not (folder / "okno.db").exists():
+        raise WrongSettings(f"there is no Okno in {folder}: name its folder with --data or OKNO_DATA")
     return Settings(
         data=folder,
         database_url=database or f"sqlite:///{folder / 'okno.db'}",
@@ -106,6 +111,7 @@ def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
 def _secret_key(given: str, file: Path) -> bytes:
     if not given:
         if not file.exists():
+            _refuse_another_key(file)
             _create_key_file(file)
         return _key_in(file)
     if (key := _decoded(given.encode(errors="replace"))) is None:
@@ -113,6 +119,12 @@ def _secret_key(given: str, file: Path) -> bytes:
             "OKNO_SECRET_KEY must be 32 bytes in base64url: make one with `openssl rand -base64 32 | tr +/ -_`"
         )
     return key
+
+
+def _refuse_another_key(file: Path) -> None:
+    """With a new key beside it nothing could be read that was sealed with the old one."""
+    if (file.parent / "keys.db").exists():
+        raise WrongSettings(f"{file} is missing, and keys.db was made with it: put the copy of it in its place")
 
 
 def _key_in(file: Path) -> bytes:

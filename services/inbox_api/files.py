@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import partial
 from typing import Any
@@ -17,8 +18,10 @@ from services.inbox_api.ranges import Span, Unsatisfiable, span_of
 from shared.blobs import Blobs
 from shared.database.protocol import Transaction
 from shared.domain.events import Raw
+from shared.event_store.log import read_positions
 from shared.event_store.raw_items import raw_at, raw_item
 from shared.read_models.attachments import attachment
+from shared.read_models.causes import caused_by
 from shared.read_models.heard import Recording
 from shared.read_models.heard import recording as recording_of
 
@@ -28,6 +31,7 @@ FILE_BYTES = 25 * 1024 * 1024
 UPLOAD_SECONDS = 24 * 3600.0
 """For so long a file may wait for the answer that names it, whoever is erased meanwhile."""
 NAME_CHARACTERS = 255
+EVENTS_OF_AN_ITEM = 200
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -114,7 +118,16 @@ async def get_raw(call: Call) -> Response:
 
 
 def _raw(tx: Transaction, position: int) -> tuple[Raw | None, bytes | None]:
-    return raw_at(tx, position), raw_item(tx, position)
+    raw, data = raw_at(tx, position), raw_item(tx, position)
+    return raw, _with_another(tx, position, raw.sha256) if raw is not None and data is None else data
+
+
+def _with_another(tx: Transaction, position: int, sha256: str) -> bytes | None:
+    """Return bytes that are kept with another event of the same item: one that deletes several messages, say."""
+    (recorded,) = read_positions(tx, [position])
+    others = caused_by(tx, recorded.cause, EVENTS_OF_AN_ITEM) if recorded.cause is not None else []
+    kept = (raw_item(tx, other) for other in others)
+    return next((data for data in kept if data is not None and hashlib.sha256(data).hexdigest() == sha256), None)
 
 
 def _media_type(given: str) -> str:

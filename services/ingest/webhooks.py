@@ -39,7 +39,7 @@ REQUEST_SECONDS = 60.0
 ACCEPT_SECONDS = 4.8
 """Tilda, and others, give up after 5 s: what is not durable by then is asked for again, and has the same key."""
 PAUSED_SECONDS, OVERLOAD_SECONDS = 60, 1
-FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 log = Log("ingest.webhooks")
 
 

@@ -21,8 +21,6 @@ EVENTS = 500
 ITEMS = (e.MessageReceived, e.MessageExtended, e.MessageEdited, e.MessageDeleted, e.MessageReacted,
          e.CustomerReachChanged, e.ThreadRenamed)  # fmt: skip
 """What an inbound item becomes, besides a call's further reports."""
-KEPT_WITH = (e.MessageReceived, e.MessageExtended, e.InboundQuarantined)
-"""Their raw bytes are kept by their own position; of others by that of any event of the same item."""
 NOTICES = ("gap/", "away/")
 """External ids of what a channel itself notes beside its messages: what it was never given, how long it was away."""
 
@@ -247,9 +245,9 @@ def _raw(stretch: Stretch, tables: _Tables, read_bytes: bool) -> None:
         raw: e.Raw | None = getattr(recorded.event, "raw", None)
         if raw is None or recorded.erased:
             continue
-        if isinstance(recorded.event, KEPT_WITH):
-            kept = [tables.raw[recorded.position]] if recorded.position in tables.raw else []
-        else:
+        if recorded.position in tables.raw:
+            kept = [tables.raw[recorded.position]]
+        else:  # with another event of the same item
             kept = by_item.get(recorded.cause, []) if recorded.cause else []
         if not kept:
             hole = _hole("raw_missing", recorded, f"the raw bytes {raw.sha256} are gone", "nothing")

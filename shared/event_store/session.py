@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import cast
 from uuid import UUID, uuid5
 
@@ -143,8 +144,15 @@ class Session:
         self.append(stream_id, last_version(self._tx, stream_id) + appended + 1, happening)
 
     def keep_raw(self, data: bytes) -> None:
-        """Keep the raw bytes of the item that the last event came from."""
-        self.raw_items.append((len(self.appended) - 1, data))
+        """Keep the raw bytes of the item that the last events came from, with the one of them that tells of bytes.
+
+        Where none does (a call's further report) they stand with the last.
+        """
+        last = len(self.appended) - 1
+        cause = self.appended[last][2].about.cause
+        of_item = takewhile(lambda index: self.appended[index][2].about.cause == cause, range(last, -1, -1))
+        told = (index for index in of_item if getattr(self.appended[index][2].event, "raw", None) is not None)
+        self.raw_items.append((next(told, last), data))
 
     def save(self, tx: Transaction, recorded_at: datetime, tracking: Sequence[Tracking]) -> list[e.Recorded]:
         """Write everything; return the events as they stand in the log. Raises Behind or a unique violation.

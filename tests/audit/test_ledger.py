@@ -134,6 +134,15 @@ async def customers(database: Database, store: EventStore, number: int) -> list[
     return [event.customer_id for event in events if isinstance(event, e.CustomerRegistered)]
 
 
+async def test_spam_has_its_bytes_and_so_it_has_with_the_event_that_closed_its_conversation(
+    database: Database, store: EventStore, blobs: Blobs
+) -> None:
+    await take_in(database, store, inbound("spam", nature="spam"))
+    assert await holes(database, blobs) == []
+    await change(database, "UPDATE raw_items SET position = position + 2")
+    assert await holes(database, blobs) == []
+
+
 async def test_an_empty_log_misses_nothing(database: Database, store: EventStore, blobs: Blobs) -> None:
     assert await ledger_of(database, blobs) == Ledger()
 

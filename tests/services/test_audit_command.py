@@ -69,6 +69,7 @@ def test_what_is_told_of_replies_cannot_be_taken_for_what_still_waits(okno: Cli)
 
 
 def test_records_that_an_erasure_closed_are_counted_and_told_once(okno: Cli, caplog: pytest.LogCaptureFixture) -> None:
+    okno("channels", "list")
     assert okno.json("audit")["erased_records"] == 0
     assert "compared" not in okno("audit")
     okno.in_house(take_in_and_destroy_the_key)
@@ -87,6 +88,7 @@ def test_one_channel_is_asked_for_alone(okno: Cli) -> None:
 
 
 def test_the_chain_is_verified_and_its_head_can_be_noted(okno: Cli) -> None:
+    okno("channels", "list")
     assert okno("audit", "--head") == f"0:{'00' * 32}\n"
     okno.receive(item_of("Hello"))
     assert okno.json("audit", "--verify")["unlinked"] == 3
@@ -102,6 +104,7 @@ def test_the_chain_is_verified_and_its_head_can_be_noted(okno: Cli) -> None:
 
 
 def test_wrong_requests_are_told_in_one_line(okno: Cli) -> None:
+    okno("channels", "list")
     assert "--against wants POSITION:HASH" in okno.wrong("audit", "--verify", "--against", "7")
     assert "goes with --verify" in okno.wrong("audit", "--against", f"7:{'00' * 32}")
     assert "--since wants a time" in okno.wrong("audit", "--since", "yesterday")

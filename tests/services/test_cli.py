@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import httpx
@@ -125,6 +126,7 @@ def test_a_port_that_no_machine_has_is_refused(okno: Cli, port: str) -> None:
 
 
 def test_an_empty_time_is_no_time(okno: Cli) -> None:
+    okno("channels", "list")
     for wanted in (["audit", "--since"], ["events", "export", "--out", "-", "--until"], ["timeline", "a@b", "--as-of"]):
         assert "wants a time such as" in okno.wrong(*wanted, "")
 
@@ -144,6 +146,7 @@ def test_every_command_is_listed_with_what_it_does() -> None:
 
 
 def test_a_backup_replaces_a_file_and_nothing_else(okno: Cli, tmp_path: Path) -> None:
+    okno("channels", "list")
     os.mkfifo(tmp_path / "pipe")
     for out in ("", str(tmp_path), str(tmp_path / "pipe")):
         assert "wants the name of a file" in okno.wrong("backup", "--out", out)
@@ -185,9 +188,9 @@ def test_what_is_set_to_nothing_is_not_set() -> None:
     assert read_settings({**key, **nothing}) == read_settings(key)
 
 
-def test_another_key_is_told_in_one_line(okno: Cli) -> None:
+def test_another_key_is_told_in_one_line(okno: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     okno(*MAILBOX)
-    (okno.data / "secret.key").unlink()
+    monkeypatch.setenv("OKNO_SECRET_KEY", urlsafe_b64encode(bytes(32)).decode())
     assert "OKNO_SECRET_KEY is not the one" in okno.wrong("channels", "list")
 
 
@@ -199,6 +202,26 @@ def test_a_damaged_key_file_is_never_told_to_be_made_anew(okno: Cli) -> None:
         assert okno.wrong("channels", "list") == (
             f"{key} is damaged, it had 32 bytes in base64url: put the copy of it in its place"
         )
+
+
+def test_a_key_file_that_is_missing_is_asked_for_and_not_made_anew_beside_keys(okno: Cli) -> None:
+    okno("channels", "list")
+    (okno.data / "secret.key").unlink()
+    assert okno.wrong("channels", "list").endswith("put the copy of it in its place")
+    assert not (okno.data / "secret.key").exists()
+
+
+@pytest.mark.parametrize("command", ["audit", "backup", "rebuild", "timeline anna@example.com", "events tail"])
+def test_a_folder_without_an_installation_has_no_history_to_tell_of(okno: Cli, tmp_path: Path, command: str) -> None:
+    elsewhere = Cli(tmp_path / "mistyped", okno.capture)
+    assert elsewhere.wrong(*command.split()).startswith(f"there is no Okno in {elsewhere.data}")
+    assert not elsewhere.data.exists()
+
+
+def test_a_folder_that_is_empty_text_is_none(okno: Cli) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["channels", "list", "--data", ""])
+    assert "a folder is wanted, not an empty text" in okno.capture.readouterr().err
 
 
 def test_a_data_directory_that_is_a_file_is_out_of_reach(okno: Cli) -> None:

@@ -148,6 +148,7 @@ def test_a_rebuild_says_in_json_lines_how_far_it_is_and_nothing_to_a_file(okno: 
 
 
 def test_an_empty_log_is_rebuilt_too(okno: Cli) -> None:
+    okno("channels", "list")
     assert all(row["equal"] for row in okno.json("rebuild")["items"])
 
 
@@ -233,6 +234,7 @@ def test_a_query_shows_columns_of_one_name_apart_and_changes_nothing(okno: Cli) 
 
 
 def test_a_wrong_replay_is_told_in_one_line(okno: Cli, tmp_path: Path) -> None:
+    okno("channels", "list")
     assert "no file nothing.py" in okno.wrong("replay", "nothing.py:A")
     assert "--out wants a name that ends in .csv or .json" in okno.wrong("replay", FUNNEL, "--out", "a.xlsx")
     assert "there is no folder nowhere" in okno.wrong("replay", FUNNEL, "--out", "nowhere/a.csv")

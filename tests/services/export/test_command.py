@@ -91,6 +91,8 @@ def test_a_wrong_request_is_refused_in_a_line(
 ) -> None:
     # The log of a process goes to its stderr for good; the process of the tests keeps its own.
     monkeypatch.setattr(cli, "set_up_logs", lambda level: None)
+    assert cli.main(["channels", "list", "--data", str(tmp_path)]) == 0
+    capsys.readouterr()
     wrong = {
         "no event 'Nonsense'": ("export", "--out", "-", "--type", "Nonsense"),
         "no customer 'Анна'": ("export", "--out", "-", "--customer", "Анна"),

@@ -70,3 +70,12 @@ async def test_a_nul_in_what_is_written_stops_no_table(office: Office) -> None:
     (message,) = await office.receive(inbound())
     note = await office.post(f"/conversations/{message.conversation_id}/notes", {"text": "a\0b"}, 201)
     assert note["text"] == "a\ufffdb"
+
+
+async def test_raw_bytes_that_are_kept_with_another_event_of_the_item_are_found(office: Office) -> None:
+    """So the closing of a conversation once had those of spam."""
+    (message,) = await office.receive(inbound("spam", nature="spam"))
+    await office.database.write(lambda tx: tx.run("UPDATE raw_items SET position = position + 2"))
+    page = await office.get(f"/conversations/{message.conversation_id}/messages")
+    found = await office.client.get(page["items"][0]["raw"]["url"])
+    assert (found.status_code, found.content) == (200, b"spam")

@@ -191,7 +191,10 @@ async def test_body_over_the_limit_is_refused_before_it_is_read(site, declared):
     assert site.published() == []
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable("full"), OSError(errno.ENOSPC, "full"), TimeoutError()])
+FULL = [OSError(number, "full") for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("full"), *FULL, TimeoutError()])
 async def test_passing_trouble_asks_to_come_again(site, error):
     await add_channel(site.database, name="site")
     site.raises = error

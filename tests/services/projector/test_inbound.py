@@ -389,3 +389,14 @@ async def test_large_raw_bytes_are_left_to_the_blobs(database: Database, store: 
     large = replace(raw(b"large"), data=None)
     await take(store, inbound(raw=large))
     assert await database.read(lambda tx: raw_item(tx, 3)) is None
+
+
+async def test_the_raw_bytes_of_what_nobody_needs_to_look_at_are_kept_with_it(
+    database: Database, store: EventStore
+) -> None:
+    """Spam closes its conversation at once, so its own event is not the last."""
+    await take(store, inbound("Hi"), inbound("Buy", "spam@example.com", nature="spam"), inbound("Bye"))
+    kept = {r.position: r.event.raw.size for r in await events(database) if isinstance(r.event, e.MessageReceived)}
+    assert len(kept) == 3
+    for position, size in kept.items():
+        assert len(await database.read(partial(raw_item, position=position)) or b"") == size
