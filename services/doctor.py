@@ -185,6 +185,8 @@ async def _read_models(house: House) -> Found:
     old = [name for name, standing in standings.items() if standing.version != live.models()[name].version]
     state: State = "warning" if behind > BEHIND_EVENTS else "ok"
     found: Found = [(state, f"{behind} events behind the log")]
+    if behind < 0:
+        found = [("wrong", f"{-behind} events beyond the end of the log, which was cut off: see `okno audit --verify`")]
     return found + [
         ("warning", f"{name} is of another version: the projector rebuilds it at its start") for name in old
     ]

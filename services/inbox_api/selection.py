@@ -56,8 +56,8 @@ class Page:
 def bounds(tx: Transaction, wanted: Selection) -> tuple[int, int]:
     """Return the position after which to begin and the one at which to end, as the log is now."""
     end = _end(tx, wanted)
-    first = position_before(tx, wanted.since - CLOCKS) if wanted.since else 0
-    return first, min(end, position_before(tx, wanted.until + CLOCKS)) if wanted.until else end
+    first = position_before(tx, _moved(wanted.since, -CLOCKS)) if wanted.since else 0
+    return first, min(end, position_before(tx, _moved(wanted.until, CLOCKS))) if wanted.until else end
 
 
 def page(tx: Transaction, wanted: Selection, after: int, limit: int, until: int | None = None) -> Page:
@@ -75,6 +75,14 @@ def page(tx: Transaction, wanted: Selection, after: int, limit: int, until: int 
     if unreadable:
         found = [each for each in found if not isinstance(each.event, Unreadable)]
     return Page(found, reached, reached < end, tuple(each.why for each in unreadable))
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    """The first hour of the year 1 and the last of 9999 stay what they are: nothing is before or after them."""
+    try:
+        return at + by
+    except OverflowError:
+        return at
 
 
 def _end(tx: Transaction, wanted: Selection) -> int:

@@ -70,6 +70,15 @@ async def test_what_is_wrong_is_told(house: House, monkeypatch: pytest.MonkeyPat
     assert found["channels"][0].found == "Site (web_form): login refused, 4 not fetched yet"
 
 
+async def test_a_log_that_was_cut_off_is_told(house: House) -> None:
+    await house.store.record(lambda session, tx: intake.receive(session, tx, [unreadable(b"raw")]))
+    await show(house.database)
+    await house.database.write(lambda tx: tx.run("DELETE FROM stored_events"))
+    assert [(each.state, each.found) for each in (await findings(house))["read models"]] == [
+        ("wrong", "1 events beyond the end of the log, which was cut off: see `okno audit --verify`")
+    ]
+
+
 async def test_a_database_that_goes_away_is_told_and_the_rest_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -117,6 +117,15 @@ async def test_times_of_recording_bound_what_is_read(database: Database, store: 
     assert await database.read(lambda tx: bounds(tx, Selection(since=began + timedelta(days=9)))) == (
         everything.until, everything.until
     )  # fmt: skip
+
+
+async def test_all_of_history_lies_between_the_first_and_the_last_moment_there_is(
+    database: Database, store: EventStore
+) -> None:
+    await record(database)
+    everything = await database.read(lambda tx: bounds(tx, Selection()))
+    ever = Selection(since=datetime.min.replace(tzinfo=UTC), until=datetime.max.replace(tzinfo=UTC))
+    assert await database.read(lambda tx: bounds(tx, ever)) == everything
 
 
 async def test_an_empty_log_has_no_page_and_no_bounds(database: Database, store: EventStore) -> None:
