@@ -19,6 +19,7 @@ from tests.browser.test_window import write
 from tests.flows.mails import first_mail
 from tests.flows.stage import SUPPORT, Stage, eventually
 from tests.flows.window import answer, expect_delivery, message, open_window, row
+from tests.peers.browser import leave
 from tests.peers.fixtures import NewPage
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
@@ -73,7 +74,7 @@ async def test_what_became_of_a_message_is_shown(embedded: Stage, page: Page, pa
     await expect(picture).to_have_attribute("src", "https://pictures.invalid/a.gif")
     await page.get_by_test_id("language").click()
     await expect(card.get_by_test_id("nature")).to_have_text("Автоответ")
-    page_errors.clear()  # there is no such picture
+    await leave(page, page_errors)  # there is no such picture
 
 
 async def test_a_deleted_message_says_so_and_a_reply_says_that_it_was_read(embedded: Stage, page: Page) -> None:

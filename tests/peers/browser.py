@@ -47,3 +47,9 @@ def collect_errors(page: Page, errors: list[str]) -> None:
 
     page.on("console", on_console)
     page.on("pageerror", on_page_error)
+
+
+async def leave(page: Page, errors: list[str]) -> None:
+    """Leave a page that was refused something on purpose: the browser may tell of it after the page has shown it."""
+    await page.goto("about:blank")
+    errors.clear()
