@@ -42,9 +42,10 @@ KEPT: dict[str, tuple[str, ...]] = {
     "operator_telephones": ("operator_id",), "webhook_subscriptions": ("id",),
     "webhook_deliveries": ("subscription_id", "number"), "log_verifications": ("only_one",),
     "operator_signatures": ("operator_id",), "operator_sign_ins": ("operator_id",), "routing_copies": ("id",),
+    "routing_copy_files": ("id",),
 }  # fmt: skip
 """Tables that a backup has, and the columns by which they are read in parts. Of the routing index only what is not in
-the log: which items were copies of others."""
+the log: which items were copies of others, and their files."""
 MADE_ANEW = (
     "routing_seen", "routing_addresses", "routing_external", "routing_threads", "routing_topics", "routing_call_backs",
     "routing_auto_replies", "routing_merges", "routing_claims", "erased_customers", "read_model_positions",

@@ -87,7 +87,9 @@ async def destroy(stores: Stores, erasure: Erasure) -> None:
 
 
 def _files(stores: Stores, erasure: Erasure, what: found.Found) -> dict[str, Any]:
-    sha256s, until = found.files_of(stores.database, what, int(erasure.details["position"]), stores.blobs.has_any)
+    copies = items.files_of(stores.database, _items(stores, erasure, what))
+    position = int(erasure.details["position"])
+    sha256s, until = found.files_of(stores.database, what, position, stores.blobs.has_any, copies)
     for sha256 in sha256s:
         stores.blobs.remove_plain_now(sha256)
     known = erasure.details.get("files", ())
@@ -150,7 +152,13 @@ def forget(stores: Stores, erasure: Erasure, what: found.Found) -> None:
     whole = erasure.kind == "customer"
     conversations = what.conversations if whole else set()
     customers = set(map(UUID, erasure.details["customers"]))
-    stores.wire_keys.items.destroy(items.ids_of(stores.database, what, conversations))
+    ids = _items(stores, erasure, what)
+    stores.wire_keys.items.destroy(ids)
+    items.forget_files(stores.database, ids)
     tables.forget(stores.database, customers, conversations, what.items, what.positions)
     if not whole and erasure.until:
         tables.forget_of_channel(stores.database, erasure.subject_id, erasure.until)
+
+
+def _items(stores: Stores, erasure: Erasure, what: found.Found) -> set[str]:
+    return items.ids_of(stores.database, what, what.conversations if erasure.kind == "customer" else ())

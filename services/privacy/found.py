@@ -166,16 +166,18 @@ def find(database: Database, erasure: Erasure, customers: set[UUID], kept: set[U
     return of_channel(database, erasure.subject_id, from_text(erasure.until), kept, until, after)
 
 
-def files_of(database: Database, found: Found, until: int, is_kept: Callable[[str], bool]) -> tuple[set[str], int]:
+def files_of(
+    database: Database, found: Found, until: int, is_kept: Callable[[str], bool], copies: set[str]
+) -> tuple[set[str], int]:
     """Return the sha256 of files that only these events have, none when their keys are gone; and up to where it is so.
 
-    `is_kept`: whether there is a file at all, as what is small lies with its event.
+    `is_kept`: whether there is a file at all, as what is small lies with its event; `copies`: files no event speaks of.
 
     Others count up to the end of the log: who sent the same file since then has it too.
     """
     wanted = set(found.positions)
     first = min(wanted, default=until + 1) - 1
-    named = set[str]().union(*_files(database, first, until, wanted.__contains__))
+    named = copies.union(*_files(database, first, until, wanted.__contains__))
     ours = set(filter(is_kept, named))
     end = log_head(database)
     if ours:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator
 from uuid import UUID
 
 from services.privacy.found import Found
 from shared.contracts.inbound import Address, partition_key
-from shared.database.protocol import Database
+from shared.database.protocol import Database, Row
 from shared.keys.wire import WireKeys
 from shared.transport.protocol import Record
 from shared.transport.sealed import ITEM, opening
@@ -20,7 +20,7 @@ _PART = 500
 def ids_of(database: Database, found: Found, conversations: Collection[UUID]) -> set[str]:
     """Return the ids of inbound items and replies; of these conversations also of those that only repeated others.
 
-    And of those that were copies of any of them under an id of their own.
+    And of those that were copies of any of them under an id of their own; but none of a message that was moved away.
     """
     wanted = sorted(map(str, conversations))
     ids = set(map(str, found.items | found.replies))
@@ -28,17 +28,33 @@ def ids_of(database: Database, found: Found, conversations: Collection[UUID]) ->
         with database.reading() as tx:
             sql = "SELECT id FROM routing_seen WHERE conversation_id"
             ids |= {id_ for (id_,) in tx.rows_in(sql, wanted[start : start + _PART])}
-    ids -= {str(trace.cause) for trace in found.moved_out}
-    return ids | _copies(database, sorted(ids))
+    return _with_copies(database, ids) - _with_copies(database, {str(trace.cause) for trace in found.moved_out})
 
 
-def _copies(database: Database, ids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(ids), _PART):
-        with database.reading() as tx:
-            rows = tx.rows_in("SELECT id FROM routing_copies WHERE copy_of", ids[start : start + _PART])
-        found |= {id_ for (id_,) in rows}
+def files_of(database: Database, ids: Collection[str]) -> set[str]:
+    """Return the sha256 of raw bytes that only copies have."""
+    return {sha256 for (sha256,) in _rows(database, "SELECT sha256 FROM routing_copy_files WHERE id", ids)}
+
+
+def forget_files(database: Database, ids: Collection[str]) -> None:
+    with database.writing() as tx:
+        tx.run_many("DELETE FROM routing_copy_files WHERE id = ?", [(id_,) for id_ in sorted(ids)])
+
+
+def _with_copies(database: Database, ids: set[str]) -> set[str]:
+    """A copy may be one of a further id of an item."""
+    found, new = set(ids), set(ids)
+    while new:
+        new = {id_ for (id_,) in _rows(database, "SELECT id FROM routing_copies WHERE copy_of", new)} - found
+        found |= new
     return found
+
+
+def _rows(database: Database, sql: str, ids: Collection[str]) -> Iterator[Row]:
+    wanted = sorted(ids)
+    for start in range(0, len(wanted), _PART):
+        with database.reading() as tx:
+            yield from tx.rows_in(sql, wanted[start : start + _PART])
 
 
 async def letters_about(

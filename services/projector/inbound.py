@@ -61,6 +61,8 @@ def receive(session: Session, tx: Transaction, contracts: Sequence[Contract]) ->
                 session.entries.copies[item.id] = id_
                 if is_known:
                     _resolve(session, item, conversation_id)
+                elif item.raw.data is None:
+                    session.entries.copy_files[item.id] = item.raw.sha256
                 continue
             item = replace(item, same_as=() if alone and item.same_later else _free(item, session, known))
         if isinstance(item, InboundUnreadable):

@@ -19,6 +19,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS routing_seen (id TEXT PRIMARY KEY, conversation_id TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_copies (id TEXT PRIMARY KEY, copy_of TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS routing_copies_of ON routing_copies (copy_of);
+CREATE TABLE IF NOT EXISTS routing_copy_files (id TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS routing_addresses (
     kind TEXT NOT NULL, address TEXT NOT NULL, customer_id TEXT NOT NULL, PRIMARY KEY (address, kind)
 ) WITHOUT ROWID;

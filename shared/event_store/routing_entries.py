@@ -52,8 +52,10 @@ class Entries:
 
     seen: dict[UUID, UUID | None] = field(default_factory=dict)
     copies: dict[UUID, UUID] = field(default_factory=dict)
-    """Ids of items that led to nothing, as what they say was known under another id. Not looked up by: a copy of a copy
-    may be something new."""
+    """Ids of items that led to nothing, as what they say was known under another id; and further ids of items. Not
+    looked up by: a copy of a copy may be something new."""
+    copy_files: dict[UUID, str] = field(default_factory=dict)
+    """The raw bytes of copies that are a file, which no event speaks of: by the id of the copy."""
     addresses: dict[tuple[str, str], UUID] = field(default_factory=dict)
     external: dict[str, list[tuple[UUID, Place]]] = field(default_factory=dict)
     threads: dict[tuple[UUID, str], Place] = field(default_factory=dict)
@@ -153,9 +155,11 @@ class Entries:
                     self._add_external(external_id, event.channel_id, place)
 
     def _add_message(self, message: e.MessageReceived, happening: Happening) -> None:
-        self.seen[happening.about.cause or message.message_id] = message.conversation_id
+        known_under = happening.about.cause or message.message_id
+        self.seen[known_under] = message.conversation_id
         for id_ in message.same_as:
             self.seen[id_] = message.conversation_id
+            self.copies[id_] = known_under
         place = Place(message.conversation_id, message.customer_id)
         for external_id in message.known_as:
             self._add_external(external_id, message.channel_id, place)
@@ -218,6 +222,8 @@ class Entries:
         )
         copies = _texts(list(self.copies.items()))
         tx.insert_many("routing_copies", ("id", "copy_of"), copies, "ON CONFLICT (id) DO NOTHING")
+        files = _texts(list(self.copy_files.items()))
+        tx.insert_many("routing_copy_files", ("id", "sha256"), files, "ON CONFLICT (id) DO NOTHING")
         tx.insert_many(
             "routing_addresses",
             ("kind", "address", "customer_id"),
