@@ -21,6 +21,7 @@ from services import reply_channels
 from services.house import House
 from services.privacy import lost, lost_on_the_way
 from services.privacy.seal_old import any_plain
+from services.unheard import unheard_before
 from shared.clock import from_text, now, to_text
 from shared.connector import load
 from shared.database.open import file_of
@@ -50,6 +51,7 @@ UNREADABLE = (
     " by themselves. Until then partners wait at them, what comes for such a conversation goes to the quarantine, and"
     " erasures that come upon them wait: `okno erasures list` says which"
 )
+UNHEARD = "while the projector runs they are relayed again by themselves; does outbound run?"
 State = Literal["ok", "warning", "wrong"]
 
 
@@ -238,9 +240,13 @@ async def _replies(house: House) -> Found:
     waiting = "state IN ('queued', 'waiting', 'sending')"
     sql = f"SELECT count(*), min(created_at) FROM deliveries WHERE {waiting} AND created_at < ?"
     row = await house.database.read(lambda tx: tx.row(sql, (before,)))
-    if row is None or not row[0]:
-        return [("ok", "each has left or is known to have failed")]
-    return [("warning", f"{row[0]} have waited since {row[1]} and longer than {FATE_WITHIN.seconds // 60} minutes")]
+    found: Found = []
+    minutes = FATE_WITHIN.seconds // 60
+    if row is not None and row[0]:
+        found.append(("warning", f"{row[0]} have waited since {row[1]} and longer than {minutes} minutes"))
+    if unheard := await unheard_before(house.database, house.store, from_text(before)):
+        found.append(("warning", f"{unheard} have not reached outbound for {minutes} minutes: {UNHEARD}"))
+    return found or [("ok", "each has left or is known to have failed")]
 
 
 async def _operators(house: House) -> Found:

@@ -16,6 +16,7 @@ from services.privacy.main import Privacy, stores_of
 from services.projector.main import Projector
 from services.projector.partners import LEAD, Partners
 from services.serve import Part
+from services.unheard import RelayAgain
 from shared.read_models import holes, quarantine
 from shared.transport.protocol import Transport
 
@@ -58,6 +59,8 @@ def projector(house: House, transport: Transport) -> Part:
     settings = house.settings
     partners = Partners(house.database, house.store, house.subscriptions)
     privacy = Privacy(stores_of(house, transport))
+    mending = Mending(house.database, transport.publisher())
+    again = RelayAgain(house.database, house.store, transport.publisher())
     service = Projector(
         house.database,
         transport,
@@ -67,7 +70,7 @@ def projector(house: House, transport: Transport) -> Part:
         leading={
             LEAD: partners.work,
             "privacy": privacy.work,
-            MENDING: Mending(house.database, transport.publisher()).work,
+            MENDING: lambda: (*mending.work(), *again.work()),
         },
     )
 

@@ -6,7 +6,7 @@ already passes them over, by reply and attempt. So are items that were to be rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from uuid import UUID
 
@@ -24,10 +24,10 @@ from shared.read_models import holes
 from shared.transport.protocol import Outgoing, Publisher
 
 BATCH = 500
-_ASKED = (e.ReplyRequested, e.ActionRequested, e.ReplyRetried)
-_FATES = (e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
+ASKED = (e.ReplyRequested, e.ActionRequested, e.ReplyRetried)
+FATES = (e.ReplySent, e.ReplyFailed, e.ReplyFateUnknown)
 _ITEMS = (e.InboundQuarantined, e.QuarantineRetried, e.QuarantineResolved)
-_TYPES = [event.__name__ for event in (*_ASKED, *_FATES, *_ITEMS)]
+_TYPES = [event.__name__ for event in (*ASKED, *FATES, *_ITEMS)]
 NOBODY = ""
 """Owns in the ledger what any outbound is to tell."""
 Key = tuple[UUID, int]
@@ -42,7 +42,12 @@ async def tell(database: Database, publisher: Publisher) -> int:
     """
     owed, retried = await _without_fate(database)
     known = await database.write(partial(_announce_again, owed=list(owed)))
-    untold = [*(recorded for key, recorded in owed.items() if key not in known), *retried]
+    await tell_of(database, publisher, [*(recorded for key, recorded in owed.items() if key not in known), *retried])
+    return len(owed) + len(retried)
+
+
+async def tell_of(database: Database, publisher: Publisher, untold: Sequence[e.Recorded]) -> None:
+    """Bring what some events ask for to whom it is asked of. Raises as `tell`."""
     for start in range(0, len(untold), BATCH):
         records, lost, held = await database.read(partial(_records, events=untold[start : start + BATCH]))
         if held:
@@ -50,7 +55,14 @@ async def tell(database: Database, publisher: Publisher) -> int:
         await Ledger(database, NOBODY).fail_unheard(lost, GONE, "erased")
         for topic, outgoing in records.items():
             await publisher.publish_many(topic, outgoing)
-    return len(owed) + len(retried)
+
+
+def known_of(tx: Transaction, keys: Iterable[Key]) -> set[Key]:
+    """Return which of them stand in outbound's ledger."""
+    wanted = set(keys)
+    ids = sorted({str(reply_id) for reply_id, _ in wanted})
+    rows = tx.rows_in("SELECT reply_id, attempt FROM deliveries WHERE reply_id", ids)
+    return {(UUID(reply_id), int(attempt)) for reply_id, attempt in rows} & wanted
 
 
 async def _without_fate(database: Database) -> tuple[dict[Key, e.Recorded], list[e.Recorded]]:
@@ -66,9 +78,9 @@ async def _without_fate(database: Database) -> tuple[dict[Key, e.Recorded], list
         position, events = await database.read(partial(read_some, after=position, limit=BATCH, types=_TYPES))
         for recorded in events:
             event = recorded.event
-            if isinstance(event, _ASKED):
+            if isinstance(event, ASKED):
                 owed[event.reply_id, getattr(event, "attempt", 1)] = recorded
-            elif isinstance(event, _FATES):
+            elif isinstance(event, FATES):
                 owed.pop((event.reply_id, event.attempt), None)
             elif isinstance(event, _ITEMS):
                 items[event.item_id] = recorded
@@ -79,9 +91,7 @@ async def _without_fate(database: Database) -> tuple[dict[Key, e.Recorded], list
 
 def _announce_again(tx: Transaction, owed: Sequence[Key]) -> set[Key]:
     """Return which of them outbound knows; those that have a fate there are told again."""
-    ids = sorted({str(reply_id) for reply_id, _ in owed})
-    rows = tx.rows_in("SELECT reply_id, attempt FROM deliveries WHERE reply_id", ids)
-    known = {(UUID(reply_id), int(attempt)) for reply_id, attempt in rows} & set(owed)
+    known = known_of(tx, owed)
     sql = "UPDATE deliveries SET announced = 0 WHERE reply_id = ? AND attempt = ? AND announced = 1"
     for reply_id, attempt in known:
         tx.run(sql, (str(reply_id), attempt))
