@@ -155,13 +155,12 @@ class Replay:
             _enter(tx, self._namespace)
             yield tx
 
-
     def _begins(self) -> str | None:
         sql = "SELECT since FROM replay_position WHERE name = ?"
         with self.target.reading() as tx:
             _enter(tx, self._namespace)
             row = None if _is_emptied(tx) else tx.row(sql, (self.projection.name,))
-            return row and str(row[0])
+            return str(row[0]) if row else None
 
     def _begin(self, since: str, start: int, restart: bool, erasures: int) -> int:
         wanted = self.projection

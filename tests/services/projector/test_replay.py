@@ -242,7 +242,6 @@ async def test_it_is_kept_up_to_date(database: Database, store: EventStore, tmp_
     events = long_history(100)
     await record(store, events[:50])
     async with replay_of(written(tmp_path, COUNT), database, tmp_path) as replay:
-
         await replay.begin(None, restart=False)
 
         async def shows(number: int) -> bool:
