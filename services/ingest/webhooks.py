@@ -221,5 +221,5 @@ def _paths(receive: ModuleType) -> tuple[str, ...]:
 
 def _methods(receive: ModuleType, path: str) -> Collection[str]:
     """Return what is taken at an address, which a refusal of anything else names (RFC 9110, 15.5.6)."""
-    methods: Any = receive.METHODS
+    methods: Mapping[str, Collection[str]] | Collection[str] = receive.METHODS
     return methods[path] if isinstance(methods, Mapping) else methods
