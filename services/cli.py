@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from services import commands
+from services.nothing_left import found_in
 from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
@@ -24,7 +26,7 @@ from shared.registry.operators import WrongOperator
 from shared.registry.restoring import RestoreUnfinished
 from shared.registry.secrets import WrongKey
 from shared.said import said
-from shared.settings import WrongSettings, read_settings
+from shared.settings import WrongSettings, data_folder, read_settings
 from shared.transport.protocol import TransportUnavailable
 
 PERSONS_ERRORS = (
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
+        options.found = found_in(data_folder(os.environ, options.data))
         settings = read_settings(data=options.data, begins=options.command not in LOOKING_BACK)
         outcome: int | None = options.run(options, settings)
         sys.stdout.flush()
