@@ -41,9 +41,10 @@ PERSONS_ERRORS = (
     Refused,
 )
 LOOKING_BACK = (
-    "audit", "backup", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread", "timeline",
+    "audit", "backup", "doctor", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread", "timeline",
 )  # fmt: skip
-"""Commands that begin no installation: in a folder without one they would tell of an empty history."""
+"""Commands that begin no installation: in a folder without one they would tell of an empty history. So are actions with
+`begins=False`."""
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)
 
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
         options.found = found_in(data_folder(os.environ, options.data))
-        settings = read_settings(data=options.data, begins=options.command not in LOOKING_BACK)
+        settings = read_settings(data=options.data, begins=_begins(options))
         outcome: int | None = options.run(options, settings)
         sys.stdout.flush()
     except PERSONS_ERRORS as error:
@@ -69,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return outcome or 0
+
+
+def _begins(options: argparse.Namespace) -> bool:
+    return options.command not in LOOKING_BACK and getattr(options, "begins", True)
 
 
 def _parser(modules: Sequence[ModuleType]) -> argparse.ArgumentParser:
