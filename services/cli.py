@@ -41,7 +41,8 @@ PERSONS_ERRORS = (
     Refused,
 )
 LOOKING_BACK = (
-    "audit", "backup", "doctor", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread", "timeline",
+    "audit", "backup", "doctor", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread",
+    "timeline",
 )  # fmt: skip
 """Commands that begin no installation: in a folder without one they would tell of an empty history. So are actions with
 `begins=False`."""
