@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from services import commands
+from services.nothing_left import found_in
 from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
 from shared.domain.errors import Refused
@@ -24,7 +26,7 @@ from shared.registry.operators import WrongOperator
 from shared.registry.restoring import RestoreUnfinished
 from shared.registry.secrets import WrongKey
 from shared.said import said
-from shared.settings import WrongSettings, read_settings
+from shared.settings import WrongSettings, data_folder, read_settings
 from shared.transport.protocol import TransportUnavailable
 
 PERSONS_ERRORS = (
@@ -39,9 +41,11 @@ PERSONS_ERRORS = (
     Refused,
 )
 LOOKING_BACK = (
-    "audit", "backup", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread", "timeline",
+    "audit", "backup", "doctor", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread",
+    "timeline",
 )  # fmt: skip
-"""Commands that begin no installation: in a folder without one they would tell of an empty history."""
+"""Commands that begin no installation: in a folder without one they would tell of an empty history. So are actions with
+`begins=False`."""
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)
 
 
@@ -51,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
-        settings = read_settings(data=options.data, begins=options.command not in LOOKING_BACK)
+        options.found = found_in(data_folder(os.environ, options.data))
+        settings = read_settings(data=options.data, begins=_begins(options))
         outcome: int | None = options.run(options, settings)
         sys.stdout.flush()
     except PERSONS_ERRORS as error:
@@ -66,6 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     return outcome or 0
+
+
+def _begins(options: argparse.Namespace) -> bool:
+    return options.command not in LOOKING_BACK and getattr(options, "begins", True)
 
 
 def _parser(modules: Sequence[ModuleType]) -> argparse.ArgumentParser:

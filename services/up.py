@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import orjson
 
@@ -14,6 +16,7 @@ from services import parts
 from services.house import House, alone, open_house
 from services.serve import Part, bind, run_loop, serve
 from shared.database.protocol import DatabaseUnavailable
+from shared.owner_only import make_folder
 from shared.registry import restoring
 from shared.registry.listening import Listening, reached_at, url_of
 from shared.registry.operators import FIRST_ADMIN, Operators, first_setup_token
@@ -46,6 +49,7 @@ def start(settings: Settings, wanted: Start) -> None:
     """Run until a signal comes. Raises WrongSettings."""
     if settings.database_url.startswith("sqlite") and tuple(wanted.services) != EVERYTHING:
         raise WrongSettings("one service alone needs PostgreSQL (OKNO_DATABASE_URL); `okno up` runs all four on SQLite")
+    _refuse_blobs(Path(settings.blobs))
     with ExitStack() as stack:
         if settings.database_url.startswith("sqlite"):
             stack.enter_context(alone(settings))
@@ -53,6 +57,16 @@ def start(settings: Settings, wanted: Start) -> None:
         host, port = listening.getsockname()[:2]
         is_waited_for = not {"inbox-api", "ingest"}.isdisjoint(wanted.services)
         run_loop(_main(settings, wanted, listening, url_of(host, port)), is_waited_for=is_waited_for)
+
+
+def _refuse_blobs(folder: Path) -> None:
+    """What is large is kept there before it is confirmed: found out later, every such message would wait."""
+    try:
+        make_folder(folder)
+        TemporaryFile(dir=folder).close()  # nothing is written: a disk that is full is waited for
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise WrongSettings(f"OKNO_BLOBS wants a folder that can be written to, not {folder}: {why}") from error
 
 
 async def _main(settings: Settings, wanted: Start, listening: socket.socket, address: str) -> None:

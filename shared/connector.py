@@ -213,8 +213,9 @@ class Kind:
     Modules of a kind: config (FIELDS, CAPABILITIES, check(settings) -> list of problems, public_path(channel_id),
     optional: account(settings) -> whose messages come, capabilities(settings) -> CAPABILITIES of such a channel),
     parse (parse(item, channel) -> Parsed), receive (polling: receiver(channel, inlet) -> Receiver; webhook: PATH,
-    METHODS, handle, optional: refusal_headers(request, channel) -> what every refusal carries too; both: all of these),
-    send (sender(channel, read_file) -> Sender; absent where CAPABILITIES.sends is False).
+    METHODS (of all its addresses, or by each PATH), handle, optional: refusal_headers(request, channel) -> what every
+    refusal carries too; both: all of these), send (sender(channel, read_file) -> Sender; absent where
+    CAPABILITIES.sends is False).
     Optional: setup (async set_up(channel, public_url, say) -> SetUp, raises SetUpProblem; `say` shows a line to the
     person), fetch (async fetch(channel, remote_file) -> ParsedFile, raises FetchRefused or FetchDelayed), history
     (async history(channel, since, until) -> list of RawItem as the webhook would have given them, optional:

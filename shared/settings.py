@@ -51,7 +51,7 @@ def read_settings(
     Raises WrongSettings.
     """
     env = os.environ if environment is None else environment
-    folder = (data or Path(env.get("OKNO_DATA") or "var")).absolute()
+    folder = data_folder(env, data)
     kafka, database = _kafka(env), env.get("OKNO_DATABASE_URL", "")
     if kafka and not database.startswith("postgres"):
         raise WrongSettings("OKNO_KAFKA needs a PostgreSQL OKNO_DATABASE_URL: SQLite serves one process only")
@@ -72,6 +72,11 @@ def read_settings(
         events_in_full=env.get("OKNO_EVENTS") == "full",
         webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
+
+
+def data_folder(environment: Mapping[str, str], data: Path | None) -> Path:
+    """Return where the settings have their data; `data` (the --data option) wins over OKNO_DATA."""
+    return (data or Path(environment.get("OKNO_DATA") or "var")).absolute()
 
 
 def _kafka(env: Mapping[str, str]) -> KafkaServers | None:

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from services.commands.erase import carry_out_here
 from services.house import House
+from services.nothing_left import nothing_left
 from services.privacy.backup import back_up, file_name
 from services.privacy.restore import restore
+from services.privacy.whole_backup import WrongBackup
 from services.terminal import WrongRequest, in_house, passing_over, print_json, say_left_out
+from shared.keys.pages import WrongKeyStore
+from shared.settings import Settings
 
 COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backup into an empty installation"}
 
@@ -31,7 +35,7 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
             action="store_true",
             help="leave out and name events that cannot be read: which addresses and ids they were about is not known",
         )
-        parser.set_defaults(run=in_house(_restore, keys_may_lack=True, half_restored=True))
+        parser.set_defaults(run=_restore_or_leave_nothing)
 
 
 async def _back_up(options: argparse.Namespace, house: House) -> None:
@@ -48,6 +52,11 @@ def _refuse_no_file(out: Path) -> None:
     """A backup takes the place of what is there: of a file, never of a device, as root could."""
     if out.exists() and not out.is_file():
         raise WrongRequest(f"--out wants the name of a file: {out} is none")
+
+
+def _restore_or_leave_nothing(options: argparse.Namespace, settings: Settings) -> int | None:
+    with nothing_left(settings, options.found, WrongBackup, WrongKeyStore):
+        return in_house(_restore, keys_may_lack=True, half_restored=True)(options, settings)
 
 
 async def _restore(options: argparse.Namespace, house: House) -> int:

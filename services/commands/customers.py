@@ -47,10 +47,10 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write all customers to a CSV file")
     export.add_argument("--out", required=True, metavar="FILE", help="- for stdout")
     export.add_argument("--separator", choices=exporting.SEPARATORS, default="comma")
-    export.set_defaults(run=in_house(_export))
+    export.set_defaults(run=in_house(_export), begins=False)
     undo = actions.add_parser("undo", help="take an import back")
     undo.add_argument("import_id", type=UUID, metavar="IMPORT")
-    undo.set_defaults(run=in_house(_undo))
+    undo.set_defaults(run=in_house(_undo), begins=False)
 
 
 async def _import(options: argparse.Namespace, house: House) -> int:

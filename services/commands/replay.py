@@ -58,9 +58,9 @@ async def _run(options: argparse.Namespace, house: House) -> None:
             if begins and not (since or options.json):
                 print(f"the tables of {projection.name} begin at {begins}: --restart makes them of the whole history")
             with shown_progress(options.json) as watcher, seldom_collected():
-                position = await replay.run(position, until, watcher)
+                await replay.run_through(position, since, until, watcher)
             if options.follow:
-                await replay.follow(position, house.store, since)
+                await replay.follow(house.store, since)
             if query:
                 _answer(options, begins, *await asyncio.to_thread(replay.select, query))
         finally:

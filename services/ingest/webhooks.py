@@ -6,7 +6,7 @@ Everything else is a problem answer of ours; a request that is refused leaves no
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -65,17 +65,16 @@ class Webhooks:
         """Return the routes of those kinds that receive by webhook; their modules are loaded for that."""
         found = [self._load(kind) for kind in kinds]
         return [
-            Route(path, Endpoint(self, kind.name, kind.module("receive")), name=f"webhook-{kind.name}")
+            Route(path, Endpoint(self, kind.name, kind.module("receive"), path), name=f"webhook-{kind.name}")
             for kind in found
             if kind.capabilities.receives_by in ("webhook", "both")
             for path in _paths(kind.module("receive"))
         ]
 
-    async def answer(self, kind: str, module: ModuleType, request: Request) -> Response:
+    async def answer(self, kind: str, module: ModuleType, methods: Collection[str], request: Request) -> Response:
         """Answer one request; never raises but for a client that has gone."""
-        if request.method not in module.METHODS:
-            return wrong_method(module.METHODS)
-        response = await self._answered(kind, module, request)
+        allowed = request.method in methods
+        response = await self._answered(kind, module, request) if allowed else wrong_method(methods)
         if response.status_code >= 400 and (headers := self._refusal_headers(kind, module, request)):
             response.headers.update(headers)
         return response
@@ -170,8 +169,9 @@ class Body:
 class Endpoint:
     """One webhook address as an ASGI application; every method comes here, so that each refusal is a problem answer."""
 
-    def __init__(self, webhooks: Webhooks, kind: str, module: ModuleType) -> None:
+    def __init__(self, webhooks: Webhooks, kind: str, module: ModuleType, path: str) -> None:
         self._webhooks, self._kind, self._module = webhooks, kind, module
+        self._methods = _methods(module, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._webhooks.full():
@@ -180,7 +180,7 @@ class Endpoint:
             return
         body = self._webhooks.body(receive)
         try:
-            response = await self._webhooks.answer(self._kind, self._module, Request(scope, body))
+            response = await self._webhooks.answer(self._kind, self._module, self._methods, Request(scope, body))
         except ClientDisconnect:
             return
         finally:
@@ -217,3 +217,9 @@ def _too_large(limit: int) -> BadInput:
 def _paths(receive: ModuleType) -> tuple[str, ...]:
     path: Any = receive.PATH
     return (path,) if isinstance(path, str) else tuple(path)
+
+
+def _methods(receive: ModuleType, path: str) -> Collection[str]:
+    """Return what is taken at an address, which a refusal of anything else names (RFC 9110, 15.5.6)."""
+    methods: Mapping[str, Collection[str]] | Collection[str] = receive.METHODS
+    return methods[path] if isinstance(methods, Mapping) else methods

@@ -36,8 +36,10 @@ def _empty(file: Path) -> None:
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)) as connection:
             connection.execute("PRAGMA secure_delete=ON")
+            connection.execute("BEGIN IMMEDIATE")  # whoever follows finds all of its tables, or none
             for kind, name in connection.execute(SQLITE_OBJECTS).fetchall():
                 connection.execute(f'DROP {kind} IF EXISTS "{name}"')
+            connection.execute("COMMIT")
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.OperationalError as error:

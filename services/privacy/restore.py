@@ -16,14 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import msgspec
-
 from services.house import House, alone
 from services.privacy import keys_of_backup, lost, sealed_rows, under_way
-from services.privacy.backup import FORMAT, KEPT, UNDER_WAY, columns_of, read
+from services.privacy.backup import KEPT, UNDER_WAY, columns_of, read
 from services.privacy.erased_again import BY, erase_again
 from services.privacy.keys_of_backup import Missing
 from services.privacy.lost_on_the_way import OnTheWay
+from services.privacy.whole_backup import WrongBackup, opened
 from services.projector.rebuild import Wanted, rebuild
 from shared.contracts import topics
 from shared.database.protocol import Occupied, Transaction
@@ -47,10 +46,6 @@ FILLED = (*KEPT, "transport_log")
 """What a restore fills and does not make anew, as it does read models and the routing index."""
 
 
-class WrongBackup(erasures.WrongErasure):
-    """The file cannot be restored here; the text says why."""
-
-
 class StillRunning(WrongBackup):
     """Some process of Okno is connected to the database."""
 
@@ -65,13 +60,9 @@ async def restore(
     events that cannot be read are named and left out of the index, else EventUnreadable is raised. While it is not
     finished no service starts; one that was cut short is begun anew by the next.
     """
-    try:
-        archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise WrongBackup(f"{file} is no backup of Okno: {error}") from None
+    archive, manifest = await asyncio.to_thread(opened, file)
     transport = house.transport()
     with archive, alone(house.settings):
-        manifest = _manifest(archive, file)
         await _refuse_used(house)
         await asyncio.to_thread(_give_up_what_was_declared, house)
         missing = await asyncio.to_thread(keys_of_backup.missing, house, archive)
@@ -185,16 +176,6 @@ async def rebuild_all(house: House) -> None:
 def _at_the_end(tx: Transaction) -> None:
     column = "rowid" if tx.dialect == "sqlite" else "notification_id"
     tx.run(f"UPDATE read_model_positions SET position = (SELECT COALESCE(MAX({column}), 0) FROM stored_events)")
-
-
-def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = msgspec.json.decode(archive.read("manifest.json"))
-    except KeyError:
-        raise WrongBackup(f"{file} is no backup of Okno: it has no manifest") from None
-    if manifest["format"] != FORMAT:
-        raise WrongBackup(f"{file} was made by another version of Okno (format {manifest['format']})")
-    return manifest
 
 
 def _refuse_other_keys(missing: Missing, keys_may_lack: bool, whole_store: bool) -> None:

@@ -42,6 +42,10 @@ CREATE TABLE IF NOT EXISTS replay_erasures (name TEXT PRIMARY KEY, number BIGINT
 log = Log("projector")
 
 
+class Emptied(Exception):
+    """The tables are gone: somebody was erased, and what they had is to be made anew."""
+
+
 class OtherProjection(Exception):
     """The tables were filled by something else than what is asked for now; the text says what would be right."""
 
@@ -70,6 +74,7 @@ class Replay:
         """Apply what was recorded after a position, up to a moment or to the log's end; return the position reached.
 
         Raises BrokenProjection: everything before the batch that failed is kept, and the next run goes on there.
+        Raises Emptied when an erasure took the tables away: they are to be begun anew.
         """
         goal, before = await self.source.read(head), position
         ahead = asyncio.create_task(self._read(position))
@@ -95,16 +100,25 @@ class Replay:
                 " --restart makes them anew"
             )
 
-    async def follow(self, position: int, store: EventStore, since: datetime | None = None) -> None:
-        """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
-        listener, is_known, erasures = store.listen(), True, await self.source.read(number)
+    async def run_through(
+        self, position: int, since: datetime | None, until: datetime | None = None, watcher: Watcher = nobody
+    ) -> int:
+        """Run, and begin anew when an erasure took the tables away meanwhile: it does so after it was recorded."""
         while True:
             try:
-                if erasures != (erasures := await self.source.read(number)):
+                return await self.run(position, until, watcher)
+            except Emptied:
+                position = await self.begin(since, restart=False)
+
+    async def follow(self, store: EventStore, since: datetime | None = None) -> None:
+        """Keep the tables at the log's end until cancelled; wait while a database is out of reach."""
+        listener, is_known, position, erasures = store.listen(), False, 0, 0
+        while True:
+            try:
+                is_known = is_known and await asyncio.to_thread(self._begins) is not None
+                if erasures != (erasures := await self.source.read(number)) or not is_known:
                     position, is_known = await self.begin(since, restart=False), True
-                if not is_known:
-                    position, is_known = await asyncio.to_thread(self._position), True
-                position = await self.run(position, None)
+                position = await self.run_through(position, since)
                 await listener.wait(IDLE_SECONDS)
             except DatabaseUnavailable as error:
                 log.warning("replay_waiting", error=said(error)[:500])
@@ -126,8 +140,7 @@ class Replay:
 
     async def begins(self) -> str:
         """Return since when the tables have history, as text; empty: from its first event."""
-        row = await asyncio.to_thread(self._stands)
-        return str(row[1]) if row else ""
+        return await asyncio.to_thread(self._begins) or ""
 
     @property
     def _namespace(self) -> str:
@@ -142,14 +155,12 @@ class Replay:
             _enter(tx, self._namespace)
             yield tx
 
-    def _position(self) -> int:
-        row = self._stands()
-        return int(row[0]) if row else 0
-
-    def _stands(self) -> Row | None:
+    def _begins(self) -> str | None:
+        sql = "SELECT since FROM replay_position WHERE name = ?"
         with self.target.reading() as tx:
             _enter(tx, self._namespace)
-            return tx.row("SELECT position, since FROM replay_position WHERE name = ?", (self.projection.name,))
+            row = None if _is_emptied(tx) else tx.row(sql, (self.projection.name,))
+            return str(row[0]) if row else None
 
     def _begin(self, since: str, start: int, restart: bool, erasures: int) -> int:
         wanted = self.projection
@@ -198,6 +209,8 @@ class Replay:
 
     def _apply(self, position: int, events: Sequence[Recorded]) -> None:
         with self._writing() as tx:
+            if _is_emptied(tx):
+                raise Emptied
             tables = Tables(tx)
             for recorded in events:
                 try:
@@ -255,6 +268,11 @@ def _objects(tx: Transaction) -> list[str]:
         " UNION ALL SELECT 'table', tablename FROM pg_tables WHERE schemaname = current_schema()"
     )
     return [f"{kind} {name}" for kind, name in tx.rows(sql)]
+
+
+def _is_emptied(tx: Transaction) -> bool:
+    """Whether everything was taken away, at once, by an erasure."""
+    return "table replay_position" not in _objects(tx)
 
 
 def _drop(tx: Transaction, made: str) -> None:

@@ -211,11 +211,27 @@ def test_a_key_file_that_is_missing_is_asked_for_and_not_made_anew_beside_keys(o
     assert not (okno.data / "secret.key").exists()
 
 
-@pytest.mark.parametrize("command", ["audit", "backup", "rebuild", "timeline anna@example.com", "events tail"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "audit", "backup", "rebuild", "timeline anna@example.com", "events tail", "doctor", "customers export --out -",
+        "customers undo 6f7b0a4e-0000-4000-8000-000000000001",
+    ],
+)  # fmt: skip
 def test_a_folder_without_an_installation_has_no_history_to_tell_of(okno: Cli, tmp_path: Path, command: str) -> None:
     elsewhere = Cli(tmp_path / "mistyped", okno.capture)
     assert elsewhere.wrong(*command.split()).startswith(f"there is no Okno in {elsewhere.data}")
     assert not elsewhere.data.exists()
+
+
+@pytest.mark.parametrize("blobs", ["a file", "a file/below", "/proc/self"])
+def test_files_that_could_be_kept_nowhere_are_told_at_the_start(
+    okno: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blobs: str
+) -> None:
+    (tmp_path / "a file").write_text("")
+    monkeypatch.setenv("OKNO_BLOBS", str(tmp_path / blobs))
+    told = okno.wrong("up", "--port", "0")
+    assert told.startswith(f"OKNO_BLOBS wants a folder that can be written to, not {tmp_path / blobs}: ")
 
 
 def test_a_folder_that_is_empty_text_is_none(okno: Cli) -> None:

@@ -149,5 +149,6 @@ def test_a_terminal_sees_how_far_an_export_is(okno: Okno, file: Path, tmp_path: 
     ],
 )
 def test_a_wrong_request_is_one_line_and_status_2(okno: Okno, file: Path, arguments: tuple[str, ...], why: str) -> None:
+    okno("channels", "list")  # begins the installation
     okno("customers", *(str(file) if each == "FILE" else each for each in arguments), status=2)
     assert (why in okno.said, okno.said.count("\n")) == (True, 1)

@@ -83,9 +83,12 @@ def key_of(channel_id: UUID, submission: Submission, at: float) -> str:
     platform = platform_of(submission)
     if platform.id:
         return platform.id
+    if platform.hint:  # the number of a JSON-RPC request is another with every try
+        said = tuple(pair for pair in submission.fields if pair[0] not in platform.machinery)
+        return f"id:{platform.hint}:{content_hash(channel_id, Submission(said, submission.files))}"
     content = content_hash(channel_id, submission)
-    if hint := platform.hint or _page_key(submission):
-        return f"id:{hint}:{content}"
+    if page_key := _page_key(submission):
+        return f"id:{page_key}:{content}"
     return f"{_OF_A_WINDOW}{content}:{int(at // WINDOW_SECONDS)}"
 
 

@@ -26,7 +26,8 @@ from shared.parsed import RawItem
 
 POSTS, SHOWN = "/in/forms/{channel}", "/forms/{channel}"
 PATH = (POSTS, f"{SHOWN}.js", SHOWN)
-METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+METHODS = {POSTS: ("OPTIONS", "POST"), f"{SHOWN}.js": ("GET", "HEAD"), SHOWN: ("GET", "HEAD")}
+"""Forms are posted to one address and shown at others."""
 RPC_ID_DIGITS = 100
 """A longer number is no id that anybody gives."""
 Headers = Mapping[bytes, bytes]
@@ -46,8 +47,6 @@ class FormPosts:
             return _shown(request, channel, site, headers)
         if scope["method"] == "POST":
             return await self._post(request, channel.id, site, headers, inlet)
-        if scope["method"] != "OPTIONS":
-            raise BadInput(405, "Method Not Allowed", "Forms are posted here.", {"Allow": "OPTIONS, POST"})
         return Response(status_code=204, headers=site.preflight(_text(headers, b"origin"), _text(headers, b"host")))
 
     async def _post(self, request: Request, channel_id: UUID, site: Site, headers: Headers, inlet: Inlet) -> Response:
@@ -110,8 +109,6 @@ def refusal_headers(request: Request, channel: Channel) -> Mapping[str, str]:
 
 
 def _shown(request: Request, channel: Channel, site: Site, headers: Headers) -> Response:
-    if request.method not in ("GET", "HEAD"):
-        raise BadInput(405, "Method Not Allowed", "Forms are posted to /in/forms/.", {"Allow": "GET, HEAD"})
     if request.url.path.endswith(".js"):
         return script(channel, site)
     query = request.query_params

@@ -54,7 +54,7 @@ class Site:
         self.channel = Channel(CHANNEL_ID, "web_form", "Site", load("web_form").complete(given))
         self.inlet, self.at, self.remote = KeepingInlet(), START, "127.0.0.1"
         self._handle = receive.FormPosts(lambda: self.at, lambda: self.at.timestamp())
-        self.app = Starlette(routes=[Route(path, self._answer, methods=list(receive.METHODS)) for path in receive.PATH])
+        self.app = Starlette(routes=[Route(path, self._answer, methods=receive.METHODS[path]) for path in receive.PATH])
 
     def later(self, **delta: float) -> None:
         self.at += timedelta(**delta)

@@ -200,18 +200,3 @@ async def test_the_script_is_small_cached_and_readable_by_any_site():
     assert str(CHANNEL_ID) in answer.text
     assert "CONFIG" not in answer.text
     assert "cookie" not in answer.text.split("*/")[-1].split("\n", 1)[1]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("GET", "/in/forms", "OPTIONS, POST"),
-        ("POST", "/forms", "GET, HEAD"),
-        ("OPTIONS", "/forms", "GET, HEAD"),
-    ],
-)
-async def test_a_wrong_method_is_told_the_right_one(method: str, path: str, allowed: str):
-    site = Site()
-    answer = await site.request(method, path=path)
-    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
-    assert site.inlet.items == []

@@ -129,6 +129,16 @@ async def test_json_of_yandex_forms_is_understood_and_the_answers_id_is_the_key(
     assert site.parsed()[0].sender == Address("email", "ivan@example.com", "Иван")
 
 
+async def test_an_answer_that_yandex_forms_sends_again_under_another_json_rpc_id_is_the_same():
+    site = Site()
+    for id_, answer_id, text in ((1, 77, "Здравствуйте"), (2, 77, "Здравствуйте"), (3, 78, "Здравствуйте")):
+        params = {"answer_id": answer_id, "email": "ivan@example.com", "message": text}
+        await site.post(json={"jsonrpc": "2.0", "method": "send", "params": params, "id": id_})
+        site.later(minutes=11)
+    first, again, other = site.inlet.items
+    assert first.key == again.key != other.key
+
+
 @pytest.mark.parametrize("id_", [1, "a-7", None])
 async def test_json_rpc_of_yandex_forms_is_understood_and_answered_as_json_rpc(id_: object):
     site = Site()

@@ -87,3 +87,21 @@ async def test_a_paused_form_says_so_readably(client: httpx.AsyncClient, form: O
 async def test_a_page_of_another_origin_may_read_no_refusal(client: httpx.AsyncClient) -> None:
     assert await refused(client, "https://elsewhere.example", data={"message": "x" * 2000}) == (413, {})
     assert await refused(client, "https://elsewhere.example", data={"message": "x"}) == (403, {"vary": "Origin"})
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "TRACE"])
+async def test_a_wrong_method_is_told_readably_what_a_forms_address_takes(
+    client: httpx.AsyncClient, method: str
+) -> None:
+    answer = await client.request(method, "/in/forms/site", headers={"Origin": SHOP})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
+    assert answer.headers["access-control-allow-origin"] == SHOP
+
+
+@pytest.mark.parametrize("path", ["/forms/site", "/forms/site.js"])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS", "PUT"])
+async def test_a_wrong_method_is_told_what_the_address_of_a_shown_form_takes(
+    client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from services.privacy import replays
 from services.projector import replay as replaying
 from services.projector.projection import BrokenProjection, Projection, load
 from services.projector.replay import OtherProjection, Replay
@@ -19,6 +20,7 @@ from shared.database.protocol import Database
 from shared.event_store.log import read_log
 from shared.event_store.moments import position_before
 from shared.event_store.store import EventStore
+from shared.progress import Progress
 from tests.examples import AT, Clock
 from tests.read_models.histories import Step, history
 from tests.read_models.test_read_models import long_history, record
@@ -240,16 +242,62 @@ async def test_it_is_kept_up_to_date(database: Database, store: EventStore, tmp_
     events = long_history(100)
     await record(store, events[:50])
     async with replay_of(written(tmp_path, COUNT), database, tmp_path) as replay:
-        position = await replay.begin(None, restart=False)
+        await replay.begin(None, restart=False)
 
         async def shows(number: int) -> bool:
             rows = await asyncio.to_thread(replay.select, replay.projection.query)
             return rows[1] == counted(events[:number])
 
-        async with running(replay.follow(position, store)):
+        async with running(replay.follow(store)):
             await until(partial(shows, 50))
             await record(store, events[50:])
             await until(partial(shows, len(events)))
+
+
+async def test_it_begins_anew_when_an_erasure_takes_its_tables_away_after_it_was_recorded(
+    database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "IDLE_SECONDS", 0.05)
+    events = long_history(100)
+    await record(store, events[:50])
+    (tmp_path / "replay").mkdir()
+    async with replay_of(written(tmp_path, COUNT), database, tmp_path / "replay") as replay:
+
+        def shown() -> bool:
+            try:
+                return replay.select(replay.projection.query)[1] == counted(events)
+            except BrokenProjection:  # not made yet
+                return False
+
+        async def shows() -> bool:
+            return await asyncio.to_thread(shown)
+
+        position = await replay.begin(None, restart=False)
+        await replay.run(position, None)
+        async with running(replay.follow(store)):
+            await record(store, events[50:])
+            await until(shows)
+            assert await asyncio.to_thread(replays.forget, database, tmp_path) == 1
+            await until(shows)
+
+
+async def test_a_run_begins_anew_when_its_tables_are_taken_away_in_the_middle(
+    database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "BATCH", 10)
+    events = long_history(60)
+    await record(store, events)
+    (tmp_path / "replay").mkdir()
+    async with replay_of(written(tmp_path, COUNT), database, tmp_path / "replay") as replay:
+        taken: list[int] = []
+
+        def take_away(_: Progress) -> None:
+            if not taken:
+                taken.append(replays.forget(database, tmp_path))
+
+        position = await replay.begin(None, restart=False)
+        assert await replay.run_through(position, None, None, take_away) == len(events)
+        assert (taken, replay.select(replay.projection.query)[1]) == ([1], counted(events))
 
 
 async def test_the_second_of_two_at_once_ends_and_counts_nothing_twice(
