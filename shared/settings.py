@@ -61,14 +61,15 @@ def read_settings(
         raise WrongSettings("OKNO_EVENTS says what okno.events carries: ids (the default), or full")
     if not begins and not database and not (folder / "okno.db").exists():
         raise WrongSettings(f"there is no Okno in {folder}: name its folder with --data or OKNO_DATA")
+    keys_url = _keys_url(env.get("OKNO_KEYS_URL", ""), database, folder)
     return Settings(
         data=folder,
         database_url=database or f"sqlite:///{folder / 'okno.db'}",
         kafka=kafka,
         blobs=env.get("OKNO_BLOBS") or str(folder / "blobs"),
-        secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key"),
+        secret_key=_secret_key(env.get("OKNO_SECRET_KEY", ""), folder / "secret.key", keys_url),
         public_url=_public_url(env.get("OKNO_PUBLIC_URL", "")),
-        keys_url=_keys_url(env.get("OKNO_KEYS_URL", ""), database, folder),
+        keys_url=keys_url,
         events_in_full=env.get("OKNO_EVENTS") == "full",
         webhook_networks=_networks(env.get("OKNO_WEBHOOK_NETWORKS", "")),
     )
@@ -113,10 +114,10 @@ def _networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
         ) from error
 
 
-def _secret_key(given: str, file: Path) -> bytes:
+def _secret_key(given: str, file: Path, keys_url: str) -> bytes:
     if not given:
         if not file.exists():
-            _refuse_another_key(file)
+            _refuse_another_key(file, keys_url)
             _create_key_file(file)
         return _key_in(file)
     if (key := _decoded(given.encode(errors="replace"))) is None:
@@ -126,9 +127,10 @@ def _secret_key(given: str, file: Path) -> bytes:
     return key
 
 
-def _refuse_another_key(file: Path) -> None:
-    """With a new key beside it nothing could be read that was sealed with the old one."""
-    if (file.parent / "keys.db").exists():
+def _refuse_another_key(file: Path, keys_url: str) -> None:
+    """With a new key beside it nothing could be read that was sealed with the old one; a store left there is none."""
+    keys = file.parent / "keys.db"
+    if keys_url == f"sqlite:///{keys}" and keys.exists():
         raise WrongSettings(f"{file} is missing, and keys.db was made with it: put the copy of it in its place")
 
 

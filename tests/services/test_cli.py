@@ -209,6 +209,8 @@ def test_a_key_file_that_is_missing_is_asked_for_and_not_made_anew_beside_keys(o
     (okno.data / "secret.key").unlink()
     assert okno.wrong("channels", "list").endswith("put the copy of it in its place")
     assert not (okno.data / "secret.key").exists()
+    elsewhere = {"OKNO_KEYS_URL": f"sqlite:///{okno.data / 'other.db'}", "OKNO_DATA": str(okno.data)}
+    assert read_settings(elsewhere).keys_url == elsewhere["OKNO_KEYS_URL"]
 
 
 @pytest.mark.parametrize(
