@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
-import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
-        options.found = found_in(data_folder(os.environ, options.data))
+        options.found = found_in(data_folder(None, options.data))
         settings = read_settings(data=options.data, begins=_begins(options))
         outcome: int | None = options.run(options, settings)
         sys.stdout.flush()

@@ -75,9 +75,10 @@ def read_settings(
     )
 
 
-def data_folder(environment: Mapping[str, str], data: Path | None) -> Path:
+def data_folder(environment: Mapping[str, str] | None, data: Path | None) -> Path:
     """Return where the settings have their data; `data` (the --data option) wins over OKNO_DATA."""
-    return (data or Path(environment.get("OKNO_DATA") or "var")).absolute()
+    env = os.environ if environment is None else environment
+    return (data or Path(env.get("OKNO_DATA") or "var")).absolute()
 
 
 def _kafka(env: Mapping[str, str]) -> KafkaServers | None:
