@@ -39,12 +39,6 @@ PERSONS_ERRORS = (
     RestoreUnfinished,
     Refused,
 )
-LOOKING_BACK = (
-    "audit", "backup", "doctor", "erase", "erasures", "events", "rebuild", "recordings", "replay", "rethread",
-    "timeline",
-)  # fmt: skip
-"""Commands that begin no installation: in a folder without one they would tell of an empty history. So are actions with
-`begins=False`."""
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)
 
 
@@ -55,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser(_modules(arguments)).parse_args(arguments)
         set_up_logs(options.log_level)
         options.found = found_in(data_folder(None, options.data))
-        settings = read_settings(data=options.data, begins=_begins(options))
+        settings = read_settings(data=options.data, begins=options.begins)
         outcome: int | None = options.run(options, settings)
         sys.stdout.flush()
     except PERSONS_ERRORS as error:
@@ -72,18 +66,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return outcome or 0
 
 
-def _begins(options: argparse.Namespace) -> bool:
-    return options.command not in LOOKING_BACK and getattr(options, "begins", True)
-
-
 def _parser(modules: Sequence[ModuleType]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("okno", description="Event-sourced omnichannel inbox.")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in modules:
         for name, help_ in module.COMMANDS.items():
             command = subparsers.add_parser(name, help=help_, description=module.__doc__)
+            command.set_defaults(command=name, begins=True)
             module.arguments(name, command)
-            command.set_defaults(command=name)
             for leaf in _leaves(command):
                 _common(leaf)
     return parser

@@ -46,7 +46,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", action="store_true", help="compare the log with its hash chain instead")
     parser.add_argument("--against", metavar="POSITION:HASH", help="with --verify: a head that was noted before")
     parser.add_argument("--head", action="store_true", help="print the chain's head, to be noted elsewhere")
-    parser.set_defaults(run=in_house(_run, keys_may_lack=True))
+    parser.set_defaults(run=in_house(_run, keys_may_lack=True), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> int:

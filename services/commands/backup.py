@@ -21,7 +21,7 @@ COMMANDS = {"backup": "write a backup while Okno runs", "restore": "load a backu
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     if name == "backup":
         parser.add_argument("--out", type=Path, default=Path(file_name()), metavar="FILE", help="(okno-DATE.backup)")
-        parser.set_defaults(run=in_house(_back_up))
+        parser.set_defaults(run=in_house(_back_up), begins=False)
     else:
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument(

@@ -13,7 +13,7 @@ COMMANDS = {"doctor": "say what is wrong with this installation"}
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=in_house(_run, keys_may_lack=True, half_restored=True))
+    parser.set_defaults(run=in_house(_run, keys_may_lack=True, half_restored=True), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> int:

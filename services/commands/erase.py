@@ -26,6 +26,7 @@ LOOK_SECONDS = 0.5
 
 
 def arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(begins=False)
     if name == "erasures":
         inner = parser.add_subparsers(required=True, metavar="COMMAND")
         inner.add_parser("list", help="all of them and how far they are").set_defaults(run=in_house(_list))

@@ -40,6 +40,7 @@ FORMATS = ("jsonl", "parquet")
 
 
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(begins=False)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     export = actions.add_parser("export", help="write events to a file, which appears when it is whole")
     export.add_argument("--format", choices=FORMATS, default="jsonl", help="JSON lines, or Parquet (needs pyarrow)")

@@ -27,7 +27,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", type=number, default=SHOWN, metavar="N", help=f"name N differing rows ({SHOWN})")
     parser.add_argument("--restart", action="store_true", help="do not go on with a rebuild that was broken off")
     parser.add_argument("--drop", action="store_true", help="only drop what a rebuild that was broken off has left")
-    parser.set_defaults(run=in_house(_run))
+    parser.set_defaults(run=in_house(_run), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> int:

@@ -20,7 +20,7 @@ def arguments(name: str, parser: argparse.ArgumentParser) -> None:
     listing.add_argument("--call", type=UUID, help="only recordings of this call: the id of its message")
     listing.add_argument("--limit", type=number, default=PAGE)
     listing.add_argument("--cursor", type=number, metavar="NEXT", help="go on where the list before ended: its `next`")
-    listing.set_defaults(run=in_house(_heard))
+    listing.set_defaults(run=in_house(_heard), begins=False)
 
 
 async def _heard(options: argparse.Namespace, house: House) -> None:

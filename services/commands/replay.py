@@ -30,7 +30,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--into", metavar="FILE|URL|database", help="where its tables lie (DATA/replay/NAME.db)")
     parser.add_argument("--query", metavar="SQL", help="what to show at the end (the projection's `query`)")
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"write that to a file: {', '.join(KINDS)}")
-    parser.set_defaults(run=in_house(_run))
+    parser.set_defaults(run=in_house(_run), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:

@@ -19,7 +19,7 @@ BATCH = 1000
 def arguments(_: str, parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", required=True, help="say so: this command only shows")
     parser.add_argument("--pass-over", action="store_true", help="leave out and name events that cannot be read")
-    parser.set_defaults(run=in_house(_run))
+    parser.set_defaults(run=in_house(_run), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> int:

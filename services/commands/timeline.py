@@ -32,7 +32,7 @@ def arguments(_: str, parser: argparse.ArgumentParser) -> None:
         help="known: as an operator saw it then (the default); happened: all that had happened by then, by the"
         " clocks of the channels, whenever we came to know of it",
     )  # fmt: skip
-    parser.set_defaults(run=in_house(_run))
+    parser.set_defaults(run=in_house(_run), begins=False)
 
 
 async def _run(options: argparse.Namespace, house: House) -> None:

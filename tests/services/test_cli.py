@@ -217,7 +217,8 @@ def test_a_key_file_that_is_missing_is_asked_for_and_not_made_anew_beside_keys(o
     "command",
     [
         "audit", "backup", "rebuild", "timeline anna@example.com", "events tail", "doctor", "customers export --out -",
-        "customers undo 6f7b0a4e-0000-4000-8000-000000000001",
+        "customers undo 6f7b0a4e-0000-4000-8000-000000000001", "erase anna@example.com --yes", "erasures list",
+        "events export --out -", "recordings heard", "replay mine.py:Calls", "rethread --dry-run",
     ],
 )  # fmt: skip
 def test_a_folder_without_an_installation_has_no_history_to_tell_of(okno: Cli, tmp_path: Path, command: str) -> None:
