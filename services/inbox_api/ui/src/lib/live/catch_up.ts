@@ -1,4 +1,4 @@
-/** Fetching what is new in a list that is paged newest first, until it joins what is already loaded. */
+/** Fetching a list that is paged newest first: what is new until it joins what is loaded, or all down to a place. */
 import type { Page } from '../api/types'
 
 const MOST_PAGES = 10
@@ -34,4 +34,15 @@ export async function catchUp<T extends { id: string }>(
     if (joined && missing.size === 0) break
   }
   return { items, joined, next: cursor }
+}
+
+/** Reads pages from the newest on, until one goes beyond what `isBeyond` tells, or the list ends. */
+export async function readDown<T>(fetchPage: (cursor: string | null) => Promise<Page<T>>, isBeyond: (item: T) => boolean): Promise<Page<T>> {
+  let page = await fetchPage(null)
+  const items = [...page.items]
+  while (page.next !== null && !page.items.some(isBeyond)) {
+    page = await fetchPage(page.next)
+    items.push(...page.items)
+  }
+  return { items, next: page.next }
 }

@@ -2,14 +2,15 @@
 import { api } from '../api/client'
 import { Problem } from '../api/problem'
 import type { Conversation, StatusFilter } from '../api/types'
-import { catchUp } from '../live/catch_up'
+import { catchUp, readDown } from '../live/catch_up'
 import { Coalescer } from '../live/coalesce'
 import type { Moment } from '../moment'
 import { mergeRows, withinLoaded } from './order'
 
 /** From this many changed rows on, one page of the list is cheaper than a fetch for each. */
 const SINGLE_FETCHES = 3
-const MOST_RELOADED = 300
+/** A page of a list that is read anew, after the first. */
+const PAGE_ROWS = 200
 
 class Inbox {
   filter = $state<StatusFilter>('open')
@@ -20,6 +21,9 @@ class Inbox {
   loaded = $state(false)
   loadingMore = $state(false)
   problem = $state.raw<Problem | null>(null)
+
+  /** Down to where the operator looks, as a position of the log; above everything: at the beginning. */
+  lowest = Infinity
 
   readonly #fetches = new Coalescer()
   #dirty = new Set<string>()
@@ -46,6 +50,7 @@ class Inbox {
     this.moment = moment
     this.rows = []
     this.next = null
+    this.lowest = Infinity
     this.loaded = false
     void this.refresh()
   }
@@ -59,7 +64,8 @@ class Inbox {
     return this.#fetches.request('head', () => this.#guarded(() => this.#readHead()))
   }
 
-  /** Reads the loaded part anew: after a pause in the stream, what left this tab is known only by its absence. */
+  /** Reads the list anew, down to where the operator looks: after a pause in the stream, what left this tab is known only
+   *  by its absence. What is below is loaded again when it comes into sight. */
   reload(): Promise<void> {
     return this.#fetches.request('head', () => this.#guarded(() => this.#readAnew()))
   }
@@ -108,7 +114,8 @@ class Inbox {
       (row) => !this.loaded || known.get(row.id) === row.position,
     )
     if (filter !== this.filter || moment !== this.moment) return got.items
-    if (!this.loaded || !got.joined) {
+    if (this.loaded && !got.joined) return this.#readAnew()
+    if (!this.loaded) {
       this.rows = []
       this.next = got.next
     } else if (got.next === null) {
@@ -120,20 +127,16 @@ class Inbox {
     return got.items
   }
 
-  async #readAnew(): Promise<void> {
-    const { filter, moment } = this
-    const enough = Math.min(this.rows.length, MOST_RELOADED)
-    let page = await api.conversations(filter, {}, moment)
-    const rows = page.items
-    while (page.next !== null && rows.length < enough) {
-      page = await api.conversations(filter, { cursor: page.next }, moment)
-      rows.push(...page.items)
-    }
-    if (filter !== this.filter || moment !== this.moment) return
-    this.rows = mergeRows([], rows, filter)
-    this.next = page.next
+  async #readAnew(): Promise<Conversation[]> {
+    const { filter, moment, lowest } = this
+    const fetchPage = (cursor: string | null) => api.conversations(filter, cursor === null ? {} : { cursor, limit: PAGE_ROWS }, moment)
+    const { items, next } = await readDown(fetchPage, (row) => row.position < lowest)
+    if (filter !== this.filter || moment !== this.moment) return items
+    this.rows = mergeRows([], items, filter)
+    this.next = next
     this.loaded = true
-    if (moment === null) rows.forEach(this.#heard)
+    if (moment === null) items.forEach(this.#heard)
+    return items
   }
 
   /** What has changed now changes no list of the past. */
