@@ -111,6 +111,23 @@ export class Thread {
     this.change({ files: [...others, file] })
   }
 
+  get hasDraft(): boolean {
+    return this.texts.reply.trim() !== '' || this.texts.note.trim() !== '' || this.extras.files.length > 0
+  }
+
+  /** Puts what stands in the boxes here into those of another conversation, after what stands there. It goes to whom answers
+   *  go there. */
+  carryTo(other: Thread): void {
+    if (!this.hasDraft) return
+    for (const kind of ['reply', 'note'] as const) {
+      other.write(kind, [other.texts[kind], this.texts[kind]].filter((text) => text.trim() !== '').join('\n\n'))
+      this.write(kind, '')
+    }
+    this.extras.files.forEach((file) => other.attach(file))
+    if (this.extras.markup === 'markdown') other.change({ markup: 'markdown' })
+    this.change(NO_EXTRAS)
+  }
+
   /** Puts the text on screen at once and posts it. It leaves the outbox only when the server has it. */
   send(kind: DraftKind, text: string): Promise<void> {
     const head = { id: crypto.randomUUID(), conversation_id: this.id, kind, text, created_at: new Date().toISOString() }
@@ -140,7 +157,8 @@ export class Thread {
   /** Puts what was not confirmed back into the box, before what is being written there. */
   takeBack(pending: Pending): void {
     this.write(pending.kind, [pending.text, this.texts[pending.kind]].filter(Boolean).join('\n\n'))
-    if (pending.extras) this.change(pending.extras)
+    if (pending.extras) this.change({ ...pending.extras, files: this.extras.files })
+    pending.extras?.files.forEach((file) => this.attach(file))
     outbox.confirm(pending.id)
     this.#drop(pending.id)
   }

@@ -4,7 +4,7 @@ import { L } from '../i18n/index.svelte'
 import { router } from '../router.svelte'
 import { inbox } from './inbox.svelte'
 import { attempt, notices } from './notices.svelte'
-import { loadedThread, type Thread } from './thread.svelte'
+import { loadedThread, threadOf, type Thread } from './thread.svelte'
 
 class Tidy {
   /** Grows with each thing that happens in a conversation of the customer on screen. */
@@ -22,10 +22,16 @@ class Tidy {
       this.#last = { id, into }
       inbox.put(now)
       void inbox.changed([id])
-      router.go(`/c/${into}`)
+      this.goOnIn(threadOf(id, null), into)
       await loadedThread(into)?.feed.startAnew()
       notices.say(L.t.tidy.merged, { label: L.t.tidy.undo, run: () => void this.unmerge(id, into) })
     })
+  }
+
+  /** Goes where a conversation goes on, and takes along what was being written. */
+  goOnIn(thread: Thread, into: string): void {
+    thread.carryTo(threadOf(into, null))
+    router.go(`/c/${into}`)
   }
 
   /** Takes the conversation out again that was merged last. */
