@@ -29,5 +29,8 @@ async def test_what_is_found_opens_where_it_was_said(embedded: Stage, page: Page
     await expect(page.get_by_test_id("search")).to_have_count(0)
     await page.get_by_test_id("nav-search").click()
     await expect(box).to_be_focused()
+    await expect(box).to_have_value("договор")
+    await page.keyboard.type("друг")
+    await expect(box).to_have_value("друг")
     await page.keyboard.press("Escape")
     await expect(page.get_by_test_id("search")).to_have_count(0)

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.test_tidying import fill_in
 from tests.flows.stage import Stage
-from tests.flows.window import open_window
+from tests.flows.window import message, open_window
 
 
 async def two(stage: Stage) -> tuple[str, str]:
@@ -84,3 +84,17 @@ async def attach(page: Page, name: str) -> None:
     file = {"name": name, "mimeType": "text/plain", "buffer": name.encode()}
     await page.get_by_test_id("reply-picker").set_input_files(files=[file])  # type: ignore[list-item]
     await expect(page.get_by_test_id("reply-file").filter(has_text=name)).to_be_visible()
+
+
+async def test_who_answers_what_another_closed_meanwhile_is_told_that_it_stays_closed(
+    embedded: Stage, page: Page
+) -> None:
+    conversation = await fill_in(embedded, f"closed meanwhile {uuid4().hex[:8]}")
+    await open_window(page, embedded, f"/c/{conversation}")
+    await page.get_by_test_id("reply-text").press_sequentially("one more ")
+    (await asyncio.to_thread(embedded.api.post, f"/conversations/{conversation}/close", json={})).raise_for_status()
+    await expect(page.get_by_test_id("reply-box")).to_contain_text("stays closed until the client writes again")
+    await page.keyboard.type("word")
+    await page.keyboard.press("Control+Enter")
+    await expect(message(page, "one more word", "outbound").get_by_test_id("delivery")).to_be_visible()
+    assert (await asyncio.to_thread(embedded.get, f"/conversations/{conversation}"))["status"] == "closed"

@@ -227,7 +227,7 @@ export const en = {
     call_click: 'Ring my telephone',
     plan_call: 'Plan a call back',
     cannot: 'No answer is possible here',
-    closed_hint: 'An answer reopens the conversation.',
+    closed_hint: 'The conversation stays closed until the client writes again.',
     past: 'You are looking at the past: answers are switched off.',
     draft: 'Draft',
   },
