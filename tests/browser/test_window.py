@@ -24,6 +24,7 @@ async def test_a_window_that_lost_its_server_misses_nothing_when_it_is_back(
     okno = embedded.services[0].process
     await asyncio.to_thread(okno.kill)
     await expect(page.locator("[data-testid=live-badge][data-state=reconnecting]")).to_be_visible()
+    await says_so_without_the_list(page)
     await asyncio.to_thread(embedded.start)
     await asyncio.to_thread(write, embedded, "while the window was away")
     await expect_live(page)
@@ -31,6 +32,21 @@ async def test_a_window_that_lost_its_server_misses_nothing_when_it_is_back(
     await asyncio.to_thread(write, embedded, "after the restart")
     await expect(row(page, "after the restart")).to_be_visible()
     page_errors[:] = [each for each in page_errors if "Failed to load resource" not in each and "ERR_" not in each]
+
+
+async def says_so_without_the_list(page: Page) -> None:
+    """On a telephone the list with its badge gives way to the conversation, on any screen to the other pages."""
+    lost = page.get_by_test_id("live-lost")
+    await row(page, "before the restart").click()
+    await expect(lost).to_be_hidden()
+    size = page.viewport_size
+    assert size is not None
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await expect(lost).to_be_visible()
+    await page.set_viewport_size(size)
+    await page.get_by_test_id("nav-quarantine").click()
+    await expect(lost).to_be_visible()
+    await page.get_by_test_id("nav-inbox").click()
 
 
 async def test_the_window_speaks_russian_and_english_and_remembers_which(embedded: Stage, page: Page) -> None:
