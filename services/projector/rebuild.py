@@ -181,13 +181,15 @@ class Rebuild:
         return Part(self.aside, begun, self.names, self.watcher, self._goes_on)
 
     def _compare(self, begun: Begun) -> list[Compared]:
-        """Compare in a snapshot in which both are equally far; the live ones are never kept waiting."""
+        """Compare in a snapshot in which both are equally far; the live ones wait only for the last step."""
         with self.database.reading() as tx:
             standings = live.standings(tx)
         outdated = {name for name in self.names if standings[name].version != live.models()[name].version}
         while True:
             self._goes_on()
             self._part(begun).fill()
+            with self.database.writing() as tx:
+                _meet(tx, self.names, begun)
             with self.aside.reading() as tx:
                 if rebuilds.positions(tx) == goals(tx, self.names):
                     return [each for name in self.names for each in self._model(tx, name, begun, name in outdated)]
@@ -238,16 +240,22 @@ def _switch(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
     if tx.dialect == "postgres":
         tx.run(f"SET LOCAL lock_timeout TO '{LOCK_MILLISECONDS}ms'")
     lock_schema(tx)
-    until = {name: standing.position for name, standing in live.standings(tx, lock=True).items() if name in names}
-    at = rebuilds.positions(tx)
-    rebuilds.move(tx, begun, at, until)
+    _meet(tx, names, begun)
     for name in names:
-        _catch_up(tx, name, begun.prefix, at[name], until[name])
         for table in live.models()[name].tables:
             _put_in_place(tx, table, begun)
         tx.run("UPDATE read_model_positions SET version = ? WHERE name = ?", (live.models()[name].version, name))
     rebuilds.forget(tx)
     live.note_switch(tx)
+
+
+def _meet(tx: Transaction, names: Sequence[str], begun: Begun) -> None:
+    """Bring the new tables to where the live ones are, which stand still until the transaction ends."""
+    until = {name: standing.position for name, standing in live.standings(tx, lock=True, names=names).items()}
+    at = rebuilds.positions(tx)
+    rebuilds.move(tx, begun, at, until)
+    for name in names:
+        _catch_up(tx, name, begun.prefix, at[name], until[name])
 
 
 def _put_in_place(tx: Transaction, table: str, begun: Begun) -> None:

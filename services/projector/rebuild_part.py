@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from services.projector.rebuild_pace import Pace
+from services.projector.rebuild_pace import Approach, Pace
 from shared.database.protocol import Aside, Transaction
 from shared.domain.events import Recorded
 from shared.event_store.log import read_log_within
@@ -75,19 +75,20 @@ class Part:
         return max((until[name] - at.get(name, 0) for name in self.names), default=0)
 
     def fill(self) -> None:
-        """Apply the log until the new tables are where the live ones are. Raises Overtaken."""
+        """Apply the log until the new tables are where the live ones are, or as near as others who never stop let them
+        be. Raises Overtaken."""
         with self.aside.reading() as tx:
             at = rebuilds.positions(tx)
         if missing := [name for name in self.names if name not in at]:
             raise rebuilds.Overtaken(f"another process has taken up the rebuild of {missing[0]}")
-        first = min(at[name] for name in self.names)
+        first, approach = min(at[name] for name in self.names), Approach()
         while True:
             with self.aside.reading() as tx:
                 until = goals(tx, self.names)
-            behind = [name for name in self.names if at[name] < until[name]]
-            if not behind:
+            behind = {name: until[name] for name in self.names if at[name] < until[name]}
+            if approach.is_over(max((to - at[name] for name, to in behind.items()), default=0)):
                 return
-            self._catch_up(at, {name: until[name] for name in behind}, first)
+            self._catch_up(at, behind, first, approach.least)
 
     def make_indexes(self, names: Sequence[str] | None = None) -> None:
         """Make the indexes of the queries that are missing; `names`: of some models only."""
@@ -99,13 +100,13 @@ class Part:
                 tx.script(statement)
             self.watcher(Progress("indexes", number, len(statements)))
 
-    def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int) -> None:
+    def _catch_up(self, at: dict[str, int], until: dict[str, int], first: int, least: int) -> None:
         """Move `at` up to `until`: the tables of a model that gathers follow in larger steps.
 
         Where others write, indexes are made as soon as that is seen: while SQLite makes one of a large table, everybody
         would wait for seconds.
         """
-        total, pace, reached = max(until.values()), Pace(BATCH), {name: at[name] for name in until}
+        total, pace, reached = max(until.values()), Pace(BATCH, least), {name: at[name] for name in until}
         into = {name: self._into(name, alone=len(until) == 1) for name in until}
         small = {name for name, position in reached.items() if position < EARLY}
         steps = self.steps if self.ahead is None else partial(self.ahead.steps, self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.projector.rebuild_pace import LEAST, STEP_SECONDS, WAITED_FOR, Pace
+from services.projector.rebuild_pace import LEAST, NEAR, STEP_SECONDS, WAITED_FOR, Approach, Pace
 
 
 def sizes(most: int, *seconds: float) -> list[int]:
@@ -41,3 +41,20 @@ def test_steps_of_large_events_stay_small_however_long_they_wait() -> None:
     pace.took(2 * STEP_SECONDS)
     pace.took(2 * STEP_SECONDS)
     assert pace.among_others(waits_long=True) == 125
+
+
+def test_a_pass_that_brings_the_end_hardly_nearer_is_followed_by_one_of_larger_steps() -> None:
+    approach, least = Approach(), []
+    for left in (40_000, 39_000, 18_000, 17_000, 16_000, 15_000, 14_000):
+        assert not approach.is_over(left)
+        least.append(approach.least)
+
+    assert least == [LEAST, 2 * LEAST, 2 * LEAST, 4 * LEAST, 8 * LEAST, WAITED_FOR, WAITED_FOR]
+    assert Pace(2000, approach.least).among_others(waits_long=False) == WAITED_FOR
+
+
+def test_what_is_left_is_for_whoever_holds_the_others_still_once_it_was_little_twice() -> None:
+    approach = Approach()
+
+    assert [approach.is_over(left) for left in (NEAR, NEAR + 1, NEAR, NEAR)] == [False, False, False, True]
+    assert Approach().is_over(0)
