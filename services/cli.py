@@ -15,6 +15,7 @@ from services import commands
 from services.nothing_left import found_in
 from services.terminal import WrongRequest, stop_writing
 from shared.database.protocol import DatabaseUnavailable
+from shared.database.written_format import WrittenByNewer
 from shared.domain.errors import Refused
 from shared.event_store.mapper import EventUnreadable
 from shared.keys.pages import WrongKeyStore
@@ -37,6 +38,7 @@ PERSONS_ERRORS = (
     WrongErasure,
     WrongKeyStore,
     RestoreUnfinished,
+    WrittenByNewer,
     Refused,
 )
 WORLDS_ERRORS = (DatabaseUnavailable, TransportUnavailable, EventUnreadable, OSError)

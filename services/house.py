@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from shared.blobs import Blobs
 from shared.database.open import open_database
 from shared.database.protocol import Database
 from shared.database.schema import create_tables
+from shared.database.written_format import WrittenByNewer, mark
 from shared.event_store import fitting_keys
 from shared.event_store.store import EventStore
 from shared.keys.derive import derived
@@ -96,11 +97,11 @@ def open_keys(settings: Settings) -> KeyRing:
 def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored: bool = False) -> House:
     """Open everything and create the tables that are missing. Raises DatabaseUnavailable.
 
-    Raises WrongKeyStore before anything could be sealed with keys that are not those of the log. `keys_may_lack`: for
-    those who record nothing, but want to know what is missing. Raises RestoreUnfinished, but for those who restore or
-    look (`half_restored`).
+    Raises WrittenByNewer before anything else is written; WrongKeyStore before anything could be sealed with keys that
+    are not those of the log. `keys_may_lack`: for those who record nothing, but want to know what is missing. Raises
+    RestoreUnfinished, but for those who restore or look (`half_restored`).
     """
-    database = open_database(settings.database_url)
+    database = _marked(settings.database_url)
     store = EventStore(database, shows=live.take_in_next)
     create_tables(database, SCHEMAS)
     store.create_tables()
@@ -115,6 +116,17 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored
     return House(settings, database, store, registry, blobs, keys, wire_keys)
 
 
+def _marked(url: str) -> Database:
+    """Return the open database. Raises WrittenByNewer, with it closed."""
+    database = open_database(url)
+    try:
+        mark(database)
+    except WrittenByNewer:
+        _close(database.close())
+        raise
+    return database
+
+
 def _refuse(database: Database, keys: KeyRing, *, keys_may_lack: bool, half_restored: bool) -> None:
     """Raises RestoreUnfinished or WrongKeyStore, with both closed, so that the right store can be put in its place."""
     try:
@@ -124,10 +136,14 @@ def _refuse(database: Database, keys: KeyRing, *, keys_may_lack: bool, half_rest
             if not keys_may_lack:
                 fitting_keys.refuse_another(tx, keys)
     except (RestoreUnfinished, WrongKeyStore):
-        with ThreadPoolExecutor(1) as thread:  # closing waits, and a loop may be running here
-            for closing in (database.close(), keys.close()):
-                thread.submit(asyncio.run, closing).result()
+        _close(database.close(), keys.close())
         raise
+
+
+def _close(*closings: Coroutine[None, None, None]) -> None:
+    with ThreadPoolExecutor(1) as thread:  # closing waits, and a loop may be running here
+        for closing in closings:
+            thread.submit(asyncio.run, closing).result()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from services.privacy.backup import back_up, file_name
 from services.privacy.restore import restore
 from services.privacy.whole_backup import WrongBackup
 from services.terminal import WrongRequest, in_house, passing_over, print_json, say_left_out
+from shared.database.written_format import WrittenByNewer
 from shared.keys.pages import WrongKeyStore
 from shared.settings import Settings
 
@@ -55,7 +56,7 @@ def _refuse_no_file(out: Path) -> None:
 
 
 def _restore_or_leave_nothing(options: argparse.Namespace, settings: Settings) -> int | None:
-    with nothing_left(settings, options.found, WrongBackup, WrongKeyStore):
+    with nothing_left(settings, options.found, WrongBackup, WrongKeyStore, WrittenByNewer):
         return in_house(_restore, keys_may_lack=True, half_restored=True)(options, settings)
 
 

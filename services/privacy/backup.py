@@ -19,6 +19,7 @@ from services.privacy import under_way
 from services.privacy.readers import places
 from services.privacy.sealed_rows import WITH_CONTENT, sealed
 from shared.clock import now, to_text
+from shared.database import written_format
 from shared.database.protocol import Row, Transaction
 from shared.durable import replace_durably
 from shared.event_store.log import head
@@ -54,10 +55,10 @@ MADE_ANEW = (
 LEFT_OUT = (
     "channel_leases", "listening", "restoring", "read_model_rebuilds", "read_model_switches", "typing",
     "transport_topics", "transport_log", "transport_positions", "key_pages", "key_destructions", "erased", "wire_keys",
-    "item_keys",
+    "item_keys", "written_format",
 )  # fmt: skip
-"""What was under way in processes that are gone, topics (what was not read yet is published anew), and the key store
-where it shares a database."""
+"""What was under way in processes that are gone, topics (what was not read yet is published anew), the key store where
+it shares a database, and the mark of the format, which the manifest has."""
 
 
 class BackupOvertaken(WrongErasure):
@@ -94,6 +95,7 @@ async def _written(house: House, draft: Path) -> dict[str, Any]:
             loop = asyncio.get_running_loop()
             counts, until = await asyncio.to_thread(_tables, house, archive, loop, transport)
             contents: dict[str, Any] = {"format": FORMAT, "made_at": to_text(now()), "tables": counts}
+            contents["written"] = {"format": written_format.FORMAT, "needs": written_format.NEEDS}
             contents["under_way"] = await _under_way(house, archive, behind, until)
             contents["blobs"] = await asyncio.to_thread(_blobs, house, archive)
             archive.writestr("manifest.json", msgspec.json.encode(contents))

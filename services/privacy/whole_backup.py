@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from services.privacy.backup import FORMAT, UNDER_WAY
+from shared.database.written_format import refuse_newer
 from shared.registry.erasures import WrongErasure
 
 READ_BYTES = 1024 * 1024
@@ -28,7 +29,7 @@ class WrongBackup(WrongErasure):
 
 
 def opened(file: Path) -> tuple[zipfile.ZipFile, dict[str, Any]]:
-    """Return a backup that is whole, to be closed, and its manifest. Raises WrongBackup."""
+    """Return a backup that is whole, to be closed, and its manifest. Raises WrongBackup, WrittenByNewer."""
     try:
         archive = zipfile.ZipFile(file)
     except DAMAGED as error:
@@ -59,6 +60,8 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
         manifest = msgspec.json.decode(archive.read(MANIFEST), type=dict[str, Any])
     except msgspec.DecodeError as error:
         raise WrongBackup(f"{file} is no backup of Okno: {error}") from None
+    if written := manifest.get("written"):
+        refuse_newer(str(file), written["format"], written["needs"])
     if manifest.get("format") != FORMAT:
         raise WrongBackup(f"{file} was made by another version of Okno (format {manifest.get('format')})")
     wanted = {UNDER_WAY, *(f"tables/{table}" for table in manifest["tables"])}
