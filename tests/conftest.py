@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from shared import logs
 # What a helper asserts says its values too, as in a test's own file.
 pytest.register_assert_rewrite(*(f"tests.{each.name}" for each in Path(__file__).parent.iterdir() if each.is_dir()))
 pytest_plugins = ("tests.peers.fixtures", "tests.peers.sharing", "tests.stores")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # What a shell without job control leaves in the background begins so, and every process of the tests inherits it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
