@@ -101,9 +101,8 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored
     are not those of the log. `keys_may_lack`: for those who record nothing, but want to know what is missing. Raises
     RestoreUnfinished, but for those who restore or look (`half_restored`).
     """
-    database = _marked(settings.database_url)
+    database = _opened(settings.database_url)
     store = EventStore(database, shows=live.take_in_next)
-    create_tables(database, SCHEMAS)
     store.create_tables()
     live.create_tables(database)
     keys = open_keys(settings)
@@ -116,11 +115,11 @@ def open_house(settings: Settings, *, keys_may_lack: bool = False, half_restored
     return House(settings, database, store, registry, blobs, keys, wire_keys)
 
 
-def _marked(url: str) -> Database:
-    """Return the open database. Raises WrittenByNewer, with it closed."""
+def _opened(url: str) -> Database:
+    """Return the database with its first tables. Raises WrittenByNewer, with it closed."""
     database = open_database(url)
     try:
-        mark(database)
+        create_tables(database, SCHEMAS, mark)
     except WrittenByNewer:
         _close(database.close())
         raise

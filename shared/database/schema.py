@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from shared.database.protocol import Database, Transaction
 from shared.settings import WrongSettings
@@ -10,14 +10,21 @@ from shared.settings import WrongSettings
 LOCK = 6_510_615  # "okno" has to agree with itself only
 
 
-def create_tables(database: Database, schemas: Iterable[str]) -> None:
-    """Run `CREATE ... IF NOT EXISTS` scripts in one transaction. Raises WrongSettings for an encoding but UTF8."""
+def create_tables(
+    database: Database, schemas: Iterable[str], first: Callable[[Transaction], None] = lambda _: None
+) -> None:
+    """Run `CREATE ... IF NOT EXISTS` scripts in one transaction. Raises WrongSettings for an encoding but UTF8.
+
+    `first`: what is done in it before; when that raises, nothing is written.
+    """
     with database.writing() as transaction:
         lock_schema(transaction)
         if transaction.dialect == "postgres":
+            _refuse_other_letters(transaction)
+        first(transaction)
+        if transaction.dialect == "postgres":
             from shared.database.postgres_rewrite import discard_unfinished
 
-            _refuse_other_letters(transaction)
             discard_unfinished(transaction.connection)
         for schema in schemas:
             transaction.script(schema)

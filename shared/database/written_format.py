@@ -7,8 +7,7 @@ models are no reason: they have versions of their own, and are made anew.
 
 from __future__ import annotations
 
-from shared.database.protocol import Database, Transaction
-from shared.database.schema import lock_schema
+from shared.database.protocol import Transaction
 
 FORMAT = 1
 NEEDS = "0.1.0"
@@ -21,19 +20,18 @@ class WrittenByNewer(Exception):
     """The data is of a newer Okno; the text says which."""
 
 
-def mark(database: Database) -> None:
+def mark(tx: Transaction) -> None:
     """Write down that the data may be in this format from now on; data without a mark is in it. Raises WrittenByNewer.
 
-    To be called before anything else is written.
+    To be called in the transaction that creates tables, before anything else is written.
     """
-    with database.writing() as tx:
-        lock_schema(tx)
-        tx.script(_SCHEMA)
-        found = tx.row("SELECT format, needs FROM written_format")
-        if found:
-            refuse_newer("this installation", *found)
-        if not found or found[0] < FORMAT:
-            _write(tx)
+    tx.script(_SCHEMA)
+    found = tx.row("SELECT format, needs FROM written_format")
+    if found:
+        refuse_newer("this installation", *found)
+    if not found or found[0] < FORMAT:
+        tail = "ON CONFLICT (only_one) DO UPDATE SET format = excluded.format, needs = excluded.needs"
+        tx.insert_many("written_format", ("only_one", "format", "needs"), [(1, FORMAT, NEEDS)], tail)
 
 
 def refuse_newer(what: str, written: int, needs: str) -> None:
@@ -43,8 +41,3 @@ def refuse_newer(what: str, written: int, needs: str) -> None:
             f"{what} was written by a newer Okno: start version {needs} or newer (format {written}; this one knows"
             f" {FORMAT}), nothing was changed"
         )
-
-
-def _write(tx: Transaction) -> None:
-    tail = "ON CONFLICT (only_one) DO UPDATE SET format = excluded.format, needs = excluded.needs"
-    tx.insert_many("written_format", ("only_one", "format", "needs"), [(1, FORMAT, NEEDS)], tail)
